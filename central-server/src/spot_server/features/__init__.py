@@ -1,0 +1,1 @@
+"""One package per feature, with the same six file names wherever they are needed."""

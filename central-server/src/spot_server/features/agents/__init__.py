@@ -1,0 +1,1 @@
+"""Agents: the managed workloads, their registration, settings, heartbeats and deletion."""

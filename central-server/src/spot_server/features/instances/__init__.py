@@ -1,0 +1,1 @@
+"""Instances and their roles: the one role table, and the promotion transaction."""

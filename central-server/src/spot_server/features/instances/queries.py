@@ -1,0 +1,94 @@
+"""Reading instances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import instances
+from spot_server.errors import NotFound
+from spot_server.words import STATUS_OF_ROLE, InstanceStatus, Mode, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One row of `instances`: what the server holds of an EC2 instance, and what its daemon last said."""
+
+    agent_id: str
+    instance_id: str
+    client_id: str
+    role: Role
+    primary_of: str | None
+    mode: Mode
+    mode_evidence: dict[str, Any]
+    region: str
+    az_id: str
+    az_name: str
+    instance_type: str
+    product: str
+    architecture: str
+    image_id: str | None
+    account_id: str | None
+    private_ip: str | None
+    hostname: str | None
+    launched_by_server: bool
+    replica_id: str | None
+    daemon_version: str
+    registered_at: datetime
+    booted_at: datetime | None
+    last_heartbeat_at: datetime
+    serving: bool | None
+    daemon_epoch: int | None
+    effective_settings: dict[str, Any]
+    reported_resources: dict[str, Any] | None
+    metadata_failures: int
+    unknown_fields: int
+    clock_skew_seconds: float | None
+    role_changed_at: datetime
+    is_retained: bool
+    released_at: datetime | None
+    terminated_at: datetime | None
+    version: int
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether the book says that this instance should serve."""
+        return self.role is Role.PRIMARY
+
+    @property
+    def instance_status(self) -> InstanceStatus:
+        """The role as the wire spells it."""
+        return STATUS_OF_ROLE[self.role]
+
+
+def find_instance(tx: Transaction, agent_id: str, instance_id: str) -> Instance | None:
+    """Return the agent's instance, or None."""
+    statement = select(instances).where(instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
+    row = tx.execute(statement).one_or_none()
+    return None if row is None else Instance(**row._asdict())
+
+
+def load_instance(tx: Transaction, agent_id: str, instance_id: str) -> Instance:
+    """Return the agent's instance; NotFound if the agent never had it."""
+    instance = find_instance(tx, agent_id, instance_id)
+    if instance is None:
+        raise NotFound(f"agent {agent_id} has no instance {instance_id}")
+    return instance
+
+
+def list_instances(tx: Transaction, agent_id: str) -> list[Instance]:
+    """Return all instances that the agent ever had, oldest registration first."""
+    statement = (
+        select(instances).where(instances.c.agent_id == agent_id).order_by(instances.c.registered_at, instances.c.instance_id)
+    )
+    return [Instance(**row._asdict()) for row in tx.execute(statement)]
+
+
+def primary_of(tx: Transaction, agent_id: str) -> Instance | None:
+    """Return the agent's PRIMARY; None between a loss and the failover that answers it."""
+    row = tx.execute(select(instances).where(instances.c.primary_of == agent_id)).one_or_none()
+    return None if row is None else Instance(**row._asdict())

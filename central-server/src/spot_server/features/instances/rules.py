@@ -1,0 +1,67 @@
+"""What an instance is to its agent: the one role table, and the one function that reads it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from spot_server.errors import StateConflict
+from spot_server.words import Role
+
+
+class RoleEvent(StrEnum):
+    """What can happen to the role of an instance."""
+
+    FIRST_REGISTERED = "first_registered"
+    REPLICA_REGISTERED = "replica_registered"
+    PROMOTED = "promoted"
+    SUPERSEDED = "superseded"
+    RESTORED = "restored"
+    RETIRED = "retired"
+    RELEASED = "released"
+    TERMINATED = "terminated"
+
+
+ROLE_MEANINGS: dict[Role | None, str] = {
+    None: "The server does not know the instance yet.",
+    Role.PRIMARY: "The instance that should serve; at most one per agent, by the database.",
+    Role.REPLICA: "A standby that the server launched; it must not serve before it is promoted.",
+    Role.ZOMBIE: "No longer part of its agent: it must not serve, and waits to be terminated, kept or released.",
+    Role.TERMINATED: "EC2 says that the instance is gone. The end.",
+}
+
+EVENT_MEANINGS: dict[RoleEvent, str] = {
+    RoleEvent.FIRST_REGISTERED: "The first instance of an agent registers, or one that stands in when EC2 says that all the others are gone.",
+    RoleEvent.REPLICA_REGISTERED: "An instance that the server launched registers with its nonce.",
+    RoleEvent.PROMOTED: "A handover makes the replica the PRIMARY, under a new epoch.",
+    RoleEvent.SUPERSEDED: "Another instance was promoted in its place.",
+    RoleEvent.RESTORED: "The handover is undone, under a new epoch, before the new primary ever passed its serving check.",
+    RoleEvent.RETIRED: "The replica is no longer wanted, or has failed.",
+    RoleEvent.RELEASED: "Its agent is deleted: the instance keeps running and is ours no more.",
+    RoleEvent.TERMINATED: "EC2 says that the instance is terminated.",
+}
+
+TRANSITIONS: dict[tuple[Role | None, RoleEvent], Role] = {
+    (None, RoleEvent.FIRST_REGISTERED): Role.PRIMARY,
+    (None, RoleEvent.REPLICA_REGISTERED): Role.REPLICA,
+    (Role.REPLICA, RoleEvent.PROMOTED): Role.PRIMARY,
+    (Role.PRIMARY, RoleEvent.SUPERSEDED): Role.ZOMBIE,
+    (Role.ZOMBIE, RoleEvent.RESTORED): Role.PRIMARY,
+    (Role.REPLICA, RoleEvent.RETIRED): Role.ZOMBIE,
+    (Role.PRIMARY, RoleEvent.RELEASED): Role.ZOMBIE,
+    (Role.PRIMARY, RoleEvent.TERMINATED): Role.TERMINATED,
+    (Role.REPLICA, RoleEvent.TERMINATED): Role.TERMINATED,
+    (Role.ZOMBIE, RoleEvent.TERMINATED): Role.TERMINATED,
+}
+
+
+class IllegalTransition(StateConflict):
+    """The role of this instance does not allow that."""
+
+
+def next_role(role: Role | None, event: RoleEvent) -> Role:
+    """Return the role after `event`; IllegalTransition for a pair that the table does not hold."""
+    try:
+        return TRANSITIONS[(role, event)]
+    except KeyError as missing:
+        before = "no role" if role is None else role.value
+        raise IllegalTransition(f"an instance with {before} cannot be {event.value}", role=role, event=event) from missing

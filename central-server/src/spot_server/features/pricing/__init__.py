@@ -1,0 +1,1 @@
+"""Prices: pools, reports, the staging tier, the on-demand catalogue."""
