@@ -1,0 +1,76 @@
+"""Builds everything, once, by hand: read this file to see what depends on what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from sqlalchemy import make_url
+
+from spot_server.clock import SystemClock
+from spot_server.db.engine import create_database_engine
+from spot_server.db.runner import Database
+from spot_server.features.clients.routes import blueprint as clients_blueprint
+from spot_server.features.commands.routes import blueprint as commands_blueprint
+from spot_server.features.health.routes import blueprint as health_blueprint
+from spot_server.features.tokens.routes import blueprint as tokens_blueprint
+from spot_server.http.app import create_app
+from spot_server.http.blueprint import Blueprint
+from spot_server.http.context import AppContext
+from spot_server.http.token_cache import TokenCache
+from spot_server.http.waiting import WaitingRoom
+from spot_server.metrics import Metrics
+from spot_server.settings import Settings, WorkerKind
+
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    tokens_blueprint,
+    clients_blueprint,
+    commands_blueprint,
+    health_blueprint,
+)
+"""Every feature that has pages. A new feature adds its blueprint here."""
+
+SQLITE_GEVENT_MOST_SEATS = 300
+"""A query to SQLite stops every greenlet of its process; docs/adr/0006-waiting-requests.md has the figures."""
+
+FRESH_LOOKS = 4
+"""Looks of the poller that may be missing before the waiting room asks the database itself."""
+
+
+def build_database(settings: Settings, clock: SystemClock) -> Database:
+    """Return the database that the settings name; the directory of a SQLite file is made."""
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_database_engine(settings.database_url, pool_size=settings.database_pool_connections)
+    return Database(engine, clock=clock, sleeper=clock)
+
+
+def build_context(settings: Settings) -> AppContext:
+    """Return what a web process works with."""
+    clock = SystemClock()
+    return AppContext(
+        database=build_database(settings, clock),
+        clock=clock,
+        settings=settings,
+        metrics=Metrics(),
+        waiting_room=WaitingRoom(
+            clock, seats=seats_of(settings), fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000
+        ),
+        token_cache=TokenCache(clock, believe_seconds=settings.token_cache_seconds),
+    )
+
+
+def seats_of(settings: Settings) -> int:
+    """Return the waiting room's size, held down where waiters and the database would be in each other's way."""
+    seats = settings.waiting_room_seats
+    if settings.web_worker_kind is WorkerKind.GTHREAD:
+        return min(seats, settings.web_threads // 2)
+    if settings.is_sqlite:
+        return min(seats, SQLITE_GEVENT_MOST_SEATS)
+    return seats
+
+
+def build_app(context: AppContext) -> Flask:
+    """Return the application with every feature."""
+    return create_app(context, BLUEPRINTS)

@@ -1,0 +1,52 @@
+"""Reading and writing clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import clients, event_cursors
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A tenant. `time_zone` is an IANA name, for what is counted per day."""
+
+    client_id: str
+    name: str
+    aws_role_arn: str | None
+    aws_external_id: str | None
+    time_zone: str
+    created_at: datetime
+
+
+def client_exists(tx: Transaction, client_id: str) -> bool:
+    """Return whether there is such a client."""
+    return tx.execute(select(clients.c.client_id).where(clients.c.client_id == client_id)).first() is not None
+
+
+def find_client(tx: Transaction, client_id: str) -> Client | None:
+    """Return the client, or None."""
+    row = tx.execute(select(clients).where(clients.c.client_id == client_id)).one_or_none()
+    return None if row is None else Client(**row._asdict())
+
+
+def find_client_by_name(tx: Transaction, name: str) -> Client | None:
+    """Return the client of this name, or None."""
+    row = tx.execute(select(clients).where(clients.c.name == name)).one_or_none()
+    return None if row is None else Client(**row._asdict())
+
+
+def list_clients(tx: Transaction, *, after_name: str, most: int) -> list[Client]:
+    """Return up to `most` clients in the order of their names, those after `after_name`."""
+    rows = tx.execute(select(clients).where(clients.c.name > after_name).order_by(clients.c.name).limit(most))
+    return [Client(**row._asdict()) for row in rows]
+
+
+def insert_client(tx: Transaction, client: Client) -> None:
+    """Store a new client and the cursor that numbers its events."""
+    tx.execute(insert(clients).values({name: getattr(client, name) for name in Client.__dataclass_fields__}))
+    tx.execute(insert(event_cursors).values(client_id=client.client_id, last_sequence=0))

@@ -1,0 +1,1 @@
+"""The HTTP side: the application, who may call, what is refused and how."""

@@ -1,0 +1,69 @@
+"""The Flask application, made from a context and a list of blueprints; nothing is global."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import flask_smorest  # type: ignore[import-untyped]
+from flask import Flask, Response, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from spot_server.http.blueprint import Blueprint
+from spot_server.http.context import EXTENSION, AppContext
+from spot_server.http.problem_schema import ProblemSchema
+from spot_server.http.problems import register_error_handlers
+from spot_server.http.request_log import register_request_log
+
+API_TITLE = "Spot Optimizer"
+API_VERSION = "v1"
+OPENAPI_VERSION = "3.0.3"
+
+
+class ProductApi(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest carries no types
+    """flask-smorest without its own error format."""
+
+    ERROR_SCHEMA = ProblemSchema
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to `http.problems`."""
+
+
+def create_app(context: AppContext, blueprints: Sequence[Blueprint]) -> Flask:
+    """Build the application that serves `blueprints` on `context`."""
+    app = Flask("spot_server", static_folder=None)
+    app.config.update(
+        API_TITLE=API_TITLE,
+        API_VERSION=API_VERSION,
+        OPENAPI_VERSION=OPENAPI_VERSION,
+        MAX_CONTENT_LENGTH=context.settings.body_limit_bytes,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the provider that Flask installs by default
+    app.url_map.strict_slashes = False
+    app.extensions[EXTENSION] = context
+    register_request_log(app)
+    app.before_request(_refuse_other_media)
+    app.after_request(_forbid_caching)
+    api = ProductApi(app)
+    for blueprint in blueprints:
+        api.register_blueprint(blueprint)
+    register_error_handlers(app)
+    return app
+
+
+def api_of(app: Flask) -> Any:
+    """Return the flask-smorest Api of `app`, which holds the OpenAPI document."""
+    return app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
+
+
+def _refuse_other_media() -> None:
+    has_body = bool(request.content_length) or "chunked" in request.headers.get("Transfer-Encoding", "")
+    if has_body and not request.is_json:
+        raise UnsupportedMediaType
+
+
+def _forbid_caching(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

@@ -1,0 +1,78 @@
+"""The blueprint that every feature uses: flask-smorest's, with a parser that refuses what JSON allows and databases do not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import flask_smorest  # type: ignore[import-untyped]
+from flask import Request
+from marshmallow import Schema
+from webargs import core
+from webargs.flaskparser import FlaskParser, is_json_request
+
+from spot_server.errors import ProductError
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class JsonInvalid(ProductError):
+    """The body is not valid JSON."""
+
+    status = 400
+    slug = "json-invalid"
+
+
+class ProductParser(FlaskParser):
+    """Reads request bodies."""
+
+    def _raw_load_json(self, req: Request) -> Any:
+        body = req.get_data(cache=True)
+        if not body or not is_json_request(req):
+            return core.missing
+        return parse_json(body)
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse UTF-8 JSON; JsonInvalid for anything else, NaN, Infinity, lone surrogates and endless nesting included."""
+    try:
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+        if b"\\u" in body:
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        reason = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        raise JsonInvalid(f"the body is not valid JSON: {reason}") from error
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest carries no types
+    """A feature's pages. Call `http.auth.protect` (or `leave_open`) on each one.
+
+    The three decorators are flask-smorest's own, given types: the outermost is `route`, below it `arguments`, below that `response`.
+    """
+
+    ARGUMENTS_PARSER = ProductParser()
+
+    def route(self, rule: str, *, methods: list[str], **options: Any) -> Callable[[View], View]:
+        """Serve `rule`, relative to the blueprint's url_prefix."""
+        decorator: Callable[[View], View] = super().route(rule, methods=methods, **options)
+        return decorator
+
+    def arguments(
+        self, schema: type[Schema] | Schema, *, location: str = "json", **options: Any
+    ) -> Callable[[View], View]:
+        """Parse the body (or `location="query"`) and pass it to the view as its next positional argument."""
+        decorator: Callable[[View], View] = super().arguments(schema, location=location, **options)
+        return decorator
+
+    def response(
+        self, status_code: int, schema: type[Schema] | Schema | None = None, **options: Any
+    ) -> Callable[[View], View]:
+        """Dump the view's result with `schema` under `status_code`; a view may return (result, other_status)."""
+        decorator: Callable[[View], View] = super().response(status_code, schema, **options)
+        return decorator

@@ -1,0 +1,34 @@
+"""What every request may use, built once in `bootstrap` and carried by the application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from spot_server.clock import Clock
+from spot_server.db.runner import Database
+from spot_server.http.token_cache import TokenCache
+from spot_server.http.waiting import WaitingRoom
+from spot_server.metrics import Metrics
+from spot_server.settings import Settings
+
+EXTENSION = "spot"
+
+
+@dataclass(frozen=True, slots=True)
+class AppContext:
+    """The dependencies of the web process."""
+
+    database: Database
+    clock: Clock
+    settings: Settings
+    metrics: Metrics
+    waiting_room: WaitingRoom
+    token_cache: TokenCache
+
+
+def current_context() -> AppContext:
+    """Return the context of the application that serves the present request."""
+    return cast("AppContext", current_app.extensions[EXTENSION])

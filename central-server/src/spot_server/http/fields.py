@@ -1,0 +1,109 @@
+"""How values travel: moments as RFC 3339 UTC, money as decimal strings, bounded text and numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
+_DECIMAL = re.compile(r"-?\d{1,9}(\.\d{1,10})?")
+
+LARGEST_INTEGER = 2**31 - 1
+"""What an INT column holds on every database."""
+
+METADATA_TEXT_LENGTH = 128
+
+
+class UtcMoment(fields.Field[datetime]):
+    """An aware moment as RFC 3339 text; always written in UTC with a `Z`."""
+
+    default_error_messages = {"invalid": "expected a time such as 2026-01-01T00:00:00Z"}
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> datetime:
+        if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
+            raise self.make_error("invalid")
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise self.make_error("invalid") from error
+
+
+class UsdAmount(fields.Field[Decimal]):
+    """USD, or USD per hour, as a decimal string. Numbers are refused: JSON numbers pass through floats on the way."""
+
+    default_error_messages = {"invalid": 'expected a decimal string of USD such as "0.0351"', "sign": "expected an amount of 0 or more"}
+
+    def __init__(self, *, is_signed: bool = False, **kwargs: Any) -> None:
+        """Allow amounts below zero only if `is_signed`."""
+        super().__init__(**kwargs)
+        self.is_signed = is_signed
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:
+        return None if value is None else usd_text(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> Decimal:
+        if not isinstance(value, str) or _DECIMAL.fullmatch(value) is None:
+            raise self.make_error("invalid")
+        amount = Decimal(value)
+        if amount < 0 and not self.is_signed:
+            raise self.make_error("sign")
+        return amount
+
+
+def usd_text(value: Decimal) -> str:
+    """Write an amount without exponent and without zeros that say nothing: 0.0351, 12, 0.00001."""
+    plain = format(value, "f")
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+
+
+class StrictInteger(fields.Integer):
+    """A whole number as a JSON number: no text, no true or false, no 1.0."""
+
+    default_error_messages = {"invalid": "expected a whole number"}
+
+    def __init__(self, *, least: int = 0, most: int = LARGEST_INTEGER, **kwargs: Any) -> None:
+        """Bound the number; both bounds are allowed values."""
+        bounds = validate.Range(min=least, max=most, error=f"expected a whole number from {least} to {most}")
+        super().__init__(strict=True, validate=bounds, **kwargs)
+
+    def _validated(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class StrictBoolean(fields.Boolean):
+    """true or false; not "yes", not 1."""
+
+    default_error_messages = {"invalid": "expected true or false"}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class BoundedText(fields.String):
+    """Text of `least` to `most` characters, without control characters other than line breaks and tabs."""
+
+    default_error_messages = {"invalid": "expected text"}
+
+    def __init__(self, *, least: int = 0, most: int = METADATA_TEXT_LENGTH, **kwargs: Any) -> None:
+        """Bound the length; `most` is that of the column behind it."""
+        length = validate.Length(min=least, max=most, error=f"expected text of {least} to {most} characters")
+        super().__init__(validate=[length, _printable], **kwargs)
+
+
+def _printable(value: str) -> None:
+    if any(character < " " and character not in "\t\r\n" for character in value):
+        raise ValidationError("expected text without control characters")

@@ -1,0 +1,1 @@
+"""The jobs process: one leader by lease, everything periodic."""

@@ -1,0 +1,49 @@
+"""Every metric of the server. Base units in the names; labels have few values, never ids."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REQUEST_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """One set of metrics per process (and per test), on its own registry."""
+
+    def __init__(self) -> None:
+        """Declare all of them; nothing is measured yet."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "spot_http_requests", "Requests answered.", ["endpoint", "method", "status_class"], registry=self.registry
+        )
+        self.request_duration_seconds = Histogram(
+            "spot_http_request_duration_seconds",
+            "Time to answer a request; waiting requests are left out.",
+            ["endpoint"],
+            buckets=REQUEST_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.unhandled_errors = Counter("spot_http_unhandled_errors", "Requests that ended in a 500.", registry=self.registry)
+        self.unknown_fields = Counter(
+            "spot_unknown_fields", "Fields in agent-side requests that this server does not know.", registry=self.registry
+        )
+        self.token_lookups = Counter(
+            "spot_token_lookups", "Tokens checked, by where the answer came from.", ["source"], registry=self.registry
+        )
+        self.waiters = Gauge(
+            "spot_waiting_requests", "Requests that wait for commands now.", multiprocess_mode="livesum", registry=self.registry
+        )
+        self.waits_refused = Counter(
+            "spot_waiting_room_full", "Waits answered at once because the waiting room was full.", registry=self.registry
+        )
+        self.poll_duration_seconds = Histogram(
+            "spot_poller_duration_seconds", "Time of one look for open commands and revoked tokens.", registry=self.registry
+        )
+        self.poll_failures = Counter("spot_poller_failures", "Looks of the poller that failed.", registry=self.registry)
+        self.job_runs = Counter("spot_job_runs", "Runs of a job.", ["job", "outcome"], registry=self.registry)
+        self.job_duration_seconds = Histogram(
+            "spot_job_duration_seconds", "Time of one run of a job.", ["job"], registry=self.registry
+        )
+        self.is_jobs_leader = Gauge(
+            "spot_jobs_leader", "1 while this process holds the jobs lease.", multiprocess_mode="livemax", registry=self.registry
+        )

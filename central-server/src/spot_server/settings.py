@@ -1,0 +1,190 @@
+"""Every setting of the server: read once from the environment, checked together, then frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "SPOT_"
+
+
+class WorkerKind(StrEnum):
+    """How a web process serves many requests at once; docs/adr/0006-waiting-requests.md says which and why."""
+
+    GTHREAD = "gthread"
+    GEVENT = "gevent"
+
+
+class LogFormat(StrEnum):
+    """JSON lines for machines, coloured text for a person at a terminal."""
+
+    JSON = "json"
+    TEXT = "text"
+
+
+class LogLevel(StrEnum):
+    """The least important message that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class SettingsError(Exception):
+    """Settings cannot be used; `problems` names every one of them, one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep all problems, so that a person mends them in one go."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def text(default: str, meaning: str) -> str:
+    """Declare a setting that is any text."""
+    return field(default=default, metadata={"parse": str, "meaning": meaning})
+
+
+def integer(default: int, meaning: str, *, least: int, most: int) -> int:
+    """Declare a whole number between `least` and `most`, both allowed."""
+    return field(default=default, metadata={"parse": _bounded(int, "a whole number", least, most), "meaning": meaning})
+
+
+def number(default: float, meaning: str, *, least: float, most: float) -> float:
+    """Declare a number between `least` and `most`, both allowed."""
+    return field(default=default, metadata={"parse": _bounded(float, "a number", least, most), "meaning": meaning})
+
+
+def choice(default: Any, meaning: str) -> Any:
+    """Declare a setting that draws from the closed set to which `default` belongs."""
+    return field(default=default, metadata={"parse": _one_of(type(default)), "meaning": meaning})
+
+
+def _bounded(convert: Callable[[str], Any], name: str, least: float, most: float) -> Callable[[str], Any]:
+    expected = f"{name} from {least} to {most}"
+
+    def parse(raw: str) -> Any:
+        try:
+            value = convert(raw)
+        except ValueError:
+            raise ValueError(expected) from None
+        if not least <= value <= most:
+            raise ValueError(expected)
+        return value
+
+    return parse
+
+
+def _one_of(members: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(raw: str) -> StrEnum:
+        try:
+            return members(raw.lower())
+        except ValueError:
+            raise ValueError(f"one of {', '.join(members)}") from None
+
+    return parse
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The server's settings. The environment variable of `x_seconds` is `SPOT_X_SECONDS`; an empty one counts as absent."""
+
+    database_url: str = text(
+        "sqlite:///var/spot.db", "Where the data is: sqlite:///<path>, mysql+pymysql://… or mariadb+pymysql://…"
+    )
+    database_pool_connections: int = integer(
+        20, "Database connections that one process keeps; as many again may open at a peak.", least=1, most=500
+    )
+
+    bind_address: str = text("127.0.0.1", "The address on which the web processes listen.")
+    bind_port: int = integer(8080, "The TCP port on which the web processes listen.", least=1, most=65535)
+    web_processes: int = integer(2, "Web processes. Each has its own waiting room and token cache.", least=1, most=64)
+    web_worker_kind: WorkerKind = choice(WorkerKind.GEVENT, "gevent or gthread; docs/adr/0006-waiting-requests.md has the figures.")
+    web_threads: int = integer(64, "Threads of one web process when the worker kind is gthread.", least=2, most=4000)
+    web_stop_seconds: int = integer(20, "How long a web process may finish its requests when it is told to stop.", least=1, most=600)
+    body_limit_bytes: int = integer(1024 * 1024, "The largest request body that is read.", least=1024, most=64 * 1024 * 1024)
+
+    waiting_room_seats: int = integer(
+        1000, "Requests that may wait in one web process; the next is answered at once. SQLite under gevent: at most 300.", least=0, most=20000
+    )
+    command_wait_seconds: int = integer(50, "How long daemons are told to wait for commands in one request.", least=0, most=60)
+    poller_period_ms: int = integer(
+        250, "Between two looks of a web process for new commands and revoked tokens.", least=20, most=5000
+    )
+    token_cache_seconds: int = integer(
+        5, "How long a token is believed without asking the database; up to 60 s while revocations are watched.", least=0, most=60
+    )
+
+    heartbeat_interval_seconds: int = integer(30, "How often daemons send a heartbeat.", least=1, most=3600)
+    pending_commands_check_interval_seconds: int = integer(
+        15, "How often daemons ask for commands when they cannot wait for them.", least=1, most=3600
+    )
+    pricing_report_interval_seconds: int = integer(300, "How often daemons report prices.", least=1, most=86400)
+    rebalance_hold_seconds: int = integer(
+        1800, "How long the replica that a rebalance recommendation made is kept, if nothing more happens.", least=0, most=86400
+    )
+    offline_after_seconds: int = integer(300, "Silence after which an agent is shown as offline.", least=5, most=86400)
+    on_demand_catalogue: str = text("", "Path of a file with on-demand prices; empty: none are known.")
+
+    coordinator_period_seconds: float = number(10, "How often replicas are compared with what is wanted.", least=0.05, most=3600)
+    switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)
+    offline_sweep_period_seconds: float = number(15, "How often silent agents are looked for.", least=0.05, most=3600)
+    retention_sweep_period_seconds: float = number(3600, "How often what is too old is deleted.", least=1, most=86400)
+    lease_seconds: float = number(10, "How long the jobs process leads without renewing.", least=0.5, most=300)
+    lease_renew_period_seconds: float = number(3, "How often the jobs process renews its lease.", least=0.1, most=100)
+    jobs_metrics_port: int = integer(0, "The port on which the jobs process serves its metrics; 0: none.", least=0, most=65535)
+
+    log_level: LogLevel = choice(LogLevel.INFO, "debug, info, warning or error.")
+    log_format: LogFormat = choice(LogFormat.JSON, "json or text.")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read and check all settings; SettingsError names every problem at once."""
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for setting in fields(cls):
+            raw = environment.get(variable_name(setting), "").strip()
+            if not raw:
+                continue
+            try:
+                values[setting.name] = setting.metadata["parse"](raw)
+            except ValueError as error:
+                problems.append(f"{variable_name(setting)}={raw!r} cannot be used; expected {error}")
+        if not problems:
+            settings = cls(**values)
+            problems = settings.contradictions()
+            if not problems:
+                return settings
+        raise SettingsError(problems)
+
+    def contradictions(self) -> list[str]:
+        """Return what cannot be true together, one line each."""
+        problems = []
+        try:
+            backend = make_url(self.database_url).get_backend_name()
+        except ArgumentError:
+            backend = ""
+        if backend not in {"sqlite", "mysql", "mariadb"}:
+            problems.append(
+                "SPOT_DATABASE_URL cannot be used; expected sqlite:///<path>, mysql+pymysql://… or mariadb+pymysql://…"
+            )
+        if self.lease_renew_period_seconds * 2 > self.lease_seconds:
+            problems.append("SPOT_LEASE_RENEW_PERIOD_SECONDS must be at most half of SPOT_LEASE_SECONDS")
+        if self.offline_after_seconds < 2 * self.heartbeat_interval_seconds:
+            problems.append("SPOT_OFFLINE_AFTER_SECONDS must be at least twice SPOT_HEARTBEAT_INTERVAL_SECONDS")
+        return problems
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the embedded database is used."""
+        return make_url(self.database_url).get_backend_name() == "sqlite"
+
+
+def variable_name(setting: Field[Any]) -> str:
+    """Return the environment variable of one field of Settings."""
+    return PREFIX + setting.name.upper()
