@@ -14,6 +14,7 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.audit.service import record
 from spot_server.features.instances.queries import Instance, load_instance, primary_of
 from spot_server.features.instances.rules import RoleEvent, next_role
+from spot_server.features.tokens.service import revoke_agent_tokens
 from spot_server.words import Role
 
 
@@ -111,6 +112,8 @@ def _write_role(tx: Transaction, instance: Instance, role: Role, event: RoleEven
     )
     if tx.execute(statement).rowcount != 1:
         raise StateConflict(f"instance {instance.instance_id} changed meanwhile", instance_id=instance.instance_id)
+    if role is Role.TERMINATED:
+        revoke_agent_tokens(tx, instance.agent_id, instance_id=instance.instance_id)
 
 
 def _tell_promotion(

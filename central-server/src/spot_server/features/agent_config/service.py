@@ -1,0 +1,114 @@
+"""Reading and saving an agent's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import update
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import agents
+from spot_server.errors import NotFound
+from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChange, decide_change
+from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
+from spot_server.features.audit.service import record
+from spot_server.features.instances.queries import Instance, load_instance
+from spot_server.words import InstanceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How often a daemon does things; the same for all daemons of a server."""
+
+    heartbeat_interval_seconds: int = 30
+    pending_commands_check_interval_seconds: int = 15
+    command_wait_seconds: int = 50
+    pricing_report_interval_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonConfig:
+    """All that a daemon is told of its agent and of itself."""
+
+    agent: Agent
+    instance_id: str
+    instance_status: InstanceStatus
+    is_primary: bool
+    intervals: Intervals
+
+
+def make_daemon_config(agent: Agent, instance: Instance, intervals: Intervals) -> DaemonConfig:
+    """Return what this instance's daemon is to work by."""
+    return DaemonConfig(agent, instance.instance_id, instance.instance_status, instance.is_primary, intervals)
+
+
+def read_daemon_config(tx: Transaction, agent_id: str, instance_id: str, intervals: Intervals) -> DaemonConfig:
+    """Return the configuration for one instance of the agent; NotFound if it never had that instance."""
+    return make_daemon_config(load_agent(tx, agent_id), load_instance(tx, agent_id, instance_id), intervals)
+
+
+def read_settings(agent: Agent) -> dict[str, Any]:
+    """Return every setting of the agent by name."""
+    return {name: getattr(agent, name) for name in SETTING_NAMES}
+
+
+def change_settings(
+    tx: Transaction,
+    client_id: str,
+    agent_id: str,
+    requested: Mapping[str, Any],
+    *,
+    by: str,
+    reason: str = "",
+    request_id: str | None = None,
+) -> Agent:
+    """Save settings and return the agent as it now is. A request that changes nothing leaves no trace.
+
+    Raises NotFound for a deleted agent too, and SettingsConflict.
+    """
+    agent = _lock_living(tx, client_id, agent_id)
+    change = decide_change(read_settings(agent), requested)
+    if not change.after:
+        return agent
+    _save(tx, agent, change, by=by, reason=reason, request_id=request_id)
+    return load_agent(tx, agent_id)
+
+
+def toggle_enabled(
+    tx: Transaction, client_id: str, agent_id: str, enabled: bool | None, *, by: str, reason: str = ""
+) -> Agent:
+    """Turn the agent on or off; None turns it into the opposite of what it is."""
+    agent = _lock_living(tx, client_id, agent_id)
+    wanted = (not agent.enabled) if enabled is None else enabled
+    return change_settings(tx, client_id, agent_id, {"enabled": wanted}, by=by, reason=reason)
+
+
+def _lock_living(tx: Transaction, client_id: str, agent_id: str) -> Agent:
+    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    if agent.is_deleted:
+        raise NotFound(f"agent {agent_id} is deleted", deleted_at=agent.deleted_at)
+    return agent
+
+
+def _save(
+    tx: Transaction, agent: Agent, change: SettingsChange, *, by: str, reason: str, request_id: str | None
+) -> None:
+    config_version = agent.config_version + 1
+    statement = update(agents).where(agents.c.agent_id == agent.agent_id)
+    tx.execute(statement.values(**change.after, config_version=config_version, version=agent.version + 1))
+    record(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        instance_id=None,
+        user_id=by,
+        action="agent.config_changed",
+        reason=reason,
+        pre_state=change.before,
+        post_state=change.after,
+        request_id=request_id,
+    )
+    data = {"config_version": config_version, "settings": change.after}
+    tx.emit("config_changed", client_id=agent.client_id, agent_id=agent.agent_id, data=data)

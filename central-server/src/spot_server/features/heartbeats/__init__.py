@@ -1,0 +1,1 @@
+"""Heartbeats, and what silence means: offline, never more."""

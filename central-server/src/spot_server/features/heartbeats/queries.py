@@ -1,0 +1,136 @@
+"""The two statements of a heartbeat, and the silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import exists, func, or_, select, update
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import agents, commands, instances
+from spot_server.features.heartbeats.rules import SKEW_NOTED_SECONDS
+from spot_server.words import Mode, Role
+
+LIVING_ROLES = (Role.PRIMARY, Role.REPLICA)
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatFacts:
+    """What the answer to a heartbeat is made of."""
+
+    client_id: str
+    logical_agent_id: str
+    role: Role
+    epoch: int
+    config_version: int
+    is_offline: bool
+    commands_waiting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Silent:
+    """An agent whose primary has been silent."""
+
+    agent_id: str
+    client_id: str
+    logical_agent_id: str
+    instance_id: str
+    last_heartbeat_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """An instance that heartbeats, but whose clock or mode is in doubt."""
+
+    agent_id: str
+    client_id: str
+    logical_agent_id: str
+    instance_id: str
+    mode: Mode
+    clock_skew_seconds: float | None
+
+
+def store_heartbeat(tx: Transaction, agent_id: str, instance_id: str, values: dict[str, Any]) -> bool:
+    """Store what the daemon saw; False when the agent never had that instance. One UPDATE by primary key; no version is raised."""
+    statement = update(instances).where(instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
+    return tx.execute(statement.values(values)).rowcount == 1
+
+
+_WAITING = exists().where(
+    commands.c.open_instance_id == instances.c.instance_id, commands.c.agent_id == instances.c.agent_id
+)
+_FACTS = select(
+    agents.c.client_id,
+    agents.c.logical_agent_id,
+    instances.c.role,
+    agents.c.epoch,
+    agents.c.config_version,
+    agents.c.is_offline,
+    _WAITING.label("commands_waiting"),
+).join_from(instances, agents)
+
+
+def read_facts(tx: Transaction, agent_id: str, instance_id: str) -> HeartbeatFacts:
+    """Return all that the answer needs, in one SELECT."""
+    statement = _FACTS.where(instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
+    row = tx.execute(statement).one()
+    return HeartbeatFacts(**{**row._asdict(), "commands_waiting": bool(row.commands_waiting)})
+
+
+def set_offline(tx: Transaction, agent_id: str, *, is_offline: bool) -> bool:
+    """Turn the mark; False when it already was so."""
+    statement = (
+        update(agents)
+        .where(agents.c.agent_id == agent_id, agents.c.is_offline.is_not(is_offline), agents.c.deleted_at.is_(None))
+        .values(is_offline=is_offline)
+    )
+    return tx.execute(statement).rowcount == 1
+
+
+def list_silent(tx: Transaction, cutoff: datetime, *, most: int) -> list[Silent]:
+    """Return up to `most` living agents, not marked yet, whose primary was last heard before `cutoff`."""
+    statement = (
+        select(
+            agents.c.agent_id,
+            agents.c.client_id,
+            agents.c.logical_agent_id,
+            instances.c.instance_id,
+            instances.c.last_heartbeat_at,
+        )
+        .join_from(instances, agents)
+        .where(
+            instances.c.role == Role.PRIMARY,
+            instances.c.last_heartbeat_at < cutoff,
+            agents.c.deleted_at.is_(None),
+            agents.c.is_offline.is_(False),
+        )
+        .order_by(instances.c.last_heartbeat_at)
+        .limit(most)
+    )
+    return [Silent(**row._asdict()) for row in tx.execute(statement)]
+
+
+def list_odd(tx: Transaction, *, heard_within_seconds: float) -> list[Odd]:
+    """Return instances heard of late whose mode is unknown or whose clock is wrong by more than SKEW_NOTED_SECONDS."""
+    statement = (
+        select(
+            agents.c.agent_id,
+            agents.c.client_id,
+            agents.c.logical_agent_id,
+            instances.c.instance_id,
+            instances.c.mode,
+            instances.c.clock_skew_seconds,
+        )
+        .join_from(instances, agents)
+        .where(
+            instances.c.role.in_(LIVING_ROLES),
+            instances.c.last_heartbeat_at >= tx.now - timedelta(seconds=heard_within_seconds),
+            or_(
+                instances.c.mode == Mode.UNKNOWN,
+                func.abs(func.coalesce(instances.c.clock_skew_seconds, 0)) > SKEW_NOTED_SECONDS,
+            ),
+        )
+    )
+    return [Odd(**row._asdict()) for row in tx.execute(statement)]

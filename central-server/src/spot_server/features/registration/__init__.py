@@ -1,0 +1,1 @@
+"""How an instance becomes known: enrolment tokens, launch nonces, and what is refused."""
