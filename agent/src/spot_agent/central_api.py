@@ -1,0 +1,153 @@
+"""The central server's agent side over HTTPS."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from spot_agent import __version__
+from spot_agent.errors import NotRegistered, ServerRefused, ServerUnreachable, TokenRefused
+from spot_agent.model import JsonObject
+
+LONG_POLL_GRACE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where the server is and who we are to it."""
+
+    server_url: str
+    agent_id: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds to connect, and between two bytes of the answer."""
+
+    connect_seconds: float = 3.0
+    read_seconds: float = 10.0
+
+
+class HttpCentralApi:
+    """One keep-alive connection per thread. Nothing is retried here: each worker knows what a repeat would mean."""
+
+    def __init__(self, credentials: Callable[[], Credentials | None], timeouts: Timeouts | None = None) -> None:
+        self._credentials = credentials
+        self._timeouts = timeouts or Timeouts()
+        self._local = threading.local()
+
+    def register(self, server_url: str, token: str, body: JsonObject) -> tuple[bool, JsonObject]:
+        answer = self._send("POST", f"{server_url}/api/agents/register", token, body)
+        return answer.status_code == 201, _json_object(answer)
+
+    def heartbeat(self, body: JsonObject) -> JsonObject:
+        return self._call("POST", "heartbeat", body)
+
+    def config(self) -> JsonObject:
+        return self._call("GET", "config")
+
+    def pending_commands(self, wait_seconds: float) -> JsonObject:
+        read_seconds = wait_seconds + LONG_POLL_GRACE_SECONDS
+        path = f"pending-commands?wait={int(wait_seconds)}" if wait_seconds >= 1 else "pending-commands"
+        return self._call("GET", path, read_seconds=read_seconds)
+
+    def executed(self, command_id: str, body: JsonObject) -> JsonObject:
+        return self._call("POST", f"commands/{command_id}/executed", body)
+
+    def report(self, kind: str, body: JsonObject) -> JsonObject:
+        return self._call("POST", kind, body)
+
+    def replicas(self) -> JsonObject:
+        return self._call("GET", "replicas")
+
+    def replica_status(self, replica_id: str, body: JsonObject) -> JsonObject:
+        return self._call("POST", f"replicas/{replica_id}/status", body)
+
+    def _call(
+        self, method: str, path: str, body: JsonObject | None = None, read_seconds: float | None = None
+    ) -> JsonObject:
+        known = self._credentials()
+        if known is None:
+            raise NotRegistered
+        url = f"{known.server_url}/api/agents/{known.agent_id}/{path}"
+        return _json_object(self._send(method, url, known.token, body, read_seconds))
+
+    def _send(
+        self, method: str, url: str, token: str, body: JsonObject | None, read_seconds: float | None = None
+    ) -> requests.Response:
+        timeouts = (self._timeouts.connect_seconds, read_seconds or self._timeouts.read_seconds)
+        try:
+            answer = self._session().request(
+                method,
+                url,
+                json=body,
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=timeouts,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, ValueError) as error:
+            raise ServerUnreachable(type(error).__name__) from error
+        _raise_for_status(answer)
+        return answer
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            session = requests.Session()
+            session.headers["User-Agent"] = f"spot-agent/{__version__}"
+            session.headers["Accept"] = "application/json, application/problem+json"
+            session.auth = _no_netrc
+            self._local.session = session
+        found: requests.Session = self._local.session
+        return found
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Without an auth of its own, requests would let a ~/.netrc entry replace our bearer token."""
+    return request
+
+
+def _raise_for_status(answer: requests.Response) -> None:
+    status = answer.status_code
+    if 200 <= status < 300:
+        return
+    if not 400 <= status < 500 or status in (408, 429):
+        raise ServerUnreachable(f"status {status}")
+    problem = _problem(answer)
+    name = str(problem.get("type") or problem.get("title") or "").rsplit("/", 1)[-1] or f"status-{status}"
+    detail = str(problem.get("detail") or problem.get("title") or "")
+    kind = TokenRefused if status == 401 else ServerRefused
+    raise kind(status, name, detail, _retry_after_seconds(answer, problem))
+
+
+def _problem(answer: requests.Response) -> dict[str, Any]:
+    try:
+        body = answer.json()
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _retry_after_seconds(answer: requests.Response, problem: dict[str, Any]) -> float | None:
+    for value in (problem.get("retry_after_seconds"), answer.headers.get("Retry-After")):
+        try:
+            seconds = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            continue
+        if 0 <= seconds <= 3_600:
+            return seconds
+    return None
+
+
+def _json_object(answer: requests.Response) -> JsonObject:
+    try:
+        body = answer.json()
+    except ValueError as error:
+        raise ServerUnreachable("the answer is not JSON") from error
+    if not isinstance(body, dict):
+        raise ServerUnreachable("the answer is not a JSON object")
+    return body

@@ -1,0 +1,98 @@
+"""Time and waiting as ports, so that the same steps run on the wall clock and on a virtual one.
+
+The only file that may read a clock. Durations come from `monotonic_seconds`, records from `now`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime
+from typing import Protocol
+
+from spot_agent.timestamps import UTC
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now(self) -> datetime:
+        """Aware UTC wall-clock time."""
+
+    def monotonic_seconds(self) -> float:
+        """Seconds from an arbitrary start; never goes back."""
+
+
+class Stop(Protocol):
+    """The daemon's wish to end, shared by every act that waits."""
+
+    def is_set(self) -> bool:
+        """Whether the daemon is asked to stop."""
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep up to `seconds`; return at once, with True, when the daemon is asked to stop."""
+
+
+class Bell(Protocol):
+    """What one worker sleeps on between steps."""
+
+    def wait(self, seconds: float) -> None:
+        """Sleep up to `seconds`; return at once when rung or closed. A ring before the wait counts."""
+
+    def ring(self) -> None:
+        """Ask for the next step now."""
+
+    def close(self) -> None:
+        """Ask the worker to end after its present step."""
+
+    def is_closed(self) -> bool:
+        """Whether the worker is asked to end."""
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic_seconds(self) -> float:
+        return time.monotonic()
+
+
+class ThreadStop:
+    """Stop for threads."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        return self._event.wait(max(0.0, seconds))
+
+
+class ThreadBell:
+    """Bell for threads."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._closed = False
+
+    def wait(self, seconds: float) -> None:
+        if not self._closed:
+            self._event.wait(max(0.0, seconds))
+            self._event.clear()
+
+    def ring(self) -> None:
+        self._event.set()
+
+    def close(self) -> None:
+        self._closed = True
+        self._event.set()
+
+    def is_closed(self) -> bool:
+        return self._closed

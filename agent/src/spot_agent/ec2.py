@@ -1,0 +1,202 @@
+"""EC2 of one region, the only file that knows boto3. Time-outs everywhere; only calls that may be repeated are retried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.config import Config as BotoConfig
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+
+from spot_agent import ec2_shapes as shapes
+from spot_agent.ec2_facts import (
+    AddressFacts,
+    ImageFacts,
+    InstanceFacts,
+    LaunchRequest,
+    SnapshotFacts,
+    SpotPrice,
+    SubnetFacts,
+    TypeFacts,
+)
+from spot_agent.errors import Ec2Failed, ErrorClass
+from spot_agent.model import TAG_LAUNCH_TOKEN
+from spot_agent.rules.ec2_errors import class_of_code, is_absence
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+Answer = TypeVar("Answer")
+Call = Callable[[], Answer]
+
+CONNECT_TIMEOUT_SECONDS = 3
+READ_TIMEOUT_SECONDS = 10
+
+
+def _client(region: str, attempts: int) -> EC2Client:
+    config = BotoConfig(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
+    return boto3.session.Session().client("ec2", region_name=region, config=config)
+
+
+def _asked(call: Call[Answer]) -> Answer:
+    """Any failure as Ec2Failed with its meaning."""
+    try:
+        return call()
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+        message = str(error.response.get("Error", {}).get("Message", error))
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        meaning = class_of_code(code)
+        if meaning is ErrorClass.UNEXPECTED and status >= 500:
+            meaning = ErrorClass.UNREACHABLE
+        raise Ec2Failed(meaning, code, message) from error
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise Ec2Failed(ErrorClass.NOT_AUTHORIZED, "NoCredentials", str(error)) from error
+    except BotoCoreError as error:
+        raise Ec2Failed(ErrorClass.UNREACHABLE, type(error).__name__, str(error)) from error
+
+
+def _found(call: Call[Answer]) -> Answer | None:
+    """None when EC2 knows no such thing."""
+    try:
+        return _asked(call)
+    except Ec2Failed as error:
+        if is_absence(error.code):
+            return None
+        raise
+
+
+class Boto3Ec2:
+    """Boto3 clients are safe to share between threads once made. AWS_ENDPOINT_URL is boto3's own affair."""
+
+    def __init__(self, region: str) -> None:
+        self._repeatable = _client(region, attempts=3)
+        self._once = _client(region, attempts=1)
+
+    def describe_instance(self, instance_id: str) -> InstanceFacts | None:
+        answer = _found(lambda: self._repeatable.describe_instances(InstanceIds=[instance_id]))
+        found = shapes.instances([answer] if answer else [])
+        return found[0] if found else None
+
+    def find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]:
+        pages = self._pages("describe_instances", Filters=shapes.tag_filters(tags))
+        return shapes.instances(pages)
+
+    def images_in_use(self, image_ids: Sequence[str]) -> frozenset[str]:
+        if not image_ids:
+            return frozenset()
+        pages = self._pages("describe_instances", Filters=[{"Name": "image-id", "Values": list(image_ids)}])
+        return frozenset(made.image_id for made in shapes.instances(pages) if made.state != "terminated")
+
+    def run_instance(self, request: LaunchRequest) -> InstanceFacts:
+        wanted = shapes.run_instances_arguments(request, {**request.tags, TAG_LAUNCH_TOKEN: request.client_token})
+        answer = _asked(lambda: self._once.run_instances(**wanted))
+        return shapes.instances([{"Reservations": [answer]}])[0]
+
+    def terminate_instance(self, instance_id: str) -> str:
+        answer = _asked(lambda: self._repeatable.terminate_instances(InstanceIds=[instance_id]))
+        return str(answer["TerminatingInstances"][0]["CurrentState"]["Name"])
+
+    def is_persistent_request(self, spot_request_id: str) -> bool:
+        ids = [spot_request_id]
+        answer = _found(lambda: self._repeatable.describe_spot_instance_requests(SpotInstanceRequestIds=ids))
+        requests = answer["SpotInstanceRequests"] if answer else []
+        return any(request.get("Type") == "persistent" for request in requests)
+
+    def cancel_spot_request(self, spot_request_id: str) -> None:
+        ids = [spot_request_id]
+        _asked(lambda: self._repeatable.cancel_spot_instance_requests(SpotInstanceRequestIds=ids))
+
+    def keep_volumes(self, instance_id: str, device_names: Sequence[str]) -> None:
+        mappings: Any = [{"DeviceName": name, "Ebs": {"DeleteOnTermination": False}} for name in device_names]
+        _asked(
+            lambda: self._repeatable.modify_instance_attribute(InstanceId=instance_id, BlockDeviceMappings=mappings)
+        )
+
+    def find_image(self, name: str) -> ImageFacts | None:
+        pages = self._pages("describe_images", Owners=["self"], Filters=[{"Name": "name", "Values": [name]}])
+        found = shapes.images(pages)
+        return found[0] if found else None
+
+    def describe_image(self, image_id: str) -> ImageFacts | None:
+        answer = _found(lambda: self._repeatable.describe_images(ImageIds=[image_id]))
+        found = shapes.images([answer] if answer else [])
+        return found[0] if found else None
+
+    def find_images(self, tags: Mapping[str, str]) -> tuple[ImageFacts, ...]:
+        return shapes.images(self._pages("describe_images", Owners=["self"], Filters=shapes.tag_filters(tags)))
+
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
+        specifications = shapes.tag_specifications(tags, ("image", "snapshot"))
+        answer = _asked(
+            lambda: self._once.create_image(
+                InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications
+            )
+        )
+        return str(answer["ImageId"])
+
+    def deregister_image(self, image_id: str) -> None:
+        _found(lambda: self._repeatable.deregister_image(ImageId=image_id))
+
+    def find_snapshots(self, tags: Mapping[str, str]) -> tuple[SnapshotFacts, ...]:
+        pages = self._pages("describe_snapshots", OwnerIds=["self"], Filters=shapes.tag_filters(tags))
+        return shapes.snapshots(pages)
+
+    def create_snapshots(self, instance_id: str, tags: Mapping[str, str]) -> tuple[str, ...]:
+        specifications = shapes.tag_specifications(tags, ("snapshot",))
+        answer = _asked(
+            lambda: self._once.create_snapshots(
+                InstanceSpecification={"InstanceId": instance_id}, TagSpecifications=specifications
+            )
+        )
+        return tuple(str(made["SnapshotId"]) for made in answer["Snapshots"])
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        _found(lambda: self._repeatable.delete_snapshot(SnapshotId=snapshot_id))
+
+    def find_volumes(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        pages = self._pages("describe_volumes", Filters=shapes.tag_filters(tags))
+        return tuple((str(made["VolumeId"]), str(made["State"])) for page in pages for made in page["Volumes"])
+
+    def describe_address(self, allocation_id: str) -> AddressFacts | None:
+        answer = _found(lambda: self._repeatable.describe_addresses(AllocationIds=[allocation_id]))
+        return shapes.address(answer["Addresses"][0]) if answer and answer["Addresses"] else None
+
+    def associate_address(self, allocation_id: str, instance_id: str, allow_reassociation: bool) -> str:
+        answer = _asked(
+            lambda: self._repeatable.associate_address(
+                AllocationId=allocation_id, InstanceId=instance_id, AllowReassociation=allow_reassociation
+            )
+        )
+        return str(answer.get("AssociationId", ""))
+
+    def subnets_of_vpc(self, vpc_id: str) -> tuple[SubnetFacts, ...]:
+        return shapes.subnets(self._pages("describe_subnets", Filters=[{"Name": "vpc-id", "Values": [vpc_id]}]))
+
+    def zone_ids(self) -> dict[str, str]:
+        answer = _asked(self._repeatable.describe_availability_zones)
+        return {str(zone["ZoneName"]): str(zone["ZoneId"]) for zone in answer["AvailabilityZones"] if "ZoneId" in zone}
+
+    def spot_prices(
+        self, instance_types: Sequence[str], products: Sequence[str], at: datetime
+    ) -> tuple[SpotPrice, ...]:
+        pages = self._pages(
+            "describe_spot_price_history",
+            InstanceTypes=list(instance_types),
+            ProductDescriptions=list(products),
+            StartTime=at,
+        )
+        return shapes.spot_prices(pages)
+
+    def instance_types(self, instance_types: Sequence[str]) -> tuple[TypeFacts, ...]:
+        return shapes.instance_types(self._pages("describe_instance_types", InstanceTypes=list(instance_types)))
+
+    def _pages(self, operation: Any, **arguments: Any) -> list[Any]:
+        paginator = self._repeatable.get_paginator(operation)
+        return _asked(lambda: list(paginator.paginate(**arguments)))

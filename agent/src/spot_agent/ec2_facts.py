@@ -1,0 +1,123 @@
+"""What EC2 says, as frozen values; dicts stop at the adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from spot_agent.model import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFacts:
+    """An attached volume."""
+
+    volume_id: str
+    device_name: str
+    delete_on_termination: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """One instance. `lifecycle` is None for on-demand; `state` is EC2's own word."""
+
+    instance_id: str
+    state: str
+    state_reason_code: str | None = None
+    launched_at: datetime | None = None
+    lifecycle: str | None = None
+    spot_request_id: str | None = None
+    image_id: str = ""
+    instance_type: str = ""
+    platform_details: str | None = None
+    vpc_id: str = ""
+    subnet_id: str = ""
+    az_name: str = ""
+    security_group_ids: tuple[str, ...] = ()
+    iam_instance_profile_arn: str | None = None
+    key_name: str | None = None
+    metadata_options: JsonObject = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    volumes: tuple[VolumeFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetFacts:
+    """One subnet of a VPC."""
+
+    subnet_id: str
+    az_id: str
+    az_name: str
+    free_addresses: int
+    maps_public_ip: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """One image of this account. `state` is pending, available, failed, ..."""
+
+    image_id: str
+    name: str
+    state: str
+    created_at: datetime | None
+    snapshot_ids: tuple[str, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotFacts:
+    """One snapshot of this account."""
+
+    snapshot_id: str
+    volume_id: str
+    started_at: datetime | None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AddressFacts:
+    """One Elastic IP; `instance_id` is None while it is not associated."""
+
+    allocation_id: str
+    public_ip: str
+    instance_id: str | None
+    association_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpotPrice:
+    """One change of a pool's price. `az_name` is this account's name of the zone."""
+
+    az_name: str
+    instance_type: str
+    product: str
+    spot_usd_per_hour: Decimal
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TypeFacts:
+    """What an instance type offers."""
+
+    instance_type: str
+    vcpu: int
+    memory_mib: int
+    architectures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """What RunInstances is asked for. `client_token` makes a repeat find the first result."""
+
+    client_token: str
+    image_id: str
+    instance_type: str
+    subnet_id: str
+    is_spot: bool
+    security_group_ids: tuple[str, ...]
+    iam_instance_profile_arn: str | None
+    key_name: str | None
+    metadata_options: JsonObject
+    user_data: str
+    tags: dict[str, str]

@@ -1,0 +1,189 @@
+"""Between EC2's dicts and our frozen values. No boto3 here: dicts in, values out, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from spot_agent.ec2_facts import (
+    AddressFacts,
+    ImageFacts,
+    InstanceFacts,
+    LaunchRequest,
+    SnapshotFacts,
+    SpotPrice,
+    SubnetFacts,
+    TypeFacts,
+    VolumeFacts,
+)
+from spot_agent.timestamps import optional_from_wire
+
+Pages = Iterable[Any]
+METADATA_OPTION_NAMES = ("HttpTokens", "HttpPutResponseHopLimit", "HttpEndpoint", "HttpProtocolIpv6", "InstanceMetadataTags")
+
+
+def tag_filters(tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+
+
+def tag_specifications(tags: Mapping[str, str], resource_types: Iterable[str]) -> Any:
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"ResourceType": kind, "Tags": listed} for kind in resource_types] if listed else []
+
+
+def run_instances_arguments(request: LaunchRequest, tags: Mapping[str, str]) -> dict[str, Any]:
+    """One instance, never more. A spot instance is one-time and ends by termination; no MaxPrice (the cap is on-demand).
+    What is not given is left out: EC2 takes it from the image or its own defaults."""
+    arguments: dict[str, Any] = {
+        "ClientToken": request.client_token,
+        "ImageId": request.image_id,
+        "InstanceType": request.instance_type,
+        "SubnetId": request.subnet_id,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "SecurityGroupIds": list(request.security_group_ids),
+        "UserData": request.user_data,
+        "MetadataOptions": dict(request.metadata_options),
+        "TagSpecifications": tag_specifications(tags, ("instance", "volume")),
+    }
+    if request.iam_instance_profile_arn:
+        arguments["IamInstanceProfile"] = {"Arn": request.iam_instance_profile_arn}
+    if request.key_name:
+        arguments["KeyName"] = request.key_name
+    if request.is_spot:
+        options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
+        arguments["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
+    return {name: value for name, value in arguments.items() if value not in ([], {}, "")}
+
+
+def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
+    return tuple(
+        _instance(made)
+        for page in pages
+        for reservation in page.get("Reservations", [])
+        for made in reservation.get("Instances", [])
+    )
+
+
+def _instance(made: Mapping[str, Any]) -> InstanceFacts:
+    return InstanceFacts(
+        instance_id=made["InstanceId"],
+        state=made["State"]["Name"],
+        state_reason_code=made.get("StateReason", {}).get("Code") or None,
+        launched_at=made.get("LaunchTime"),
+        lifecycle=made.get("InstanceLifecycle") or None,
+        spot_request_id=made.get("SpotInstanceRequestId") or None,
+        image_id=made.get("ImageId", ""),
+        instance_type=made.get("InstanceType", ""),
+        platform_details=made.get("PlatformDetails") or None,
+        vpc_id=made.get("VpcId", ""),
+        subnet_id=made.get("SubnetId", ""),
+        az_name=made.get("Placement", {}).get("AvailabilityZone", ""),
+        security_group_ids=_security_group_ids(made),
+        iam_instance_profile_arn=made.get("IamInstanceProfile", {}).get("Arn"),
+        key_name=made.get("KeyName") or None,
+        metadata_options=_metadata_options(made.get("MetadataOptions", {})),
+        tags=_tags(made),
+        volumes=tuple(_volume(mapping) for mapping in made.get("BlockDeviceMappings", []) if "Ebs" in mapping),
+    )
+
+
+def _security_group_ids(made: Mapping[str, Any]) -> tuple[str, ...]:
+    groups = made.get("SecurityGroups") or []
+    if not groups:
+        groups = [group for interface in made.get("NetworkInterfaces", [])[:1] for group in interface.get("Groups", [])]
+    return tuple(group["GroupId"] for group in groups)
+
+
+def _metadata_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what RunInstances takes: DescribeInstances adds a `State`."""
+    return {name: options[name] for name in METADATA_OPTION_NAMES if name in options}
+
+
+def _volume(mapping: Mapping[str, Any]) -> VolumeFacts:
+    ebs = mapping["Ebs"]
+    return VolumeFacts(ebs["VolumeId"], mapping["DeviceName"], bool(ebs.get("DeleteOnTermination", False)))
+
+
+def _tags(made: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in made.get("Tags") or []}
+
+
+def images(pages: Pages) -> tuple[ImageFacts, ...]:
+    return tuple(
+        ImageFacts(
+            image_id=made["ImageId"],
+            name=made.get("Name", ""),
+            state=made.get("State", ""),
+            created_at=optional_from_wire(made.get("CreationDate")),
+            snapshot_ids=tuple(
+                mapping["Ebs"]["SnapshotId"]
+                for mapping in made.get("BlockDeviceMappings", [])
+                if mapping.get("Ebs", {}).get("SnapshotId")
+            ),
+            tags=_tags(made),
+        )
+        for page in pages
+        for made in page.get("Images", [])
+    )
+
+
+def snapshots(pages: Pages) -> tuple[SnapshotFacts, ...]:
+    return tuple(
+        SnapshotFacts(made["SnapshotId"], made.get("VolumeId", ""), made.get("StartTime"), _tags(made))
+        for page in pages
+        for made in page.get("Snapshots", [])
+    )
+
+
+def address(made: Mapping[str, Any]) -> AddressFacts:
+    return AddressFacts(
+        allocation_id=made["AllocationId"],
+        public_ip=made.get("PublicIp", ""),
+        instance_id=made.get("InstanceId") or None,
+        association_id=made.get("AssociationId") or None,
+    )
+
+
+def subnets(pages: Pages) -> tuple[SubnetFacts, ...]:
+    return tuple(
+        SubnetFacts(
+            subnet_id=made["SubnetId"],
+            az_id=made.get("AvailabilityZoneId", ""),
+            az_name=made.get("AvailabilityZone", ""),
+            free_addresses=int(made.get("AvailableIpAddressCount", 0)),
+            maps_public_ip=bool(made.get("MapPublicIpOnLaunch", False)),
+        )
+        for page in pages
+        for made in page.get("Subnets", [])
+    )
+
+
+def spot_prices(pages: Pages) -> tuple[SpotPrice, ...]:
+    return tuple(_spot_price(row) for page in pages for row in page.get("SpotPriceHistory", []))
+
+
+def _spot_price(row: Mapping[str, Any]) -> SpotPrice:
+    effective_at: datetime = row["Timestamp"]
+    return SpotPrice(
+        az_name=row["AvailabilityZone"],
+        instance_type=row["InstanceType"],
+        product=row["ProductDescription"],
+        spot_usd_per_hour=Decimal(row["SpotPrice"]),
+        effective_at=effective_at,
+    )
+
+
+def instance_types(pages: Pages) -> tuple[TypeFacts, ...]:
+    return tuple(
+        TypeFacts(
+            instance_type=made["InstanceType"],
+            vcpu=int(made["VCpuInfo"]["DefaultVCpus"]),
+            memory_mib=int(made["MemoryInfo"]["SizeInMiB"]),
+            architectures=tuple(made.get("ProcessorInfo", {}).get("SupportedArchitectures", [])),
+        )
+        for page in pages
+        for made in page.get("InstanceTypes", [])
+    )

@@ -1,0 +1,93 @@
+"""Runs the workload's hooks as processes: without a shell, bounded, their output kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from typing import IO
+
+from spot_agent.clock import Clock, Stop
+from spot_agent.errors import Stopping
+from spot_agent.logs import mask_tokens
+from spot_agent.ports import HookName, HookResult
+from spot_agent.settings import HookCommands
+
+OUTPUT_KEPT_BYTES = 4_096
+POLL_SECONDS = 0.02
+STOP_GRACE_SECONDS = 2.0
+EXIT_CODE_NOT_STARTED = 127
+_SECRETS = ("ENROLMENT_TOKEN", "ENROLMENT_TOKEN_FILE")
+
+
+class ProcessHooks:
+    """Each hook runs in its own session, so that it can be killed with all that it started. Output goes to a file:
+    a hook that leaves a service behind must not keep us waiting for the end of a pipe."""
+
+    def __init__(self, commands: HookCommands, environment: Mapping[str, str], clock: Clock, stop: Stop) -> None:
+        self._commands = {
+            HookName.START: commands.start,
+            HookName.STOP: commands.stop,
+            HookName.STANDBY_CHECK: commands.standby_check,
+            HookName.SERVING_CHECK: commands.serving_check,
+        }
+        self._environment = {name: value for name, value in environment.items() if name not in _SECRETS}
+        self._clock = clock
+        self._stop = stop
+
+    def run(self, name: HookName, bound_seconds: float) -> HookResult | None:
+        command = self._commands[name]
+        if not command:
+            return None
+        with tempfile.TemporaryFile() as output:
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**self._environment, "SPOT_HOOK": name.value},
+                    start_new_session=True,
+                    close_fds=True,
+                )
+            except OSError as error:
+                return HookResult(EXIT_CODE_NOT_STARTED, f"cannot run {command[0]}: {error.strerror or error}")
+            return self._watch(process, output, bound_seconds)
+
+    def _watch(self, process: subprocess.Popen[bytes], output: IO[bytes], bound_seconds: float) -> HookResult:
+        ends_seconds = self._clock.monotonic_seconds() + bound_seconds
+        is_stopping = False
+        while (exit_code := process.poll()) is None:
+            now_seconds = self._clock.monotonic_seconds()
+            if now_seconds >= ends_seconds:
+                kill_group(process)
+                if is_stopping:
+                    raise Stopping
+                return HookResult(None, _tail(output))
+            if self._stop.is_set() and not is_stopping:
+                is_stopping = True
+                ends_seconds = min(ends_seconds, now_seconds + STOP_GRACE_SECONDS)
+            self._pause(process)
+        return HookResult(exit_code, _tail(output))
+
+    @staticmethod
+    def _pause(process: subprocess.Popen[bytes]) -> None:
+        """Returns at once when the process ends, so that a short hook costs no more than it takes."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(POLL_SECONDS)
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL for the process and all that it started in its session, then reap it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _tail(output: IO[bytes]) -> str:
+    size_bytes = output.seek(0, os.SEEK_END)
+    output.seek(max(0, size_bytes - OUTPUT_KEPT_BYTES))
+    return mask_tokens(output.read(OUTPUT_KEPT_BYTES).decode("utf-8", errors="replace")).strip()

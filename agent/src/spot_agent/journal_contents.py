@@ -1,0 +1,146 @@
+"""What the journal holds, as one frozen value, and the pure changes that are made to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any
+
+from spot_agent.model import JsonObject, Role
+from spot_agent.timestamps import to_wire
+
+FORMAT = 1
+COMMANDS_KEPT = 200
+UNSENT_KEPT = 50
+NOTICES_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """A command that was started. `answer` is None until it has an outcome: then it is what the server is told."""
+
+    request_id: str
+    command_id: str
+    kind: str
+    started_at: str
+    answer: JsonObject | None = None
+    is_acknowledged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnsentReport:
+    """A report that the server has not acknowledged. `key` is unique: the same report is kept once."""
+
+    key: str
+    kind: str
+    body: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalContents:
+    """Everything that must outlive the process. `quiesced` means: must not serve until told; true for all but a
+    PRIMARY that may serve. `registration_attempted`: a registration was sent whose answer is not known."""
+
+    instance_id: str = ""
+    agent_id: str | None = None
+    token: str | None = field(default=None, repr=False)
+    logical_agent_id: str = ""
+    server_url: str = ""
+    environment_server_url: str = ""
+    role: Role | None = None
+    epoch: int = 0
+    quiesced: bool = True
+    released: bool = False
+    registration_attempted: bool = False
+    has_launch_specification: bool = False
+    commands: tuple[CommandRecord, ...] = ()
+    unsent: tuple[UnsentReport, ...] = ()
+    known_notices: tuple[str, ...] = ()
+    config: JsonObject | None = None
+    plan: JsonObject | None = None
+
+    @property
+    def may_serve(self) -> bool:
+        """Whether the workload may start on this instance without being told."""
+        return self.role is Role.PRIMARY and not self.quiesced
+
+    def command(self, request_id: str) -> CommandRecord | None:
+        """The record of `request_id`, if this journal still holds it."""
+        return next((record for record in self.commands if record.request_id == request_id), None)
+
+
+def with_started(contents: JournalContents, record: CommandRecord) -> JournalContents:
+    """Note the start of a command; the oldest acknowledged record makes room, then the oldest of all."""
+    if contents.command(record.request_id) is not None:
+        return contents
+    return replace(contents, commands=_bounded_commands((*contents.commands, record)))
+
+
+def with_answer(contents: JournalContents, request_id: str, answer: JsonObject) -> JournalContents:
+    return _with_command(contents, request_id, answer=answer)
+
+
+def with_acknowledged(contents: JournalContents, request_id: str) -> JournalContents:
+    return _with_command(contents, request_id, is_acknowledged=True)
+
+
+def with_unsent(contents: JournalContents, report: UnsentReport) -> JournalContents:
+    """The oldest goes when there are too many."""
+    if any(kept.key == report.key for kept in contents.unsent):
+        return contents
+    return replace(contents, unsent=(*contents.unsent, report)[-UNSENT_KEPT:])
+
+
+def without_unsent(contents: JournalContents, key: str) -> JournalContents:
+    return replace(contents, unsent=tuple(kept for kept in contents.unsent if kept.key != key))
+
+
+def with_notice(contents: JournalContents, notice_id: str) -> JournalContents:
+    if notice_id in contents.known_notices:
+        return contents
+    return replace(contents, known_notices=(*contents.known_notices, notice_id)[-NOTICES_KEPT:])
+
+
+def _with_command(contents: JournalContents, request_id: str, **changes: Any) -> JournalContents:
+    records = tuple(
+        replace(record, **changes) if record.request_id == request_id else record for record in contents.commands
+    )
+    return replace(contents, commands=records)
+
+
+def _bounded_commands(records: tuple[CommandRecord, ...]) -> tuple[CommandRecord, ...]:
+    surplus = len(records) - COMMANDS_KEPT
+    if surplus <= 0:
+        return records
+    finished = [record.request_id for record in records[:-1] if record.is_acknowledged][:surplus]
+    kept = tuple(record for record in records if record.request_id not in set(finished))
+    return kept[-COMMANDS_KEPT:]
+
+
+def to_json(contents: JournalContents, saved_at: datetime) -> JsonObject:
+    """Plain JSON types only."""
+    body = asdict(contents)
+    body["role"] = contents.role.value if contents.role else None
+    return {"format": FORMAT, "saved_at": to_wire(saved_at), "journal": body}
+
+
+def from_json(document: object) -> JournalContents:
+    """ValueError for anything that this version did not write, so that a damaged journal is never half believed."""
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise ValueError("not a journal of this format")
+    body = document.get("journal")
+    if not isinstance(body, dict) or not isinstance(body.get("instance_id"), str) or not body["instance_id"]:
+        raise ValueError("the journal names no instance")
+    known = {spec.name for spec in fields(JournalContents)}
+    values: dict[str, Any] = {name: value for name, value in body.items() if name in known}
+    try:
+        values["role"] = Role(values["role"]) if values.get("role") else None
+        values["commands"] = tuple(CommandRecord(**record) for record in values.get("commands", ()))
+        values["unsent"] = tuple(UnsentReport(**report) for report in values.get("unsent", ()))
+        values["known_notices"] = tuple(str(notice) for notice in values.get("known_notices", ()))
+        contents = JournalContents(**values)
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(contents.epoch, int) or not isinstance(contents.quiesced, bool):
+        raise ValueError("epoch or quiesced has the wrong type")
+    return contents

@@ -1,0 +1,144 @@
+"""Reads single values from the environment over an env file, and collects what is wrong with them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_TRUE = {"true", "1", "yes", "on"}
+_FALSE = {"false", "0", "no", "off"}
+
+
+def parse_env_file(text: str) -> tuple[dict[str, str], list[str]]:
+    """KEY=VALUE lines; blank lines and # comments are skipped; one pair of quotes around a value is removed."""
+    values: dict[str, str] = {}
+    problems: list[str] = []
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None:
+            problems.append(f"env file line {number}: not KEY=VALUE")
+            continue
+        values[found.group(1)] = _unquote(found.group(2).strip())
+    return values, problems
+
+
+def _unquote(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+        return value[1:-1]
+    return value
+
+
+class Reader:
+    """Each method returns a usable value in any case; `problems` tells whether it was what the person wrote."""
+
+    def __init__(self, environment: Mapping[str, str], env_file_text: str | None) -> None:
+        file_values, self.problems = parse_env_file(env_file_text or "")
+        self._values = {**file_values, **environment}
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """An empty value counts as not set. No default: required."""
+        value = self._values.get(name, "").strip()
+        if value:
+            return value
+        if default is None:
+            self.problems.append(f"{name} is required")
+        return default or ""
+
+    def url(self, name: str, default: str | None = None) -> str:
+        value = self.text(name, default)
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.netloc):
+            self.problems.append(f"{name} must be an http or https URL, not {value!r}")
+        return value.rstrip("/")
+
+    def identifier(self, name: str) -> str:
+        value = self.text(name)
+        if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", value):
+            self.problems.append(f"{name} must be 1 to 128 letters, digits, dots, dashes or underscores, not {value!r}")
+        return value
+
+    def token(self, name: str, file_name: str) -> str | None:
+        """The secret itself, or the first line of the file that holds it. The value is never in a message."""
+        value = self.text(name, "")
+        file_path = self.expand(file_name, self.text(file_name, ""))
+        if not value and file_path:
+            try:
+                value = Path(file_path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                self.problems.append(f"{file_name} cannot be read: {getattr(error, 'strerror', None) or error}")
+        if value and (not value.isascii() or any(letter.isspace() for letter in value)):
+            self.problems.append(f"{name} must be one word of ASCII")
+            return None
+        return value or None
+
+    def seconds(self, name: str, default: float, least: float, most: float) -> float:
+        return self._number(name, float(default), least, most)
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        value = self._number(name, float(default), least, most)
+        if value != int(value):
+            self.problems.append(f"{name} must be a whole number")
+        return int(value)
+
+    def _number(self, name: str, default: float, least: float, most: float) -> float:
+        written = self.text(name, "")
+        if not written:
+            return default
+        try:
+            value = float(written)
+        except ValueError:
+            self.problems.append(f"{name} must be a number, not {written!r}")
+            return default
+        if not least <= value <= most:
+            self.problems.append(f"{name} must be between {least:g} and {most:g}, not {written}")
+            return default
+        return value
+
+    def boolean(self, name: str, default: bool) -> bool:
+        written = self.text(name, "").lower()
+        if written and written not in _TRUE | _FALSE:
+            self.problems.append(f"{name} must be true or false, not {written!r}")
+        return written in _TRUE if written else default
+
+    def one_of(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        value = self.text(name, default)
+        if value not in allowed:
+            self.problems.append(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+        return value
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
+
+    def path(self, name: str, default: str) -> Path:
+        value = self.expand(name, self.text(name, default))
+        if not value.startswith("/"):
+            self.problems.append(f"{name} must be an absolute path, not {value!r}")
+        return Path(value)
+
+    def command(self, name: str) -> tuple[str, ...]:
+        """Split as a shell would, then variables are expanded word by word: a blank in a variable splits nothing."""
+        try:
+            words = shlex.split(self.text(name, ""))
+        except ValueError as error:
+            self.problems.append(f"{name} is not a command line: {error}")
+            return ()
+        return tuple(self.expand(name, word) for word in words)
+
+    def expand(self, name: str, value: str) -> str:
+        """$NAME and ${NAME} from the environment and the env file; one that is not set is a problem."""
+
+        def replace(found: re.Match[str]) -> str:
+            variable = found.group(1) or found.group(2)
+            if variable not in self._values:
+                self.problems.append(f"{name} uses ${variable}, which is not set")
+            return self._values.get(variable, "")
+
+        return _VARIABLE.sub(replace, value)

@@ -1,0 +1,1 @@
+"""One file per thread: its step, and nothing of its loop."""
