@@ -1,0 +1,73 @@
+"""Elastic IPs: addresses on this machine's loopback, whose traffic moves some seconds after the API says so."""
+
+from spot_simulator.ec2.call import Call
+from spot_simulator.ec2.errors import Ec2Error
+from spot_simulator.ec2.wire import Answer, is_true, success
+from spot_simulator.machine import Machine, State
+from spot_simulator.machines import Machines
+from spot_simulator.network.addresses import Addresses
+
+
+class AddressCalls:
+    """Called with the region's lock held."""
+
+    def __init__(self, addresses: Addresses, machines: Machines) -> None:
+        """Take the parts."""
+        self._addresses, self._machines = addresses, machines
+
+    def allocate(self, call: Call) -> Answer:
+        """Answer AllocateAddress."""
+        call.end_if_dry_run()
+        public_ip = self._addresses.next_address()
+        answer = call.forward({**call.parameters, "Address": public_ip})
+        if answer.status == 200:
+            self._addresses.open(public_ip)
+        return answer
+
+    def associate(self, call: Call) -> Answer:
+        """Answer AssociateAddress: a running target; AllowReassociation defaults to true, as in a VPC. A repeat is a success."""
+        address = call.moto.address(call.parameters)
+        if address is None:
+            named = call.parameters.get("AllocationId") or call.parameters.get("PublicIp")
+            raise Ec2Error("InvalidAllocationID.NotFound", f"The allocation ID '{named}' does not exist")
+        machine = self._target(call)
+        holder = address.instance.id if address.instance else None
+        call.end_if_dry_run()
+        if holder == machine.instance_id:
+            return success(call.action, {"return": True, "associationId": address.association_id})
+        may_move = is_true(call.parameters, "AllowReassociation", default=True)
+        if holder is not None and may_move and address.eni is not None:
+            address.eni.public_ip = None
+        answer = call.forward({**call.parameters, "AllowReassociation": str(may_move).lower()})
+        if answer.status == 200:
+            self._addresses.move(address.public_ip, machine)
+        return answer
+
+    def disassociate(self, call: Call) -> Answer:
+        """Answer DisassociateAddress; the traffic stops after the address-move delay."""
+        address = call.moto.address(call.parameters)
+        answer = call.forward()
+        if answer.status == 200 and address is not None:
+            self._addresses.move(address.public_ip, None)
+        return answer
+
+    def release(self, call: Call) -> Answer:
+        """Answer ReleaseAddress; an address that is associated cannot be released."""
+        address = call.moto.address(call.parameters)
+        if address is not None and address.instance is not None:
+            raise Ec2Error("InvalidIPAddress.InUse", f"Address {address.public_ip} is in use.")
+        public_ip = address.public_ip if address is not None else ""
+        answer = call.forward()
+        if answer.status == 200:
+            self._addresses.close(public_ip)
+        return answer
+
+    def _target(self, call: Call) -> Machine:
+        instance_id = call.needed("InstanceId")
+        machine = self._machines.by_id.get(instance_id)
+        if machine is None:
+            raise Ec2Error("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+        if machine.state is not State.RUNNING:
+            text = f"The {machine.state} instance '{instance_id}' is not in a valid state for this operation."
+            raise Ec2Error("InvalidInstanceID", text)
+        return machine

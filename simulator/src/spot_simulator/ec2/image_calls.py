@@ -1,0 +1,94 @@
+"""Images and snapshots: names are unique, snapshots can be tagged with the image, and both take their time."""
+
+from spot_simulator.ec2.call import Call
+from spot_simulator.ec2.errors import Ec2Error
+from spot_simulator.ec2.wire import Answer, is_true, success, tag_specifications, without
+from spot_simulator.hosting.disks import Disks
+from spot_simulator.images import Images
+from spot_simulator.machine import State
+from spot_simulator.machines import Machines
+
+_NAME_CHARACTERS = (3, 128)
+
+
+class ImageCalls:
+    """Called with the region's lock held."""
+
+    def __init__(self, images: Images, machines: Machines, disks: Disks) -> None:
+        """Take the parts."""
+        self._images, self._machines, self._disks = images, machines, disks
+
+    def create_image(self, call: Call) -> Answer:
+        """Answer CreateImage; without NoReboot a running instance is rebooted, as AWS does."""
+        name, instance_id = call.needed("Name"), call.needed("InstanceId")
+        machine = self._machines.by_id.get(instance_id)
+        if machine is None:
+            raise Ec2Error("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+        if machine.state not in {State.RUNNING, State.STOPPED}:
+            raise Ec2Error("IncorrectInstanceState", f"Instance {instance_id} is {machine.state}, not running or stopped")
+        if not _NAME_CHARACTERS[0] <= len(name) <= _NAME_CHARACTERS[1]:
+            raise Ec2Error("InvalidAMIName.Malformed", "AMI names must be between 3 and 128 characters long")
+        twin = call.moto.image_by_name(name)
+        if twin is not None:
+            raise Ec2Error("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {twin.id}")
+        call.end_if_dry_run()
+        image_tags = tag_specifications(call.parameters, "image")
+        answer = call.forward(without(call.parameters, "TagSpecification."))
+        image_id = answer.text("imageId")
+        if answer.status == 200 and image_id:
+            call.moto.add_tags(image_id, image_tags)
+            self._images.add(image_id, instance_id, tag_specifications(call.parameters, "snapshot"))
+            if not is_true(call.parameters, "NoReboot"):
+                self._machines.reboot(machine)
+        return answer
+
+    def deregister_image(self, call: Call) -> Answer:
+        """Answer DeregisterImage; its snapshot stays unless DeleteAssociatedSnapshots says otherwise."""
+        image_id = call.needed("ImageId")
+        image = self._images.by_id.get(image_id)
+        answer = call.forward(without(call.parameters, "DeleteAssociatedSnapshots"))
+        if answer.status != 200 or image is None:
+            return answer
+        del self._images.by_id[image_id]
+        if is_true(call.parameters, "DeleteAssociatedSnapshots"):
+            self._delete(call, image.snapshot_id)
+        return answer
+
+    def create_snapshot(self, call: Call) -> Answer:
+        """Answer CreateSnapshot of a volume that is attached to an instance of the region."""
+        instance_id = call.moto.holder_of_volume(call.needed("VolumeId"))
+        return self._snapshots_taken(call, instance_id)
+
+    def create_snapshots(self, call: Call) -> Answer:
+        """Answer CreateSnapshots of an instance."""
+        return self._snapshots_taken(call, call.needed("InstanceSpecification.InstanceId"))
+
+    def delete_snapshot(self, call: Call) -> Answer:
+        """Answer DeleteSnapshot."""
+        answer = call.forward()
+        if answer.status == 200:
+            self._disks.delete_snapshot(call.needed("SnapshotId"))
+        return answer
+
+    def _snapshots_taken(self, call: Call, instance_id: str | None) -> Answer:
+        answer = call.forward()
+        if answer.status == 200 and instance_id is not None:
+            for snapshot_id in answer.texts("snapshotId"):
+                self._images.start_snapshot(snapshot_id, instance_id)
+            body = answer.body.replace(b"<status>completed</status>", b"<status>pending</status>")
+            return Answer(answer.status, body)
+        return answer
+
+    def _delete(self, call: Call, snapshot_id: str) -> None:
+        deletion = {"Action": "DeleteSnapshot", "Version": call.parameters["Version"], "SnapshotId": snapshot_id}
+        if call.forward(deletion).status == 200:
+            self._disks.delete_snapshot(snapshot_id)
+
+
+def describe_images(call: Call) -> Answer:
+    """Answer DescribeImages; without an owner or an id, moto answers the region's own images, which is what there is."""
+    answer = call.forward()
+    deregistered = [i for i in call.parameters.values() if i.startswith("ami-") and call.moto.image(i) is None]
+    if answer.status == 200 and deregistered and not answer.texts("imageId"):
+        return success(call.action, {"imagesSet": []})
+    return answer

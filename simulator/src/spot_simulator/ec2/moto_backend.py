@@ -1,0 +1,159 @@
+"""moto, in process: the only file that touches its objects. It keeps EC2's books; what takes time is the region's business."""
+
+import io
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from spot_simulator.ec2.wire import Answer, Parameters
+from spot_simulator.machine import STATE_CODES, ReasonCode, State
+
+ACCOUNT_ID = "123456789012"
+_INSTANCE_FILTERS = {
+    "client-token": "client_token",
+    "instance-lifecycle": "lifecycle",
+    "spot-instance-request-id": "spot_instance_request_id",
+    "root-device-type": "root_device_type",
+    "instance-state-code": "state_code",
+}
+"""Filters of DescribeInstances that moto lacks, and the attribute of its instance that each looks at."""
+_MESSAGES = {
+    ReasonCode.USER: "Client.UserInitiatedShutdown: User initiated shutdown",
+    ReasonCode.SPOT_TERMINATION: "Server.SpotInstanceTermination: Spot instance termination",
+    ReasonCode.SPOT_STOP: "Server.SpotInstanceShutdown: Spot instance shutdown",
+    ReasonCode.INTERNAL_ERROR: "Server.InternalError: The instance was lost",
+}
+
+
+class MotoBackend:
+    """One account and region of moto. Every method is called with the region's lock held: moto has none of its own."""
+
+    def __init__(self, region: str, vpc_cidr: str, subnet_cidrs: Iterable[str]) -> None:
+        """Load moto (about two seconds) and lay out the default VPC: one subnet per zone, from ``subnet_cidrs``."""
+        os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+        from moto.ec2 import utils as ec2_utils  # noqa: PLC0415 - moto reads its settings from the environment when imported
+        from moto.ec2.models import ec2_backends  # noqa: PLC0415
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
+
+        self._region = region
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._ec2: Any = ec2_backends[ACCOUNT_ID][region]
+        ec2_utils.filter_dict_attribute_mapping.update(_INSTANCE_FILTERS)
+        self._lay_out_network(vpc_cidr, list(subnet_cidrs))
+
+    def _lay_out_network(self, vpc_cidr: str, subnet_cidrs: list[str]) -> None:
+        ec2 = self._ec2
+        for book in (ec2.subnets, ec2.vpcs, ec2.groups, ec2.route_tables, ec2.network_acls):
+            book.clear()
+        ec2.default_vpc = ec2.create_vpc(vpc_cidr, is_default=True)
+        for zone, cidr in zip(ec2.describe_availability_zones(), subnet_cidrs, strict=False):
+            subnet = ec2.create_subnet(ec2.default_vpc.id, cidr, availability_zone=zone.name)
+            subnet.map_public_ip_on_launch = False
+
+    def az_ids(self) -> dict[str, str]:
+        """Return {zone name: zone id}."""
+        return {zone.name: zone.zone_id for zone in self._ec2.describe_availability_zones()}
+
+    def subnet_of_zone(self, zone_name: str) -> str | None:
+        """Return the id of the zone's default subnet."""
+        subnets = [subnet for subnet in self._ec2.describe_subnets() if subnet.availability_zone == zone_name]
+        return next((subnet.id for subnet in subnets if subnet.default_for_az), None)
+
+    def zone_of_subnet(self, subnet_id: str) -> str | None:
+        """Return the name of a subnet's zone, or None if there is no such subnet."""
+        return next((subnet.availability_zone for subnet in self._ec2.describe_subnets() if subnet.id == subnet_id), None)
+
+    def forward(self, environ: Mapping[str, Any], parameters: Parameters) -> Answer:
+        """Let moto answer an EC2 call with these parameters."""
+        body = urlencode(parameters).encode()
+        changed = {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body)), "QUERY_STRING": ""}
+        started: list[str] = []
+        chunks = self._app(changed, lambda status, _headers, _exc=None: started.append(status))
+        return Answer(int(started[0].split()[0]), b"".join(chunks))
+
+    def pass_on(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Let moto answer a call of any other service."""
+        answer: Iterable[bytes] = self._app(environ, start_response)
+        return answer
+
+    def instance(self, instance_id: str) -> Any | None:
+        """Return moto's instance."""
+        return self._ec2.get_instance_by_id(instance_id)
+
+    def tags(self, resource_id: str) -> dict[str, str]:
+        """Return a resource's tags."""
+        return dict(self._ec2.tags.get(resource_id, {}))
+
+    def add_tags(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        """Tag a resource."""
+        if tags:
+            self._ec2.create_tags([resource_id], dict(tags))
+
+    def set_state(self, instance_id: str, state: State, reason: ReasonCode | None) -> None:
+        """Put an instance into a state; ``terminated`` also deletes its volumes, as far as they ask for it, and its address."""
+        instance = self._ec2.get_instance_by_id(instance_id)
+        if state is State.TERMINATED:
+            self.release_addresses_of(instance_id)
+            instance.terminate()
+        instance._state.name, instance._state.code = state.value, STATE_CODES[state]
+        instance.state_reason.code = reason.value if reason else ""
+        instance.state_reason.message = _MESSAGES[reason] if reason else ""
+        instance._reason = _MESSAGES[reason] if reason else ""
+
+    def root_volume_id(self, instance_id: str) -> str | None:
+        """Return the instance's root volume."""
+        instance = self._ec2.get_instance_by_id(instance_id)
+        devices = dict(instance.get_block_device_mapping)
+        device = devices.get(instance.root_device_name) or next(iter(devices.values()), None)
+        return device.volume_id if device else None
+
+    def holder_of_volume(self, volume_id: str) -> str | None:
+        """Return the id of the instance that a volume is attached to."""
+        volume = self._ec2.volumes.get(volume_id)
+        return volume.attachment.instance.id if volume and volume.attachment else None
+
+    def image(self, image_id: str) -> Any | None:
+        """Return moto's image; None once it was deregistered."""
+        return self._ec2.amis.get(image_id)
+
+    def image_by_name(self, name: str) -> Any | None:
+        """Return the image that has this name."""
+        return next((image for image in self._ec2.amis.values() if image.name == name), None)
+
+    def register_image(self, name: str, architecture: str) -> Any:
+        """Make an available EBS image without an instance."""
+        image = self._ec2.register_image(name, "Base image of the simulated region")
+        image.architecture, image.virtualization_type = architecture, "hvm"
+        image.root_device_type = "ebs"
+        return image
+
+    def snapshot_ids(self) -> list[str]:
+        """Return the ids of all snapshots."""
+        return list(self._ec2.snapshots)
+
+    def snapshot(self, snapshot_id: str) -> Any | None:
+        """Return moto's snapshot; None once it was deleted."""
+        return self._ec2.snapshots.get(snapshot_id)
+
+    def set_snapshot_volume(self, snapshot_id: str, volume_id: str) -> None:
+        """Name the volume that a snapshot was taken of; moto gives an image's snapshot one that never was."""
+        volume = self._ec2.volumes.get(volume_id)
+        if volume is not None:
+            self._ec2.snapshots[snapshot_id].volume = volume
+
+    def addresses(self) -> list[Any]:
+        """Return moto's Elastic IPs."""
+        return list(self._ec2.addresses)
+
+    def address(self, parameters: Mapping[str, str]) -> Any | None:
+        """Return the Elastic IP that a request names by allocation, association or public address."""
+        wanted = {parameters.get(name) for name in ("AllocationId", "AssociationId", "PublicIp")} - {None}
+        return next((a for a in self._ec2.addresses if wanted & {a.allocation_id, a.association_id, a.public_ip}), None)
+
+    def release_addresses_of(self, instance_id: str) -> list[str]:
+        """End every association of an instance and return the addresses."""
+        held = [address for address in self._ec2.addresses if address.instance and address.instance.id == instance_id]
+        for address in held:
+            self._ec2.disassociate_address(association_id=address.association_id)
+        return [address.public_ip for address in held]

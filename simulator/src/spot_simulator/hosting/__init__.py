@@ -1,0 +1,1 @@
+"""Disks and processes of the instances."""

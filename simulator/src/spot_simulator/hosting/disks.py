@@ -1,0 +1,69 @@
+"""The disks: a folder per instance, a folder per snapshot, copied as they are at the moment of the call."""
+
+import shutil
+import stat
+from pathlib import Path
+
+
+class Disks:
+    """The layout of the state directory."""
+
+    def __init__(self, state_dir: Path) -> None:
+        """Create the top folders."""
+        self._instances, self._snapshots = state_dir / "instances", state_dir / "snapshots"
+        for folder in (self._instances, self._snapshots):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def root(self, instance_id: str) -> Path:
+        """The instance's root volume."""
+        return self._instances / instance_id / "disk"
+
+    def run(self, instance_id: str) -> Path:
+        """The instance's /run."""
+        return self._instances / instance_id / "run"
+
+    def log(self, instance_id: str, service: str) -> Path:
+        """Where a service's standard output and error go."""
+        folder = self._instances / instance_id / "log"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{service}.log"
+
+    def snapshot(self, snapshot_id: str) -> Path:
+        """The content of a snapshot."""
+        return self._snapshots / snapshot_id / "disk"
+
+    def make_instance(self, instance_id: str, snapshot_id: str) -> None:
+        """Give an instance its root volume, copied from the snapshot of its image."""
+        copy_tree(self.snapshot(snapshot_id), self.root(instance_id))
+        self.empty_run(instance_id)
+
+    def empty_run(self, instance_id: str) -> None:
+        """Empty /run, as every boot does."""
+        shutil.rmtree(self.run(instance_id), ignore_errors=True)
+        self.run(instance_id).mkdir(parents=True)
+
+    def take_snapshot(self, instance_id: str, snapshot_id: str) -> None:
+        """Copy an instance's root volume; files that change meanwhile are copied as far as they are."""
+        copy_tree(self.root(instance_id), self.snapshot(snapshot_id))
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Drop a snapshot's content."""
+        shutil.rmtree(self._snapshots / snapshot_id, ignore_errors=True)
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy folders, files and symbolic links; sockets and pipes stay behind, and so does what vanishes during the copy."""
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in sorted(source.iterdir()):
+        copy = target / entry.name
+        try:
+            mode = entry.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                copy.symlink_to(entry.readlink())
+            elif stat.S_ISDIR(mode):
+                copy_tree(entry, copy)
+            elif stat.S_ISREG(mode):
+                shutil.copy2(entry, copy)
+        except FileNotFoundError:
+            continue
+    shutil.copystat(source, target)

@@ -1,0 +1,39 @@
+"""The environment in which the services of an instance run."""
+
+import os
+import sys
+from pathlib import Path
+
+from spot_simulator.hosting.disks import Disks
+from spot_simulator.hosting.service_list import ServiceSpec
+from spot_simulator.machine import Machine
+from spot_simulator.model.delays import Delay, Delays
+
+IMDS_PORT = 1338
+WORKLOAD_PORT = 8080
+_TAKEN_OVER = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "TZ")
+
+
+def service_environment(machine: Machine, spec: ServiceSpec, disks: Disks, delays: Delays, api_url: str) -> dict[str, str]:
+    """Build a service's environment from the instance; nothing of the region's own environment but a few neutral names."""
+    environment = {name: os.environ[name] for name in _TAKEN_OVER if name in os.environ}
+    python_folder = str(Path(sys.executable).parent)
+    environment |= {
+        "PATH": f"{python_folder}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(disks.root(machine.instance_id)),
+        "PYTHONUNBUFFERED": "1",
+        "INSTANCE_ID": machine.instance_id,
+        "INSTANCE_IP": machine.private_ip,
+        "INSTANCE_ROOT": str(disks.root(machine.instance_id)),
+        "INSTANCE_RUN": str(disks.run(machine.instance_id)),
+        "INSTANCE_CTL_URL": f"{api_url}/_region/instances/{machine.instance_id}",
+        "IMDS_ENDPOINT": f"http://{machine.private_ip}:{IMDS_PORT}",
+        "AWS_ENDPOINT_URL": api_url,
+        "AWS_ACCESS_KEY_ID": "simulated",
+        "AWS_SECRET_ACCESS_KEY": "simulated",
+        "AWS_DEFAULT_REGION": machine.region,
+        "AWS_REGION": machine.region,
+        "WORKLOAD_PORT": str(WORKLOAD_PORT),
+        "WORKLOAD_START_SECONDS": f"{delays.seconds(Delay.WORKLOAD_START, machine.ordinal):.6f}",
+    }
+    return environment | dict(spec.env)

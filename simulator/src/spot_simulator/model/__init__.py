@@ -1,0 +1,1 @@
+"""What the region decides, as values in and values out: no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""Elastic IPs and the metadata endpoint."""

@@ -1,0 +1,168 @@
+"""The composition root: one region, built by hand from its parts."""
+
+import threading
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from spot_simulator.clock import SystemClock
+from spot_simulator.ec2.address_calls import AddressCalls
+from spot_simulator.ec2.call import Handler
+from spot_simulator.ec2.image_calls import ImageCalls, describe_images
+from spot_simulator.ec2.instance_calls import InstanceCalls
+from spot_simulator.ec2.launches import Launches, LaunchParts
+from spot_simulator.ec2.market_calls import MarketCalls
+from spot_simulator.ec2.moto_backend import MotoBackend
+from spot_simulator.ec2.shim import Shim
+from spot_simulator.event_log import EventLog
+from spot_simulator.hosting.disks import Disks
+from spot_simulator.hosting.init import Init, Surroundings
+from spot_simulator.images import Images
+from spot_simulator.machine import Machine, State
+from spot_simulator.machines import MachineParts, Machines
+from spot_simulator.model.capacity import CapacityTable
+from spot_simulator.model.delays import Delays
+from spot_simulator.model.faults import FaultTable
+from spot_simulator.model.prices import PriceAxis
+from spot_simulator.network.addresses import Addresses
+from spot_simulator.network.imds import ImdsServer
+from spot_simulator.network.slot import claim_slot
+from spot_simulator.price_book import PriceBook
+from spot_simulator.recorded_prices import read_recording, replayed
+from spot_simulator.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSettings:
+    """What the command line says; ``time_scale`` (> 0) multiplies every delay."""
+
+    state_dir: Path
+    api_url: str
+    region: str
+    time_scale: float
+    seed: int
+    price_file: Path | None
+
+
+class Region:
+    """A running region. ``lock`` guards everything in it; moto and the parts rely on it."""
+
+    def __init__(self, settings: RegionSettings) -> None:
+        """Build and start it; the caller serves ``shim``."""
+        self.settings = settings
+        self.lock = threading.RLock()
+        self.clock = SystemClock()
+        self.slot = claim_slot()
+        self.started_at = self.clock.now()
+        self.delays = Delays(settings.seed, settings.time_scale)
+        self.log = EventLog(settings.state_dir / "region.log", self.clock)
+        self.timeline = Timeline(self.clock, self.log)
+        self.disks = Disks(settings.state_dir)
+        self.faults, self.capacity = FaultTable(), CapacityTable()
+        self.moto = MotoBackend(settings.region, self.slot.vpc_cidr, self.slot.subnet_cidrs)
+        self.prices = self._price_book()
+        self.init = Init(self._surroundings())
+        self.images = Images(self.moto, self.disks, self.timeline, self.delays, self.clock, self.log, self.lock)
+        self.addresses = Addresses(self.slot.elastic_block, self.timeline, self.delays, self.log, self.lock)
+        self.machines = Machines(self._machine_parts())
+        self.instance_calls = InstanceCalls(self.machines, self.clock)
+        self.shim = Shim(self.moto, self._handlers(), self.faults, self.log, settings.region, self.lock)
+        self._metadata: dict[str, ImdsServer] = {}
+        self.timeline.start()
+        self.log.append("region-started", region=settings.region, time_scale=settings.time_scale, seed=settings.seed)
+
+    def stop(self) -> None:
+        """End everything that the region started, services first."""
+        self.log.append("region-stopping")
+        self.timeline.stop()
+        self.init.close()
+        self.addresses.stop()
+        for server in list(self._metadata.values()):
+            server.close()
+        self.log.close()
+
+    def _price_book(self) -> PriceBook:
+        axis = PriceAxis(self.started_at, self.settings.time_scale)
+        path = self.settings.price_file
+        rows = read_recording(path, self.settings.region) if path else []
+        return PriceBook(self.settings.seed, axis, replayed(rows, axis, self.moto.az_ids()))
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            disks=self.disks,
+            timeline=self.timeline,
+            delays=self.delays,
+            log=self.log,
+            clock=self.clock,
+            api_url=self.settings.api_url,
+            region_token=uuid.uuid4().hex,
+            lock=self.lock,
+            tags_of=self.moto.tags,
+        )
+
+    def _machine_parts(self) -> MachineParts:
+        return MachineParts(
+            moto=self.moto,
+            disks=self.disks,
+            init=self.init,
+            timeline=self.timeline,
+            delays=self.delays,
+            clock=self.clock,
+            log=self.log,
+            lock=self.lock,
+            on_up=self._on_up,
+            on_off=self._on_off,
+        )
+
+    def _on_up(self, machine: Machine) -> None:
+        try:
+            self._metadata[machine.instance_id] = ImdsServer(machine, self.clock)
+        except OSError as error:
+            self.log.append("internal-error", where="metadata", instance_id=machine.instance_id, error=str(error))
+
+    def _on_off(self, machine: Machine, final: State) -> None:
+        server = self._metadata.pop(machine.instance_id, None)
+        if server is not None:
+            threading.Thread(target=server.close, daemon=True).start()
+        if final is State.TERMINATED:
+            self.addresses.drop_holder(machine)
+
+    def _handlers(self) -> dict[str, Handler]:
+        launches = Launches(
+            LaunchParts(
+                moto=self.moto,
+                machines=self.machines,
+                images=self.images,
+                disks=self.disks,
+                capacity=self.capacity,
+                clock=self.clock,
+                region=self.settings.region,
+                spot_usd_per_hour=self.prices.spot_usd_per_hour,
+            )
+        )
+        instances, images = self.instance_calls, ImageCalls(self.images, self.machines, self.disks)
+        addresses = AddressCalls(self.addresses, self.machines)
+        market = MarketCalls(self.prices, self.clock, self.settings.region)
+        return {
+            "RunInstances": launches.run_instances,
+            "TerminateInstances": instances.terminate,
+            "StopInstances": instances.stop,
+            "StartInstances": instances.start,
+            "RebootInstances": instances.reboot,
+            "ModifyInstanceAttribute": instances.modify,
+            "DescribeInstances": instances.describe,
+            "DescribeInstanceStatus": instances.describe_status,
+            "CreateImage": images.create_image,
+            "DeregisterImage": images.deregister_image,
+            "DescribeImages": describe_images,
+            "CreateSnapshot": images.create_snapshot,
+            "CreateSnapshots": images.create_snapshots,
+            "DeleteSnapshot": images.delete_snapshot,
+            "AllocateAddress": addresses.allocate,
+            "AssociateAddress": addresses.associate,
+            "DisassociateAddress": addresses.disassociate,
+            "ReleaseAddress": addresses.release,
+            "DescribeSpotPriceHistory": market.price_history,
+            "DescribeInstanceTypes": market.instance_types,
+            "DescribeInstanceTypeOfferings": market.offerings,
+        }

@@ -1,0 +1,150 @@
+"""The region's state and its bill, as JSON."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from spot_simulator.clock import rfc3339
+from spot_simulator.images import Image
+from spot_simulator.machine import Interval, Machine, ServiceRun
+from spot_simulator.model.billing import Span, on_demand_spans, spot_spans, total_usd
+from spot_simulator.model.capacity import Mode
+from spot_simulator.model.catalogue import on_demand_usd_per_hour
+from spot_simulator.region import Region
+
+_USD = Decimal("0.000001")
+
+
+def region_state(region: Region) -> dict[str, Any]:
+    """Describe instances, images, snapshots, addresses, empty pools and waiting faults. The lock is held."""
+    moto = region.moto
+    return {
+        "now": rfc3339(region.clock.now()),
+        "started_at": rfc3339(region.started_at),
+        "region": region.settings.region,
+        "time_scale": region.settings.time_scale,
+        "seed": region.settings.seed,
+        "instances": [_instance(machine, moto.tags(machine.instance_id)) for machine in region.machines.by_id.values()],
+        "images": [_image(region, image) for image in region.images.by_id.values()],
+        "snapshots": [_snapshot(region, snapshot_id) for snapshot_id in moto.snapshot_ids()],
+        "addresses": [_address(region, address) for address in moto.addresses()],
+        "capacity_unavailable": [
+            {"instance_type": pool.instance_type, "az_id": pool.az_id, "mode": pool.mode.value}
+            for pool in region.capacity.empty_pools()
+        ],
+        "faults": [
+            {"action": fault.action, "code": fault.code, "count": fault.remaining, "lose_answer": fault.is_answer_lost}
+            for fault in region.faults.waiting()
+        ],
+    }
+
+
+def region_bill(region: Region) -> dict[str, Any]:
+    """Say what every instance cost until now, by spans of one price each. The lock is held."""
+    now = region.clock.now()
+    lines = [_bill_line(machine, bill_spans(region, machine, now)) for machine in region.machines.by_id.values()]
+    total = sum((Decimal(line["usd"]) for line in lines), start=Decimal(0))
+    return {"until": rfc3339(now), "currency": "USD", "instances": lines, "usd": str(total)}
+
+
+def bill_spans(region: Region, machine: Machine, now: datetime) -> list[Span]:
+    """Return the priced spans in which an instance ran."""
+    spans: list[Span] = []
+    for interval in machine.running:
+        until = interval.until or now
+        if machine.mode is Mode.SPOT:
+            changes = region.prices.changes(machine.instance_type, machine.az_id, until)
+            spans += spot_spans(changes, interval.since, until)
+        else:
+            spans += on_demand_spans(on_demand_usd_per_hour(machine.instance_type) or Decimal(0), interval.since, until)
+    return spans
+
+
+def _bill_line(machine: Machine, spans: list[Span]) -> dict[str, Any]:
+    return {
+        "instance_id": machine.instance_id,
+        "instance_type": machine.instance_type,
+        "az_id": machine.az_id,
+        "market": machine.mode.value,
+        "from": _time(spans[0].since if spans else None),
+        "to": _time(spans[-1].until if spans else None),
+        "spans": [
+            {"from": rfc3339(span.since), "to": rfc3339(span.until), "usd_per_hour": str(span.usd_per_hour)} for span in spans
+        ],
+        "usd": str(total_usd(spans).quantize(_USD)),
+    }
+
+
+def _instance(machine: Machine, tags: dict[str, str]) -> dict[str, Any]:
+    return {
+        "instance_id": machine.instance_id,
+        "state": machine.state.value,
+        "state_reason_code": machine.reason.value if machine.reason else None,
+        "lifecycle": "spot" if machine.mode is Mode.SPOT else "on-demand",
+        "instance_type": machine.instance_type,
+        "az_id": machine.az_id,
+        "az_name": machine.az_name,
+        "private_ip": machine.private_ip,
+        "public_ip": machine.public_ip,
+        "image_id": machine.image_id,
+        "tags": tags,
+        "services": {run.name: _service(run) for run in machine.services.values()},
+        "is_booted": machine.is_booted,
+        "launched_at": rfc3339(machine.launched_at),
+        "running_at": _time(machine.first_running_at),
+        "terminated_at": _time(machine.terminated_at),
+        "notice": {"action": machine.notice.action.value, "at": rfc3339(machine.notice.at)} if machine.notice else None,
+        "rebalance_at": _time(machine.rebalance_at),
+        "metadata_fault": machine.metadata_fault.value,
+        "running": [_interval(interval) for interval in machine.running],
+        "serving": [{**_interval(serving), "pid": serving.pid} for serving in machine.serving],
+    }
+
+
+def _service(run: ServiceRun) -> dict[str, Any]:
+    return {
+        "state": "running" if run.pid is not None else "stopped",
+        "pid": run.pid,
+        "started_at": _time(run.started_at),
+        "exit_code": run.exit_code,
+        "starts": run.starts,
+    }
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {"from": rfc3339(interval.since), "to": _time(interval.until)}
+
+
+def _image(region: Region, image: Image) -> dict[str, Any]:
+    return {
+        "image_id": image.image_id,
+        "name": image.name,
+        "state": "available" if image.available_at else "pending",
+        "snapshot_id": image.snapshot_id,
+        "instance_id": image.instance_id,
+        "tags": region.moto.tags(image.image_id),
+        "created_at": rfc3339(image.created_at),
+        "available_at": _time(image.available_at),
+    }
+
+
+def _snapshot(region: Region, snapshot_id: str) -> dict[str, Any]:
+    snapshot = region.moto.snapshot(snapshot_id)
+    state = snapshot.status if snapshot is not None else "deleted"
+    return {"snapshot_id": snapshot_id, "state": state, "tags": region.moto.tags(snapshot_id)}
+
+
+def _address(region: Region, address: Any) -> dict[str, Any]:
+    holder = region.addresses.holders.get(address.public_ip)
+    return {
+        "allocation_id": address.allocation_id,
+        "public_ip": address.public_ip,
+        "association_id": address.association_id,
+        "associated_instance_id": address.instance.id if address.instance else None,
+        "holder_instance_id": holder.instance_id if holder else None,
+        "tags": region.moto.tags(address.allocation_id),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return rfc3339(moment) if moment else None
