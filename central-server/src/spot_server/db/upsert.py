@@ -32,7 +32,7 @@ def insert_or_update(
     add: Sequence[str] = (),
     replace: Sequence[str] = (),
 ) -> None:
-    """Insert `rows` in one statement; where `key` is taken, add the new value to the `add` columns and put it into the `replace` columns."""
+    """Insert `rows` in one statement; where `key` is taken, add to the `add` columns and overwrite the `replace` columns."""
     if not rows:
         return
     statement: Insert

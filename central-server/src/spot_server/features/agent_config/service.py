@@ -15,6 +15,7 @@ from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChang
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
 from spot_server.features.instances.queries import Instance, load_instance
+from spot_server.settings import Settings
 from spot_server.words import InstanceStatus
 
 
@@ -26,6 +27,16 @@ class Intervals:
     pending_commands_check_interval_seconds: int = 15
     command_wait_seconds: int = 50
     pricing_report_interval_seconds: int = 300
+
+
+def intervals_of(settings: Settings) -> Intervals:
+    """Return the intervals that the server's settings ask for."""
+    return Intervals(
+        heartbeat_interval_seconds=settings.heartbeat_interval_seconds,
+        pending_commands_check_interval_seconds=settings.pending_commands_check_interval_seconds,
+        command_wait_seconds=settings.command_wait_seconds,
+        pricing_report_interval_seconds=settings.pricing_report_interval_seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +88,7 @@ def change_settings(
 
 
 def toggle_enabled(
-    tx: Transaction, client_id: str, agent_id: str, enabled: bool | None, *, by: str, reason: str = ""
+    tx: Transaction, client_id: str, agent_id: str, *, enabled: bool | None, by: str, reason: str = ""
 ) -> Agent:
     """Turn the agent on or off; None turns it into the opposite of what it is."""
     agent = _lock_living(tx, client_id, agent_id)

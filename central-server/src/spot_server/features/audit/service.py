@@ -11,7 +11,7 @@ from spot_server.db.runner import Transaction
 from spot_server.db.tables import audit_logs
 
 
-def record(
+def record(  # noqa: PLR0913 - an audit row has this many sides, and each caller must think of every one
     tx: Transaction,
     *,
     client_id: str,

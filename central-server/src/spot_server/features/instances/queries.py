@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import instances
@@ -86,6 +86,39 @@ def list_instances(tx: Transaction, agent_id: str) -> list[Instance]:
         select(instances).where(instances.c.agent_id == agent_id).order_by(instances.c.registered_at, instances.c.instance_id)
     )
     return [Instance(**row._asdict()) for row in tx.execute(statement)]
+
+
+def list_instances_of_client(
+    tx: Transaction,
+    client_id: str,
+    *,
+    after: tuple[datetime, str] | None,
+    most: int,
+    agent_id: str | None = None,
+    role: Role | None = None,
+) -> list[Instance]:
+    """Return up to `most` of the client's instances, oldest registration first, from after (registered_at, instance_id) on."""
+    statement = select(instances).where(instances.c.client_id == client_id)
+    if agent_id is not None:
+        statement = statement.where(instances.c.agent_id == agent_id)
+    if role is not None:
+        statement = statement.where(instances.c.role == role)
+    if after is not None:
+        registered_at, instance_id = after
+        is_later = instances.c.registered_at > registered_at
+        is_next = (instances.c.registered_at == registered_at) & (instances.c.instance_id > instance_id)
+        statement = statement.where(or_(is_later, is_next))
+    rows = tx.execute(statement.order_by(instances.c.registered_at, instances.c.instance_id).limit(most))
+    return [Instance(**row._asdict()) for row in rows]
+
+
+def find_instance_of_client(tx: Transaction, client_id: str, instance_id: str) -> Instance:
+    """Return the client's instance, its latest registration if several agents had it; NotFound for another client's too."""
+    statement = select(instances).where(instances.c.client_id == client_id, instances.c.instance_id == instance_id)
+    row = tx.execute(statement.order_by(instances.c.registered_at.desc()).limit(1)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no instance {instance_id}")
+    return Instance(**row._asdict())
 
 
 def primary_of(tx: Transaction, agent_id: str) -> Instance | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from spot_server.errors import StateConflict
+from spot_server.errors import StateConflict, UnexpectedInstance
 from spot_server.words import Role
 
 
@@ -30,7 +30,7 @@ ROLE_MEANINGS: dict[Role | None, str] = {
 }
 
 EVENT_MEANINGS: dict[RoleEvent, str] = {
-    RoleEvent.FIRST_REGISTERED: "The first instance of an agent registers, or one that stands in when EC2 says that all the others are gone.",
+    RoleEvent.FIRST_REGISTERED: "The first instance of an agent registers, or one that stands in for instances that are all gone.",
     RoleEvent.REPLICA_REGISTERED: "An instance that the server launched registers with its nonce.",
     RoleEvent.PROMOTED: "A handover makes the replica the PRIMARY, under a new epoch.",
     RoleEvent.SUPERSEDED: "Another instance was promoted in its place.",
@@ -65,3 +65,12 @@ def next_role(role: Role | None, event: RoleEvent) -> Role:
     except KeyError as missing:
         before = "no role" if role is None else role.value
         raise IllegalTransition(f"an instance with {before} cannot be {event.value}", role=role, event=event) from missing
+
+
+def require_own_instance(claimed_instance_id: str, token_instance_id: str | None) -> None:
+    """Refuse a daemon that speaks for another instance than its token's: a clone carries its parent's token."""
+    if claimed_instance_id != token_instance_id:
+        raise UnexpectedInstance(
+            f"this token belongs to {token_instance_id}, not to {claimed_instance_id}; register the instance",
+            instance_id=claimed_instance_id,
+        )

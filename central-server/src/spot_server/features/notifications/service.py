@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import uuid4
 
 from sqlalchemy import insert, select
@@ -9,6 +10,7 @@ from sqlalchemy import insert, select
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import notifications
 from spot_server.db.upsert import insert_or_ignore
+from spot_server.features.notifications import queries
 from spot_server.words import Severity
 
 
@@ -45,3 +47,17 @@ def notify(
     data = {"notification_id": notification_id, "severity": severity, "kind": kind, "text": text}
     tx.emit("notification", client_id=client_id, agent_id=agent_id, data=data)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """How many notifications were marked as read now, and how many are still unread."""
+
+    marked_count: int
+    unread_count: int
+
+
+def mark_read(tx: Transaction, client_id: str, notification_ids: list[str] | None) -> Marked:
+    """Mark notifications of the client as read, all of them for None; those of others and unknown ones are passed over."""
+    marked_count = queries.mark_read(tx, client_id, notification_ids)
+    return Marked(marked_count, queries.count_unread(tx, client_id))

@@ -96,7 +96,7 @@ def are_others_gone(tx: Transaction, agent_id: str) -> bool:
 def has_good_image(tx: Transaction, agent_id: str) -> bool:
     """Return whether there is an image from which a replica of the agent could be launched (a configured base image aside)."""
     statement = select(agent_images.c.image_id).where(
-        agent_images.c.agent_id == agent_id, agent_images.c.is_good, agent_images.c.deregistered_at.is_(None)
+        agent_images.c.agent_id == agent_id, agent_images.c.is_good.is_(True), agent_images.c.deregistered_at.is_(None)
     )
     return tx.execute(statement.limit(1)).one_or_none() is not None
 

@@ -1,0 +1,168 @@
+"""Settings on the wire: the client writes them strictly, a daemon seeds and reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from spot_server.features.agent_config.rules import (
+    CLEANUP_DAYS_MAX,
+    REBALANCE_HOLD_SECONDS_MAX,
+    TERMINATE_WAIT_SECONDS_MAX,
+)
+from spot_server.http.fields import BoundedText, StrictBoolean, StrictInteger, UtcMoment
+from spot_server.http.schemas import AnswerSchema, StrictSchema, TolerantSchema
+from spot_server.words import Carry, InstanceStatus
+
+MOST_TYPES = 100
+MOST_HANDLES = 10
+MOST_ENTRIES = 50
+
+INSTANCE_TYPE = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
+IMAGE_ID = r"ami-[0-9a-z]+"
+
+
+class InstanceTypeText(BoundedText):
+    """An EC2 instance type such as m5.large."""
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own options
+        """Check the shape; whether EC2 offers it is the daemons' to say."""
+        super().__init__(least=3, most=64, **kwargs)
+        self.validators.append(validate.Regexp(f"^{INSTANCE_TYPE}$", error="expected an instance type such as m5.large"))
+
+
+class TrafficHandleSchema(StrictSchema):
+    """What clients reach the workload by. Only Elastic IP addresses are moved so far."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(["elastic_ip"], error='expected "elastic_ip"'))
+    allocation_id = BoundedText(
+        least=1, most=64, required=True, metadata={"description": "The Elastic IP's allocation id, eipalloc-…"}
+    )
+
+
+class MetadataOptionsSchema(TolerantSchema):
+    """How a launched instance's metadata service is set; version 2 only."""
+
+    HttpTokens = fields.String(load_default="required", validate=validate.OneOf(["required"], error='expected "required"'))
+    HttpPutResponseHopLimit = StrictInteger(least=1, most=64, load_default=1)
+
+
+class LaunchSpecificationSchema(TolerantSchema):
+    """What a replica is launched with: one subnet per AZ id of one VPC."""
+
+    vpc_id = BoundedText(least=1, most=64, required=True)
+    subnets = fields.Dict(
+        keys=BoundedText(least=1, most=32),
+        values=BoundedText(least=1, most=64),
+        required=True,
+        validate=validate.Length(min=1, max=MOST_ENTRIES),
+        metadata={"description": "AZ id to subnet id."},
+    )
+    security_group_ids = fields.List(
+        BoundedText(least=1, most=64), required=True, validate=validate.Length(min=1, max=16)
+    )
+    iam_instance_profile_arn = BoundedText(least=1, most=255, allow_none=True, load_default=None)
+    key_name = BoundedText(least=1, most=255, allow_none=True, load_default=None)
+    metadata_options = fields.Nested(
+        MetadataOptionsSchema, load_default=lambda: {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
+    )
+    tags = fields.Dict(
+        keys=BoundedText(least=1, most=128), values=BoundedText(most=256), load_default=dict, validate=validate.Length(max=MOST_ENTRIES)
+    )
+
+
+class _DaemonSettings(Schema):
+    """The settings that a daemon's environment may seed and that it is told."""
+
+    auto_terminate_enabled = StrictBoolean()
+    terminate_wait_seconds = StrictInteger(least=0, most=TERMINATE_WAIT_SECONDS_MAX)
+    create_snapshot_on_switch = StrictBoolean()
+    carry = fields.Enum(Carry, by_value=True)
+    allowed_instance_types = fields.List(InstanceTypeText(), validate=validate.Length(max=MOST_TYPES))
+    traffic_handles = fields.List(fields.Nested(TrafficHandleSchema), validate=validate.Length(max=MOST_HANDLES))
+    cleanup_snapshots_older_than_days = StrictInteger(least=1, most=CLEANUP_DAYS_MAX)
+    cleanup_images_older_than_days = StrictInteger(least=1, most=CLEANUP_DAYS_MAX)
+
+
+class SeedSettingsSchema(_DaemonSettings, TolerantSchema):
+    """What a daemon's environment says of its agent's settings; counts at the first registration only."""
+
+
+class _Settings(_DaemonSettings):
+    """Every setting that a person may change."""
+
+    enabled = StrictBoolean()
+    auto_switch_enabled = StrictBoolean()
+    manual_replica_enabled = StrictBoolean()
+    replica_count = StrictInteger(least=0, most=1)
+    rebalance_hold_seconds = StrictInteger(least=0, most=REBALANCE_HOLD_SECONDS_MAX)
+    launch_specification = fields.Nested(LaunchSpecificationSchema, allow_none=True)
+    base_image_id = BoundedText(least=5, most=64, allow_none=True)
+    failover_when_silent = StrictBoolean()
+    safe_to_run_twice = StrictBoolean()
+
+
+class ConfigChangeSchema(_Settings, StrictSchema):
+    """Any of the settings; the ones left out stay as they are."""
+
+    reason = BoundedText(most=1000, load_default="", metadata={"description": "Why; kept in the audit log."})
+    request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True)
+
+    @validates_schema
+    def require_a_setting(self, data: dict[str, Any], **_kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own options
+        """Refuse a change that names nothing to change."""
+        if not set(data) - {"reason", "request_id"}:
+            raise ValidationError("expected at least one setting")
+
+
+class ToggleSchema(StrictSchema):
+    """`enabled` to set; left out: the opposite of what is."""
+
+    enabled = StrictBoolean(load_default=None, allow_none=True)
+    reason = BoundedText(most=1000, load_default="")
+    request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True)
+
+
+class SettingsAnswer(_Settings, AnswerSchema):
+    """Every setting as it now is, and the number of this state."""
+
+    agent_id = fields.String(required=True)
+    logical_agent_id = fields.String(required=True)
+    config_version = fields.Integer(required=True)
+    deleted_at = UtcMoment(allow_none=True)
+
+
+class DaemonConfigAnswer(AnswerSchema):
+    """All that a daemon works by."""
+
+    agent_id = fields.String(required=True, attribute="agent.agent_id")
+    logical_agent_id = fields.String(required=True, attribute="agent.logical_agent_id")
+    instance_id = fields.String(required=True)
+    instance_status = fields.Enum(InstanceStatus, by_value=True, required=True)
+    is_primary = fields.Boolean(required=True)
+    epoch = fields.Integer(required=True, attribute="agent.epoch")
+    config_version = fields.Integer(required=True, attribute="agent.config_version")
+    enabled = fields.Boolean(required=True, attribute="agent.enabled")
+    auto_switch_enabled = fields.Boolean(required=True, attribute="agent.auto_switch_enabled")
+    manual_replica_enabled = fields.Boolean(required=True, attribute="agent.manual_replica_enabled")
+    replica_count = fields.Integer(required=True, attribute="agent.replica_count")
+    auto_terminate_enabled = fields.Boolean(required=True, attribute="agent.auto_terminate_enabled")
+    terminate_wait_seconds = fields.Integer(required=True, attribute="agent.terminate_wait_seconds")
+    rebalance_hold_seconds = fields.Integer(required=True, attribute="agent.rebalance_hold_seconds")
+    create_snapshot_on_switch = fields.Boolean(required=True, attribute="agent.create_snapshot_on_switch")
+    carry = fields.Enum(Carry, by_value=True, required=True, attribute="agent.carry")
+    allowed_instance_types = fields.List(fields.String(), required=True, attribute="agent.allowed_instance_types")
+    traffic_handles = fields.List(fields.Dict(), required=True, attribute="agent.traffic_handles")
+    cleanup_snapshots_older_than_days = fields.Integer(
+        required=True, attribute="agent.cleanup_snapshots_older_than_days"
+    )
+    cleanup_images_older_than_days = fields.Integer(required=True, attribute="agent.cleanup_images_older_than_days")
+    heartbeat_interval_seconds = fields.Integer(required=True, attribute="intervals.heartbeat_interval_seconds")
+    pending_commands_check_interval_seconds = fields.Integer(
+        required=True, attribute="intervals.pending_commands_check_interval_seconds"
+    )
+    command_wait_seconds = fields.Integer(required=True, attribute="intervals.command_wait_seconds")
+    pricing_report_interval_seconds = fields.Integer(
+        required=True, attribute="intervals.pricing_report_interval_seconds"
+    )

@@ -1,0 +1,80 @@
+"""Agents on the wire, as clients see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from spot_server.features.agent_config.rules import settings_differences
+from spot_server.features.agent_config.schemas import SettingsAnswer
+from spot_server.features.agent_config.service import read_settings
+from spot_server.features.agents.overviews import AgentOverview
+from spot_server.features.instances.schemas import InstanceAnswer
+from spot_server.http.fields import BoundedText, UtcMoment
+from spot_server.http.schemas import AnswerSchema, PageQuery, page_schema
+
+
+class AgentAnswer(AnswerSchema):
+    """One agent with what a person wants to see at once."""
+
+    agent_id = fields.String(required=True, attribute="agent.agent_id")
+    client_id = fields.String(required=True, attribute="agent.client_id")
+    logical_agent_id = fields.String(required=True, attribute="agent.logical_agent_id")
+    region = fields.String(required=True, attribute="agent.region")
+    enabled = fields.Boolean(required=True, attribute="agent.enabled")
+    auto_switch_enabled = fields.Boolean(required=True, attribute="agent.auto_switch_enabled")
+    manual_replica_enabled = fields.Boolean(required=True, attribute="agent.manual_replica_enabled")
+    is_offline = fields.Boolean(required=True, attribute="agent.is_offline")
+    epoch = fields.Integer(required=True, attribute="agent.epoch")
+    config_version = fields.Integer(required=True, attribute="agent.config_version")
+    created_at = UtcMoment(required=True, attribute="agent.created_at")
+    deleted_at = UtcMoment(allow_none=True, attribute="agent.deleted_at")
+    primary = fields.Nested(InstanceAnswer, allow_none=True)
+    instance_count = fields.Integer(required=True)
+    live_replica_count = fields.Integer(required=True)
+    ready_replica_count = fields.Integer(required=True)
+    has_good_image = fields.Boolean(
+        required=True, metadata={"description": "Whether a lost instance could be replaced: there is an image to launch from."}
+    )
+    active_switch_id = fields.String(allow_none=True)
+
+
+AgentPage = page_schema(AgentAnswer)
+
+
+class AgentDetailAnswer(AnswerSchema):
+    """One agent with its settings and all its instances."""
+
+    agent = fields.Nested(AgentAnswer, required=True, attribute="overview")
+    settings = fields.Nested(SettingsAnswer, required=True, attribute="overview.agent")
+    settings_differences = fields.Function(
+        lambda detail: _differences(detail.overview),
+        metadata={"description": "Settings in which the primary's daemon differs, by name: server's and daemon's value. The server's holds."},
+    )
+    instances = fields.List(fields.Nested(InstanceAnswer), required=True)
+
+
+class HistoryQuery(PageQuery):
+    """Which agents: all that ever were, or those under one logical id."""
+
+    logical_agent_id = fields.String(load_default=None)
+
+
+class DeletionQuery(Schema):
+    """Why an agent is deleted."""
+
+    reason = BoundedText(most=1000, load_default="", metadata={"description": "Kept in the audit log."})
+
+
+class DeletedAnswer(AnswerSchema):
+    """The agent as history keeps it."""
+
+    agent_id = fields.String(required=True)
+    logical_agent_id = fields.String(required=True)
+    deleted_at = UtcMoment(required=True)
+
+
+def _differences(overview: AgentOverview) -> dict[str, dict[str, Any]]:
+    daemon = {} if overview.primary is None else overview.primary.effective_settings
+    return settings_differences(read_settings(overview.agent), daemon)

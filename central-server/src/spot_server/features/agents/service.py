@@ -1,0 +1,129 @@
+"""Deleting an agent: soft, told, and reversible only as a new agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import agents, switches
+from spot_server.errors import SwitchInProgress
+from spot_server.features.agents.overviews import AgentOverview, make_overviews
+from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
+from spot_server.features.audit.service import record
+from spot_server.features.commands.ledger import NewCommand, issue
+from spot_server.features.instances.queries import Instance, list_instances, primary_of
+from spot_server.features.instances.rules import RoleEvent
+from spot_server.features.instances.service import change_role
+from spot_server.features.notifications.service import notify
+from spot_server.features.replicas.service import retire_all
+from spot_server.words import PRIORITY_PERSON, CommandKind, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDetail:
+    """One agent with all its instances, the oldest first."""
+
+    overview: AgentOverview
+    instances: list[Instance]
+
+
+def read_agent(tx: Transaction, client_id: str, agent_id: str) -> AgentDetail:
+    """Return the client's agent, deleted or not; NotFound otherwise."""
+    agent = find_agent_of_client(tx, client_id, agent_id)
+    return AgentDetail(make_overviews(tx, [agent])[0], list_instances(tx, agent_id))
+
+
+def delete_agent(tx: Transaction, client_id: str, agent_id: str, *, by: str, reason: str) -> Agent:
+    """Delete the agent and return it as history keeps it; again is fine. Its PRIMARY keeps running and is released.
+
+    Raises SwitchInProgress while it is being moved: two instances may be half-way, and neither is the one to release.
+    """
+    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    if agent.is_deleted:
+        return agent
+    _refuse_while_moving(tx, agent)
+    primary = primary_of(tx, agent_id)
+    retire_all(tx, agent_id=agent_id, reason="the agent is deleted")
+    _close(tx, agent)
+    if primary is not None:
+        _release(tx, agent, primary, by=by, reason=reason)
+    _tell(tx, agent, primary, by=by, reason=reason)
+    return load_agent(tx, agent_id)
+
+
+def _refuse_while_moving(tx: Transaction, agent: Agent) -> None:
+    switch_id = tx.execute(select(switches.c.switch_id).where(switches.c.active_key == agent.agent_id)).scalar_one_or_none()
+    if switch_id is not None:
+        raise SwitchInProgress(f"{agent.logical_agent_id} is being moved; cancel or await the switch first", switch_id=switch_id)
+
+
+def _close(tx: Transaction, agent: Agent) -> None:
+    statement = update(agents).where(agents.c.agent_id == agent.agent_id)
+    tx.execute(
+        statement.values(
+            live_key=None,
+            deleted_at=tx.now,
+            auto_switch_enabled=False,
+            manual_replica_enabled=False,
+            replica_count=0,
+            is_offline=False,
+            config_version=agents.c.config_version + 1,
+            # Counted from what is stored: retiring replicas may have raised it already.
+            version=agents.c.version + 1,
+        )
+    )
+
+
+def _release(tx: Transaction, agent: Agent, primary: Instance, *, by: str, reason: str) -> None:
+    change_role(
+        tx, agent_id=agent.agent_id, instance_id=primary.instance_id, event=RoleEvent.RELEASED, reason=reason or "the agent is deleted", by=by
+    )
+    issue(
+        tx,
+        NewCommand(
+            client_id=agent.client_id,
+            agent_id=agent.agent_id,
+            instance_id=primary.instance_id,
+            request_id=f"release/{agent.agent_id}",
+            kind=CommandKind.RELEASE,
+            priority=PRIORITY_PERSON,
+            epoch=agent.epoch,
+        ),
+    )
+
+
+def _tell(tx: Transaction, agent: Agent, primary: Instance | None, *, by: str, reason: str) -> None:
+    left = "no instance was left" if primary is None else f"{primary.instance_id} keeps running and is no longer managed"
+    notify(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        severity=Severity.WARNING,
+        kind="agent_deleted",
+        text=f"{by} deleted {agent.logical_agent_id}: {left}. Its history stays.",
+        dedupe_key=f"agent_deleted/{agent.agent_id}",
+    )
+    before: dict[str, Any] = {
+        "auto_switch_enabled": agent.auto_switch_enabled,
+        "manual_replica_enabled": agent.manual_replica_enabled,
+        "replica_count": agent.replica_count,
+        "is_deleted": False,
+    }
+    after = {"auto_switch_enabled": False, "manual_replica_enabled": False, "replica_count": 0, "is_deleted": True}
+    primary_id = None if primary is None else primary.instance_id
+    record(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        instance_id=primary_id,
+        user_id=by,
+        action="agent.deleted",
+        reason=reason,
+        pre_state=before,
+        post_state=after,
+    )
+    data = {"logical_agent_id": agent.logical_agent_id, "released_instance_id": primary_id}
+    tx.emit("agent_deleted", client_id=agent.client_id, agent_id=agent.agent_id, instance_id=primary_id, data=data)

@@ -1,0 +1,56 @@
+"""Heartbeats on the wire."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import fields, post_load, validate
+
+from spot_server.features.heartbeats.service import Heartbeat
+from spot_server.http.fields import BoundedText, StrictInteger, UtcMoment
+from spot_server.http.schemas import AnswerSchema, TolerantSchema
+from spot_server.words import InstanceStatus, Mode, Role
+
+MOST_RESOURCES = 500
+
+
+class ResourcesSchema(TolerantSchema):
+    """What the daemon sees in EC2 with our tags."""
+
+    instances = fields.List(fields.Dict(), load_default=list, validate=validate.Length(max=MOST_RESOURCES))
+    images = fields.List(fields.Dict(), load_default=list, validate=validate.Length(max=MOST_RESOURCES))
+    volumes = fields.List(fields.Dict(), load_default=list, validate=validate.Length(max=MOST_RESOURCES))
+
+
+class HeartbeatSchema(TolerantSchema):
+    """What a daemon sees now. `settings` are the ones that it works by, kept as they are to be compared and shown."""
+
+    instance_id = BoundedText(least=1, most=64, required=True)
+    epoch = StrictInteger(allow_none=True, load_default=None)
+    role = fields.Enum(Role, by_value=True, allow_none=True, load_default=None)
+    serving = fields.Boolean(allow_none=True, load_default=None)
+    mode = fields.Enum(Mode, by_value=True, required=True)
+    daemon_version = BoundedText(least=1, most=64, required=True)
+    sent_at = UtcMoment(allow_none=True, load_default=None)
+    uptime_seconds = fields.Float(allow_none=True, load_default=None)
+    settings = fields.Dict(keys=fields.String(), load_default=dict)
+    metadata_failures = StrictInteger(load_default=0)
+    unknown_fields = StrictInteger(load_default=0)
+    resources = fields.Nested(ResourcesSchema, load_default=dict)
+
+    @post_load
+    def make(self, data: dict[str, Any], **_kwargs: Any) -> tuple[str, Heartbeat]:  # noqa: ANN401 - marshmallow's own options
+        """Return the instance that speaks and what it says."""
+        taken = {name: data[name] for name in Heartbeat.__dataclass_fields__}
+        return data["instance_id"], Heartbeat(**taken)
+
+
+class HeartbeatAnswerSchema(AnswerSchema):
+    """What the daemon learns."""
+
+    server_time = UtcMoment(required=True)
+    config_version = fields.Integer(required=True)
+    epoch = fields.Integer(required=True)
+    instance_status = fields.Enum(InstanceStatus, by_value=True, required=True)
+    is_primary = fields.Boolean(required=True)
+    commands_waiting = fields.Boolean(required=True)

@@ -1,0 +1,56 @@
+"""Instances on the wire."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from spot_server.http.fields import UtcMoment
+from spot_server.http.schemas import AnswerSchema, PageQuery, page_schema
+from spot_server.words import InstanceStatus, Mode, Role
+
+
+class InstanceAnswer(AnswerSchema):
+    """What the server holds of an instance, and what its daemon last said."""
+
+    agent_id = fields.String(required=True)
+    instance_id = fields.String(required=True)
+    role = fields.Enum(Role, by_value=True, required=True)
+    instance_status = fields.Enum(InstanceStatus, by_value=True, required=True)
+    is_primary = fields.Boolean(required=True)
+    mode = fields.Enum(Mode, by_value=True, required=True)
+    mode_evidence = fields.Dict(required=True)
+    region = fields.String(required=True)
+    az_id = fields.String(required=True)
+    az_name = fields.String(required=True)
+    instance_type = fields.String(required=True)
+    product = fields.String(required=True)
+    architecture = fields.String(required=True)
+    image_id = fields.String(allow_none=True)
+    account_id = fields.String(allow_none=True)
+    private_ip = fields.String(allow_none=True)
+    hostname = fields.String(allow_none=True)
+    launched_by_server = fields.Boolean(required=True)
+    replica_id = fields.String(allow_none=True)
+    daemon_version = fields.String(required=True)
+    registered_at = UtcMoment(required=True)
+    booted_at = UtcMoment(allow_none=True)
+    last_heartbeat_at = UtcMoment(required=True)
+    serving = fields.Boolean(allow_none=True, metadata={"description": "Whether the daemon saw the workload serve; null if it does not know."})
+    daemon_epoch = fields.Integer(allow_none=True)
+    metadata_failures = fields.Integer(required=True)
+    unknown_fields = fields.Integer(required=True)
+    clock_skew_seconds = fields.Float(allow_none=True)
+    role_changed_at = UtcMoment(required=True)
+    is_retained = fields.Boolean(required=True)
+    released_at = UtcMoment(allow_none=True)
+    terminated_at = UtcMoment(allow_none=True)
+
+
+InstancePage = page_schema(InstanceAnswer)
+
+
+class InstancesQuery(PageQuery):
+    """Which instances: of one agent, in one role."""
+
+    agent_id = fields.String(load_default=None)
+    role = fields.Enum(Role, by_value=True, load_default=None)
