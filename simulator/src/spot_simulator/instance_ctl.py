@@ -77,17 +77,10 @@ def check_standby(env: Mapping[str, str]) -> Answer:
 
 
 def enabled_services(document: object) -> frozenset[str]:
-    """Return the names in ``etc/services.json``: a list of services (names or objects with ``name``) or an object by name.
-
-    An object may say ``"enabled": false``. Raise ``ValueError`` if the document is anything else.
-    """
-    if isinstance(document, dict) and isinstance(document.get("services"), list | dict):
-        document = document["services"]
-    if isinstance(document, dict):
-        document = [{**entry, "name": name} if isinstance(entry, dict) else name for name, entry in document.items()]
-    if not isinstance(document, list):
-        raise ValueError("services.json must be a list or an object")  # noqa: TRY004 - a malformed document, not a wrong call
-    entries = [entry if isinstance(entry, dict) else {"name": entry} for entry in document]
+    """Return the names in ``{"services": [{"name": ..., "enabled": ...}]}`` (enabled unless it says false), or raise ``ValueError``."""
+    entries = document.get("services") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError('services.json must be {"services": [{"name": ...}, ...]}')
     return frozenset(str(entry.get("name")) for entry in entries if entry.get("enabled", True))
 
 
