@@ -11,7 +11,10 @@ from spot_server.clock import SystemClock
 from spot_server.db.engine import create_database_engine
 from spot_server.db.runner import Database
 from spot_server.features.clients.routes import blueprint as clients_blueprint
+from spot_server.features.clients.routes import who_blueprint
 from spot_server.features.commands.routes import blueprint as commands_blueprint
+from spot_server.features.health.readiness import ReadinessCheck
+from spot_server.features.health.routes import admin_blueprint as system_health_blueprint
 from spot_server.features.health.routes import blueprint as health_blueprint
 from spot_server.features.tokens.routes import blueprint as tokens_blueprint
 from spot_server.http.app import create_app
@@ -27,6 +30,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     clients_blueprint,
     commands_blueprint,
     health_blueprint,
+    system_health_blueprint,
+    who_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 
@@ -49,15 +54,15 @@ def build_database(settings: Settings, clock: SystemClock) -> Database:
 def build_context(settings: Settings) -> AppContext:
     """Return what a web process works with."""
     clock = SystemClock()
+    database = build_database(settings, clock)
     return AppContext(
-        database=build_database(settings, clock),
+        database=database,
         clock=clock,
         settings=settings,
         metrics=Metrics(),
-        waiting_room=WaitingRoom(
-            clock, seats=seats_of(settings), fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000
-        ),
+        waiting_room=WaitingRoom(clock, seats=seats_of(settings), fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000),
         token_cache=TokenCache(clock, believe_seconds=settings.token_cache_seconds),
+        readiness=ReadinessCheck(database, clock),
     )
 
 

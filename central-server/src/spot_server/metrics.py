@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import os
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the directory through which web processes share their figures; prometheus_client reads it when it is imported."""
 
 REQUEST_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -13,9 +19,7 @@ class Metrics:
     def __init__(self) -> None:
         """Declare all of them; nothing is measured yet."""
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "spot_http_requests", "Requests answered.", ["endpoint", "method", "status_class"], registry=self.registry
-        )
+        self.requests = Counter("spot_http_requests", "Requests answered.", ["endpoint", "method", "status_class"], registry=self.registry)
         self.request_duration_seconds = Histogram(
             "spot_http_request_duration_seconds",
             "Time to answer a request; waiting requests are left out.",
@@ -41,9 +45,16 @@ class Metrics:
         )
         self.poll_failures = Counter("spot_poller_failures", "Looks of the poller that failed.", registry=self.registry)
         self.job_runs = Counter("spot_job_runs", "Runs of a job.", ["job", "outcome"], registry=self.registry)
-        self.job_duration_seconds = Histogram(
-            "spot_job_duration_seconds", "Time of one run of a job.", ["job"], registry=self.registry
-        )
+        self.job_duration_seconds = Histogram("spot_job_duration_seconds", "Time of one run of a job.", ["job"], registry=self.registry)
         self.is_jobs_leader = Gauge(
             "spot_jobs_leader", "1 while this process holds the jobs lease.", multiprocess_mode="livemax", registry=self.registry
         )
+
+
+def expose(metrics: Metrics) -> tuple[bytes, str]:
+    """Return the metrics as Prometheus reads them, of all web processes where PROMETHEUS_MULTIPROC_DIR is set; and their media type."""
+    registry = metrics.registry
+    if MULTIPROCESS_VARIABLE in os.environ:
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST

@@ -1,5 +1,7 @@
 """Every setting of the server: read once from the environment, checked together, then frozen."""
 
+# ruff: noqa: RUF009 - the functions called in the class body return dataclass fields
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -60,7 +62,7 @@ def number(default: float, meaning: str, *, least: float, most: float) -> float:
     return field(default=default, metadata={"parse": _bounded(float, "a number", least, most), "meaning": meaning})
 
 
-def choice(default: Any, meaning: str) -> Any:
+def choice(default: Any, meaning: str) -> Any:  # noqa: ANN401
     """Declare a setting that draws from the closed set to which `default` belongs."""
     return field(default=default, metadata={"parse": _one_of(type(default)), "meaning": meaning})
 
@@ -68,7 +70,7 @@ def choice(default: Any, meaning: str) -> Any:
 def _bounded(convert: Callable[[str], Any], name: str, least: float, most: float) -> Callable[[str], Any]:
     expected = f"{name} from {least} to {most}"
 
-    def parse(raw: str) -> Any:
+    def parse(raw: str) -> Any:  # noqa: ANN401
         try:
             value = convert(raw)
         except ValueError:
@@ -94,9 +96,7 @@ def _one_of(members: type[StrEnum]) -> Callable[[str], StrEnum]:
 class Settings:
     """The server's settings. The environment variable of `x_seconds` is `SPOT_X_SECONDS`; an empty one counts as absent."""
 
-    database_url: str = text(
-        "sqlite:///var/spot.db", "Where the data is: sqlite:///<path>, mysql+pymysql://… or mariadb+pymysql://…"
-    )
+    database_url: str = text("sqlite:///var/spot.db", "Where the data is: sqlite:///<path>, mysql+pymysql://… or mariadb+pymysql://…")
     database_pool_connections: int = integer(
         20, "Database connections that one process keeps; as many again may open at a peak.", least=1, most=500
     )
@@ -110,12 +110,13 @@ class Settings:
     body_limit_bytes: int = integer(1024 * 1024, "The largest request body that is read.", least=1024, most=64 * 1024 * 1024)
 
     waiting_room_seats: int = integer(
-        1000, "Requests that may wait in one web process; the next is answered at once. SQLite under gevent: at most 300.", least=0, most=20000
+        1000,
+        "Requests that may wait in one web process; the next is answered at once. SQLite under gevent: at most 300.",
+        least=0,
+        most=20000,
     )
     command_wait_seconds: int = integer(50, "How long daemons are told to wait for commands in one request.", least=0, most=60)
-    poller_period_ms: int = integer(
-        250, "Between two looks of a web process for new commands and revoked tokens.", least=20, most=5000
-    )
+    poller_period_ms: int = integer(250, "Between two looks of a web process for new commands and revoked tokens.", least=20, most=5000)
     token_cache_seconds: int = integer(
         5, "How long a token is believed without asking the database; up to 60 s while revocations are watched.", least=0, most=60
     )
@@ -170,9 +171,7 @@ class Settings:
         except ArgumentError:
             backend = ""
         if backend not in {"sqlite", "mysql", "mariadb"}:
-            problems.append(
-                "SPOT_DATABASE_URL cannot be used; expected sqlite:///<path>, mysql+pymysql://… or mariadb+pymysql://…"
-            )
+            problems.append("SPOT_DATABASE_URL cannot be used; expected sqlite:///<path>, mysql+pymysql://… or mariadb+pymysql://…")
         if self.lease_renew_period_seconds * 2 > self.lease_seconds:
             problems.append("SPOT_LEASE_RENEW_PERIOD_SECONDS must be at most half of SPOT_LEASE_SECONDS")
         if self.offline_after_seconds < 2 * self.heartbeat_interval_seconds:

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import flask_smorest  # type: ignore[import-untyped]
 from flask import Flask, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
+from spot_server.http.api import API_TITLE, API_VERSION, OPENAPI_VERSION, ProductApi
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import EXTENSION, AppContext
-from spot_server.http.problem_schema import ProblemSchema
 from spot_server.http.problems import register_error_handlers
 from spot_server.http.request_log import register_request_log
-
-API_TITLE = "Spot Optimizer"
-API_VERSION = "v1"
-OPENAPI_VERSION = "3.0.3"
-
-
-class ProductApi(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest carries no types
-    """flask-smorest without its own error format."""
-
-    ERROR_SCHEMA = ProblemSchema
-
-    def _register_error_handlers(self) -> None:
-        """Leave errors to `http.problems`."""
 
 
 def create_app(context: AppContext, blueprints: Sequence[Blueprint]) -> Flask:
@@ -50,11 +35,6 @@ def create_app(context: AppContext, blueprints: Sequence[Blueprint]) -> Flask:
         api.register_blueprint(blueprint)
     register_error_handlers(app)
     return app
-
-
-def api_of(app: Flask) -> Any:
-    """Return the flask-smorest Api of `app`, which holds the OpenAPI document."""
-    return app.extensions["flask-smorest"]["apis"][""]["ext_obj"]
 
 
 def _refuse_other_media() -> None:

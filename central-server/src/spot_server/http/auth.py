@@ -14,7 +14,7 @@ from spot_server.http.context import AppContext, current_context
 from spot_server.principal import Principal
 from spot_server.words import TokenKind
 
-__all__ = ["Principal", "bearer_token", "current_principal", "leave_open", "protect"]
+__all__ = ["Principal", "bearer_token", "current_instance_id", "current_principal", "leave_open", "protect"]
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -44,7 +44,7 @@ def leave_open(blueprint: Blueprint, *, reason: str) -> None:
     setattr(blueprint, PROTECTION, reason)
 
 
-def protection_of(blueprint: Blueprint) -> frozenset[TokenKind] | str | None:
+def protection_of(blueprint: object) -> frozenset[TokenKind] | str | None:
     """Return the kinds that are let in, the reason why the blueprint is open, or None if nobody thought of it."""
     return cast("frozenset[TokenKind] | str | None", getattr(blueprint, PROTECTION, None))
 
@@ -52,6 +52,14 @@ def protection_of(blueprint: Blueprint) -> frozenset[TokenKind] | str | None:
 def current_principal() -> Principal:
     """Return who makes the present request; only inside protected blueprints."""
     return cast("Principal", g.principal)
+
+
+def current_instance_id() -> str:
+    """Return the instance to which the daemon's token is bound; only inside blueprints for agent tokens."""
+    instance_id = current_principal().instance_id
+    if instance_id is None:
+        raise TokenInvalid("this token is bound to no instance")
+    return instance_id
 
 
 def bearer_token() -> str:

@@ -27,14 +27,14 @@ class JsonInvalid(ProductError):
 class ProductParser(FlaskParser):
     """Reads request bodies."""
 
-    def _raw_load_json(self, req: Request) -> Any:
+    def _raw_load_json(self, req: Request) -> Any:  # noqa: ANN401
         body = req.get_data(cache=True)
         if not body or not is_json_request(req):
             return core.missing
         return parse_json(body)
 
 
-def parse_json(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:  # noqa: ANN401
     """Parse UTF-8 JSON; JsonInvalid for anything else, NaN, Infinity, lone surrogates and endless nesting included."""
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
@@ -58,21 +58,28 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
 
     ARGUMENTS_PARSER = ProductParser()
 
-    def route(self, rule: str, *, methods: list[str], **options: Any) -> Callable[[View], View]:
+    def route(self, rule: str, *, methods: list[str], **options: Any) -> Callable[[View], View]:  # noqa: ANN401
         """Serve `rule`, relative to the blueprint's url_prefix."""
         decorator: Callable[[View], View] = super().route(rule, methods=methods, **options)
         return decorator
 
-    def arguments(
-        self, schema: type[Schema] | Schema, *, location: str = "json", **options: Any
-    ) -> Callable[[View], View]:
+    def arguments(self, schema: type[Schema] | Schema, *, location: str = "json", **options: Any) -> Callable[[View], View]:  # noqa: ANN401
         """Parse the body (or `location="query"`) and pass it to the view as its next positional argument."""
         decorator: Callable[[View], View] = super().arguments(schema, location=location, **options)
         return decorator
 
-    def response(
-        self, status_code: int, schema: type[Schema] | Schema | None = None, **options: Any
-    ) -> Callable[[View], View]:
+    def response(self, status_code: int, schema: type[Schema] | Schema | None = None, **options: Any) -> Callable[[View], View]:  # noqa: ANN401
         """Dump the view's result with `schema` under `status_code`; a view may return (result, other_status)."""
         decorator: Callable[[View], View] = super().response(status_code, schema, **options)
+        return decorator
+
+    def alt_response(
+        self,
+        status_code: int,
+        *,
+        schema: type[Schema] | Schema | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> Callable[[View], View]:
+        """Describe another answer of the view."""
+        decorator: Callable[[View], View] = super().alt_response(status_code, schema=schema, **options)
         return decorator

@@ -9,6 +9,7 @@ from flask import current_app
 
 from spot_server.clock import Clock
 from spot_server.db.runner import Database
+from spot_server.features.health.readiness import ReadinessCheck
 from spot_server.http.token_cache import TokenCache
 from spot_server.http.waiting import WaitingRoom
 from spot_server.metrics import Metrics
@@ -27,6 +28,7 @@ class AppContext:
     metrics: Metrics
     waiting_room: WaitingRoom
     token_cache: TokenCache
+    readiness: ReadinessCheck
 
 
 def current_context() -> AppContext:

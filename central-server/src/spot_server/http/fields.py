@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
@@ -24,12 +25,12 @@ class UtcMoment(fields.Field[datetime]):
 
     default_error_messages = {"invalid": "expected a time such as 2026-01-01T00:00:00Z"}
 
-    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:  # noqa: ANN401
         if value is None:
             return None
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> datetime:
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> datetime:  # noqa: ANN401
         if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
             raise self.make_error("invalid")
         try:
@@ -43,15 +44,15 @@ class UsdAmount(fields.Field[Decimal]):
 
     default_error_messages = {"invalid": 'expected a decimal string of USD such as "0.0351"', "sign": "expected an amount of 0 or more"}
 
-    def __init__(self, *, is_signed: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, is_signed: bool = False, **kwargs: Any) -> None:  # noqa: ANN401
         """Allow amounts below zero only if `is_signed`."""
         super().__init__(**kwargs)
         self.is_signed = is_signed
 
-    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:  # noqa: ANN401
         return None if value is None else usd_text(value)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> Decimal:
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> Decimal:  # noqa: ANN401
         if not isinstance(value, str) or _DECIMAL.fullmatch(value) is None:
             raise self.make_error("invalid")
         amount = Decimal(value)
@@ -71,12 +72,12 @@ class StrictInteger(fields.Integer):
 
     default_error_messages = {"invalid": "expected a whole number"}
 
-    def __init__(self, *, least: int = 0, most: int = LARGEST_INTEGER, **kwargs: Any) -> None:
+    def __init__(self, *, least: int = 0, most: int = LARGEST_INTEGER, **kwargs: Any) -> None:  # noqa: ANN401
         """Bound the number; both bounds are allowed values."""
         bounds = validate.Range(min=least, max=most, error=f"expected a whole number from {least} to {most}")
         super().__init__(strict=True, validate=bounds, **kwargs)
 
-    def _validated(self, value: Any) -> int:
+    def _validated(self, value: Any) -> int:  # noqa: ANN401
         if isinstance(value, bool) or not isinstance(value, int):
             raise self.make_error("invalid", input=value)
         return value
@@ -87,7 +88,7 @@ class StrictBoolean(fields.Boolean):
 
     default_error_messages = {"invalid": "expected true or false"}
 
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> bool:
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> bool:  # noqa: ANN401
         if not isinstance(value, bool):
             raise self.make_error("invalid", input=value)
         return value
@@ -98,7 +99,7 @@ class BoundedText(fields.String):
 
     default_error_messages = {"invalid": "expected text"}
 
-    def __init__(self, *, least: int = 0, most: int = METADATA_TEXT_LENGTH, **kwargs: Any) -> None:
+    def __init__(self, *, least: int = 0, most: int = METADATA_TEXT_LENGTH, **kwargs: Any) -> None:  # noqa: ANN401
         """Bound the length; `most` is that of the column behind it."""
         length = validate.Length(min=least, max=most, error=f"expected text of {least} to {most} characters")
         super().__init__(validate=[length, _printable], **kwargs)
@@ -107,3 +108,22 @@ class BoundedText(fields.String):
 def _printable(value: str) -> None:
     if any(character < " " and character not in "\t\r\n" for character in value):
         raise ValidationError("expected text without control characters")
+
+
+class ChoiceText(fields.String):
+    """One word of a closed set, read as its member."""
+
+    default_error_messages = {"invalid": "expected text"}
+
+    def __init__(self, members: Iterable[StrEnum], **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own options
+        """Draw from `members`: a StrEnum class, or some of its members."""
+        allowed = tuple(members)
+        super().__init__(
+            validate=validate.OneOf([member.value for member in allowed], error=f"expected one of {', '.join(allowed)}"), **kwargs
+        )
+        self._members = {member.value: member for member in allowed}
+
+    def deserialize(self, value: Any, attr: str | None = None, data: Mapping[str, Any] | None = None, **kwargs: Any) -> Any:  # noqa: ANN401
+        """Check the word, then return the member."""
+        word = super().deserialize(value, attr, data, **kwargs)
+        return self._members.get(word, word) if isinstance(word, str) else word

@@ -35,7 +35,7 @@ def register_error_handlers(app: Flask) -> None:
     app.register_error_handler(Exception, _answer_unhandled)
 
 
-def problem(status: int, slug: str, title: str, detail: str, **extensions: Any) -> Response:
+def problem(status: int, slug: str, title: str, detail: str, **extensions: Any) -> Response:  # noqa: ANN401
     """Build a problem document."""
     document = {
         "type": TYPE_PREFIX + slug,
@@ -55,7 +55,7 @@ def problem(status: int, slug: str, title: str, detail: str, **extensions: Any) 
     return response
 
 
-def shown(value: Any) -> Any:
+def shown(value: Any) -> Any:  # noqa: ANN401
     """Return `value` as it may be shown back: JSON, and not longer than LONGEST_VALUE_CHARACTERS."""
     if value is None or isinstance(value, bool | int | float):
         return value
@@ -113,7 +113,7 @@ def _answer_invalid(error: ValidationError) -> Response:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY.value, FieldInvalid.slug, FieldInvalid.title(), detail, errors=errors)
 
 
-def _sent_json() -> Any:
+def _sent_json() -> Any:  # noqa: ANN401
     return request.get_json(silent=True)
 
 
@@ -125,7 +125,7 @@ def _by_location(error: ValidationError) -> Iterator[tuple[str, Any]]:
         yield "json", messages
 
 
-def _flatten(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
+def _flatten(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:  # noqa: ANN401
     if isinstance(messages, Mapping):
         for key, below in messages.items():
             yield from _flatten(below, path if key == "_schema" else (*path, str(key)))
@@ -136,7 +136,7 @@ def _flatten(messages: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, 
         yield path, str(messages)
 
 
-def _value_at(source: Any, path: tuple[str, ...]) -> Any:
+def _value_at(source: Any, path: tuple[str, ...]) -> Any:  # noqa: ANN401
     for step in path:
         if isinstance(source, Mapping):
             source = source.get(step)

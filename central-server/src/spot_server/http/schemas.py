@@ -11,6 +11,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from flask import has_app_context
@@ -47,7 +48,7 @@ class TolerantSchema(Schema):
     error_messages = {"type": "expected a JSON object"}
 
     @pre_load
-    def count_unknown_fields(self, data: Any, **_kwargs: Any) -> Any:
+    def count_unknown_fields(self, data: Any, **_kwargs: Any) -> Any:  # noqa: ANN401
         """Count what is about to be dropped."""
         if isinstance(data, Mapping) and has_app_context():
             known = {field.data_key or name for name, field in self.load_fields.items()}
@@ -61,13 +62,17 @@ class AnswerSchema(Schema):
     """For what the server answers. Readers ignore fields that they do not know."""
 
 
-class PageQuery(Schema):
-    """`limit` and `cursor` of every list; add filters in a subclass."""
+class QuerySchema(Schema):
+    """For query strings. Unknown parameters are ignored, as the readers of links expect."""
 
     class Meta:
         """marshmallow's options."""
 
         unknown = EXCLUDE
+
+
+class PageQuery(QuerySchema):
+    """`limit` and `cursor` of every list; add filters in a subclass."""
 
     limit = fields.Integer(
         load_default=DEFAULT_PAGE_ROWS,
@@ -115,6 +120,25 @@ def read_cursor(cursor: str | None, *types: type) -> list[Any] | None:
     if not matches or any(type(part) is not kind for part, kind in zip(parts or [], types, strict=False)):
         raise FieldInvalid("cursor", cursor, "the next_cursor of an earlier page")
     return list(parts or [])
+
+
+def read_moment_cursor(cursor: str | None) -> tuple[datetime, str] | None:
+    """Unpack a cursor made of (moment.isoformat(), id), the position in a list ordered by time."""
+    parts = read_cursor(cursor, str, str)
+    if parts is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(parts[0])
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise FieldInvalid("cursor", cursor, "the next_cursor of an earlier page")
+    return moment, parts[1]
+
+
+def moment_position(moment: datetime, row_id: str) -> tuple[str, str]:
+    """Return the position that `read_moment_cursor` unpacks."""
+    return moment.isoformat(), row_id
 
 
 def page_schema(item: type[Schema]) -> type[Schema]:

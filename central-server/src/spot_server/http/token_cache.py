@@ -62,13 +62,12 @@ class TokenCache:
             while len(self._entries) > self._most_entries:
                 self._entries.popitem(last=False)
 
-    def watched(self, revoked_sha256: Iterable[str]) -> None:
-        """Forget these tokens, and note that revocations are known up to now."""
-        now_seconds = self._clock.monotonic_seconds()
+    def watched(self, revoked_sha256: Iterable[str], *, looked_seconds: float) -> None:
+        """Forget these tokens, and note that revocations are known up to `looked_seconds` on the monotonic clock."""
         with self._lock:
             for token_sha256 in revoked_sha256:
                 self._entries.pop(token_sha256, None)
-            self._watched_seconds = now_seconds
+            self._watched_seconds = looked_seconds
 
     def forget(self, token_id: str) -> None:
         """Forget one token at once, in the process that revoked it."""

@@ -44,11 +44,17 @@ class WaitingRoom:
         self._deliverable: frozenset[WaitKey] = frozenset()
         self._looked_seconds: float | None = None
         self._lock = threading.Lock()
+        self.is_closed = False
 
     @property
     def seats(self) -> int:
         """How many requests may wait at once."""
         return self._seats
+
+    @property
+    def has_seats(self) -> bool:
+        """Whether waiting is possible here at all, and not all seats are taken."""
+        return self._occupied < self._seats and not self.is_closed
 
     @property
     def occupied(self) -> int:
@@ -83,8 +89,9 @@ class WaitingRoom:
                 return None
             return key in self._deliverable
 
-    def wake_all(self) -> None:
-        """End every wait, when the process is about to stop."""
+    def close(self) -> None:
+        """End every wait and let nobody sit down again: the process is about to stop."""
+        self.is_closed = True
         with self._lock:
             woken = [seat for seats in self._waiting.values() for seat in seats]
         for seat in woken:
@@ -92,7 +99,7 @@ class WaitingRoom:
 
     def _sit(self, key: WaitKey) -> Seat | None:
         with self._lock:
-            if self._occupied >= self._seats:
+            if self.is_closed or self._occupied >= self._seats:
                 return None
             seat = Seat(key)
             self._waiting.setdefault(key, []).append(seat)

@@ -70,13 +70,6 @@ def find_principal(tx: Transaction, token_sha256: str) -> FoundPrincipal | None:
     return FoundPrincipal(principal, was_used=token.first_used_at is not None)
 
 
-def find_enrolment(tx: Transaction, token_sha256: str) -> TokenRow | None:
-    """Return the enrolment token with this digest, whatever its state, and hold its row until the end of the transaction."""
-    statement = select(*_COLUMNS).where(tokens.c.token_sha256 == token_sha256, tokens.c.kind == TokenKind.ENROLMENT)
-    row = tx.execute(statement.with_for_update()).one_or_none()
-    return None if row is None else _token(row)
-
-
 def find_token(tx: Transaction, token_id: str) -> TokenRow | None:
     """Return the token, or None."""
     row = tx.execute(select(*_COLUMNS).where(tokens.c.token_id == token_id)).one_or_none()
@@ -103,25 +96,28 @@ def insert_token(tx: Transaction, token: TokenRow, token_sha256: str) -> None:
 
 def note_first_use(tx: Transaction, token_id: str) -> None:
     """Record that the token works; only the first time counts."""
-    tx.execute(
-        update(tokens).where(tokens.c.token_id == token_id, tokens.c.first_used_at.is_(None)).values(first_used_at=tx.now)
-    )
+    tx.execute(update(tokens).where(tokens.c.token_id == token_id, tokens.c.first_used_at.is_(None)).values(first_used_at=tx.now))
 
 
-def take_use(tx: Transaction, token_id: str) -> bool:
-    """Count one use of an enrolment token; False when none is left. A token without a count may be used any number of times."""
-    result = tx.execute(
-        update(tokens)
-        .where(tokens.c.token_id == token_id, tokens.c.revoked_at.is_(None), tokens.c.uses_left > 0)
-        .values(uses_left=tokens.c.uses_left - 1)
-    )
-    return result.rowcount == 1
-
-
-def revoke_where(tx: Transaction, *conditions: Any) -> int:
-    """Revoke the tokens that meet all conditions and are not revoked yet; return how many."""
-    result = tx.execute(update(tokens).where(tokens.c.revoked_at.is_(None), *conditions).values(revoked_at=tx.now))
-    return result.rowcount
+def revoke(
+    tx: Transaction,
+    *,
+    token_id: str | None = None,
+    agent_id: str | None = None,
+    instance_id: str | None = None,
+    only_unused: bool = False,
+) -> int:
+    """Revoke what is not revoked yet: one token, or an agent's tokens (of one instance, the unused ones); return how many."""
+    statement = update(tokens).where(tokens.c.revoked_at.is_(None)).values(revoked_at=tx.now)
+    if agent_id is not None:
+        statement = statement.where(tokens.c.agent_id == agent_id, tokens.c.kind == TokenKind.AGENT)
+    else:
+        statement = statement.where(tokens.c.token_id == (token_id or ""))
+    if instance_id is not None:
+        statement = statement.where(tokens.c.instance_id == instance_id)
+    if only_unused:
+        statement = statement.where(tokens.c.first_used_at.is_(None))
+    return tx.execute(statement).rowcount
 
 
 def revoked_digests(tx: Transaction, *, within_seconds: float) -> list[str]:

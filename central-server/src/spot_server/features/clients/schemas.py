@@ -1,0 +1,61 @@
+"""Clients on the wire."""
+
+from __future__ import annotations
+
+from zoneinfo import available_timezones
+
+from marshmallow import ValidationError, fields, post_load, validate
+
+from spot_server.features.clients.service import NewClient
+from spot_server.http.fields import BoundedText, UtcMoment
+from spot_server.http.schemas import AnswerSchema, StrictSchema, page_schema
+
+
+def check_time_zone(name: str) -> None:
+    """Refuse what is not an IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError("expected an IANA time zone such as Europe/Berlin")
+
+
+class NewClientSchema(StrictSchema):
+    """A client to be made."""
+
+    name = BoundedText(least=1, required=True)
+    aws_role_arn = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,200}\Z", error="expected the ARN of an IAM role"),
+        metadata={"description": "The role that the server may assume for this client; null: its daemons act."},
+    )
+    aws_external_id = BoundedText(least=2, load_default=None, allow_none=True)
+    time_zone = fields.String(load_default="UTC", validate=check_time_zone)
+
+    @post_load
+    def make(self, data: dict[str, str], **_kwargs: object) -> NewClient:
+        """Build the value that the service takes."""
+        return NewClient(**data)
+
+
+class ClientAnswer(AnswerSchema):
+    """A client."""
+
+    client_id = fields.String(required=True)
+    name = fields.String(required=True)
+    aws_role_arn = fields.String(required=True, allow_none=True)
+    time_zone = fields.String(required=True)
+    created_at = UtcMoment(required=True)
+
+
+ClientPage = page_schema(ClientAnswer)
+
+
+class WhoAnswer(AnswerSchema):
+    """Who the caller is. The client members are null for an admin."""
+
+    kind = fields.String(required=True)
+    label = fields.String(required=True)
+    token_id = fields.String(required=True)
+    expires_at = UtcMoment(required=True, allow_none=True)
+    client_id = fields.String(required=True, allow_none=True)
+    client_name = fields.String(required=True, allow_none=True)
+    time_zone = fields.String(required=True, allow_none=True)

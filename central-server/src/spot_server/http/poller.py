@@ -1,0 +1,99 @@
+"""One look, a few times a second and per web process, for what concerns waiting requests and cached tokens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import select
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import commands
+from spot_server.features.commands.rules import is_deliverable
+from spot_server.features.tokens.queries import revoked_digests
+from spot_server.http.context import AppContext
+from spot_server.http.token_cache import LONGEST_SECONDS
+from spot_server.http.waiting import WaitKey
+from spot_server.words import Actor
+
+REVOCATION_WINDOW_SECONDS = 2 * LONGEST_SECONDS
+"""How far back revocations are read: longer than any cache entry lives, with room for clocks that differ."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look found."""
+
+    deliverable: frozenset[WaitKey]
+    revoked_sha256: tuple[str, ...]
+
+
+def look(tx: Transaction) -> Look:
+    """Read whose commands could be delivered now, and which tokens were revoked of late. Two short statements, both by index."""
+    rows = tx.execute(
+        select(commands.c.agent_id, commands.c.open_instance_id, commands.c.status, commands.c.last_delivered_at).where(
+            commands.c.open_instance_id.is_not(None), commands.c.actor == Actor.DAEMON
+        )
+    )
+    deliverable = frozenset(
+        (row.agent_id, row.open_instance_id) for row in rows if is_deliverable(row.status, row.last_delivered_at, tx.now)
+    )
+    return Look(deliverable, tuple(revoked_digests(tx, within_seconds=REVOCATION_WINDOW_SECONDS)))
+
+
+class Poller:
+    """Looks every `period_seconds` until stopped; wakes waiters and keeps the token cache honest."""
+
+    def __init__(self, context: AppContext, *, period_seconds: float, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """`is_stopping` is asked before every look: when the process stops, waiters are sent home first."""
+        self._context = context
+        self._period_seconds = period_seconds
+        self._is_stopping = is_stopping
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
+        self._has_failed = False
+
+    def start(self) -> None:
+        """Begin to look, in a thread of its own (a greenlet under gevent)."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send all waiters home and stop looking."""
+        self._stop.set()
+        self._context.waiting_room.close()
+
+    def step(self) -> None:
+        """Look once. A failure is counted, and logged when it is the first in a row."""
+        context = self._context
+        started_seconds = context.clock.monotonic_seconds()
+        try:
+            found = context.database.read(look)
+        except Exception as error:  # noqa: BLE001 - the poller must outlive whatever the database does
+            context.metrics.poll_failures.inc()
+            if not self._has_failed:
+                log.warning("poll_failed", error=str(error))
+            self._has_failed = True
+            return
+        self._has_failed = False
+        context.token_cache.watched(found.revoked_sha256, looked_seconds=started_seconds)
+        context.waiting_room.looked(found.deliverable)
+        context.metrics.waiters.set(context.waiting_room.occupied)
+        context.metrics.poll_duration_seconds.observe(context.clock.monotonic_seconds() - started_seconds)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._period_seconds):
+            if self._is_stopping():
+                self.stop()
+                return
+            self.step()
+
+
+def start_poller(context: AppContext, *, is_stopping: Callable[[], bool]) -> Poller:
+    """Start the poller of this web process."""
+    poller = Poller(context, period_seconds=context.settings.poller_period_ms / 1000, is_stopping=is_stopping)
+    poller.start()
+    return poller

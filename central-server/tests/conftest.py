@@ -1,0 +1,98 @@
+"""Fixtures of the server's tests. `database` is real: SQLite always, MariaDB where SPOT_TEST_MARIADB_URL names a server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine
+
+from server_support.clock import FakeClock
+from server_support.databases import MARIADB_VARIABLE, delete_all_rows, make_sqlite_template, migrated_mariadb, sqlite_engine
+from server_support.http import Http
+from spot_server.db.runner import Database
+from spot_server.features.health.readiness import ReadinessCheck
+from spot_server.http.context import AppContext
+from spot_server.http.token_cache import TokenCache
+from spot_server.http.waiting import WaitingRoom
+from spot_server.metrics import Metrics
+from spot_server.settings import Settings
+
+BACKENDS = ["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)]
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_sqlite_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def mariadb_name(request: pytest.FixtureRequest) -> str:
+    """A name that no other worker and no other run uses; missing server: skip here, fail in CI."""
+    if MARIADB_VARIABLE not in os.environ:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{MARIADB_VARIABLE} is not set; CI runs every test")
+        pytest.skip(f"{MARIADB_VARIABLE} is not set")
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    return f"spot_test_{worker}_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def mariadb_engine(mariadb_name: str) -> Iterator[Engine]:
+    with migrated_mariadb(mariadb_name) as engine:
+        yield engine
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(params=BACKENDS)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine on an empty database with the present schema."""
+    if request.param == "sqlite":
+        with sqlite_engine(request.getfixturevalue("sqlite_template"), tmp_path / "spot.db") as lent:
+            yield lent
+        return
+    shared: Engine = request.getfixturevalue("mariadb_engine")
+    delete_all_rows(shared)
+    yield shared
+
+
+@pytest.fixture
+def database(engine: Engine, clock: FakeClock) -> Database:
+    return Database(engine, clock=clock, sleeper=clock)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings()
+
+
+@pytest.fixture
+def context(database: Database, clock: FakeClock, settings: Settings) -> AppContext:
+    return AppContext(
+        database=database,
+        clock=clock,
+        settings=settings,
+        metrics=Metrics(),
+        waiting_room=WaitingRoom(clock, seats=4, fresh_seconds=1.0),
+        token_cache=TokenCache(clock, believe_seconds=settings.token_cache_seconds),
+        readiness=ReadinessCheck(database, clock),
+    )
+
+
+@pytest.fixture
+def app(context: AppContext) -> Flask:
+    from spot_server.bootstrap import build_app  # noqa: PLC0415 - tests without pages need not import every feature
+
+    return build_app(context)
+
+
+@pytest.fixture
+def http(app: Flask) -> Http:
+    return Http.to(app)
