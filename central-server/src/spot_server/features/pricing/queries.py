@@ -1,0 +1,150 @@
+"""Pools, prices and instance types in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import func, select, tuple_
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import instance_types, spot_pools, spot_price_snapshots
+from spot_server.db.upsert import insert_or_ignore, insert_or_update
+from spot_server.features.pricing.rules import Observation, choose_current
+from spot_server.words import PriceSource
+
+ROWS_PER_STATEMENT = 100
+"""SQLite before 3.32 takes at most 999 variables a statement; a price row has seven."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One spot market."""
+
+    pool_id: int
+    region: str
+    az_id: str
+    instance_type: str
+    product: str
+
+    @property
+    def market(self) -> tuple[str, str, str, str]:
+        """What the pool is known by."""
+        return (self.region, self.az_id, self.instance_type, self.product)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPrice:
+    """The current price of a pool, who saw it last and when."""
+
+    pool_id: int
+    az_id: str
+    instance_type: str
+    usd_per_hour: Decimal
+    observed_at: datetime
+    source: PriceSource
+
+
+def ensure_pools(tx: Transaction, markets: Iterable[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], int]:
+    """Return the ids of these (region, az_id, instance_type, product), making those that are new; safe against others doing the same."""
+    # A fixed order keeps two reports with the same new pools from deadlocking.
+    wanted = sorted(set(markets))
+    known = _pool_ids(tx, wanted)
+    new = [market for market in wanted if market not in known]
+    if new:
+        rows = [
+            {"region": region, "az_id": az_id, "instance_type": instance_type, "product": product, "first_seen_at": tx.now}
+            for region, az_id, instance_type, product in new
+        ]
+        insert_or_ignore(tx.connection, spot_pools, rows, key=["region", "az_id", "instance_type", "product"])
+        known.update(_pool_ids(tx, new))
+    return known
+
+
+def _pool_ids(tx: Transaction, markets: Sequence[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], int]:
+    table = spot_pools
+    market = tuple_(table.c.region, table.c.az_id, table.c.instance_type, table.c.product)
+    found: dict[tuple[str, str, str, str], int] = {}
+    for start in range(0, len(markets), ROWS_PER_STATEMENT):
+        chunk = markets[start : start + ROWS_PER_STATEMENT]
+        statement = select(table.c.region, table.c.az_id, table.c.instance_type, table.c.product, table.c.pool_id)
+        for row in tx.execute(statement.where(market.in_(chunk))):
+            found[(row.region, row.az_id, row.instance_type, row.product)] = row.pool_id
+    return found
+
+
+def store_observations(tx: Transaction, observations: Sequence[Observation]) -> None:
+    """Add observations to the staging tier in bulk; the same price seen again in its bucket raises the count."""
+    in_order = sorted(observations, key=lambda seen: (seen.pool_id, seen.bucket_at, seen.source, seen.usd_per_hour))
+    for start in range(0, len(in_order), ROWS_PER_STATEMENT):
+        insert_or_update(
+            tx.connection,
+            spot_price_snapshots,
+            [asdict(seen) for seen in in_order[start : start + ROWS_PER_STATEMENT]],
+            key=["pool_id", "bucket_at", "source", "usd_per_hour"],
+            add=["observation_count"],
+            replace=["effective_at", "last_observed_at"],
+        )
+
+
+def store_instance_types(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    """Store what EC2 says of instance types; the latest word holds."""
+    unique = {row["instance_type"]: {**row, "updated_at": tx.now} for row in rows}
+    in_order = [unique[name] for name in sorted(unique)]
+    for start in range(0, len(in_order), ROWS_PER_STATEMENT):
+        insert_or_update(
+            tx.connection,
+            instance_types,
+            in_order[start : start + ROWS_PER_STATEMENT],
+            key=["instance_type"],
+            replace=["vcpu", "memory_mib", "architectures", "updated_at"],
+        )
+
+
+def list_pools(tx: Transaction, region: str, wanted_types: Sequence[str], product: str) -> list[Pool]:
+    """Return the pools of these instance types in the region that were ever seen."""
+    table = spot_pools
+    statement = (
+        select(table.c.pool_id, table.c.region, table.c.az_id, table.c.instance_type, table.c.product)
+        .where(table.c.region == region, table.c.instance_type.in_(wanted_types), table.c.product == product)
+        .order_by(table.c.instance_type, table.c.az_id)
+    )
+    return [Pool(**row._asdict()) for row in tx.execute(statement)]
+
+
+def latest_prices(tx: Transaction, region: str, wanted_types: Sequence[str], product: str) -> list[PoolPrice]:
+    """Return the current price of every pool of these types that has one, however old: the age is the reader's to judge."""
+    pools = {pool.pool_id: pool for pool in list_pools(tx, region, wanted_types, product)}
+    if not pools:
+        return []
+    table = spot_price_snapshots
+    newest = (
+        select(table.c.pool_id, func.max(table.c.bucket_at).label("bucket_at"))
+        .where(table.c.pool_id.in_(pools))
+        .group_by(table.c.pool_id)
+        .subquery()
+    )
+    statement = select(table).join(newest, (newest.c.pool_id == table.c.pool_id) & (newest.c.bucket_at == table.c.bucket_at))
+    seen: dict[int, list[Observation]] = {}
+    for row in tx.execute(statement):
+        seen.setdefault(row.pool_id, []).append(Observation(**row._asdict()))
+    return [_pool_price(pool, choose_current(seen[pool_id])) for pool_id, pool in pools.items() if pool_id in seen]
+
+
+def _pool_price(pool: Pool, seen: Observation) -> PoolPrice:
+    return PoolPrice(pool.pool_id, pool.az_id, pool.instance_type, seen.usd_per_hour, seen.last_observed_at, seen.source)
+
+
+def read_observations(tx: Transaction, pool_ids: Sequence[int], since: datetime, until: datetime, *, most: int) -> list[Observation]:
+    """Return up to `most` observations of these pools with since <= bucket < until, by pool and time."""
+    table = spot_price_snapshots
+    statement = (
+        select(table)
+        .where(table.c.pool_id.in_(pool_ids), table.c.bucket_at >= since, table.c.bucket_at < until)
+        .order_by(table.c.pool_id, table.c.bucket_at)
+        .limit(most)
+    )
+    return [Observation(**row._asdict()) for row in tx.execute(statement)]

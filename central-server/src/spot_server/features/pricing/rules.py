@@ -1,0 +1,116 @@
+"""What a price report may say, which of several prices is current, and into which bucket an observation falls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from spot_server.errors import RoleZombie
+from spot_server.words import PriceSource, Role
+
+BUCKET_SECONDS = 300
+USD_PER_HOUR_MAX = Decimal(500)
+"""Above any spot or on-demand instance that EC2 sells (the dearest are near 400 USD an hour); more is a mistake of units."""
+
+FUTURE_TOLERANCE = timedelta(minutes=5)
+"""A daemon's clock may be ahead by this much before its times are refused."""
+
+SOURCE_ORDER = {PriceSource.PRIMARY: 0, PriceSource.REPLICA: 1, PriceSource.SERVER: 2}
+"""Who is believed first when several saw different prices at the same time."""
+
+SOURCE_OF_ROLE = {Role.PRIMARY: PriceSource.PRIMARY, Role.REPLICA: PriceSource.REPLICA}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedPrice:
+    """One row of a report: what EC2's price history showed a daemon."""
+
+    region: str
+    az_id: str
+    instance_type: str
+    product: str
+    usd_per_hour: Decimal
+    effective_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that was left out: which, and what is wrong with it."""
+
+    index: int
+    field: str
+    value: object
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A price that somebody saw: one row of the staging tier."""
+
+    pool_id: int
+    bucket_at: datetime
+    source: PriceSource
+    usd_per_hour: Decimal
+    observation_count: int
+    effective_at: datetime
+    last_observed_at: datetime
+
+
+def source_of(role: Role) -> PriceSource:
+    """Return as whom an instance in this role reports; RoleZombie when it may not."""
+    try:
+        return SOURCE_OF_ROLE[role]
+    except KeyError:
+        raise RoleZombie(f"an instance that is {role} reports no prices", role=role) from None
+
+
+def check_price(index: int, price: ReportedPrice, *, agent_region: str, now: datetime) -> RefusedRow | None:
+    """Return why a row cannot be used, or None. The report's own shape is the schema's to check."""
+    if price.usd_per_hour <= 0:
+        return RefusedRow(index, "spot_usd_per_hour", str(price.usd_per_hour), "a price is more than 0")
+    if price.usd_per_hour > USD_PER_HOUR_MAX:
+        return RefusedRow(index, "spot_usd_per_hour", str(price.usd_per_hour), f"a price is at most {USD_PER_HOUR_MAX} USD per hour")
+    if price.effective_at > now + FUTURE_TOLERANCE:
+        return RefusedRow(index, "effective_at", price.effective_at.isoformat(), "a price is not from the future")
+    if price.region != agent_region:
+        return RefusedRow(index, "region", price.region, f"the agent lives in {agent_region}")
+    return None
+
+
+def bucket_of(moment: datetime, width_seconds: int = BUCKET_SECONDS) -> datetime:
+    """Return the start of the bucket that `moment` falls into; buckets are aligned to the epoch, in UTC."""
+    seconds = int(moment.timestamp()) // width_seconds * width_seconds
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def observed_at_or_now(observed_at: datetime, now: datetime) -> datetime:
+    """Return when a report's prices were seen; a daemon whose clock runs ahead saw them now."""
+    return min(observed_at, now)
+
+
+def choose_current(observations: Sequence[Observation]) -> Observation:
+    """Return the price to show and decide by: the newest change, the best source among equals, the dearer one in doubt."""
+    return min(
+        observations,
+        key=lambda seen: (-seen.effective_at.timestamp(), SOURCE_ORDER[seen.source], -seen.observation_count, -seen.usd_per_hour),
+    )
+
+
+def merge_observations(observations: Iterable[Observation]) -> list[Observation]:
+    """Return one observation per (pool, bucket, source, price), with counts added: a statement may name a row only once."""
+    merged: dict[tuple[int, datetime, PriceSource, Decimal], Observation] = {}
+    for seen in observations:
+        key = (seen.pool_id, seen.bucket_at, seen.source, seen.usd_per_hour)
+        earlier = merged.get(key)
+        if earlier is None:
+            merged[key] = seen
+            continue
+        merged[key] = Observation(
+            *key,
+            observation_count=earlier.observation_count + seen.observation_count,
+            effective_at=max(earlier.effective_at, seen.effective_at),
+            last_observed_at=max(earlier.last_observed_at, seen.last_observed_at),
+        )
+    return list(merged.values())
