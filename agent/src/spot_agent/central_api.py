@@ -68,18 +68,14 @@ class HttpCentralApi:
     def replica_status(self, replica_id: str, body: JsonObject) -> JsonObject:
         return self._call("POST", f"replicas/{replica_id}/status", body)
 
-    def _call(
-        self, method: str, path: str, body: JsonObject | None = None, read_seconds: float | None = None
-    ) -> JsonObject:
+    def _call(self, method: str, path: str, body: JsonObject | None = None, read_seconds: float | None = None) -> JsonObject:
         known = self._credentials()
         if known is None:
             raise NotRegistered
         url = f"{known.server_url}/api/agents/{known.agent_id}/{path}"
         return _json_object(self._send(method, url, known.token, body, read_seconds))
 
-    def _send(
-        self, method: str, url: str, token: str, body: JsonObject | None, read_seconds: float | None = None
-    ) -> requests.Response:
+    def _send(self, method: str, url: str, token: str, body: JsonObject | None, read_seconds: float | None = None) -> requests.Response:
         timeouts = (self._timeouts.connect_seconds, read_seconds or self._timeouts.read_seconds)
         try:
             answer = self._session().request(

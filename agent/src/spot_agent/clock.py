@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from spot_agent.timestamps import UTC
@@ -21,6 +21,9 @@ class Clock(Protocol):
 
     def monotonic_seconds(self) -> float:
         """Seconds from an arbitrary start; never goes back."""
+
+    def booted_at(self) -> datetime:
+        """When the instance booted."""
 
 
 class Stop(Protocol):
@@ -57,6 +60,9 @@ class SystemClock:
 
     def monotonic_seconds(self) -> float:
         return time.monotonic()
+
+    def booted_at(self) -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=round(time.clock_gettime(time.CLOCK_BOOTTIME)))
 
 
 class ThreadStop:

@@ -115,9 +115,7 @@ class Boto3Ec2:
 
     def keep_volumes(self, instance_id: str, device_names: Sequence[str]) -> None:
         mappings: Any = [{"DeviceName": name, "Ebs": {"DeleteOnTermination": False}} for name in device_names]
-        _asked(
-            lambda: self._repeatable.modify_instance_attribute(InstanceId=instance_id, BlockDeviceMappings=mappings)
-        )
+        _asked(lambda: self._repeatable.modify_instance_attribute(InstanceId=instance_id, BlockDeviceMappings=mappings))
 
     def find_image(self, name: str) -> ImageFacts | None:
         pages = self._pages("describe_images", Owners=["self"], Filters=[{"Name": "name", "Values": [name]}])
@@ -134,11 +132,7 @@ class Boto3Ec2:
 
     def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
         specifications = shapes.tag_specifications(tags, ("image", "snapshot"))
-        answer = _asked(
-            lambda: self._once.create_image(
-                InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications
-            )
-        )
+        answer = _asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications))
         return str(answer["ImageId"])
 
     def deregister_image(self, image_id: str) -> None:
@@ -151,9 +145,7 @@ class Boto3Ec2:
     def create_snapshots(self, instance_id: str, tags: Mapping[str, str]) -> tuple[str, ...]:
         specifications = shapes.tag_specifications(tags, ("snapshot",))
         answer = _asked(
-            lambda: self._once.create_snapshots(
-                InstanceSpecification={"InstanceId": instance_id}, TagSpecifications=specifications
-            )
+            lambda: self._once.create_snapshots(InstanceSpecification={"InstanceId": instance_id}, TagSpecifications=specifications)
         )
         return tuple(str(made["SnapshotId"]) for made in answer["Snapshots"])
 
@@ -183,9 +175,7 @@ class Boto3Ec2:
         answer = _asked(self._repeatable.describe_availability_zones)
         return {str(zone["ZoneName"]): str(zone["ZoneId"]) for zone in answer["AvailabilityZones"] if "ZoneId" in zone}
 
-    def spot_prices(
-        self, instance_types: Sequence[str], products: Sequence[str], at: datetime
-    ) -> tuple[SpotPrice, ...]:
+    def spot_prices(self, instance_types: Sequence[str], products: Sequence[str], at: datetime) -> tuple[SpotPrice, ...]:
         pages = self._pages(
             "describe_spot_price_history",
             InstanceTypes=list(instance_types),

@@ -21,7 +21,13 @@ from spot_agent.ec2_facts import (
 from spot_agent.timestamps import optional_from_wire
 
 Pages = Iterable[Any]
-METADATA_OPTION_NAMES = ("HttpTokens", "HttpPutResponseHopLimit", "HttpEndpoint", "HttpProtocolIpv6", "InstanceMetadataTags")
+METADATA_OPTION_NAMES = (
+    "HttpTokens",
+    "HttpPutResponseHopLimit",
+    "HttpEndpoint",
+    "HttpProtocolIpv6",
+    "InstanceMetadataTags",
+)
 
 
 def tag_filters(tags: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -60,10 +66,7 @@ def run_instances_arguments(request: LaunchRequest, tags: Mapping[str, str]) -> 
 
 def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
     return tuple(
-        _instance(made)
-        for page in pages
-        for reservation in page.get("Reservations", [])
-        for made in reservation.get("Instances", [])
+        _instance(made) for page in pages for reservation in page.get("Reservations", []) for made in reservation.get("Instances", [])
     )
 
 
@@ -119,9 +122,7 @@ def images(pages: Pages) -> tuple[ImageFacts, ...]:
             state=made.get("State", ""),
             created_at=optional_from_wire(made.get("CreationDate")),
             snapshot_ids=tuple(
-                mapping["Ebs"]["SnapshotId"]
-                for mapping in made.get("BlockDeviceMappings", [])
-                if mapping.get("Ebs", {}).get("SnapshotId")
+                mapping["Ebs"]["SnapshotId"] for mapping in made.get("BlockDeviceMappings", []) if mapping.get("Ebs", {}).get("SnapshotId")
             ),
             tags=_tags(made),
         )

@@ -60,9 +60,7 @@ class ImdsV2:
 
     def _request(self, method: str, url: str, headers: dict[str, str]) -> requests.Response | Unknown:
         try:
-            return self._session().request(
-                method, url, headers=headers, timeout=self._timeouts, allow_redirects=False
-            )
+            return self._session().request(method, url, headers=headers, timeout=self._timeouts, allow_redirects=False)
         except (requests.RequestException, ValueError) as error:
             return Unknown(type(error).__name__)
 

@@ -102,9 +102,7 @@ def with_notice(contents: JournalContents, notice_id: str) -> JournalContents:
 
 
 def _with_command(contents: JournalContents, request_id: str, **changes: Any) -> JournalContents:
-    records = tuple(
-        replace(record, **changes) if record.request_id == request_id else record for record in contents.commands
-    )
+    records = tuple(replace(record, **changes) if record.request_id == request_id else record for record in contents.commands)
     return replace(contents, commands=records)
 
 
@@ -133,14 +131,13 @@ def from_json(document: object) -> JournalContents:
         raise ValueError("the journal names no instance")
     known = {spec.name for spec in fields(JournalContents)}
     values: dict[str, Any] = {name: value for name, value in body.items() if name in known}
+    if type(values.get("epoch", 0)) is not int or type(values.get("quiesced", True)) is not bool:
+        raise ValueError("epoch or quiesced has the wrong type")
     try:
         values["role"] = Role(values["role"]) if values.get("role") else None
         values["commands"] = tuple(CommandRecord(**record) for record in values.get("commands", ()))
         values["unsent"] = tuple(UnsentReport(**report) for report in values.get("unsent", ()))
         values["known_notices"] = tuple(str(notice) for notice in values.get("known_notices", ()))
-        contents = JournalContents(**values)
+        return JournalContents(**values)
     except TypeError as error:
         raise ValueError(str(error)) from error
-    if not isinstance(contents.epoch, int) or not isinstance(contents.quiesced, bool):
-        raise ValueError("epoch or quiesced has the wrong type")
-    return contents

@@ -40,24 +40,24 @@ class JsonFormatter(logging.Formatter):
 class Log:
     """The daemon's own face of stdlib logging: `log.info("heartbeat_sent", epoch=3)`."""
 
-    def __init__(self, name: str = _ROOT, **context: Any) -> None:
+    def __init__(self, name: str = _ROOT, **context: object) -> None:
         self._logger = logging.getLogger(name)
         self._context = context
 
-    def bind(self, **context: Any) -> Log:
+    def bind(self, **context: object) -> Log:
         """The same log with more context on every line."""
         return Log(self._logger.name, **{**self._context, **context})
 
-    def debug(self, event: str, **fields: Any) -> None:
+    def debug(self, event: str, **fields: object) -> None:
         self._write(logging.DEBUG, event, fields)
 
-    def info(self, event: str, **fields: Any) -> None:
+    def info(self, event: str, **fields: object) -> None:
         self._write(logging.INFO, event, fields)
 
-    def warning(self, event: str, **fields: Any) -> None:
+    def warning(self, event: str, **fields: object) -> None:
         self._write(logging.WARNING, event, fields)
 
-    def error(self, event: str, *, traceback: bool = False, **fields: Any) -> None:
+    def error(self, event: str, *, traceback: bool = False, **fields: object) -> None:
         self._write(logging.ERROR, event, fields, traceback)
 
     def _write(self, level: int, event: str, fields: dict[str, Any], traceback: bool = False) -> None:

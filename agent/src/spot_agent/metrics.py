@@ -15,11 +15,12 @@ STEP_SECONDS = Histogram(
     registry=REGISTRY,
 )
 WORKER_RESTARTS = Counter(
-    "spot_agent_worker_restarts_total", "Worker threads that died and were started again.", ["worker"], registry=REGISTRY
+    "spot_agent_worker_restarts_total",
+    "Worker threads that died and were started again.",
+    ["worker"],
+    registry=REGISTRY,
 )
-METADATA_FAILURES = Counter(
-    "spot_agent_metadata_failures_total", "Metadata reads with no definite answer.", registry=REGISTRY
-)
+METADATA_FAILURES = Counter("spot_agent_metadata_failures_total", "Metadata reads with no definite answer.", registry=REGISTRY)
 NOTICES = Counter("spot_agent_notices_total", "New notices seen, by kind.", ["kind"], registry=REGISTRY)
 NOTICE_DELIVERY_SECONDS = Histogram(
     "spot_agent_notice_delivery_seconds",
@@ -36,9 +37,7 @@ COMMAND_SECONDS = Histogram(
     registry=REGISTRY,
 )
 UNSENT_REPORTS = Gauge("spot_agent_unsent_reports", "Reports that the server has not acknowledged.", registry=REGISTRY)
-LAST_HEARTBEAT = Gauge(
-    "spot_agent_last_heartbeat_timestamp_seconds", "When the server last answered a heartbeat.", registry=REGISTRY
-)
+LAST_HEARTBEAT = Gauge("spot_agent_last_heartbeat_timestamp_seconds", "When the server last answered a heartbeat.", registry=REGISTRY)
 SERVING = Gauge("spot_agent_serving", "1 serving, 0 not serving, -1 not known.", registry=REGISTRY)
 EPOCH = Gauge("spot_agent_epoch", "The newest epoch that the daemon knows.", registry=REGISTRY)
 PRICES_REPORTED = Counter("spot_agent_prices_reported_total", "Price rows the server accepted.", registry=REGISTRY)

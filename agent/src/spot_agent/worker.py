@@ -26,9 +26,7 @@ class Pace:
 class Worker:
     """Runs `step` at `pace`: catches everything, logs once, keeps its period, backs off on failures, wakes when rung."""
 
-    def __init__(
-        self, name: str, step: Step, pace: Pace, clock: Clock, bell: Bell, log: Log, draw: Callable[[], float]
-    ) -> None:
+    def __init__(self, name: str, step: Step, pace: Pace, clock: Clock, bell: Bell, log: Log, draw: Callable[[], float]) -> None:
         """`draw` gives a number in 0..1 for the jitter."""
         self.name = name
         self.bell = bell
@@ -82,6 +80,4 @@ class Worker:
             self._log.warning(outcome.event, failures=self._failures, **outcome.fields)
         if outcome.retry_after_seconds is not None:
             return outcome.retry_after_seconds
-        return backoff_seconds(
-            self._failures, self._pace.backoff_base_seconds, self._pace.backoff_cap_seconds, self._draw()
-        )
+        return backoff_seconds(self._failures, self._pace.backoff_base_seconds, self._pace.backoff_cap_seconds, self._draw())

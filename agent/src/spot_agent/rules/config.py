@@ -33,15 +33,9 @@ def effective_settings(settings: Settings, config: Config | None) -> Effective:
             seen.pending_commands_check_interval_seconds, settings.pending_commands_check_interval_seconds
         ),
         command_wait_seconds=_pick_from_zero(seen.command_wait_seconds, settings.command_wait_seconds),
-        pricing_report_interval_seconds=_pick(
-            seen.pricing_report_interval_seconds, settings.pricing_report_interval_seconds
-        ),
-        cleanup_snapshots_older_than_days=int(
-            _pick(seen.cleanup_snapshots_older_than_days, settings.cleanup_snapshots_older_than_days)
-        ),
-        cleanup_images_older_than_days=int(
-            _pick(seen.cleanup_images_older_than_days, settings.cleanup_images_older_than_days)
-        ),
+        pricing_report_interval_seconds=_pick(seen.pricing_report_interval_seconds, settings.pricing_report_interval_seconds),
+        cleanup_snapshots_older_than_days=int(_pick(seen.cleanup_snapshots_older_than_days, settings.cleanup_snapshots_older_than_days)),
+        cleanup_images_older_than_days=int(_pick(seen.cleanup_images_older_than_days, settings.cleanup_images_older_than_days)),
         carry=seen.carry or settings.carry,
         allowed_instance_types=seen.allowed_instance_types or settings.allowed_instance_types,
     )

@@ -22,7 +22,12 @@ MEANINGS: dict[ErrorClass, tuple[str, ...]] = {
     ErrorClass.PRICE: ("SpotMaxPriceTooLow",),
     ErrorClass.SUBNET: ("InsufficientFreeAddressesInSubnet",),
     ErrorClass.POOL_INVALID: ("Unsupported", "UnsupportedOperation", "InvalidParameterCombination"),
-    ErrorClass.THROTTLED: ("RequestLimitExceeded", "Throttling", "ThrottlingException", "ConcurrentSnapshotLimitExceeded"),
+    ErrorClass.THROTTLED: (
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "ConcurrentSnapshotLimitExceeded",
+    ),
     ErrorClass.IDEMPOTENCY: ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"),
     ErrorClass.NOT_AUTHORIZED: (
         "UnauthorizedOperation",

@@ -1,0 +1,40 @@
+"""The command table: every kind of docs/agent-protocol.md, its handler and its lane."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from spot_agent.commands import (
+    create_image,
+    demote,
+    describe_instance,
+    launch_instance,
+    move_address,
+    quiesce,
+    release,
+    resume,
+    salvage_volumes,
+    standby_check,
+    start_serving,
+    terminate_instance,
+    wait_terminated,
+)
+from spot_agent.commands.handling import Kind, fast, slow
+
+KINDS = MappingProxyType(
+    {
+        "create_image": Kind(create_image.handle, slow),
+        "launch_instance": Kind(launch_instance.handle, fast),
+        "standby_check": Kind(standby_check.handle, fast),
+        "quiesce": Kind(quiesce.handle, fast),
+        "resume": Kind(resume.handle, fast),
+        "demote": Kind(demote.handle, fast),
+        "move_address": Kind(move_address.handle, fast),
+        "start_serving": Kind(start_serving.handle, fast),
+        "describe_instance": Kind(describe_instance.handle, fast),
+        "terminate_instance": Kind(terminate_instance.handle, terminate_instance.lane_of),
+        "wait_terminated": Kind(wait_terminated.handle, slow),
+        "salvage_volumes": Kind(salvage_volumes.handle, fast),
+        "release": Kind(release.handle, fast),
+    }
+)

@@ -1,0 +1,126 @@
+"""What the instance can find out about itself: mode, launch specification, owner, what carries our tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from spot_agent.ec2_facts import InstanceFacts, SubnetFacts
+from spot_agent.errors import Ec2Failed
+from spot_agent.live import Live
+from spot_agent.logs import Log
+from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED, Identity, JsonObject, Mode
+from spot_agent.ports import Ec2, Found, Imds
+from spot_agent.rules.launch_specification import az_id_of, launch_specification
+from spot_agent.rules.modes import agreed_mode, evidence, mode_from_api, mode_from_metadata
+from spot_agent.rules.owners import owner_of
+from spot_agent.rules.prices import PRODUCT_ON_THE_WIRE
+from spot_agent.timestamps import to_wire
+from spot_agent.wire import parse_identity
+
+PATH_IDENTITY = "dynamic/instance-identity/document"
+PATH_AZ_ID = "meta-data/placement/availability-zone-id"
+PATH_LIFE_CYCLE = "meta-data/instance-life-cycle"
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """`launch_specification` is None when EC2 would not tell (rights missing, API down)."""
+
+    mode: Mode
+    mode_evidence: JsonObject
+    launch_specification: JsonObject | None
+    owner: str | None
+    product: str
+    az_id: str
+
+
+def read_identity(imds: Imds) -> Identity | None:
+    """None while the metadata service gives no whole and definite answer."""
+    document = imds.read(PATH_IDENTITY)
+    if not isinstance(document, Found):
+        return None
+    zone = imds.read(PATH_AZ_ID)
+    return parse_identity(document.text, zone.text.strip() if isinstance(zone, Found) else "")
+
+
+class Discoverer:
+    """Asks the metadata service and EC2; what EC2 refuses is left out, said once, and never guessed."""
+
+    def __init__(self, identity: Identity, imds: Imds, ec2: Ec2, live: Live, log: Log) -> None:
+        self._identity = identity
+        self._imds = imds
+        self._ec2 = ec2
+        self._live = live
+        self._log = log
+
+    def discover(self) -> Discovery:
+        """All that a registration tells."""
+        instance = self._describe_self()
+        mode = self._note_mode(instance)
+        subnets = self._subnets(instance) if instance else ()
+        return Discovery(
+            mode=mode,
+            mode_evidence=self._live.read().mode_evidence,
+            launch_specification=launch_specification(instance, subnets) if instance and subnets else None,
+            owner=owner_of(instance.tags) if instance else None,
+            product=(instance.platform_details if instance else None) or PRODUCT_ON_THE_WIRE,
+            az_id=self._identity.az_id or (az_id_of(instance.subnet_id, subnets) if instance else ""),
+        )
+
+    def observe(self, logical_agent_id: str) -> bool:
+        """Refresh mode and resources for the heartbeats; False when EC2 did not answer all of it."""
+        instance = self._describe_self()
+        self._note_mode(instance)
+        try:
+            resources = self._resources({TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: logical_agent_id})
+        except Ec2Failed as error:
+            self._log.warning("resources_not_observed", error_class=error.error_class, code=error.code)
+            return False
+        self._live.change(lambda facts: replace(facts, resources=resources))
+        return instance is not None
+
+    def _describe_self(self) -> InstanceFacts | None:
+        try:
+            return self._ec2.describe_instance(self._identity.instance_id)
+        except Ec2Failed as error:
+            self._log.warning("instance_not_described", error_class=error.error_class, code=error.code)
+            return None
+
+    def _subnets(self, instance: InstanceFacts) -> tuple[SubnetFacts, ...]:
+        try:
+            return self._ec2.subnets_of_vpc(instance.vpc_id)
+        except Ec2Failed as error:
+            self._log.warning("subnets_not_described", error_class=error.error_class, code=error.code)
+            return ()
+
+    def _note_mode(self, instance: InstanceFacts | None) -> Mode:
+        metadata = mode_from_metadata(self._imds.read(PATH_LIFE_CYCLE))
+        api = mode_from_api(is_described=instance is not None, lifecycle=instance.lifecycle if instance else None)
+        mode, seen = agreed_mode(metadata, api), evidence(metadata, api)
+        if self._live.read().mode_evidence not in ({}, seen):
+            self._log.warning("mode_changed", mode=mode, **seen)
+        self._live.change(lambda facts: replace(facts, mode=mode, mode_evidence=seen))
+        return mode
+
+    def _resources(self, tags: dict[str, str]) -> JsonObject:
+        return {
+            "instances": [
+                {
+                    "instance_id": made.instance_id,
+                    "state": made.state,
+                    "launched_at": to_wire(made.launched_at) if made.launched_at else None,
+                }
+                for made in self._ec2.find_instances(tags)
+                if made.state != "terminated"
+            ],
+            "images": [
+                {
+                    "image_id": made.image_id,
+                    "name": made.name,
+                    "state": made.state,
+                    "created_at": to_wire(made.created_at) if made.created_at else None,
+                }
+                for made in self._ec2.find_images(tags)
+            ],
+            "volumes": [{"volume_id": made, "state": state} for made, state in self._ec2.find_volumes(tags)],
+        }

@@ -1,0 +1,135 @@
+"""Carries out what rules/roles.py decides: every change of role, epoch and permission to serve goes through here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spot_agent import metrics
+from spot_agent.errors import ActFailed, ErrorClass, JournalUnwritable
+from spot_agent.journal import Change, Journal
+from spot_agent.journal_contents import JournalContents
+from spot_agent.logs import Log
+from spot_agent.model import Role, ServerView
+from spot_agent.rules.roles import RoleChange, Turn, follow_server
+from spot_agent.workload import Workload
+
+
+class Roles:
+    """Permission is journalled before the workload is touched: a crash in between leaves it stopped, never twice
+    started. A journal that cannot be saved never keeps a workload from being stopped."""
+
+    def __init__(self, journal: Journal, workload: Workload, log: Log, hook_bound_seconds: float) -> None:
+        self._journal = journal
+        self._workload = workload
+        self._log = log
+        self._hook_bound_seconds = hook_bound_seconds
+
+    def follow(self, view: ServerView) -> Turn:
+        """Do what the server's view asks for. A demotion whose hook fails stands; `settle` tries the hook again."""
+        decided: list[RoleChange] = []
+
+        def apply(now: JournalContents) -> JournalContents:
+            change = follow_server(now.role, now.epoch, view)
+            decided[:] = [change]
+            keeps_serving = now.may_serve and change.turn is not Turn.DEMOTE and change.role is Role.PRIMARY
+            return replace(now, role=change.role, epoch=change.epoch, quiesced=not keeps_serving)
+
+        before = self._journal.read()
+        self._note(apply)
+        change = decided[0]
+        if change.turn is Turn.DEMOTE:
+            self._log.warning("demoted_by_newer_epoch", epoch=change.epoch, was_epoch=before.epoch)
+            self._stop_or_say()
+        elif change.turn is Turn.ADOPT:
+            self._log.info("role_adopted", role=change.role, epoch=change.epoch, was=before.role)
+        return change.turn
+
+    def learn_epoch(self, epoch: int) -> None:
+        """A command carried a newer one."""
+        self._note(lambda now: replace(now, epoch=max(now.epoch, epoch)))
+
+    def promote(self, epoch: int, bound_seconds: float) -> None:
+        """Become the PRIMARY that serves. On ActFailed it stays the PRIMARY, quiesced and stopped."""
+        self._begin_serving(epoch, bound_seconds, needs_primary=False)
+
+    def resume(self, bound_seconds: float) -> None:
+        """Undo a quiesce. Only a PRIMARY resumes; a ZOMBIE needs to be promoted with a new epoch."""
+        self._begin_serving(self._journal.read().epoch, bound_seconds, needs_primary=True)
+
+    def quiesce(self, bound_seconds: float) -> None:
+        """Stop writes and confirm. On ActFailed the workload is allowed and started again: a failed step leaves the
+        old primary serving."""
+        before = self._journal.read()
+        self._note(lambda now: replace(now, quiesced=True))
+        try:
+            self._workload.stop(bound_seconds)
+        except ActFailed:
+            if before.may_serve:
+                self._note(lambda now: replace(now, quiesced=now.role is not Role.PRIMARY or now.epoch != before.epoch))
+                self._workload.start_alone(self._hook_bound_seconds)
+            raise
+
+    def demote(self, epoch: int, bound_seconds: float) -> None:
+        """Be the primary no more. On ActFailed the role is given up all the same, but silence is not confirmed."""
+        contents = self._note(lambda now: _demoted(now, epoch))
+        if contents.epoch > epoch:
+            raise _overtaken(contents)
+        self._workload.stop(bound_seconds)
+
+    def settle(self) -> str | None:
+        """Make the workload fit the journal: a failed start or stop is tried again. What was done, or None."""
+        contents, serving = self._journal.read(), self._workload.last_serving()
+        if contents.role is None or contents.released:
+            return None
+        if contents.may_serve:
+            if self._workload.is_start_pending() or not self._workload.is_granted():
+                self._workload.start_alone(self._hook_bound_seconds)
+                return "start"
+            return None
+        if self._workload.is_granted() or serving is True:
+            self._stop_or_say()
+            return "stop"
+        return None
+
+    def _begin_serving(self, epoch: int, bound_seconds: float, *, needs_primary: bool) -> None:
+        def allow(now: JournalContents) -> JournalContents:
+            if now.epoch > epoch or (needs_primary and now.role is not Role.PRIMARY):
+                return now
+            return replace(now, role=Role.PRIMARY, epoch=epoch, quiesced=False)
+
+        contents = self._note(allow)
+        if contents.epoch > epoch:
+            raise _overtaken(contents)
+        if contents.role is not Role.PRIMARY:
+            raise ActFailed(ErrorClass.REFUSED, "not_primary", f"only a PRIMARY resumes, this is {contents.role}")
+        try:
+            self._workload.start(bound_seconds)
+        except ActFailed:
+            self._note(lambda now: replace(now, quiesced=True))
+            self._stop_or_say()
+            raise
+
+    def _stop_or_say(self) -> None:
+        try:
+            self._workload.stop_if_forbidden(self._hook_bound_seconds)
+        except ActFailed as error:
+            self._log.error("workload_not_stopped", code=error.code, reason=error.message)
+
+    def _note(self, change: Change) -> JournalContents:
+        try:
+            contents = self._journal.change(change)
+        except JournalUnwritable as error:
+            self._log.error("journal_unwritable", error=str(error))
+            contents = self._journal.read()
+        metrics.EPOCH.set(contents.epoch)
+        return contents
+
+
+def _demoted(contents: JournalContents, epoch: int) -> JournalContents:
+    if contents.epoch > epoch:
+        return contents
+    return replace(contents, role=Role.ZOMBIE, epoch=epoch, quiesced=True)
+
+
+def _overtaken(contents: JournalContents) -> ActFailed:
+    return ActFailed(ErrorClass.STALE_EPOCH, "stale_epoch", f"epoch {contents.epoch} was learnt in the meantime")

@@ -1,0 +1,63 @@
+"""Current prices out of a history of changes, and their shape on the wire."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from spot_agent.ec2_facts import SpotPrice, TypeFacts
+from spot_agent.model import JsonObject
+from spot_agent.timestamps import to_wire
+
+LINUX_PRODUCTS = ("Linux/UNIX", "Linux/UNIX (Amazon VPC)")
+PRODUCT_ON_THE_WIRE = "Linux/UNIX"
+
+
+def newest_prices(history: Iterable[SpotPrice]) -> tuple[SpotPrice, ...]:
+    """The newest row of each (type, AZ): both product names mean the same pool in a VPC."""
+    newest: dict[tuple[str, str], SpotPrice] = {}
+    for row in history:
+        key = (row.instance_type, row.az_name)
+        if key not in newest or row.effective_at > newest[key].effective_at:
+            newest[key] = row
+    return tuple(newest[key] for key in sorted(newest))
+
+
+def price_rows(prices: Iterable[SpotPrice], region: str, zone_ids: Mapping[str, str]) -> list[JsonObject]:
+    """Rows whose zone id is not known are left out: a pool without its AZ id is no pool."""
+    return [
+        {
+            "region": region,
+            "az_id": zone_ids[price.az_name],
+            "az_name": price.az_name,
+            "instance_type": price.instance_type,
+            "product": PRODUCT_ON_THE_WIRE,
+            "spot_usd_per_hour": format(price.spot_usd_per_hour, "f"),
+            "effective_at": to_wire(price.effective_at),
+        }
+        for price in prices
+        if price.az_name in zone_ids
+    ]
+
+
+def type_rows(types: Iterable[TypeFacts]) -> list[JsonObject]:
+    return [
+        {
+            "instance_type": known.instance_type,
+            "vcpu": known.vcpu,
+            "memory_mib": known.memory_mib,
+            "architectures": list(known.architectures),
+        }
+        for known in sorted(types, key=lambda known: known.instance_type)
+    ]
+
+
+def report_id_of(instance_id: str, observed_at: datetime) -> str:
+    """The same report keeps its id when it is sent again."""
+    return hashlib.sha256(f"{instance_id}\n{to_wire(observed_at)}".encode()).hexdigest()[:32]
+
+
+def watched_types(own_type: str, allowed: Iterable[str]) -> tuple[str, ...]:
+    """Its own type and those where it may go."""
+    return tuple(sorted({own_type, *allowed} - {""}))
