@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-START_GUARD = "spot-agent/serve"
+START_GUARD = "spot-optimizer/serve"
 """The start guard of the workload, below /run; only the daemon writes it, on promotion."""
 
 
@@ -14,7 +14,13 @@ def default_services() -> list[dict[str, Any]]:
     """The enabled services of an image as the installer leaves it."""
     daemon = 'exec "$0" -m spot_agent.cli run --env-file "$INSTANCE_ROOT/etc/spot-agent.env"'
     return [
-        {"name": "spot-agent", "argv": ["/bin/sh", "-c", daemon, sys.executable], "restart": "on-failure"},
+        {
+            "name": "spot-agent",
+            "argv": ["/bin/sh", "-c", daemon, sys.executable],
+            "restart": "on-failure",
+            "runtime_directory": "spot-optimizer",
+            "state_directory": "spot-agent",
+        },
         {
             "name": "workload",
             "argv": [sys.executable, "-m", "spot_simulator.workload"],

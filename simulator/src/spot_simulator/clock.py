@@ -53,5 +53,5 @@ def aws_time(moment: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time; one without a zone is UTC. Raise ``ValueError`` on anything else."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

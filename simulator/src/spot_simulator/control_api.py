@@ -1,7 +1,6 @@
 """The control API under ``/_region``: look at the region, and let things go wrong in it."""
 
 from collections.abc import Callable
-from typing import Any
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -20,6 +19,8 @@ from spot_simulator.problems import Problem
 from spot_simulator.region import Region
 from spot_simulator.snapshot_of_state import region_bill, region_state
 
+Json = dict[str, object]
+JsonAnswer = Json | tuple[Json, int]
 _UP = frozenset({State.PENDING, State.RUNNING})
 
 
@@ -28,8 +29,8 @@ def control_app(region: Region) -> Flask:
     app = Flask("spot_simulator.control")
     control = Control(region)
 
-    def locked(function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(**values: Any) -> Any:
+    def locked(function: Callable[..., JsonAnswer]) -> Callable[..., JsonAnswer]:
+        def run(**values: str) -> JsonAnswer:
             with region.lock:
                 return function(**values)
 
@@ -49,7 +50,7 @@ class Control:
         """Take the region."""
         self._region = region
 
-    def routes(self) -> list[tuple[str, str, Callable[..., Any]]]:
+    def routes(self) -> list[tuple[str, str, Callable[..., JsonAnswer]]]:
         """List every call: method, path below ``/_region``, function."""
         one = "/instances/<instance_id>"
         return [
@@ -72,30 +73,32 @@ class Control:
             ("GET", f"{one}/services/<service>/status", self.service_status),
         ]
 
-    def state(self) -> Any:
+    def state(self) -> JsonAnswer:
         """Everything that is in the region now."""
         return region_state(self._region)
 
-    def log(self) -> Any:
+    def log(self) -> JsonAnswer:
         """The events after a number."""
         after = request.args.get("after", "0")
         if not after.isdigit():
             raise Problem(400, "after must be a whole number.", field="after", value=after, expected="a whole number of at least 0")
         return {"events": self._region.log.after(int(after))}
 
-    def billing(self) -> Any:
+    def billing(self) -> JsonAnswer:
         """What everything cost until now."""
         return region_bill(self._region)
 
-    def base_image(self) -> Any:
+    def base_image(self) -> JsonAnswer:
         """Make the first image."""
         fields = Fields(request.get_json(force=True))
         name, architecture = fields.text("name", "base"), fields.text("architecture", "x86_64")
         env_file, files = fields.optional_text("env_file") or "", fields.texts("files", {})
-        services = fields.raw("services", None)
+        services = fields.raw("services")
         fields.finish()
         services = default_services() if services is None else services
         try:
+            if not isinstance(services, list):
+                raise ValueError("not a list")  # noqa: TRY004, TRY301 - becomes the same refusal as any other malformed list
             parse_services({"services": services})
         except ValueError as error:
             raise Problem(400, f"services: {error}.", field="services", value=services, expected="a list of services") from error
@@ -108,7 +111,7 @@ class Control:
             raise Problem(400, str(error), field="files", value=list(files), expected="paths on the disk") from error
         return {"image_id": image.image_id, "snapshot_id": image.snapshot_id, "name": name}, 201
 
-    def capacity(self) -> Any:
+    def capacity(self) -> JsonAnswer:
         """Empty or fill a pool."""
         fields = Fields(request.get_json(force=True))
         instance_type, az_id = fields.text("instance_type"), fields.text("az_id")
@@ -118,15 +121,15 @@ class Control:
         _expect_one_of("az_id", az_id, tuple(self._region.moto.az_ids().values()))
         pool = CapacityPool(instance_type, az_id, mode)
         self._region.capacity.set_available(pool, is_available=is_available)
-        facts = {"instance_type": instance_type, "az_id": az_id, "mode": mode.value, "available": is_available}
+        facts: Json = {"instance_type": instance_type, "az_id": az_id, "mode": mode.value, "available": is_available}
         self._region.log.append("capacity", **facts)
         return facts
 
-    def add_fault(self) -> Any:
+    def add_fault(self) -> JsonAnswer:
         """Order errors, or lost answers, for the next calls of an action."""
         fields = Fields(request.get_json(force=True))
         action, code = fields.text("action"), fields.optional_text("code")
-        count, is_answer_lost = fields.count("count", 1), fields.flag("lose_answer", False)
+        count, is_answer_lost = fields.count("count", 1), fields.flag("lose_answer", default=False)
         fields.finish()
         if code is None and not is_answer_lost:
             raise Problem(400, "Say which error is wanted.", field="code", expected="an EC2 error code, or lose_answer true")
@@ -134,12 +137,12 @@ class Control:
         self._region.log.append("fault-ordered", action=action, code=code, count=count, lose_answer=is_answer_lost)
         return {"action": action, "code": code, "count": count, "lose_answer": is_answer_lost}
 
-    def clear_faults(self) -> Any:
+    def clear_faults(self) -> JsonAnswer:
         """Forget the faults that have not happened yet."""
         self._region.faults.clear()
         return {}
 
-    def workload_fault(self) -> Any:
+    def workload_fault(self) -> JsonAnswer:
         """Let the next starts of a workload on a new instance fail."""
         fields = Fields(request.get_json(force=True))
         tag, count = fields.texts("tag"), fields.count("fail_starts", 1)
@@ -148,7 +151,7 @@ class Control:
         self._region.log.append("workload-fault-ordered", tag=tag, fail_starts=count)
         return {"tag": tag, "fail_starts": count}
 
-    def consistency(self) -> Any:
+    def consistency(self) -> JsonAnswer:
         """Let new instances be unknown by id for a while."""
         fields = Fields(request.get_json(force=True))
         seconds = fields.number("launch_visible_after_seconds")
@@ -156,7 +159,7 @@ class Control:
         self._region.instance_calls.invisible_seconds = self._region.delays.scaled(seconds)
         return {"launch_visible_after_seconds": seconds}
 
-    def notice(self, instance_id: str) -> Any:
+    def notice(self, instance_id: str) -> JsonAnswer:
         """Announce an interruption of a spot instance."""
         machine = self._machine(instance_id, _UP)
         fields = Fields(request.get_json(silent=True) or {})
@@ -167,19 +170,19 @@ class Control:
         notice = self._region.machines.notice(machine, action, lead_seconds)
         return {"instance_id": instance_id, "action": action.value, "at": rfc3339(notice.at)}
 
-    def rebalance(self, instance_id: str) -> Any:
+    def rebalance(self, instance_id: str) -> JsonAnswer:
         """Recommend to rebalance a spot instance."""
         machine = self._machine(instance_id, _UP)
         self._expect_spot(machine)
         self._region.machines.recommend_rebalance(machine)
         return {"instance_id": instance_id, "at": rfc3339(machine.rebalance_at or self._region.clock.now())}
 
-    def lose(self, instance_id: str) -> Any:
+    def lose(self, instance_id: str) -> JsonAnswer:
         """Take an instance away without a word."""
         self._region.machines.lose(self._machine(instance_id, _UP))
         return {"instance_id": instance_id}
 
-    def kill(self, instance_id: str) -> Any:
+    def kill(self, instance_id: str) -> JsonAnswer:
         """Kill -9 one process."""
         machine = self._machine(instance_id, frozenset(State))
         fields = Fields(request.get_json(force=True))
@@ -192,7 +195,7 @@ class Control:
         self._region.log.append("service-killed", instance_id=instance_id, service=service)
         return {"instance_id": instance_id, "service": service}
 
-    def metadata_fault(self, instance_id: str) -> Any:
+    def metadata_fault(self, instance_id: str) -> JsonAnswer:
         """Let the metadata endpoint of an instance misbehave."""
         machine = self._machine(instance_id, frozenset(State))
         fields = Fields(request.get_json(force=True))
@@ -201,15 +204,15 @@ class Control:
         self._region.log.append("metadata-fault", instance_id=instance_id, mode=machine.metadata_fault.value)
         return {"instance_id": instance_id, "mode": machine.metadata_fault.value}
 
-    def start_service(self, instance_id: str, service: str) -> Any:
+    def start_service(self, instance_id: str, service: str) -> JsonAnswer:
         """Start a service, as ``systemctl start`` does."""
         return _service_answer(self._region.init.start(self._machine(instance_id, frozenset(State)), service))
 
-    def stop_service(self, instance_id: str, service: str) -> Any:
+    def stop_service(self, instance_id: str, service: str) -> JsonAnswer:
         """Stop a service, as ``systemctl stop`` does."""
         return _service_answer(self._region.init.stop(self._machine(instance_id, frozenset(State)), service))
 
-    def service_status(self, instance_id: str, service: str) -> Any:
+    def service_status(self, instance_id: str, service: str) -> JsonAnswer:
         """Look at a service."""
         return _service_answer(self._region.init.status(self._machine(instance_id, frozenset(State)), service))
 
@@ -230,7 +233,7 @@ class Control:
             )
 
 
-def _service_answer(answer: ServiceAnswer) -> Any:
+def _service_answer(answer: ServiceAnswer) -> JsonAnswer:
     return {"state": answer.state, "pid": answer.pid, "detail": answer.detail}, 409 if answer.is_refused else 200
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import TypeVar, cast
 
 from spot_simulator.problems import Problem
 
@@ -17,7 +17,7 @@ class Fields:
         """Raise ``Problem`` unless the body is an object."""
         if not isinstance(body, dict):
             raise Problem(400, "The body must be a JSON object.", value=body, expected="an object")
-        self._body: dict[str, Any] = dict(body)
+        self._body: dict[str, object] = dict(body)
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a text that is not empty."""
@@ -47,7 +47,7 @@ class Fields:
             raise _wrong(name, value, "a whole number of at least 1")
         return value
 
-    def flag(self, name: str, default: bool | None = None) -> bool:
+    def flag(self, name: str, *, default: bool | None = None) -> bool:
         """Return true or false."""
         value = self._take(name, default)
         if not isinstance(value, bool):
@@ -58,7 +58,7 @@ class Fields:
         """Return one of a closed set of texts."""
         value = self._take(name, default)
         try:
-            return choices(value)
+            return choices(cast("str", value))
         except ValueError as error:
             raise _wrong(name, value, f"one of {', '.join(choices)}") from error
 
@@ -69,9 +69,9 @@ class Fields:
             raise _wrong(name, value, "an object of texts")
         return dict(value)
 
-    def raw(self, name: str, default: object) -> Any:
-        """Return a field as it is."""
-        return self._body.pop(name, default)
+    def raw(self, name: str) -> object:
+        """Return a field as it is, None if it is missing."""
+        return self._body.pop(name, None)
 
     def finish(self) -> None:
         """Refuse fields that nobody took."""
@@ -79,7 +79,7 @@ class Fields:
             name = next(iter(self._body))
             raise Problem(400, f"There is no field {name} here.", field=name, value=self._body[name], expected="no such field")
 
-    def _take(self, name: str, default: object) -> Any:
+    def _take(self, name: str, default: object) -> object:
         value = self._body.pop(name, _MISSING)
         if value is _MISSING:
             if default is None:

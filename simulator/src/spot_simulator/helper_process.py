@@ -39,7 +39,7 @@ class HelperProcess:
         for work in (self._read_events, self._hear_events):
             threading.Thread(target=work, name=f"{work.__name__} of {module}", daemon=True).start()
 
-    def call(self, **message: Any) -> Message:
+    def call(self, **message: object) -> Message:
         """Send a message and return its answer. Raise ``HelperFailed`` if the helper refused it or is gone."""
         with self._lock:
             try:

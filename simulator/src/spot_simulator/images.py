@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from threading import RLock
 
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.moto_backend import MotoBackend
@@ -29,7 +29,7 @@ class Images:
     """Every method is called with the region's lock held."""
 
     def __init__(
-        self, moto: MotoBackend, disks: Disks, timeline: Timeline, delays: Delays, clock: Clock, log: EventLog, lock: Any
+        self, moto: MotoBackend, disks: Disks, timeline: Timeline, delays: Delays, clock: Clock, log: EventLog, lock: RLock
     ) -> None:
         """Start with none."""
         self._moto, self._disks, self._timeline, self._delays = moto, disks, timeline, delays
@@ -40,7 +40,8 @@ class Images:
     def add(self, image_id: str, instance_id: str, snapshot_tags: Mapping[str, str]) -> None:
         """Take in the image that moto just made of an instance: copy the disk now, make it available after the delay."""
         moto_image = self._moto.image(image_id)
-        assert moto_image is not None
+        if moto_image is None:
+            raise KeyError(image_id)
         snapshot_id = moto_image.ebs_snapshot.id
         moto_image.root_device_type = "ebs"
         volume_id = self._moto.root_volume_id(instance_id)
@@ -66,8 +67,8 @@ class Images:
         """Copy an instance's disk into a snapshot; it is pending until the image delay is over."""
         self._disks.take_snapshot(instance_id, snapshot_id)
         snapshot = self._moto.snapshot(snapshot_id)
-        assert snapshot is not None
-        snapshot.status = "pending"
+        if snapshot is not None:
+            snapshot.status = "pending"
         self._log.append("snapshot-started", snapshot_id=snapshot_id, instance_id=instance_id)
         self._count += 1
         self._timeline.after(self._delay_seconds(), lambda: self._on_completed(snapshot_id))

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from threading import RLock
 
 from spot_simulator.clock import Clock, rfc3339
 from spot_simulator.ec2.moto_backend import MotoBackend
@@ -29,7 +29,7 @@ class MachineParts:
     delays: Delays
     clock: Clock
     log: EventLog
-    lock: Any
+    lock: RLock
     on_up: Callable[[Machine], None]
     on_off: Callable[[Machine, State], None]
 

@@ -66,7 +66,7 @@ class Region:
         self.addresses = Addresses(self.slot.elastic_block, self.timeline, self.delays, self.log, self.lock)
         self.machines = Machines(self._machine_parts())
         self.instance_calls = InstanceCalls(self.machines, self.clock)
-        self.shim = Shim(self.moto, self._handlers(), self.faults, self.log, settings.region, self.lock)
+        self.shim = Shim(self.moto, self._handlers(), self.faults, self.log, self.lock)
         self._metadata: dict[str, ImdsServer] = {}
         self.timeline.start()
         self.log.append("region-started", region=settings.region, time_scale=settings.time_scale, seed=settings.seed)

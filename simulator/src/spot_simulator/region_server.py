@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 class _QuietHandler(WSGIRequestHandler):
     """No line per request: the region's own log says what changed."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - named by werkzeug
         """Say nothing but errors."""
         if type == "error":
             super().log(type, message, *args)
@@ -31,7 +31,7 @@ class _Router:
         self.control: Any = None
         self.shim: Any = None
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         is_control = environ.get("PATH_INFO", "").startswith("/_region")
         application = self.control if is_control else self.shim
         answer: Iterable[bytes] = application(environ, start_response)

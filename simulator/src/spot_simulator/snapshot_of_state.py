@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from spot_simulator.clock import rfc3339
+from spot_simulator.ec2.moto_objects import MotoAddress
 from spot_simulator.images import Image
 from spot_simulator.machine import Interval, Machine, ServiceRun
 from spot_simulator.model.billing import Span, on_demand_spans, spot_spans, total_usd
@@ -29,8 +30,7 @@ def region_state(region: Region) -> dict[str, Any]:
         "snapshots": [_snapshot(region, snapshot_id) for snapshot_id in moto.snapshot_ids()],
         "addresses": [_address(region, address) for address in moto.addresses()],
         "capacity_unavailable": [
-            {"instance_type": pool.instance_type, "az_id": pool.az_id, "mode": pool.mode.value}
-            for pool in region.capacity.empty_pools()
+            {"instance_type": pool.instance_type, "az_id": pool.az_id, "mode": pool.mode.value} for pool in region.capacity.empty_pools()
         ],
         "faults": [
             {"action": fault.action, "code": fault.code, "count": fault.remaining, "lose_answer": fault.is_answer_lost}
@@ -68,9 +68,7 @@ def _bill_line(machine: Machine, spans: list[Span]) -> dict[str, Any]:
         "market": machine.mode.value,
         "from": _time(spans[0].since if spans else None),
         "to": _time(spans[-1].until if spans else None),
-        "spans": [
-            {"from": rfc3339(span.since), "to": rfc3339(span.until), "usd_per_hour": str(span.usd_per_hour)} for span in spans
-        ],
+        "spans": [{"from": rfc3339(span.since), "to": rfc3339(span.until), "usd_per_hour": str(span.usd_per_hour)} for span in spans],
         "usd": str(total_usd(spans).quantize(_USD)),
     }
 
@@ -134,7 +132,7 @@ def _snapshot(region: Region, snapshot_id: str) -> dict[str, Any]:
     return {"snapshot_id": snapshot_id, "state": state, "tags": region.moto.tags(snapshot_id)}
 
 
-def _address(region: Region, address: Any) -> dict[str, Any]:
+def _address(region: Region, address: MotoAddress) -> dict[str, Any]:
     holder = region.addresses.holders.get(address.public_ip)
     return {
         "allocation_id": address.allocation_id,

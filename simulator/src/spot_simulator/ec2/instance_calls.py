@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.call import Call
@@ -26,7 +25,7 @@ class InstanceCalls:
         """Answer TerminateInstances; a repeat on a dead instance is a success."""
         machines = self._named(call)
         for machine in machines:
-            if self._moto_instance(call, machine).disable_api_termination in (True, "true"):
+            if call.moto.instance(machine.instance_id).disable_api_termination in (True, "true"):
                 raise Ec2Error(
                     "OperationNotPermitted",
                     f"The instance '{machine.instance_id}' may not be terminated. Modify its 'disableApiTermination' attribute.",
@@ -48,9 +47,7 @@ class InstanceCalls:
                 raise _incorrect_state(machine)
         call.end_if_dry_run()
         is_forced = is_true(call.parameters, "Force")
-        return self._changed(
-            call, machines, lambda machine: self._machines.stop(machine, ReasonCode.USER, is_at_once=is_forced)
-        )
+        return self._changed(call, machines, lambda machine: self._machines.stop(machine, ReasonCode.USER, is_at_once=is_forced))
 
     def start(self, call: Call) -> Answer:
         """Answer StartInstances."""
@@ -81,7 +78,7 @@ class InstanceCalls:
             raise _incorrect_state(machine)
         answer = call.forward()
         if answer.status == 200:
-            machine.instance_type = self._moto_instance(call, machine).instance_type
+            machine.instance_type = call.moto.instance(machine.instance_id).instance_type
         return answer
 
     def describe(self, call: Call) -> Answer:
@@ -119,10 +116,6 @@ class InstanceCalls:
         return machine
 
     @staticmethod
-    def _moto_instance(call: Call, machine: Machine) -> Any:
-        return call.moto.instance(machine.instance_id)
-
-    @staticmethod
     def _changed(call: Call, machines: list[Machine], change: Callable[[Machine], None]) -> Answer:
         items = []
         for machine in machines:
@@ -149,8 +142,8 @@ def _incorrect_state(machine: Machine) -> Ec2Error:
 
 def _without_instances(answer: Answer, hidden: set[str]) -> Answer:
     """Leave instances out of a DescribeInstances answer, and reservations that are empty then."""
-    ElementTree.register_namespace("", NAMESPACE)
-    root = ElementTree.fromstring(answer.body)
+    ET.register_namespace("", NAMESPACE)
+    root = ET.fromstring(answer.body)  # noqa: S314 - our own words
     space = f"{{{NAMESPACE}}}" if root.tag.startswith(f"{{{NAMESPACE}}}") else root.tag[: root.tag.find("}") + 1]
     reservations = root.find(f"{space}reservationSet")
     for reservation in list(reservations if reservations is not None else ()):
@@ -160,4 +153,4 @@ def _without_instances(answer: Answer, hidden: set[str]) -> Answer:
                 instances.remove(item)
         if instances is not None and len(instances) == 0 and reservations is not None:
             reservations.remove(reservation)
-    return Answer(answer.status, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+    return Answer(answer.status, ET.tostring(root, encoding="utf-8", xml_declaration=True))

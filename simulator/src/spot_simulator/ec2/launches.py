@@ -55,9 +55,7 @@ class Launches:
         if token:
             verdict = self._tokens.look_up(token, zone, call.parameters)
             if isinstance(verdict, Mismatch):
-                raise Ec2Error(
-                    "IdempotentParameterMismatch", "The client token was used before, and the parameters do not match those"
-                )
+                raise Ec2Error("IdempotentParameterMismatch", "The client token was used before, and the parameters do not match those")
             if isinstance(verdict, Repeat):
                 return self._repeated(*verdict.answer)
         image_id, mode = self._checked(call, zone)
@@ -143,7 +141,6 @@ class Launches:
 
     def _take_in(self, instance_id: str, image_id: str, mode: Mode, parameters: Parameters) -> None:
         moto_instance = self._parts.moto.instance(instance_id)
-        assert moto_instance is not None
         self._count += 1
         if "ClientToken" not in parameters:
             moto_instance.client_token = None

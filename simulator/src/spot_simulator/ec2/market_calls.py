@@ -51,17 +51,17 @@ class MarketCalls:
                 raise Ec2Error("InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType")
             for zone, az_id in zones.items():
                 changes = self._prices.changes(instance_type, az_id, until)
-                for change in history(changes, since, until):
-                    rows.append(
-                        {
-                            "availabilityZone": zone,
-                            "availabilityZoneId": az_id,
-                            "instanceType": instance_type,
-                            "productDescription": PRODUCT,
-                            "spotPrice": f"{change.usd_per_hour:.6f}",
-                            "timestamp": change.at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
-                        }
-                    )
+                rows += [
+                    {
+                        "availabilityZone": zone,
+                        "availabilityZoneId": az_id,
+                        "instanceType": instance_type,
+                        "productDescription": PRODUCT,
+                        "spotPrice": f"{change.usd_per_hour:.6f}",
+                        "timestamp": change.at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+                    }
+                    for change in history(changes, since, until)
+                ]
         return rows
 
     def instance_types(self, call: Call) -> Answer:

@@ -2,10 +2,11 @@
 
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
+from spot_simulator.ec2.moto_objects import MotoAddress, MotoImage, MotoInstance, MotoSnapshot
 from spot_simulator.ec2.wire import Answer, Parameters
 from spot_simulator.machine import STATE_CODES, ReasonCode, State
 
@@ -36,7 +37,7 @@ class MotoBackend:
         from moto.ec2.models import ec2_backends  # noqa: PLC0415
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
 
-        self._region = region
+        self.region = region
         self._app = DomainDispatcherApplication(create_backend_app)
         self._ec2: Any = ec2_backends[ACCOUNT_ID][region]
         ec2_utils.filter_dict_attribute_mapping.update(_INSTANCE_FILTERS)
@@ -72,14 +73,17 @@ class MotoBackend:
         chunks = self._app(changed, lambda status, _headers, _exc=None: started.append(status))
         return Answer(int(started[0].split()[0]), b"".join(chunks))
 
-    def pass_on(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def pass_on(self, environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
         """Let moto answer a call of any other service."""
         answer: Iterable[bytes] = self._app(environ, start_response)
         return answer
 
-    def instance(self, instance_id: str) -> Any | None:
-        """Return moto's instance."""
-        return self._ec2.get_instance_by_id(instance_id)
+    def instance(self, instance_id: str) -> MotoInstance:
+        """Return moto's instance. Raise ``KeyError`` if there is none."""
+        instance: MotoInstance | None = self._ec2.get_instance_by_id(instance_id)
+        if instance is None:
+            raise KeyError(instance_id)
+        return instance
 
     def tags(self, resource_id: str) -> dict[str, str]:
         """Return a resource's tags."""
@@ -96,10 +100,10 @@ class MotoBackend:
         if state is State.TERMINATED:
             self.release_addresses_of(instance_id)
             instance.terminate()
-        instance._state.name, instance._state.code = state.value, STATE_CODES[state]
+        instance.instance_state.name, instance.instance_state.code = state.value, STATE_CODES[state]
         instance.state_reason.code = reason.value if reason else ""
         instance.state_reason.message = _MESSAGES[reason] if reason else ""
-        instance._reason = _MESSAGES[reason] if reason else ""
+        instance._reason = _MESSAGES[reason] if reason else ""  # noqa: SLF001 - moto shows it and offers no setter
 
     def root_volume_id(self, instance_id: str) -> str | None:
         """Return the instance's root volume."""
@@ -113,17 +117,18 @@ class MotoBackend:
         volume = self._ec2.volumes.get(volume_id)
         return volume.attachment.instance.id if volume and volume.attachment else None
 
-    def image(self, image_id: str) -> Any | None:
+    def image(self, image_id: str) -> MotoImage | None:
         """Return moto's image; None once it was deregistered."""
-        return self._ec2.amis.get(image_id)
+        image: MotoImage | None = self._ec2.amis.get(image_id)
+        return image
 
-    def image_by_name(self, name: str) -> Any | None:
+    def image_by_name(self, name: str) -> MotoImage | None:
         """Return the image that has this name."""
         return next((image for image in self._ec2.amis.values() if image.name == name), None)
 
-    def register_image(self, name: str, architecture: str) -> Any:
+    def register_image(self, name: str, architecture: str) -> MotoImage:
         """Make an available EBS image without an instance."""
-        image = self._ec2.register_image(name, "Base image of the simulated region")
+        image: MotoImage = self._ec2.register_image(name, "Base image of the simulated region")
         image.architecture, image.virtualization_type = architecture, "hvm"
         image.root_device_type = "ebs"
         return image
@@ -132,9 +137,10 @@ class MotoBackend:
         """Return the ids of all snapshots."""
         return list(self._ec2.snapshots)
 
-    def snapshot(self, snapshot_id: str) -> Any | None:
+    def snapshot(self, snapshot_id: str) -> MotoSnapshot | None:
         """Return moto's snapshot; None once it was deleted."""
-        return self._ec2.snapshots.get(snapshot_id)
+        snapshot: MotoSnapshot | None = self._ec2.snapshots.get(snapshot_id)
+        return snapshot
 
     def set_snapshot_volume(self, snapshot_id: str, volume_id: str) -> None:
         """Name the volume that a snapshot was taken of; moto gives an image's snapshot one that never was."""
@@ -142,11 +148,11 @@ class MotoBackend:
         if volume is not None:
             self._ec2.snapshots[snapshot_id].volume = volume
 
-    def addresses(self) -> list[Any]:
+    def addresses(self) -> list[MotoAddress]:
         """Return moto's Elastic IPs."""
         return list(self._ec2.addresses)
 
-    def address(self, parameters: Mapping[str, str]) -> Any | None:
+    def address(self, parameters: Mapping[str, str]) -> MotoAddress | None:
         """Return the Elastic IP that a request names by allocation, association or public address."""
         wanted = {parameters.get(name) for name in ("AllocationId", "AssociationId", "PublicIp")} - {None}
         return next((a for a in self._ec2.addresses if wanted & {a.allocation_id, a.association_id, a.public_ip}), None)

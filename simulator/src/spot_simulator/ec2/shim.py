@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from threading import RLock
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,7 +11,7 @@ from spot_simulator.ec2.errors import Ec2Error
 from spot_simulator.ec2.moto_backend import MotoBackend
 from spot_simulator.ec2.wire import Answer, failure
 from spot_simulator.event_log import EventLog
-from spot_simulator.model.faults import FaultTable
+from spot_simulator.model.faults import Fault, FaultTable
 
 _READING = ("Describe", "Get", "List")
 _LONGEST_LOGGED_VALUE = 200
@@ -22,10 +23,10 @@ StartResponse = Callable[..., Any]
 class Shim:
     """One call at a time: moto has no locks of its own, and an answer takes milliseconds."""
 
-    def __init__(self, moto: MotoBackend, handlers: Mapping[str, Handler], faults: FaultTable, log: EventLog, region: str, lock: Any) -> None:
+    def __init__(self, moto: MotoBackend, handlers: Mapping[str, Handler], faults: FaultTable, log: EventLog, lock: RLock) -> None:
         """``handlers`` answer their actions; every other action is moto's."""
         self._moto, self._handlers, self._faults = moto, handlers, faults
-        self._log, self._region, self._lock = log, region, lock
+        self._log, self._lock = log, lock
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request."""
@@ -49,20 +50,23 @@ class Shim:
         """Return the answer, and whether it is to be lost on its way."""
         with self._lock:
             fault = self._faults.take(call.action)
-            try:
-                if region != self._region:
-                    raise Ec2Error("AuthFailure", f"This simulated region is {self._region}, not {region}")
-                if fault is not None and fault.code is not None and not fault.is_answer_lost:
-                    raise Ec2Error(fault.code)
-                answer = self._handlers.get(call.action, Call.forward)(call)
-            except Ec2Error as error:
-                answer = failure(error)
+            answer = self._acted(call, region, fault)
             is_lost = fault is not None and fault.is_answer_lost
             if not call.action.startswith(_READING) or fault is not None:
-                self._note(call, answer, is_lost)
+                self._note(call, answer, is_lost=is_lost)
             return answer, is_lost
 
-    def _note(self, call: Call, answer: Answer, is_lost: bool) -> None:
+    def _acted(self, call: Call, region: str | None, fault: Fault | None) -> Answer:
+        if region != call.moto.region:
+            return failure(Ec2Error("AuthFailure", f"This simulated region is {call.moto.region}, not {region}"))
+        if fault is not None and fault.code is not None and not fault.is_answer_lost:
+            return failure(Ec2Error(fault.code))
+        try:
+            return self._handlers.get(call.action, Call.forward)(call)
+        except Ec2Error as error:
+            return failure(error)
+
+    def _note(self, call: Call, answer: Answer, *, is_lost: bool) -> None:
         hidden = ("Action", "Version")
         request = {name: value[:_LONGEST_LOGGED_VALUE] for name, value in call.parameters.items() if name not in hidden}
         outcome = "ok" if answer.status == 200 else (answer.error_code() or str(answer.status))

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from spot_simulator.ec2.errors import Ec2Error
 
@@ -24,7 +24,7 @@ class Answer:
 
     def texts(self, tag: str) -> list[str]:
         """Return the texts of all elements with this name, in document order."""
-        return [element.text or "" for element in ElementTree.fromstring(self.body).iter() if _local(element) == tag]
+        return [element.text or "" for element in ET.fromstring(self.body).iter() if _local(element) == tag]  # noqa: S314 - our own words
 
     def error_code(self) -> str | None:
         """Return EC2's error code, or None for a success."""
@@ -71,33 +71,33 @@ def without(parameters: Mapping[str, str], *prefixes: str) -> Parameters:
 
 def success(action: str, content: Mapping[str, object]) -> Answer:
     """Build the XML answer of an action; a list becomes ``<item>`` elements, None is left out."""
-    root = ElementTree.Element(f"{action}Response", xmlns=NAMESPACE)
-    ElementTree.SubElement(root, "requestId").text = str(uuid.uuid4())
+    root = ET.Element(f"{action}Response", xmlns=NAMESPACE)
+    ET.SubElement(root, "requestId").text = str(uuid.uuid4())
     _fill(root, content)
-    return Answer(200, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+    return Answer(200, ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
 def failure(error: Ec2Error) -> Answer:
     """Build the XML answer of an error."""
-    root = ElementTree.Element("Response")
-    one = ElementTree.SubElement(ElementTree.SubElement(root, "Errors"), "Error")
-    ElementTree.SubElement(one, "Code").text = error.code
-    ElementTree.SubElement(one, "Message").text = error.message
-    ElementTree.SubElement(root, "RequestID").text = str(uuid.uuid4())
-    return Answer(error.status, ElementTree.tostring(root, encoding="utf-8", xml_declaration=True))
+    root = ET.Element("Response")
+    one = ET.SubElement(ET.SubElement(root, "Errors"), "Error")
+    ET.SubElement(one, "Code").text = error.code
+    ET.SubElement(one, "Message").text = error.message
+    ET.SubElement(root, "RequestID").text = str(uuid.uuid4())
+    return Answer(error.status, ET.tostring(root, encoding="utf-8", xml_declaration=True))
 
 
-def _fill(parent: ElementTree.Element, content: object) -> None:
+def _fill(parent: ET.Element, content: object) -> None:
     if isinstance(content, Mapping):
         for name, value in content.items():
             if value is not None:
-                _fill(ElementTree.SubElement(parent, name), value)
+                _fill(ET.SubElement(parent, name), value)
     elif isinstance(content, list | tuple):
         for value in content:
-            _fill(ElementTree.SubElement(parent, "item"), value)
+            _fill(ET.SubElement(parent, "item"), value)
     else:
         parent.text = str(content).lower() if isinstance(content, bool) else str(content)
 
 
-def _local(element: ElementTree.Element) -> str:
+def _local(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]

@@ -15,7 +15,7 @@ _TAKEN_OVER = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "TZ")
 
 
 def service_environment(machine: Machine, spec: ServiceSpec, disks: Disks, delays: Delays, api_url: str) -> dict[str, str]:
-    """Build a service's environment from the instance; nothing of the region's own environment but a few neutral names."""
+    """Build a service's environment and make its directories; of the region's own environment only a few neutral names are in it."""
     environment = {name: os.environ[name] for name in _TAKEN_OVER if name in os.environ}
     python_folder = str(Path(sys.executable).parent)
     environment |= {
@@ -36,4 +36,16 @@ def service_environment(machine: Machine, spec: ServiceSpec, disks: Disks, delay
         "WORKLOAD_PORT": str(WORKLOAD_PORT),
         "WORKLOAD_START_SECONDS": f"{delays.seconds(Delay.WORKLOAD_START, machine.ordinal):.6f}",
     }
+    for variable, folder in _directories(machine, spec, disks).items():
+        folder.mkdir(parents=True, exist_ok=True)
+        environment[variable] = str(folder)
     return environment | dict(spec.env)
+
+
+def _directories(machine: Machine, spec: ServiceSpec, disks: Disks) -> dict[str, Path]:
+    folders = {}
+    if spec.runtime_directory:
+        folders["RUNTIME_DIRECTORY"] = disks.run(machine.instance_id) / spec.runtime_directory
+    if spec.state_directory:
+        folders["STATE_DIRECTORY"] = disks.root(machine.instance_id) / "var" / "lib" / spec.state_directory
+    return folders

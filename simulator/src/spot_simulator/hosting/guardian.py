@@ -5,6 +5,7 @@ parent-death signal hangs on this process. A *unit* is one service of one instan
 in its environment, which stands in for a control group: when the unit's main process ends, the rest is killed.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -13,6 +14,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 UNIT_VARIABLE = "SPOT_SIMULATOR_UNIT"
@@ -155,7 +157,7 @@ def _become(argv: list[str], env: dict[str, str], cwd: str, output_fd: int, log_
         os.dup2(output_fd, 1)
         os.dup2(log_fd, 2)
         os.chdir(cwd)
-        os.execvpe(argv[0], argv, env)
+        os.execvpe(argv[0], argv, env)  # noqa: S606 - an argument list, never a shell line
     except OSError as error:
         os.write(2, f"cannot start {argv}: {error}\n".encode())
     finally:
@@ -174,10 +176,8 @@ def _event_in(line: bytes) -> Message | None:
 
 
 def _kill_unit(name: str, main_pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(main_pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     _kill_marked({name})
 
 
@@ -189,21 +189,18 @@ def _kill_marked(names: set[str]) -> None:
         if not pids:
             return
         for pid in pids:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
 
 def _pids() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and int(entry) != os.getpid()]
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()]
 
 
 def _environment(pid: int) -> list[bytes]:
     """Return the environment that a process was started with; empty for a dead or foreign one."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
         return []
 

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from spot_simulator.clock import Clock, parse_time
 from spot_simulator.event_log import EventLog
@@ -41,7 +40,7 @@ class Surroundings:
     clock: Clock
     api_url: str
     region_token: str
-    lock: Any
+    lock: threading.RLock
     tags_of: Callable[[str], Mapping[str, str]]
 
 
@@ -83,7 +82,7 @@ class Init:
         if not self._changed.wait_for(lambda: run.pid != pid, spec.stop_seconds if spec else _KILL_SECONDS):
             self._signal("kill", machine, [name])
             self._changed.wait_for(lambda: run.pid != pid, _KILL_SECONDS)
-        return ServiceAnswer("stopped" if run.pid is None else "running", run.pid)
+        return self.status(machine, name)
 
     def status(self, machine: Machine, name: str) -> ServiceAnswer:
         """Look at a service."""
@@ -192,9 +191,7 @@ class Init:
         )
         self._changed.notify_all()
         spec = self._spec(machine, run.name)
-        is_restarted = spec is not None and (
-            spec.restart is Restart.ALWAYS or (spec.restart is Restart.ON_FAILURE and exit_code != 0)
-        )
+        is_restarted = spec is not None and (spec.restart is Restart.ALWAYS or (spec.restart is Restart.ON_FAILURE and exit_code != 0))
         if run.is_wanted and is_restarted:
             seconds = self._around.delays.seconds(Delay.SERVICE_RESTART, machine.ordinal)
             boot_number = machine.boot_number

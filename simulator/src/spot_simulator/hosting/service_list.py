@@ -22,7 +22,8 @@ class ServiceSpec:
     """One enabled service.
 
     ``condition_path_exists`` is relative to INSTANCE_RUN; without that path a start is refused. ``stop_seconds`` (of this
-    machine's clock) lie between SIGTERM and SIGKILL when the service is stopped on its own.
+    machine's clock) lie between SIGTERM and SIGKILL when the service is stopped on its own. The directories are systemd's: made
+    below /run and /var/lib at the start, and told as RUNTIME_DIRECTORY and STATE_DIRECTORY.
     """
 
     name: str
@@ -31,6 +32,8 @@ class ServiceSpec:
     restart: Restart = Restart.NO
     condition_path_exists: str | None = None
     stop_seconds: float = DEFAULT_STOP_SECONDS
+    runtime_directory: str | None = None
+    state_directory: str | None = None
 
 
 def read_services(disk: Path) -> tuple[ServiceSpec, ...]:
@@ -71,7 +74,10 @@ def _service(entry: object) -> ServiceSpec:
     except ValueError as error:
         raise ValueError(f"restart of {name} must be one of {', '.join(Restart)}") from error
     stop_seconds = float(entry.get("stop_seconds", DEFAULT_STOP_SECONDS))
-    return ServiceSpec(name, tuple(argv), env, restart, condition, stop_seconds)
+    directories = [entry.get(key) for key in ("runtime_directory", "state_directory")]
+    if not all(directory is None or _is_relative(directory) for directory in directories):
+        raise ValueError(f"the directories of {name} must be relative paths, not {directories!r}")
+    return ServiceSpec(name, tuple(argv), env, restart, condition, stop_seconds, *directories)
 
 
 def _is_relative(path: object) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from spot_simulator.model.prices import PriceChange, price_at
 
@@ -30,7 +31,7 @@ def spot_spans(changes: Sequence[PriceChange], since: datetime, until: datetime)
     if until <= since:
         return []
     cuts = [since, *(change.at for change in changes if since < change.at < until), until]
-    return [Span(left, right, price_at(changes, left)) for left, right in zip(cuts, cuts[1:], strict=False) if left < right]
+    return [Span(left, right, price_at(changes, left)) for left, right in pairwise(cuts) if left < right]
 
 
 def on_demand_spans(usd_per_hour: Decimal, since: datetime, until: datetime) -> list[Span]:

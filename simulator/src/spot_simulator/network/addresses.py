@@ -1,6 +1,6 @@
 """Elastic IPs: who holds one in EC2's books, and where its traffic really goes."""
 
-from typing import Any
+from threading import RLock
 
 from spot_simulator.event_log import EventLog
 from spot_simulator.helper_process import HelperFailed, HelperProcess
@@ -13,7 +13,7 @@ from spot_simulator.timeline import Timeline
 class Addresses:
     """Every method is called with the region's lock held."""
 
-    def __init__(self, block: str, timeline: Timeline, delays: Delays, log: EventLog, lock: Any) -> None:
+    def __init__(self, block: str, timeline: Timeline, delays: Delays, log: EventLog, lock: RLock) -> None:
         """Start the forwarder process. ``block`` is the ``127.20.x`` in which addresses are given out."""
         self._timeline, self._delays, self._log, self._lock = timeline, delays, log, lock
         self._block, self._count, self._moves = block, 0, 0

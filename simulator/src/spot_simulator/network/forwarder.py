@@ -22,7 +22,7 @@ class Address:
         """``port`` is the same on both sides."""
         self.port = port
         self.target: str | None = None
-        self.open: set["Side"] = set()
+        self.open: set[Side] = set()
         self.server: asyncio.Server | None = None
 
     def route(self, target: str | None) -> int:
@@ -136,9 +136,7 @@ async def _obey(addresses: dict[str, Address], message: Message) -> Message:
     if do == "listen":
         address = Address(message["port"])
         loop = asyncio.get_running_loop()
-        address.server = await loop.create_server(
-            lambda: ClientSide(address), ip, address.port, backlog=_BACKLOG, reuse_address=True
-        )
+        address.server = await loop.create_server(lambda: ClientSide(address), ip, address.port, backlog=_BACKLOG, reuse_address=True)
         addresses[ip] = address
         return {}
     if do == "route":

@@ -13,7 +13,7 @@ from spot_simulator.network.metadata import metadata_body
 
 LONGEST_TOKEN_SECONDS = 21600
 HANG_SECONDS = 60.0
-_TOKEN_PATH = "/latest/api/token"
+_TOKEN_PATH = "/latest/api/token"  # noqa: S105 - a path
 _TTL_HEADER = "X-aws-ec2-metadata-token-ttl-seconds"
 _NOT_FOUND = "<html><head><title>404 - Not Found</title></head><body><h1>404 - Not Found</h1></body></html>"
 
@@ -87,9 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, body)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """Answer as GET, without the body."""
+        self.do_GET()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
         """Say nothing."""
 
     @property
