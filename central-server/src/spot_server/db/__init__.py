@@ -1,0 +1,1 @@
+"""The database: tables, types, engine and the one transaction runner."""

@@ -1,0 +1,29 @@
+"""Every table of the product; importing this package fills `metadata`."""
+
+from spot_server.db.tables.authority import audit_logs, clients, event_cursors, events, leases, notifications, tokens
+from spot_server.db.tables.base import metadata
+from spot_server.db.tables.fleet import agent_images, agents, instances, replica_instances
+from spot_server.db.tables.market import instance_types, spot_pools, spot_price_snapshots
+from spot_server.db.tables.moves import commands, spot_interruption_events, switch_steps, switches
+
+__all__ = [
+    "agent_images",
+    "agents",
+    "audit_logs",
+    "clients",
+    "commands",
+    "event_cursors",
+    "events",
+    "instance_types",
+    "instances",
+    "leases",
+    "metadata",
+    "notifications",
+    "replica_instances",
+    "spot_interruption_events",
+    "spot_pools",
+    "spot_price_snapshots",
+    "switch_steps",
+    "switches",
+    "tokens",
+]

@@ -1,0 +1,98 @@
+"""Who carries out an act: one table, one function (design, section 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spot_server.words import Actor, Role
+
+
+class Act(StrEnum):
+    """What may be done by more than one party."""
+
+    CREATE_IMAGE = "create_image"
+    LAUNCH = "launch"
+    LAUNCH_IN_EMERGENCY = "launch_in_emergency"
+    MOVE_HANDLE = "move_handle"
+    DESCRIBE = "describe"
+    TERMINATE = "terminate"
+
+
+class Candidate(StrEnum):
+    """A party that an act may fall to."""
+
+    CONTROL_ROLE = "control_role"
+    PRIMARY = "primary"
+    HANDLE_TARGET = "handle_target"
+    ANY_OTHER = "any_other"
+
+
+ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
+    Act.CREATE_IMAGE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
+    Act.LAUNCH: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
+    Act.LAUNCH_IN_EMERGENCY: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
+    Act.MOVE_HANDLE: (Candidate.HANDLE_TARGET, Candidate.CONTROL_ROLE),
+    Act.DESCRIBE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
+    Act.TERMINATE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
+}
+"""In order of preference. Quiesce, sync, start and checks are not here: only the daemon of that instance can do them."""
+
+CONTROL_ROLE_INSTANCE_ID = "control-role"
+"""Stands in the place of an instance id in commands that the server itself carries out."""
+
+_NEVER_BY_ITSELF = frozenset({Act.DESCRIBE, Act.TERMINATE})
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonFacts:
+    """A daemon of the agent, as far as giving it work is concerned."""
+
+    instance_id: str
+    role: Role
+    is_reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """The party that was chosen; stored with the step before it acts."""
+
+    actor: Actor
+    instance_id: str
+
+
+def choose_actor(
+    act: Act,
+    *,
+    has_control_role: bool,
+    daemons: Sequence[DaemonFacts],
+    target_instance_id: str,
+) -> Assignment | None:
+    """Return who should do `act` on or for `target_instance_id`, or None when nobody can now.
+
+    An instance never terminates or testifies about itself; a handle is moved by the side that it moves to.
+    """
+    reachable = [daemon for daemon in daemons if daemon.is_reachable and daemon.role is not Role.TERMINATED]
+    others = [daemon for daemon in reachable if daemon.instance_id != target_instance_id]
+    eligible = others if act in _NEVER_BY_ITSELF else reachable
+    for candidate in ACTOR_TABLE[act]:
+        found: DaemonFacts | None = None
+        match candidate:
+            case Candidate.CONTROL_ROLE:
+                if has_control_role:
+                    return Assignment(Actor.CONTROL_ROLE, CONTROL_ROLE_INSTANCE_ID)
+            case Candidate.PRIMARY:
+                found = next((daemon for daemon in eligible if daemon.role is Role.PRIMARY), None)
+            case Candidate.HANDLE_TARGET:
+                found = next((daemon for daemon in reachable if daemon.instance_id == target_instance_id), None)
+            case Candidate.ANY_OTHER:
+                found = min(eligible, key=_preference, default=None)
+        if found is not None:
+            return Assignment(Actor.DAEMON, found.instance_id)
+    return None
+
+
+def _preference(daemon: DaemonFacts) -> tuple[int, str]:
+    order = {Role.PRIMARY: 0, Role.REPLICA: 1, Role.ZOMBIE: 2, Role.TERMINATED: 3}
+    return order[daemon.role], daemon.instance_id

@@ -1,0 +1,69 @@
+"""Asking for one thing until it is done: numbered attempts of one command, each issued after the outcome of the one before is known."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import clients, spot_interruption_events
+from spot_server.features.agents.queries import Agent
+from spot_server.features.commands import queries
+from spot_server.features.commands.actors import Act, Assignment, DaemonFacts, choose_actor
+from spot_server.features.commands.queries import Command
+from spot_server.features.instances.queries import list_instances
+from spot_server.words import InterruptionKind
+
+
+def request_id(prefix: str, attempt: int) -> str:
+    """Name one attempt."""
+    return f"{prefix}/{attempt}"
+
+
+def last_attempt(tx: Transaction, agent_id: str, prefix: str) -> tuple[int, Command | None]:
+    """Return the number and command of the newest attempt, or (0, None)."""
+    number, found = 0, None
+    while True:
+        command = queries.find_by_request(tx, agent_id, request_id(prefix, number + 1))
+        if command is None:
+            return number, found
+        number, found = number + 1, command
+
+
+def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
+    """Return the agent's daemons with whether each can be given work: heard from lately, and not past the end that a notice named."""
+    ends = _notice_ends(tx, agent.agent_id)
+    fresh_since = tx.now - timedelta(seconds=tx.policy.daemon_fresh_seconds)
+    return [
+        DaemonFacts(
+            instance_id=instance.instance_id,
+            role=instance.role,
+            is_reachable=instance.last_heartbeat_at >= fresh_since
+            and not (instance.instance_id in ends and ends[instance.instance_id] <= tx.now),
+        )
+        for instance in list_instances(tx, agent.agent_id)
+    ]
+
+
+def _notice_ends(tx: Transaction, agent_id: str) -> dict[str, Any]:
+    rows = tx.execute(
+        select(spot_interruption_events.c.instance_id, spot_interruption_events.c.action_at).where(
+            spot_interruption_events.c.agent_id == agent_id,
+            spot_interruption_events.c.kind.in_({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE}),
+            spot_interruption_events.c.action_at.is_not(None),
+        )
+    )
+    return {row.instance_id: row.action_at for row in rows}
+
+
+def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> Assignment | None:
+    """Choose who does `act` now, or None when nobody of the agent's can."""
+    role_arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == agent.client_id)).scalar_one()
+    return choose_actor(
+        act,
+        has_control_role=role_arn is not None,
+        daemons=load_daemons(tx, agent),
+        target_instance_id=target_instance_id,
+    )

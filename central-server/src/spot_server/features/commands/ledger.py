@@ -1,0 +1,109 @@
+"""Issuing and closing commands. Knows nothing of what a command is for, so that every feature may use it."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.errors import RequestIdReused
+from spot_server.features.commands import queries
+from spot_server.features.commands.queries import Command
+from spot_server.features.commands.rules import payload_digest, without_secrets
+from spot_server.words import Actor, CommandKind, CommandStatus, StepName
+
+
+@dataclass(frozen=True, slots=True)
+class NewCommand:
+    """What to tell an instance's daemon. `request_id` makes it repeatable within the agent."""
+
+    client_id: str
+    agent_id: str
+    instance_id: str
+    request_id: str
+    kind: CommandKind
+    priority: int
+    epoch: int
+    payload: dict[str, Any] = field(default_factory=dict)
+    actor: Actor = Actor.DAEMON
+    deadline_at: datetime | None = None
+    switch_id: str | None = None
+    step: StepName | None = None
+    replica_id: str | None = None
+
+
+def issue(tx: Transaction, new: NewCommand) -> str:
+    """Queue a command and return its id; the same request again returns the first one's id.
+
+    Raises RequestIdReused when the request_id was used for something else.
+    """
+    digest = payload_digest(new.kind, new.payload)
+    earlier = queries.find_by_request(tx, new.agent_id, new.request_id)
+    if earlier is not None:
+        if earlier.payload_sha256 != digest:
+            raise RequestIdReused(f"request_id {new.request_id!r} already asked for {earlier.kind}", request_id=new.request_id)
+        return earlier.command_id
+    command = Command(
+        command_id=str(uuid.uuid4()),
+        client_id=new.client_id,
+        agent_id=new.agent_id,
+        instance_id=new.instance_id,
+        request_id=new.request_id,
+        kind=new.kind,
+        actor=new.actor,
+        priority=new.priority,
+        epoch=new.epoch,
+        payload=new.payload,
+        payload_sha256=digest,
+        status=CommandStatus.QUEUED,
+        switch_id=new.switch_id,
+        step=new.step,
+        replica_id=new.replica_id,
+        issued_at=tx.now,
+        deadline_at=new.deadline_at,
+        first_delivered_at=None,
+        last_delivered_at=None,
+        finished_at=None,
+        outcome=None,
+    )
+    queries.insert_command(tx, command)
+    _emit(tx, command, "command_issued", {})
+    return command.command_id
+
+
+def finish(tx: Transaction, command: Command, outcome: dict[str, Any]) -> CommandStatus:
+    """Record a daemon's answer to an open command and return the status that it now has."""
+    status = CommandStatus.SUCCEEDED if outcome["outcome"] == "succeeded" else CommandStatus.FAILED
+    queries.close_command(tx, command, status=status, outcome=outcome, payload=without_secrets(command.payload))
+    _emit(tx, command, "command_finished", {"status": status, "error": outcome.get("error")})
+    return status
+
+
+def give_up(tx: Transaction, command_id: str | None, *, status: CommandStatus, reason: str) -> None:
+    """Close a command that is no longer wanted or whose time is over, if it is still open. It may yet take effect at the daemon."""
+    command = None if command_id is None else queries.load_command(tx, command_id)
+    if command is None or not command.is_open:
+        return
+    queries.close_command(tx, command, status=status, outcome=None, payload=without_secrets(command.payload))
+    _emit(tx, command, "command_given_up", {"status": status, "reason": reason})
+
+
+def _emit(tx: Transaction, command: Command, kind: str, data: dict[str, Any]) -> None:
+    seconds = (tx.now - command.issued_at).total_seconds()
+    tx.emit(
+        kind,
+        client_id=command.client_id,
+        agent_id=command.agent_id,
+        instance_id=command.instance_id,
+        data={
+            "command_id": command.command_id,
+            "command": command.kind,
+            "step": command.step,
+            "switch_id": command.switch_id,
+            "replica_id": command.replica_id,
+            "seconds": round(seconds, 3),
+            **data,
+        },
+    )

@@ -1,0 +1,148 @@
+"""Reading and writing command rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import commands
+from spot_server.words import OPEN_COMMAND_STATUSES, Actor, CommandKind, CommandStatus, StepName
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One instruction to one instance's daemon (or, for the control role, to the server itself)."""
+
+    command_id: str
+    client_id: str
+    agent_id: str
+    instance_id: str
+    request_id: str
+    kind: CommandKind
+    actor: Actor
+    priority: int
+    epoch: int
+    payload: dict[str, Any]
+    payload_sha256: str
+    status: CommandStatus
+    switch_id: str | None
+    step: StepName | None
+    replica_id: str | None
+    issued_at: datetime
+    deadline_at: datetime | None
+    first_delivered_at: datetime | None
+    last_delivered_at: datetime | None
+    finished_at: datetime | None
+    outcome: dict[str, Any] | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer may still come."""
+        return self.status in OPEN_COMMAND_STATUSES
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What a command that succeeded brought; empty otherwise."""
+        return dict((self.outcome or {}).get("result") or {})
+
+    @property
+    def error_class(self) -> str | None:
+        """The class of error of a command that failed, from the table in docs/agent-protocol.md."""
+        error = (self.outcome or {}).get("error") or {}
+        return error.get("class")
+
+    @property
+    def error_text(self) -> str:
+        """The failure in one line for a person."""
+        error = (self.outcome or {}).get("error") or {}
+        return ": ".join(str(error[key]) for key in ("class", "code", "message") if error.get(key)) or self.status.value
+
+
+_COLUMNS = [commands.c[name] for name in Command.__dataclass_fields__]
+
+
+def _command(row: Row[Any]) -> Command:
+    return Command(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented accessor
+
+
+def load_command(tx: Transaction, command_id: str) -> Command | None:
+    """Return the command, or None."""
+    row = tx.execute(select(*_COLUMNS).where(commands.c.command_id == command_id)).one_or_none()
+    return None if row is None else _command(row)
+
+
+def find_by_request(tx: Transaction, agent_id: str, request_id: str) -> Command | None:
+    """Return the command that an earlier identical request made, or None."""
+    row = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, commands.c.request_id == request_id)).one_or_none()
+    return None if row is None else _command(row)
+
+
+def open_commands_of_instance(tx: Transaction, agent_id: str, instance_id: str) -> list[Command]:
+    """Return what this instance's daemon has not answered yet, most urgent first, then oldest first."""
+    rows = tx.execute(
+        select(*_COLUMNS)
+        .where(commands.c.open_instance_id == instance_id, commands.c.agent_id == agent_id)
+        .order_by(commands.c.priority.desc(), commands.c.issued_at, commands.c.command_id)
+    )
+    return [_command(row) for row in rows]
+
+
+def open_commands_of_actor(tx: Transaction, actor: Actor, *, most: int) -> list[Command]:
+    """Return up to `most` unanswered commands of one kind of actor, most urgent first."""
+    rows = tx.execute(
+        select(*_COLUMNS)
+        .where(commands.c.open_instance_id.is_not(None), commands.c.actor == actor)
+        .order_by(commands.c.priority.desc(), commands.c.issued_at)
+        .limit(most)
+    )
+    return [_command(row) for row in rows]
+
+
+def insert_command(tx: Transaction, command: Command) -> None:
+    """Store a new command."""
+    values = {name: getattr(command, name) for name in Command.__dataclass_fields__}
+    tx.execute(insert(commands).values(**values, open_instance_id=command.instance_id if command.is_open else None))
+
+
+def mark_delivered(tx: Transaction, command_ids: list[str], now: datetime) -> None:
+    """Note that these commands went out in an answer that may or may not have arrived."""
+    tx.execute(
+        update(commands)
+        .where(commands.c.command_id.in_(command_ids), commands.c.open_instance_id.is_not(None))
+        .values(
+            status=CommandStatus.DELIVERED,
+            last_delivered_at=now,
+            delivery_count=commands.c.delivery_count + 1,
+        )
+    )
+    tx.execute(
+        update(commands)
+        .where(commands.c.command_id.in_(command_ids), commands.c.first_delivered_at.is_(None))
+        .values(first_delivered_at=now)
+    )
+
+
+def close_command(
+    tx: Transaction,
+    command: Command,
+    *,
+    status: CommandStatus,
+    outcome: dict[str, Any] | None,
+    payload: dict[str, Any],
+) -> bool:
+    """End an open command; False when somebody else already did."""
+    result = tx.execute(
+        update(commands)
+        .where(commands.c.command_id == command.command_id, commands.c.open_instance_id.is_not(None))
+        .values(status=status, outcome=outcome, payload=payload, finished_at=tx.now, open_instance_id=None)
+    )
+    return result.rowcount == 1
+
+
+def attach_late_outcome(tx: Transaction, command_id: str, outcome: dict[str, Any]) -> None:
+    """Keep what a daemon said of a command that was given up before: evidence, not a change of status."""
+    tx.execute(update(commands).where(commands.c.command_id == command_id).values(outcome=outcome))

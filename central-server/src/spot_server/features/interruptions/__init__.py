@@ -1,0 +1,1 @@
+"""Notices, recommendations and losses."""

@@ -1,0 +1,73 @@
+"""Reading and writing interruption events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import spot_interruption_events
+from spot_server.words import InterruptionKind
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptionEvent:
+    """One notice, recommendation, scheduled event or loss."""
+
+    event_id: str
+    client_id: str
+    agent_id: str
+    notice_id: str
+    instance_id: str
+    kind: InterruptionKind
+    instance_role: str
+    region: str
+    az_id: str
+    instance_type: str
+    instance_age_seconds: int | None
+    action_at: datetime | None
+    detected_at: datetime
+    received_at: datetime
+    report_count: int
+    response: str
+    switch_id: str | None
+    replica_id: str | None
+
+
+_COLUMNS = [spot_interruption_events.c[name] for name in InterruptionEvent.__dataclass_fields__]
+
+
+def _event(row: Row[Any]) -> InterruptionEvent:
+    return InterruptionEvent(**row._asdict())
+
+
+def find_by_notice(tx: Transaction, agent_id: str, notice_id: str) -> InterruptionEvent | None:
+    """Return the event that an earlier report of the same notice made, or None."""
+    where = (spot_interruption_events.c.agent_id == agent_id, spot_interruption_events.c.notice_id == notice_id)
+    row = tx.execute(select(*_COLUMNS).where(*where)).one_or_none()
+    return None if row is None else _event(row)
+
+
+def insert_event(tx: Transaction, event: InterruptionEvent) -> None:
+    """Store a new event."""
+    values = {name: getattr(event, name) for name in InterruptionEvent.__dataclass_fields__}
+    tx.execute(insert(spot_interruption_events).values(values))
+
+
+def update_event(tx: Transaction, event_id: str, **values: Any) -> None:  # noqa: ANN401 - column values
+    """Change an event; the caller holds the agent's row."""
+    tx.execute(update(spot_interruption_events).where(spot_interruption_events.c.event_id == event_id).values(**values))
+
+
+def list_events(tx: Transaction, client_id: str, *, before: tuple[datetime, str] | None, limit: int) -> list[InterruptionEvent]:
+    """Return the client's events, newest first, up to `limit`; `before` is the position of the last one seen."""
+    table = spot_interruption_events
+    statement = select(*_COLUMNS).where(table.c.client_id == client_id)
+    if before is not None:
+        moment, event_id = before
+        statement = statement.where((table.c.received_at < moment) | ((table.c.received_at == moment) & (table.c.event_id < event_id)))
+    ordered = statement.order_by(table.c.received_at.desc(), table.c.event_id.desc()).limit(limit)
+    return [_event(row) for row in tx.execute(ordered)]

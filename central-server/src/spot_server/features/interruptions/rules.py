@@ -1,0 +1,55 @@
+"""What to do about a notice, a recommendation or a loss, decided from values alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spot_server.words import InterruptionKind, Role
+
+
+class Response(StrEnum):
+    """What the server does about an interruption event."""
+
+    HANDOVER = "handover"
+    LAUNCH_REPLICA = "launch_replica"
+    HOLD = "hold"
+    REPLACE_STANDBY = "replace_standby"
+    OBSERVE_ONLY = "observe_only"
+
+
+RESPONSE_MEANINGS: dict[Response, str] = {
+    Response.HANDOVER: "A replica is there or on its way, or a move runs already: hand over to it before the instance goes.",
+    Response.LAUNCH_REPLICA: "There is none: launch at once from the newest good image, and save the volumes meanwhile.",
+    Response.HOLD: "A recommendation is a probability: have a replica ready, and stand down if nothing comes of it.",
+    Response.REPLACE_STANDBY: "A standby is taken away: give it up; the coordinator makes another if one is wanted.",
+    Response.OBSERVE_ONLY: "Record it and tell: the agent is disabled, or the instance is no longer part of it.",
+}
+
+FORCING_KINDS = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE})
+"""What takes the instance away for certain."""
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptionFacts:
+    """What a response rests on."""
+
+    kind: InterruptionKind
+    role: Role
+    is_enabled: bool
+    is_deleted: bool
+    has_live_replica: bool
+    has_active_switch: bool
+
+
+def choose_response(facts: InterruptionFacts) -> Response:
+    """Return the response to an event; notices always move a PRIMARY of an enabled agent, whatever its auto-switch setting."""
+    if facts.is_deleted or not facts.is_enabled or facts.role in {Role.ZOMBIE, Role.TERMINATED}:
+        return Response.OBSERVE_ONLY
+    if facts.role is Role.REPLICA:
+        return Response.REPLACE_STANDBY if facts.kind in FORCING_KINDS else Response.OBSERVE_ONLY
+    if facts.kind in FORCING_KINDS:
+        return Response.HANDOVER if facts.has_live_replica or facts.has_active_switch else Response.LAUNCH_REPLICA
+    if facts.kind is InterruptionKind.REBALANCE:
+        return Response.HOLD
+    return Response.OBSERVE_ONLY

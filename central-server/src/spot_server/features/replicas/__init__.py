@@ -1,0 +1,1 @@
+"""Standby instances: placement, launch, readiness, retirement."""

@@ -1,0 +1,220 @@
+"""Asking for a replica's instance: place, image, nonce, and the launch command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent
+from spot_server.features.commands import ledger
+from spot_server.features.commands.actors import Act
+from spot_server.features.commands.attempts import assign
+from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.commands.queries import Command
+from spot_server.features.instances.queries import Instance, list_instances, primary_of
+from spot_server.features.pricing.queries import latest_prices
+from spot_server.features.replicas import queries
+from spot_server.features.replicas.placement import Offer, Place, Ranking, Wish, list_offers, rank_offers
+from spot_server.features.replicas.queries import Replica
+from spot_server.features.replicas.rules import client_token
+from spot_server.words import (
+    PRIORITY_DECISION,
+    PRIORITY_EMERGENCY,
+    Carry,
+    CommandKind,
+    CommandStatus,
+    Mode,
+    ReplicaKind,
+    Role,
+)
+
+TAG_PREFIX = "spot-optimizer:"
+
+
+def rank_places(tx: Transaction, agent: Agent, wish: Wish, product: str) -> Ranking:
+    """Rank every market that the agent may use, at the newest prices reported."""
+    types = sorted({wish.primary.instance_type, *agent.allowed_instance_types})
+    subnets = (agent.launch_specification or {}).get("subnets") or {}
+    prices = latest_prices(tx, agent.region, types, product)
+    offers = list_offers(
+        instance_types=types,
+        az_ids=subnets,
+        spot_usd_per_hour={(price.instance_type, price.az_id): price.usd_per_hour for price in prices},
+        on_demand_usd_per_hour={},
+    )
+    return rank_offers(offers, wish, queries.load_shapes(tx, types))
+
+
+def wish_of(primary: Instance, *, is_standby: bool, target: dict[str, Any] | None = None, excluded: list[str]) -> Wish:
+    """Say what is looked for, from the primary and what a person asked for."""
+    target = target or {}
+    return Wish(
+        primary=Place(primary.instance_type, primary.az_id, primary.mode),
+        architecture=primary.architecture,
+        mode=Mode(target["mode"]) if target.get("mode") else None,
+        instance_type=target.get("instance_type"),
+        az_id=target.get("az_id"),
+        is_standby=is_standby,
+        excluded=frozenset(excluded),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchImage:
+    """What to launch from, and what kind of image that is."""
+
+    image_id: str
+    origin: str
+
+
+def choose_image(tx: Transaction, agent: Agent, primary: Instance | None) -> LaunchImage | None:
+    """Return the newest good image; else the configured base image; else, for a stateless agent, the primary's own. None: nothing to launch from.
+
+    The primary's own image would bring an agent that carries state up empty, which is worse than not at all.
+    """
+    image = queries.newest_good_image(tx, agent.agent_id)
+    if image is not None:
+        return LaunchImage(image.image_id, "newest good image")
+    if agent.base_image_id is not None:
+        return LaunchImage(agent.base_image_id, "base image")
+    if agent.carry is Carry.STATELESS and primary is not None and primary.image_id is not None:
+        return LaunchImage(primary.image_id, "the primary's own image")
+    return None
+
+
+def issue_launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
+    """Choose the best place that is left and ask for a launch there. None when no place is left or nobody can ask now."""
+    primary = last_primary(tx, agent)
+    if primary is None or replica.image_id is None:
+        return None
+    offer = best_place(tx, agent, replica, primary)
+    chosen = assign(tx, agent, _act(replica), primary.instance_id)
+    if offer is None or chosen is None:
+        return None
+    attempt = replica.attempt + 1
+    token = client_token(agent.agent_id, replica.replica_id, offer.place.key, attempt)
+    nonce = "so_nonce_" + secrets.token_urlsafe(32)
+    command_id = ledger.issue(
+        tx,
+        NewCommand(
+            client_id=agent.client_id,
+            agent_id=agent.agent_id,
+            instance_id=chosen.instance_id,
+            actor=chosen.actor,
+            request_id=f"replica/{replica.replica_id}/launch/{attempt}",
+            kind=CommandKind.LAUNCH_INSTANCE,
+            priority=_priority(replica),
+            epoch=agent.epoch,
+            payload=_payload(agent, replica, offer.place, token, nonce),
+            deadline_at=tx.now + timedelta(seconds=tx.policy.launch_bound_seconds),
+            replica_id=replica.replica_id,
+        ),
+    )
+    return queries.update_replica(
+        tx,
+        replica,
+        attempt=attempt,
+        instance_type=offer.place.instance_type,
+        az_id=offer.place.az_id,
+        mode=offer.place.mode,
+        client_token=token,
+        nonce_sha256=hashlib.sha256(nonce.encode()).hexdigest(),
+        launch_command_id=command_id,
+    )
+
+
+def last_primary(tx: Transaction, agent: Agent) -> Instance | None:
+    """Return the PRIMARY, or, when EC2 has taken it before another was promoted, the instance that was it last."""
+    primary = primary_of(tx, agent.agent_id)
+    if primary is not None:
+        return primary
+    others = [instance for instance in list_instances(tx, agent.agent_id) if instance.role in {Role.ZOMBIE, Role.TERMINATED}]
+    return max(others, key=lambda instance: instance.role_changed_at, default=None)
+
+
+def best_place(tx: Transaction, agent: Agent, replica: Replica, primary: Instance) -> Offer | None:
+    """Return the best place that the replica's wish and its refusals leave, or None."""
+    wish = wish_of(
+        primary,
+        is_standby=replica.kind is not ReplicaKind.SWITCH,
+        target=replica.wish,
+        excluded=replica.rejected_places,
+    )
+    ranking = rank_places(tx, agent, wish, primary.product)
+    return ranking.suitable[0] if ranking.suitable else None
+
+
+def ask_another(tx: Transaction, agent: Agent, replica: Replica, command: Command, reason: str) -> Replica | None:
+    """Ask another party for the same launch, under the same client token and nonce: whoever acts, one instance comes of it."""
+    primary = last_primary(tx, agent)
+    target = primary.instance_id if primary is not None else command.instance_id
+    chosen = assign(tx, agent, _act(replica), target)
+    if chosen is None:
+        return None
+    number = int(command.request_id.rpartition("#")[2]) + 1 if "#" in command.request_id else 2
+    request_id = f"{command.request_id.partition('#')[0]}#{number}"
+    ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason=reason)
+    command_id = ledger.issue(
+        tx,
+        NewCommand(
+            client_id=agent.client_id,
+            agent_id=agent.agent_id,
+            instance_id=chosen.instance_id,
+            actor=chosen.actor,
+            request_id=request_id,
+            kind=command.kind,
+            priority=command.priority,
+            epoch=agent.epoch,
+            payload=command.payload,
+            deadline_at=tx.now + timedelta(seconds=tx.policy.launch_bound_seconds),
+            replica_id=replica.replica_id,
+        ),
+    )
+    return queries.update_replica(tx, replica, launch_command_id=command_id)
+
+
+def _act(replica: Replica) -> Act:
+    return Act.LAUNCH_IN_EMERGENCY if replica.kind is ReplicaKind.EMERGENCY else Act.LAUNCH
+
+
+def _priority(replica: Replica) -> int:
+    return PRIORITY_EMERGENCY if replica.kind is ReplicaKind.EMERGENCY else PRIORITY_DECISION
+
+
+def _payload(agent: Agent, replica: Replica, place: Place, token: str, nonce: str) -> dict[str, Any]:
+    specification = agent.launch_specification or {}
+    user_data = {"spot_optimizer": {"nonce": nonce, "logical_agent_id": agent.logical_agent_id, "agent_id": agent.agent_id}}
+    return {
+        "client_token": token,
+        "image_id": replica.image_id,
+        "instance_type": place.instance_type,
+        "az_id": place.az_id,
+        "subnet_id": specification.get("subnets", {}).get(place.az_id),
+        "mode": place.mode,
+        "security_group_ids": specification.get("security_group_ids", []),
+        "iam_instance_profile_arn": specification.get("iam_instance_profile_arn"),
+        "key_name": specification.get("key_name"),
+        "metadata_options": specification.get("metadata_options", {}),
+        "user_data": json.dumps(user_data, sort_keys=True),
+        "tags": {**specification.get("tags", {}), **owner_tags(agent, replica_id=replica.replica_id, token=token)},
+    }
+
+
+def owner_tags(agent: Agent, **extra: str | None) -> dict[str, str]:
+    """Return the tags that say whose a resource is; every resource that we make carries them from the call that makes it."""
+    tags = {
+        "managed": "true",
+        "client-id": agent.client_id,
+        "agent-id": agent.agent_id,
+        "logical-agent-id": agent.logical_agent_id,
+        "epoch": str(agent.epoch),
+        "replica-id": extra.get("replica_id"),
+        "switch-id": extra.get("switch_id"),
+        "launch-token": extra.get("token"),
+    }
+    return {TAG_PREFIX + key: value for key, value in tags.items() if value is not None}

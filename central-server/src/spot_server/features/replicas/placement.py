@@ -1,0 +1,156 @@
+"""Where a new instance may go and where it should: values in, a ranked list out, with the reason for every refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spot_server.words import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A market to launch in: one spot pool, or on-demand capacity of one type in one AZ."""
+
+    instance_type: str
+    az_id: str
+    mode: Mode
+
+    @property
+    def key(self) -> str:
+        """The place as one word, for lists of places that were tried."""
+        return f"{self.mode}/{self.instance_type}/{self.az_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A place with its price, None while nobody reported one."""
+
+    place: Place
+    usd_per_hour: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What EC2 says an instance type is."""
+
+    vcpu: int
+    memory_mib: int
+    architectures: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is looked for. `primary` is where the workload runs now."""
+
+    primary: Place
+    architecture: str
+    mode: Mode | None = None
+    """None: spot, and on-demand when no spot pool is left."""
+    instance_type: str | None = None
+    az_id: str | None = None
+    is_standby: bool = False
+    """A standby must not share the primary's fate: it differs in AZ, and in type where types allow."""
+    excluded: frozenset[str] = frozenset()
+    """Keys of places that were tried and refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A place that was not chosen, and why, for a person."""
+
+    place: Place
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The suitable offers, best first, and every refusal."""
+
+    suitable: tuple[Offer, ...]
+    refused: tuple[Refusal, ...]
+
+
+def list_offers(
+    *,
+    instance_types: Iterable[str],
+    az_ids: Iterable[str],
+    spot_usd_per_hour: Mapping[tuple[str, str], Decimal],
+    on_demand_usd_per_hour: Mapping[str, Decimal],
+) -> list[Offer]:
+    """Return every market that the agent's types and subnets reach; prices are keyed by (type, AZ id) and by type."""
+    zones = sorted(set(az_ids))
+    offers = []
+    for instance_type in sorted(set(instance_types)):
+        for az_id in zones:
+            spot = spot_usd_per_hour.get((instance_type, az_id))
+            offers.append(Offer(Place(instance_type, az_id, Mode.SPOT), spot))
+            offers.append(Offer(Place(instance_type, az_id, Mode.ON_DEMAND), on_demand_usd_per_hour.get(instance_type)))
+    return offers
+
+
+def rank_offers(offers: Sequence[Offer], wish: Wish, shapes: Mapping[str, Shape]) -> Ranking:
+    """Sort the offers into suitable ones, best first, and refused ones with their reasons."""
+    suitable = []
+    refused = []
+    for offer in offers:
+        reason = _refusal(offer, wish, shapes)
+        if reason is None:
+            suitable.append(offer)
+        else:
+            refused.append(Refusal(offer.place, reason))
+    suitable.sort(key=lambda offer: _rank(offer, wish))
+    return Ranking(tuple(suitable), tuple(refused))
+
+
+def _refusal(offer: Offer, wish: Wish, shapes: Mapping[str, Shape]) -> str | None:
+    place = offer.place
+    if place.key in wish.excluded:
+        return "tried already for this move"
+    if wish.mode is not None and place.mode is not wish.mode:
+        return f"not {wish.mode}"
+    if wish.instance_type is not None and place.instance_type != wish.instance_type:
+        return f"not {wish.instance_type}"
+    if wish.az_id is not None and place.az_id != wish.az_id:
+        return f"not in {wish.az_id}"
+    if place == wish.primary:
+        return "the workload runs there now"
+    if wish.is_standby and _shares_fate(place, wish.primary):
+        return "a standby there would be lost together with the primary"
+    if not wish.is_standby and place.mode is Mode.SPOT and offer.usd_per_hour is None:
+        return "no price was reported"
+    return _unfit(place.instance_type, wish, shapes)
+
+
+def _shares_fate(place: Place, primary: Place) -> bool:
+    # The same type in the same AZ is one stock of machines, whichever way it is paid for.
+    return place.instance_type == primary.instance_type and place.az_id == primary.az_id
+
+
+def _unfit(instance_type: str, wish: Wish, shapes: Mapping[str, Shape]) -> str | None:
+    if instance_type == wish.primary.instance_type:
+        return None
+    shape, own = shapes.get(instance_type), shapes.get(wish.primary.instance_type)
+    if shape is None or own is None:
+        return "its size is not known yet"
+    if wish.architecture not in shape.architectures:
+        return f"not {wish.architecture}"
+    if shape.vcpu < own.vcpu:
+        return f"{shape.vcpu} vCPU, the workload has {own.vcpu}"
+    if shape.memory_mib < own.memory_mib:
+        return f"{shape.memory_mib} MiB of memory, the workload has {own.memory_mib}"
+    return None
+
+
+def _rank(offer: Offer, wish: Wish) -> tuple[bool, bool, bool, bool, Decimal, str]:
+    place = offer.place
+    return (
+        # On-demand is the fallback unless it was asked for.
+        place.mode is not Mode.SPOT,
+        wish.is_standby and place.az_id == wish.primary.az_id,
+        wish.is_standby and place.instance_type == wish.primary.instance_type,
+        offer.usd_per_hour is None,
+        offer.usd_per_hour or Decimal(0),
+        place.key,
+    )

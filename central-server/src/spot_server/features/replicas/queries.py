@@ -1,0 +1,227 @@
+"""Reading and writing replicas and the images that they are launched from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, insert, or_, select, update
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import agent_images, agents, instance_types, replica_instances
+from spot_server.errors import NotFound, StateConflict
+from spot_server.features.replicas.placement import Place, Shape
+from spot_server.words import LIVE_REPLICA_STATUSES, Mode, ReplicaKind, ReplicaStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One standby instance of an agent, from intent to end."""
+
+    replica_id: str
+    client_id: str
+    agent_id: str
+    request_id: str
+    kind: ReplicaKind
+    status: ReplicaStatus
+    status_reason: str
+    switch_id: str | None
+    interruption_event_id: str | None
+    hold_until: datetime | None
+    instance_id: str | None
+    instance_type: str
+    az_id: str
+    mode: Mode
+    image_id: str | None
+    wish: dict[str, Any]
+    attempt: int
+    rejected_places: list[str]
+    launch_command_id: str | None
+    client_token: str | None
+    nonce_sha256: str | None
+    nonce_used_at: datetime | None
+    created_at: datetime
+    launched_at: datetime | None
+    registered_at: datetime | None
+    sync_started_at: datetime | None
+    sync_completed_at: datetime | None
+    ready_at: datetime | None
+    ended_at: datetime | None
+    version: int
+
+    @property
+    def place(self) -> Place:
+        """The market that it was, or is about to be, launched in."""
+        return Place(self.instance_type, self.az_id, self.mode)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is, or may still become, something to promote."""
+        return self.status in LIVE_REPLICA_STATUSES
+
+
+_COLUMNS = [replica_instances.c[name] for name in Replica.__dataclass_fields__]
+
+
+def _replica(row: Row[Any]) -> Replica:
+    return Replica(**row._asdict())
+
+
+def find_replica(tx: Transaction, replica_id: str) -> Replica | None:
+    """Return the replica, or None."""
+    row = tx.execute(select(*_COLUMNS).where(replica_instances.c.replica_id == replica_id)).one_or_none()
+    return None if row is None else _replica(row)
+
+
+def load_replica(tx: Transaction, agent_id: str, replica_id: str) -> Replica:
+    """Return the agent's replica; NotFound for an unknown one and for another agent's."""
+    replica = find_replica(tx, replica_id)
+    if replica is None or replica.agent_id != agent_id:
+        raise NotFound(f"there is no replica {replica_id}")
+    return replica
+
+
+def find_by_request(tx: Transaction, agent_id: str, request_id: str) -> Replica | None:
+    """Return the replica that an earlier identical request made, or None."""
+    where = (replica_instances.c.agent_id == agent_id, replica_instances.c.request_id == request_id)
+    row = tx.execute(select(*_COLUMNS).where(*where)).one_or_none()
+    return None if row is None else _replica(row)
+
+
+def list_replicas(tx: Transaction, agent_id: str) -> list[Replica]:
+    """Return every replica that the agent ever had, oldest first."""
+    rows = tx.execute(
+        select(*_COLUMNS)
+        .where(replica_instances.c.agent_id == agent_id)
+        .order_by(replica_instances.c.created_at, replica_instances.c.replica_id)
+    )
+    return [_replica(row) for row in rows]
+
+
+def live_replicas(tx: Transaction, agent_id: str) -> list[Replica]:
+    """Return the replicas that are, or may still become, something to promote."""
+    rows = tx.execute(
+        select(*_COLUMNS)
+        .where(replica_instances.c.agent_id == agent_id, replica_instances.c.status.in_(LIVE_REPLICA_STATUSES))
+        .order_by(replica_instances.c.created_at)
+    )
+    return [_replica(row) for row in rows]
+
+
+def list_replicas_of_client(tx: Transaction, client_id: str, *, before: tuple[datetime, str] | None, limit: int) -> list[Replica]:
+    """Return up to `limit` of the client's replicas, newest first; `before` is the position of the last one seen."""
+    table = replica_instances
+    statement = select(*_COLUMNS).where(table.c.client_id == client_id)
+    if before is not None:
+        moment, replica_id = before
+        same_moment = and_(table.c.created_at == moment, table.c.replica_id < replica_id)
+        statement = statement.where(or_(table.c.created_at < moment, same_moment))
+    ordered = statement.order_by(table.c.created_at.desc(), table.c.replica_id.desc()).limit(limit)
+    return [_replica(row) for row in tx.execute(ordered)]
+
+
+def unfinished_replicas(tx: Transaction) -> list[tuple[str, str]]:
+    """Return (agent_id, replica_id) of every replica that is on its way up, or whose instance is not known to be gone."""
+    on_the_way = replica_instances.c.status.in_(LIVE_REPLICA_STATUSES)
+    not_gone = and_(
+        replica_instances.c.status.in_({ReplicaStatus.TERMINATED, ReplicaStatus.FAILED}),
+        replica_instances.c.ended_at.is_(None),
+    )
+    rows = tx.execute(
+        select(replica_instances.c.agent_id, replica_instances.c.replica_id)
+        .where(or_(on_the_way, not_gone))
+        .order_by(replica_instances.c.agent_id)
+    )
+    return [(row.agent_id, row.replica_id) for row in rows]
+
+
+def agents_to_coordinate(tx: Transaction) -> list[str]:
+    """Return the living agents that want standbys, or have live replicas that nobody may want any more."""
+    has_live = select(replica_instances.c.agent_id).where(replica_instances.c.status.in_(LIVE_REPLICA_STATUSES))
+    rows = tx.execute(
+        select(agents.c.agent_id)
+        .where(
+            agents.c.deleted_at.is_(None),
+            or_(agents.c.manual_replica_enabled.is_(True), agents.c.agent_id.in_(has_live)),
+        )
+        .order_by(agents.c.agent_id)
+    )
+    return [row.agent_id for row in rows]
+
+
+def insert_replica(tx: Transaction, replica: Replica) -> None:
+    """Store a new replica."""
+    tx.execute(insert(replica_instances).values({name: getattr(replica, name) for name in Replica.__dataclass_fields__}))
+
+
+def update_replica(tx: Transaction, replica: Replica, **values: Any) -> Replica:  # noqa: ANN401 - column values
+    """Compare-and-set: change `values` if nobody changed the replica since it was read, and return it as it is now."""
+    result = tx.execute(
+        update(replica_instances)
+        .where(replica_instances.c.replica_id == replica.replica_id, replica_instances.c.version == replica.version)
+        .values(**values, version=replica.version + 1)
+    )
+    if result.rowcount != 1:
+        raise StateConflict(f"replica {replica.replica_id} changed meanwhile")
+    changed = find_replica(tx, replica.replica_id)
+    assert changed is not None  # noqa: S101 - the update above just found it
+    return changed
+
+
+@dataclass(frozen=True, slots=True)
+class AgentImage:
+    """An image of an agent's root volume. `started_at` is the moment whose state it holds."""
+
+    agent_id: str
+    image_id: str
+    client_id: str
+    image_name: str
+    snapshot_ids: list[str]
+    source_instance_id: str | None
+    switch_id: str | None
+    is_good: bool
+    has_booted: bool
+    started_at: datetime
+    available_at: datetime | None
+    deregistered_at: datetime | None
+
+
+def newest_good_image(tx: Transaction, agent_id: str) -> AgentImage | None:
+    """Return the image to launch from in a hurry: available, not known bad, the newest state; None when there is none."""
+    row = tx.execute(
+        select(agent_images)
+        .where(
+            agent_images.c.agent_id == agent_id,
+            agent_images.c.is_good.is_(True),
+            agent_images.c.available_at.is_not(None),
+            agent_images.c.deregistered_at.is_(None),
+        )
+        .order_by(agent_images.c.started_at.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else AgentImage(**row._asdict())
+
+
+def find_image(tx: Transaction, agent_id: str, image_id: str) -> AgentImage | None:
+    """Return one image of the agent, or None."""
+    where = (agent_images.c.agent_id == agent_id, agent_images.c.image_id == image_id)
+    row = tx.execute(select(agent_images).where(*where)).one_or_none()
+    return None if row is None else AgentImage(**row._asdict())
+
+
+def store_image(tx: Transaction, image: AgentImage) -> None:
+    """Remember an image; a repeat changes nothing."""
+    if find_image(tx, image.agent_id, image.image_id) is None:
+        tx.execute(insert(agent_images).values({name: getattr(image, name) for name in AgentImage.__dataclass_fields__}))
+
+
+def mark_image_booted(tx: Transaction, agent_id: str, image_id: str) -> None:
+    """Note that an instance launched from this image passed its standby check."""
+    tx.execute(update(agent_images).where(agent_images.c.agent_id == agent_id, agent_images.c.image_id == image_id).values(has_booted=True))
+
+
+def load_shapes(tx: Transaction, names: list[str]) -> dict[str, Shape]:
+    """Return what is known of these instance types."""
+    rows = tx.execute(select(instance_types).where(instance_types.c.instance_type.in_(names)))
+    return {row.instance_type: Shape(row.vcpu, row.memory_mib, frozenset(row.architectures)) for row in rows}

@@ -1,0 +1,223 @@
+"""The life of a replica, decided from values alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from spot_server.errors import StateConflict
+from spot_server.policy import MovePolicy
+from spot_server.words import LIVE_REPLICA_STATUSES, CommandStatus, Mode, ReplicaKind, ReplicaStatus
+
+
+class ReplicaEvent(StrEnum):
+    """What can happen to a replica."""
+
+    REGISTERED = "registered"
+    BECAME_READY = "became_ready"
+    PROMOTED = "promoted"
+    RESTORED = "restored"
+    RETIRED = "retired"
+    FAILED = "failed"
+
+
+REPLICA_MEANINGS: dict[ReplicaStatus, str] = {
+    ReplicaStatus.LAUNCHING: "Wanted: a launch is asked for, or under way, or answered; its daemon has not registered yet.",
+    ReplicaStatus.SYNCING: "Its daemon has registered; its standby check has not passed yet.",
+    ReplicaStatus.READY: "It could be promoted now.",
+    ReplicaStatus.PROMOTED: "It became the PRIMARY.",
+    ReplicaStatus.TERMINATED: "No longer wanted; its instance is terminated, or is being terminated while ended_at is empty.",
+    ReplicaStatus.FAILED: "It could not be launched or made ready; what was launched is terminated.",
+}
+
+REPLICA_EVENT_MEANINGS: dict[ReplicaEvent, str] = {
+    ReplicaEvent.REGISTERED: "The launched instance's daemon registers with its nonce.",
+    ReplicaEvent.BECAME_READY: "The daemon's standby check passed.",
+    ReplicaEvent.PROMOTED: "A handover made it the PRIMARY.",
+    ReplicaEvent.RESTORED: "That handover was undone: the replica is given up.",
+    ReplicaEvent.RETIRED: "It is no longer wanted.",
+    ReplicaEvent.FAILED: "Its launch, boot or check failed for good, or EC2 took it away.",
+}
+
+REPLICA_TRANSITIONS: dict[tuple[ReplicaStatus, ReplicaEvent], ReplicaStatus] = {
+    (ReplicaStatus.LAUNCHING, ReplicaEvent.REGISTERED): ReplicaStatus.SYNCING,
+    (ReplicaStatus.SYNCING, ReplicaEvent.REGISTERED): ReplicaStatus.SYNCING,
+    (ReplicaStatus.READY, ReplicaEvent.REGISTERED): ReplicaStatus.SYNCING,
+    (ReplicaStatus.SYNCING, ReplicaEvent.BECAME_READY): ReplicaStatus.READY,
+    (ReplicaStatus.READY, ReplicaEvent.BECAME_READY): ReplicaStatus.READY,
+    (ReplicaStatus.READY, ReplicaEvent.PROMOTED): ReplicaStatus.PROMOTED,
+    (ReplicaStatus.PROMOTED, ReplicaEvent.RESTORED): ReplicaStatus.FAILED,
+    (ReplicaStatus.LAUNCHING, ReplicaEvent.RETIRED): ReplicaStatus.TERMINATED,
+    (ReplicaStatus.SYNCING, ReplicaEvent.RETIRED): ReplicaStatus.TERMINATED,
+    (ReplicaStatus.READY, ReplicaEvent.RETIRED): ReplicaStatus.TERMINATED,
+    (ReplicaStatus.LAUNCHING, ReplicaEvent.FAILED): ReplicaStatus.FAILED,
+    (ReplicaStatus.SYNCING, ReplicaEvent.FAILED): ReplicaStatus.FAILED,
+    (ReplicaStatus.READY, ReplicaEvent.FAILED): ReplicaStatus.FAILED,
+}
+
+
+def next_replica_status(status: ReplicaStatus, event: ReplicaEvent) -> ReplicaStatus:
+    """Return the status after `event`; StateConflict for a pair that the table does not hold."""
+    try:
+        return REPLICA_TRANSITIONS[(status, event)]
+    except KeyError as missing:
+        raise StateConflict(f"a replica that is {status} cannot be {event}", status=status, event=event) from missing
+
+
+def client_token(agent_id: str, replica_id: str, place_key: str, attempt: int) -> str:
+    """The launch's idempotency key at EC2 (64 ASCII characters): a repeat finds the first instance instead of making a second."""
+    return hashlib.sha256(f"{agent_id}|{replica_id}|{place_key}|{attempt}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchAnswer:
+    """What is known of the launch command in force."""
+
+    status: CommandStatus
+    instance_id: str | None
+    error_class: str | None
+    error_text: str
+    deadline_at: datetime | None
+    is_actor_reachable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchFacts:
+    """A replica that has no instance yet, or none that has registered."""
+
+    status: ReplicaStatus
+    instance_id: str | None
+    launched_at: datetime | None
+    mode: Mode
+    attempt: int
+    launch: LaunchAnswer | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Ask for a launch in the best place that is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskAnother:
+    """The party that was asked cannot answer: ask another for the same launch, under the same client token."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteInstance:
+    """The launch was answered with this instance."""
+
+    instance_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class TryElsewhere:
+    """This place is refused: exclude it (and all of spot, on a quota) and try the next."""
+
+    reason: str
+    excludes_all_spot: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """The failure may pass: the same place again, as a new attempt."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The replica has failed for good."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do now."""
+
+
+LaunchDecision = Launch | AskAnother | NoteInstance | TryElsewhere | TryAgain | GiveUp | Wait
+
+_ELSEWHERE = frozenset({"capacity", "price", "subnet", "pool_invalid"})
+_AGAIN = frozenset({"throttled", "race", "unreachable", "idempotency", "unexpected"})
+
+
+def decide_launch(facts: LaunchFacts, policy: MovePolicy) -> LaunchDecision:
+    """Say what to do next about a replica's launch. Only LAUNCHING and SYNCING replicas have anything to decide."""
+    if facts.status not in {ReplicaStatus.LAUNCHING, ReplicaStatus.SYNCING}:
+        return Wait()
+    if facts.instance_id is not None:
+        return _decide_boot(facts, policy)
+    if facts.launch is None:
+        return Launch()
+    return _decide_answer(facts, facts.launch, policy)
+
+
+def _decide_boot(facts: LaunchFacts, policy: MovePolicy) -> LaunchDecision:
+    launched_at = facts.launched_at or facts.now
+    if facts.now - launched_at > timedelta(seconds=policy.boot_bound_seconds):
+        return GiveUp(f"not ready {policy.boot_bound_seconds:.0f} s after its launch")
+    return Wait()
+
+
+def _decide_answer(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> LaunchDecision:
+    if launch.instance_id is not None:
+        return NoteInstance(launch.instance_id)
+    if launch.status is not CommandStatus.FAILED:
+        is_late = launch.deadline_at is not None and facts.now > launch.deadline_at
+        if is_late or not launch.is_actor_reachable:
+            return AskAnother("no answer in time" if is_late else "the daemon that was asked cannot be reached")
+        return Wait()
+    if facts.attempt >= policy.max_launch_attempts:
+        return GiveUp(f"{facts.attempt} launches failed, the last with {launch.error_text}")
+    if launch.error_class == "quota":
+        if facts.mode is Mode.SPOT:
+            return TryElsewhere(launch.error_text, excludes_all_spot=True)
+        return GiveUp(launch.error_text)
+    if launch.error_class in _ELSEWHERE:
+        return TryElsewhere(launch.error_text, excludes_all_spot=False)
+    if launch.error_class in _AGAIN:
+        return TryAgain(launch.error_text)
+    return GiveUp(launch.error_text)
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyFacts:
+    """A replica as the coordinator sees it."""
+
+    replica_id: str
+    kind: ReplicaKind
+    status: ReplicaStatus
+    created_at: datetime
+    is_in_handover: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyPlan:
+    """How many manual replicas to make, and which to retire."""
+
+    create_count: int
+    retire: tuple[str, ...]
+
+
+_NEARNESS = {ReplicaStatus.READY: 2, ReplicaStatus.SYNCING: 1, ReplicaStatus.LAUNCHING: 0}
+
+
+def plan_standbys(*, wanted_count: int, replicas: Sequence[StandbyFacts]) -> StandbyPlan:
+    """Compare the manual replicas that are with those that are wanted. Running it twice is harmless.
+
+    Keeps a ready one over a syncing over a launching, the newest among equals; never retires one in a handover,
+    and never the last ready one while any is wanted.
+    """
+    live = [r for r in replicas if r.kind is ReplicaKind.MANUAL and r.status in LIVE_REPLICA_STATUSES]
+    ordered = sorted(live, key=lambda r: (r.is_in_handover, _NEARNESS[r.status], r.created_at, r.replica_id), reverse=True)
+    kept, surplus = ordered[:wanted_count], ordered[wanted_count:]
+    retire = tuple(r.replica_id for r in surplus if not r.is_in_handover)
+    return StandbyPlan(create_count=max(0, wanted_count - len(kept)), retire=retire)

@@ -1,0 +1,261 @@
+"""The use cases of replicas. Each takes the agent's row first and may be repeated."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.errors import FieldInvalid, MoveRefused, NoImage, StateConflict
+from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
+from spot_server.features.audit.service import record
+from spot_server.features.instances.queries import primary_of
+from spot_server.features.notifications.service import notify
+from spot_server.features.replicas import progress, queries
+from spot_server.features.replicas.launching import choose_image
+from spot_server.features.replicas.progress import NewReplica
+from spot_server.features.replicas.queries import Replica
+from spot_server.features.replicas.rules import ReplicaEvent, StandbyFacts, next_replica_status, plan_standbys
+from spot_server.features.switches import queries as switch_queries
+from spot_server.features.switches import service as switches
+from spot_server.words import ReplicaKind, ReplicaStatus, Severity
+
+
+def on_registered(tx: Transaction, *, agent_id: str, replica_id: str, instance_id: str) -> None:
+    """The replica's daemon has registered with its nonce; the caller has checked it, holds the agent's row and made the instance row."""
+    replica = queries.load_replica(tx, agent_id, replica_id)
+    if replica.instance_id is None:
+        replica = progress.note_instance(tx, replica, instance_id, None)
+    if not replica.is_live:
+        progress.advance_replica(tx, replica_id)
+        return
+    status = next_replica_status(replica.status, ReplicaEvent.REGISTERED)
+    registered_at = replica.registered_at or tx.now
+    queries.update_replica(
+        tx,
+        replica,
+        status=status,
+        registered_at=registered_at,
+        sync_started_at=replica.sync_started_at or tx.now,
+        nonce_used_at=replica.nonce_used_at or tx.now,
+    )
+    _emit(tx, replica, "replica_registered", {})
+    switches.advance_switch_of_agent(tx, agent_id)
+
+
+def report_status(
+    tx: Transaction,
+    agent_id: str,
+    instance_id: str,
+    replica_id: str,
+    *,
+    status: ReplicaStatus,
+    sync_started_at: datetime | None,
+    sync_completed_at: datetime | None,
+    reason: str = "",
+) -> Replica:
+    """Take a daemon's word about a replica: `syncing`, `ready` or `failed`. What waits for it goes on in the same transaction.
+
+    Only the replica's own instance may say that it is ready.
+    """
+    agent = load_agent(tx, agent_id, for_update=True)
+    replica = queries.load_replica(tx, agent_id, replica_id)
+    if not replica.is_live:
+        return replica
+    match status:
+        case ReplicaStatus.READY:
+            replica = _become_ready(tx, replica, instance_id, sync_started_at, sync_completed_at)
+        case ReplicaStatus.FAILED:
+            replica = progress.end_replica(tx, agent, replica, ReplicaEvent.FAILED, reason or "its daemon says so")
+        case ReplicaStatus.SYNCING | ReplicaStatus.LAUNCHING:
+            pass
+        case _:
+            raise FieldInvalid("status", status, "syncing, ready or failed")
+    progress.advance_replica(tx, replica_id)
+    switches.advance_switch_of_agent(tx, agent_id)
+    return queries.load_replica(tx, agent_id, replica_id)
+
+
+def _become_ready(
+    tx: Transaction,
+    replica: Replica,
+    instance_id: str,
+    sync_started_at: datetime | None,
+    sync_completed_at: datetime | None,
+) -> Replica:
+    if replica.instance_id != instance_id:
+        raise StateConflict(f"only instance {replica.instance_id} can say that replica {replica.replica_id} is ready")
+    if replica.status is ReplicaStatus.READY:
+        return replica
+    changed = queries.update_replica(
+        tx,
+        replica,
+        status=next_replica_status(replica.status, ReplicaEvent.BECAME_READY),
+        ready_at=tx.now,
+        sync_started_at=sync_started_at or replica.sync_started_at,
+        sync_completed_at=sync_completed_at or tx.now,
+    )
+    if changed.image_id is not None:
+        queries.mark_image_booted(tx, changed.agent_id, changed.image_id)
+    _emit(tx, changed, "replica_ready", {"place": changed.place.key})
+    return changed
+
+
+def record_instance(tx: Transaction, agent_id: str, replica_id: str, *, instance_id: str | None, status: ReplicaStatus | None) -> Replica:
+    """Take a daemon's word of which instance came of a launch, and of how far it is."""
+    agent = load_agent(tx, agent_id, for_update=True)
+    replica = queries.load_replica(tx, agent_id, replica_id)
+    if instance_id is not None and replica.instance_id is None:
+        replica = progress.note_instance(tx, replica, instance_id, None)
+    elif instance_id is not None and replica.instance_id != instance_id:
+        raise StateConflict(f"replica {replica_id} is instance {replica.instance_id}", instance_id=replica.instance_id)
+    if status is ReplicaStatus.FAILED and replica.is_live:
+        progress.end_replica(tx, agent, replica, ReplicaEvent.FAILED, "its daemon says so")
+    progress.advance_replica(tx, replica_id)
+    switches.advance_switch_of_agent(tx, agent_id)
+    return queries.load_replica(tx, agent_id, replica_id)
+
+
+def request_replica(tx: Transaction, client_id: str, agent_id: str, *, request_id: str, user_id: str, wish: dict[str, Any]) -> Replica:
+    """Make a standby on a person's request; the same request again returns the same replica."""
+    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    earlier = queries.find_by_request(tx, agent_id, request_id)
+    if earlier is not None:
+        return earlier
+    if agent.is_deleted or not agent.enabled:
+        raise StateConflict("the agent is deleted or disabled", agent_id=agent_id)
+    replica = make_standby(tx, agent, request_id=request_id, reason=f"asked for by {user_id}", wish=wish)
+    if replica is None:
+        raise NoImage("there is no good image and no base image to launch a standby from", agent_id=agent_id)
+    record(
+        tx,
+        client_id=client_id,
+        agent_id=agent_id,
+        instance_id=None,
+        user_id=user_id,
+        action="replica.requested",
+        reason="",
+        pre_state=None,
+        post_state={"replica_id": replica.replica_id, "wish": wish},
+        request_id=request_id,
+    )
+    return replica
+
+
+def make_standby(tx: Transaction, agent: Agent, *, request_id: str, reason: str, wish: dict[str, Any] | None = None) -> Replica | None:
+    """Make a manual replica from the newest good image; None when there is nothing to launch from."""
+    image = choose_image(tx, agent, primary_of(tx, agent.agent_id))
+    if image is None:
+        return None
+    new = NewReplica(kind=ReplicaKind.MANUAL, request_id=request_id, image_id=image.image_id, reason=reason, wish=wish or {})
+    return progress.create_replica(tx, agent, new)
+
+
+def retire_replica(tx: Transaction, client_id: str, agent_id: str, replica_id: str, *, user_id: str, reason: str) -> Replica:
+    """Retire one replica on a person's request; MoveRefused while a handover uses it, harmless when it has ended."""
+    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    replica = queries.load_replica(tx, agent_id, replica_id)
+    if not replica.is_live:
+        return replica
+    running = switch_queries.active_switch(tx, agent_id)
+    if running is not None and running.replica_id == replica_id:
+        raise MoveRefused(f"switch {running.switch_id} uses this replica", switch_id=running.switch_id)
+    progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, reason)
+    progress.advance_replica(tx, replica_id)
+    record(
+        tx,
+        client_id=client_id,
+        agent_id=agent_id,
+        instance_id=replica.instance_id,
+        user_id=user_id,
+        action="replica.retired",
+        reason=reason,
+        pre_state={"status": replica.status},
+        post_state={"status": ReplicaStatus.TERMINATED},
+    )
+    return queries.load_replica(tx, agent_id, replica_id)
+
+
+def retire_all(tx: Transaction, *, agent_id: str, reason: str) -> int:
+    """Retire every live replica of an agent that is being deleted, and return how many; the caller holds the agent's row."""
+    agent = load_agent(tx, agent_id)
+    live = queries.live_replicas(tx, agent_id)
+    for replica in live:
+        progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, reason)
+        progress.advance_replica(tx, replica.replica_id)
+    return len(live)
+
+
+def sweep_replica(tx: Transaction, *, agent_id: str, replica_id: str) -> None:
+    """Take every step that a replica can take now, and let the move that waits for it go on."""
+    load_agent(tx, agent_id, for_update=True)
+    before = queries.load_replica(tx, agent_id, replica_id)
+    progress.advance_replica(tx, replica_id)
+    if queries.load_replica(tx, agent_id, replica_id).version != before.version:
+        switches.advance_switch_of_agent(tx, agent_id)
+
+
+def coordinate(tx: Transaction, *, agent_id: str) -> str | None:
+    """Compare the manual replicas of one agent with those wanted, and end what nobody needs; return what was done, or None."""
+    agent = load_agent(tx, agent_id, for_update=True)
+    if agent.is_deleted or not agent.enabled:
+        return None
+    running = switch_queries.active_switch(tx, agent_id)
+    in_handover = None if running is None else running.replica_id
+    replicas = queries.live_replicas(tx, agent_id)
+    stood_down = _stand_down(tx, agent, replicas, in_handover)
+    facts = [StandbyFacts(r.replica_id, r.kind, r.status, r.created_at, is_in_handover=r.replica_id == in_handover) for r in replicas]
+    wanted_count = agent.replica_count if agent.manual_replica_enabled else 0
+    plan = plan_standbys(wanted_count=wanted_count, replicas=facts)
+    for replica_id in plan.retire:
+        replica = queries.load_replica(tx, agent_id, replica_id)
+        progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, "one standby is enough")
+        progress.advance_replica(tx, replica_id)
+    made = 0
+    # While a move runs, the primary is about to change: a standby placed now could land beside the next one.
+    if running is None:
+        made = sum(_make_one(tx, agent) for _ in range(plan.create_count))
+    if not (made or plan.retire or stood_down):
+        return None
+    return f"{agent.logical_agent_id}: {made} made, {len(plan.retire)} surplus, {stood_down} stood down"
+
+
+def _stand_down(tx: Transaction, agent: Agent, replicas: list[Replica], in_handover: str | None) -> int:
+    due = [
+        replica
+        for replica in replicas
+        if replica.hold_until is not None and replica.hold_until <= tx.now and replica.replica_id != in_handover
+    ]
+    for replica in due:
+        reason = "nothing happened in the hold after the recommendation"
+        progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, reason)
+        progress.advance_replica(tx, replica.replica_id)
+    return len(due)
+
+
+def _make_one(tx: Transaction, agent: Agent) -> bool:
+    ended = sum(1 for replica in queries.list_replicas(tx, agent.agent_id) if replica.kind is ReplicaKind.MANUAL)
+    replica = make_standby(tx, agent, request_id=f"standby/{agent.epoch}/{ended + 1}", reason="manual replica mode wants one")
+    if replica is not None:
+        return True
+    notify(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        severity=Severity.WARNING,
+        kind="standby_without_image",
+        text=f"no standby of {agent.logical_agent_id} can be made: there is no good image and no base image",
+        dedupe_key=f"standby_without_image/{agent.agent_id}/{agent.epoch}",
+    )
+    return False
+
+
+def _emit(tx: Transaction, replica: Replica, kind: str, data: dict[str, Any]) -> None:
+    seconds = (tx.now - (replica.launched_at or replica.created_at)).total_seconds()
+    tx.emit(
+        kind,
+        client_id=replica.client_id,
+        agent_id=replica.agent_id,
+        instance_id=replica.instance_id,
+        data={"replica_id": replica.replica_id, "seconds": round(seconds, 3), **data},
+    )

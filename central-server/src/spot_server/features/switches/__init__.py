@@ -1,0 +1,1 @@
+"""Moves of a workload: one saga of recorded steps, with undo."""

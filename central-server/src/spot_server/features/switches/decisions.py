@@ -1,0 +1,191 @@
+"""What a decision about a switch rests on, and what it can be: plain frozen values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from spot_server.features.switches.plans import Side
+from spot_server.words import (
+    OPEN_COMMAND_STATUSES,
+    CommandKind,
+    CommandStatus,
+    ReplicaStatus,
+    Role,
+    StepName,
+    StepStatus,
+    SwitchStatus,
+)
+
+SETTLED = frozenset({StepStatus.DONE, StepStatus.SKIPPED})
+FENCED_STATES = frozenset({"terminated", "stopped", "gone"})
+
+
+@dataclass(frozen=True, slots=True)
+class CommandView:
+    """The command of a step's present attempt."""
+
+    kind: CommandKind
+    status: CommandStatus
+    state: str | None
+    error_class: str | None
+    error_text: str
+    deadline_at: datetime | None
+    issued_at: datetime
+    finished_at: datetime | None
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether its time is over without an answer."""
+        return self.status in OPEN_COMMAND_STATUSES and self.deadline_at is not None and now > self.deadline_at
+
+
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step as recorded."""
+
+    name: StepName
+    status: StepStatus
+    attempt: int
+    intent_at: datetime | None
+    command: CommandView | None
+    undo_attempt: int
+    undo_command: CommandView | None
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchFacts:
+    """Everything that a decision about a switch rests on."""
+
+    status: SwitchStatus
+    steps: tuple[StepView, ...]
+    replica_status: ReplicaStatus | None
+    replica_reason: str
+    new_instance_id: str | None
+    old_role: Role
+    is_old_reachable: bool
+    has_handle: bool
+    has_fallback_image: bool
+    action_at: datetime | None
+    """When a notice takes the old instance away; None without a notice."""
+    now: datetime
+
+    @property
+    def is_old_doomed(self) -> bool:
+        """Whether going back to the old instance makes no sense any more."""
+        return self.action_at is not None or self.old_role is Role.TERMINATED
+
+    def step(self, name: StepName) -> StepView | None:
+        """Return the step of that name, if the plan has it."""
+        return next((step for step in self.steps if step.name is name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Give a step's command to its actor, as a new attempt."""
+
+    step: StepName
+    kind: CommandKind
+    side: Side
+    bound_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MakeReplica:
+    """Record that a replica is wanted for this switch."""
+
+    step: StepName
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The step is over: done, or skipped for a reason."""
+
+    step: StepName
+    status: StepStatus
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteNew:
+    """Run the promotion transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeginUndo:
+    """The move cannot be finished and the old side can go on: take the steps back."""
+
+    step: StepName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """The move can neither be finished nor undone by itself: a person must look."""
+
+    step: StepName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndoIssue:
+    """Give the command that takes a step back to its actor."""
+
+    step: StepName
+    kind: CommandKind
+    side: Side
+    bound_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class UndoSettle:
+    """The step is taken back, or there is nothing to take back."""
+
+    step: StepName
+
+
+@dataclass(frozen=True, slots=True)
+class UndoPromote:
+    """Run the promotion transaction backwards."""
+
+    step: StepName
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReplica:
+    """Give the new instance up."""
+
+    step: StepName
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """The new primary serves: the move is over but for the retirement of the old instance."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishUndo:
+    """Everything is taken back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing to do now."""
+
+    reason: str
+
+
+Decision = (
+    Issue
+    | MakeReplica
+    | Settle
+    | PromoteNew
+    | BeginUndo
+    | Abandon
+    | UndoIssue
+    | UndoSettle
+    | UndoPromote
+    | UndoReplica
+    | Complete
+    | FinishUndo
+    | Wait
+)

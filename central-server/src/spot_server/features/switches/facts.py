@@ -1,0 +1,64 @@
+"""Reading everything that a decision about a switch rests on, as one frozen snapshot."""
+
+from __future__ import annotations
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent
+from spot_server.features.commands import queries as command_queries
+from spot_server.features.commands.attempts import load_daemons
+from spot_server.features.commands.queries import Command
+from spot_server.features.instances.queries import load_instance
+from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.switches import queries
+from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
+from spot_server.features.switches.queries import Step, Switch
+
+
+def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
+    """Return the snapshot for `switch` as the database stands now."""
+    replica = None
+    if switch.replica_id is not None:
+        replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
+    old = load_instance(tx, agent.agent_id, switch.from_instance_id)
+    reachable = {daemon.instance_id for daemon in load_daemons(tx, agent) if daemon.is_reachable}
+    return SwitchFacts(
+        status=switch.status,
+        steps=tuple(_step_view(tx, step) for step in queries.list_steps(tx, switch.switch_id)),
+        replica_status=None if replica is None else replica.status,
+        replica_reason="" if replica is None else replica.status_reason,
+        new_instance_id=None if replica is None else replica.instance_id,
+        old_role=old.role,
+        is_old_reachable=old.instance_id in reachable,
+        has_handle=bool(switch.traffic_handles),
+        has_fallback_image=replica_queries.newest_good_image(tx, agent.agent_id) is not None,
+        action_at=switch.deadline_at,
+        now=tx.now,
+    )
+
+
+def _step_view(tx: Transaction, step: Step) -> StepView:
+    return StepView(
+        name=step.name,
+        status=step.status,
+        attempt=step.attempt,
+        intent_at=step.intent_at,
+        command=_command_view(tx, step.command_id),
+        undo_attempt=step.undo_attempt,
+        undo_command=_command_view(tx, step.undo_command_id),
+    )
+
+
+def _command_view(tx: Transaction, command_id: str | None) -> CommandView | None:
+    command: Command | None = None if command_id is None else command_queries.load_command(tx, command_id)
+    if command is None:
+        return None
+    return CommandView(
+        kind=command.kind,
+        status=command.status,
+        state=command.result.get("state"),
+        error_class=command.error_class,
+        error_text=command.error_text,
+        deadline_at=command.deadline_at,
+        issued_at=command.issued_at,
+        finished_at=command.finished_at,
+    )

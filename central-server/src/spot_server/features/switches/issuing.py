@@ -1,0 +1,186 @@
+"""Giving a step's command to its actor, and the small acts that every part of a switch shares. The caller holds the agent's row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent
+from spot_server.features.commands import ledger
+from spot_server.features.commands.actors import Assignment
+from spot_server.features.commands.attempts import assign
+from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.notifications.service import notify
+from spot_server.features.replicas.launching import owner_tags
+from spot_server.features.switches import queries
+from spot_server.features.switches.decisions import Issue
+from spot_server.features.switches.plans import STEP_SPECS, UNDO_SPECS, Side
+from spot_server.features.switches.queries import Step, Switch
+from spot_server.words import (
+    PRIORITY_DECISION,
+    PRIORITY_EMERGENCY,
+    PRIORITY_PERSON,
+    Actor,
+    CommandKind,
+    CommandStatus,
+    Severity,
+    StepName,
+    StepStatus,
+    SwitchTrigger,
+)
+
+_PRIORITY_OF_TRIGGER = {
+    SwitchTrigger.MANUAL: PRIORITY_PERSON,
+    SwitchTrigger.PROMOTION: PRIORITY_PERSON,
+    SwitchTrigger.AUTOMATIC: PRIORITY_DECISION,
+    SwitchTrigger.NOTICE: PRIORITY_EMERGENCY,
+    SwitchTrigger.FAILOVER: PRIORITY_EMERGENCY,
+}
+
+
+def load_step(tx: Transaction, switch: Switch, name: StepName) -> Step:
+    """Return one step of the switch's plan."""
+    return next(step for step in queries.list_steps(tx, switch.switch_id) if step.name is name)
+
+
+def issue_step(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -> bool:
+    """Record the intent and give the command to its actor; False when nobody can be asked now."""
+    step = load_step(tx, switch, decision.step)
+    values: dict[str, Any] = {"status": StepStatus.RUNNING}
+    if step.intent_at is None:
+        values["intent_at"] = tx.now
+        emit_step(tx, switch, "step_started", decision.step, {})
+    chosen = choose_step_actor(tx, agent, switch, decision.step, decision.side, target=_target(switch, decision.step))
+    if chosen is None:
+        queries.update_step(tx, switch.switch_id, decision.step, **values)
+        return False
+    ledger.give_up(tx, step.command_id, status=CommandStatus.EXPIRED, reason="a new attempt takes its place")
+    attempt = step.attempt + 1
+    deadline_at = tx.now + timedelta(seconds=decision.bound_seconds + tx.policy.command_margin_seconds)
+    order = Order(
+        kind=decision.kind,
+        step=decision.step,
+        request_id=f"switch/{switch.switch_id}/{decision.step}/{attempt}",
+        payload=_payload(agent, switch, decision.kind, decision.bound_seconds),
+        deadline_at=deadline_at,
+    )
+    command_id = issue_order(tx, agent, switch, chosen, order)
+    values |= {
+        "attempt": attempt,
+        "actor": chosen.actor,
+        "actor_instance_id": chosen.instance_id,
+        "command_id": command_id,
+        "deadline_at": deadline_at,
+    }
+    queries.update_step(tx, switch.switch_id, decision.step, **values)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command of a switch, before it is given to anyone."""
+
+    kind: CommandKind
+    step: StepName
+    request_id: str
+    payload: dict[str, Any]
+    deadline_at: datetime
+
+
+def issue_order(tx: Transaction, agent: Agent, switch: Switch, chosen: Assignment, order: Order) -> str:
+    """Queue the command for the party that was chosen, as urgent as the switch is, and return its id."""
+    return ledger.issue(
+        tx,
+        NewCommand(
+            client_id=agent.client_id,
+            agent_id=agent.agent_id,
+            instance_id=chosen.instance_id,
+            actor=chosen.actor,
+            request_id=order.request_id,
+            kind=order.kind,
+            priority=_PRIORITY_OF_TRIGGER[switch.trigger],
+            epoch=agent.epoch,
+            payload=order.payload,
+            deadline_at=order.deadline_at,
+            switch_id=switch.switch_id,
+            step=order.step,
+        ),
+    )
+
+
+def _target(switch: Switch, step: StepName) -> str:
+    if step is StepName.TRAFFIC:
+        return switch.to_instance_id or ""
+    return switch.from_instance_id
+
+
+def choose_step_actor(
+    tx: Transaction, agent: Agent, switch: Switch, step: StepName, side: Side, *, target: str, is_undo: bool = False
+) -> Assignment | None:
+    """Return who carries out a step (or its undo) on or for the instance `target`; None when nobody can now."""
+    if side is Side.OLD:
+        return Assignment(Actor.DAEMON, switch.from_instance_id)
+    if side is Side.NEW:
+        return None if switch.to_instance_id is None else Assignment(Actor.DAEMON, switch.to_instance_id)
+    spec = UNDO_SPECS[step] if is_undo else STEP_SPECS[step]
+    act = spec.act
+    if act is None:
+        # Only the undo of START leaves its side for this: the other side terminates and testifies.
+        return Assignment(Actor.DAEMON, switch.from_instance_id)
+    return assign(tx, agent, act, target)
+
+
+def _payload(agent: Agent, switch: Switch, kind: CommandKind, bound_seconds: float) -> dict[str, Any]:
+    match kind:
+        case CommandKind.CREATE_IMAGE:
+            return {
+                "instance_id": switch.from_instance_id,
+                "image_name": f"spot-optimizer-{agent.logical_agent_id[:60]}-{switch.switch_id}",
+                "no_reboot": True,
+                "tags": owner_tags(agent, switch_id=switch.switch_id),
+                "wait_seconds": bound_seconds,
+            }
+        case CommandKind.MOVE_ADDRESS:
+            return {
+                "allocation_id": switch.traffic_handles[0]["allocation_id"],
+                "instance_id": switch.to_instance_id,
+                "allow_reassociation": True,
+                "wait_seconds": bound_seconds,
+            }
+        case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
+            return {"instance_id": switch.from_instance_id}
+        case CommandKind.START_SERVING:
+            return {"epoch": agent.epoch, "bound_seconds": bound_seconds}
+        case _:
+            return {"bound_seconds": bound_seconds}
+
+
+def tell_end(tx: Transaction, agent: Agent, switch: Switch, severity: Severity, kind: str, text: str) -> None:
+    """Notify the client of how a switch ended."""
+    notify(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        severity=severity,
+        kind=kind,
+        text=text,
+        dedupe_key=f"{kind}/{switch.switch_id}",
+    )
+
+
+def emit_step(tx: Transaction, switch: Switch, kind: str, name: StepName, data: dict[str, Any]) -> None:
+    """Add a step's event to the client's log."""
+    tx.emit(
+        kind,
+        client_id=switch.client_id,
+        agent_id=switch.agent_id,
+        instance_id=switch.to_instance_id or switch.from_instance_id,
+        data={"switch_id": switch.switch_id, "step": name, "trigger": switch.trigger, **data},
+    )
+
+
+def moment(text: object) -> datetime | None:
+    """Parse a time from a command's result; None when there is none."""
+    return datetime.fromisoformat(text) if isinstance(text, str) else None

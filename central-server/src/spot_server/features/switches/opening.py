@@ -1,0 +1,216 @@
+"""Beginning a move: the checks, the plan, the rows. The caller holds the agent's row."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.errors import MoveRefused, NoImage, StateConflict, SwitchInProgress
+from spot_server.features.agents.queries import Agent
+from spot_server.features.instances.queries import Instance, primary_of
+from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.launching import choose_image, rank_places, wish_of
+from spot_server.features.replicas.placement import Ranking
+from spot_server.features.replicas.queries import Replica
+from spot_server.features.switches import queries
+from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
+from spot_server.features.switches.queries import Switch
+from spot_server.words import Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a move would do, shown before anything is touched."""
+
+    steps: tuple[StepName, ...]
+    ranking: Ranking
+    takes_image: bool
+    image_id: str | None
+    loses_writes_since: datetime | None
+    """Writes after this moment would be lost; None when none are, or when the agent is stateless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a new switch starts from."""
+
+    trigger: SwitchTrigger
+    request_id: str
+    initiated_by: str
+    steps: tuple[StepName, ...]
+    primary: Instance
+    replica: Replica | None = None
+    target: dict[str, Any] = field(default_factory=dict)
+    image_id: str | None = None
+    interruption_event_id: str | None = None
+    deadline_at: datetime | None = None
+
+
+def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Preview:
+    """Say where a move to `target` (mode, instance_type, az_id, each optional) would go and what it would take.
+
+    Raises MoveRefused with every rejected place and why, or NoImage.
+    """
+    primary = _movable_primary(tx, agent)
+    ranking = rank_places(tx, agent, wish_of(primary, is_standby=False, target=target, excluded=[]), primary.product)
+    if not ranking.suitable:
+        reasons = [{"place": refusal.place.key, "reason": refusal.reason} for refusal in ranking.refused]
+        raise MoveRefused("no place fits this request", refused=reasons)
+    takes_image = agent.create_snapshot_on_switch or agent.carry is Carry.IMAGE_AFTER_QUIESCE
+    image = choose_image(tx, agent, primary)
+    if not takes_image and image is None:
+        raise NoImage("snapshots on switch are off, and there is neither a good image nor a base image", agent_id=agent.agent_id)
+    return Preview(
+        steps=plan_switch(agent.carry, takes_image=takes_image),
+        ranking=ranking,
+        takes_image=takes_image,
+        image_id=None if takes_image or image is None else image.image_id,
+        loses_writes_since=None,
+    )
+
+
+def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
+    """Store a new switch; SwitchInProgress, naming the one that runs, when the agent is already being moved."""
+    running = queries.active_switch(tx, agent.agent_id)
+    if running is not None:
+        raise SwitchInProgress(f"switch {running.switch_id} is {running.status}", switch_id=running.switch_id)
+    replica = opening.replica
+    switch = Switch(
+        switch_id=str(uuid.uuid4()),
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        active_key=agent.agent_id,
+        request_id=opening.request_id,
+        trigger=opening.trigger,
+        status=SwitchStatus.RUNNING,
+        initiated_by=opening.initiated_by,
+        carry=agent.carry,
+        traffic_handles=agent.traffic_handles,
+        from_instance_id=opening.primary.instance_id,
+        from_instance_type=opening.primary.instance_type,
+        from_az_id=opening.primary.az_id,
+        from_mode=opening.primary.mode,
+        to_instance_id=None if replica is None else replica.instance_id,
+        to_instance_type=opening.target.get("instance_type"),
+        to_az_id=opening.target.get("az_id"),
+        to_mode=Mode(opening.target["mode"]) if opening.target.get("mode") else None,
+        replica_id=None if replica is None else replica.replica_id,
+        image_id=opening.image_id,
+        interruption_event_id=opening.interruption_event_id,
+        deadline_at=opening.deadline_at,
+        epoch_before=agent.epoch,
+        epoch_after=None,
+        failed_step=None,
+        failure=None,
+        initiated_at=tx.now,
+        ami_created_at=None,
+        instance_launched_at=None if replica is None else replica.launched_at,
+        instance_ready_at=None if replica is None else replica.ready_at,
+        quiesced_at=None,
+        serving_at=None,
+        retire_at=None,
+        old_terminated_at=None,
+        completed_at=None,
+        downtime_ms=None,
+        timing={},
+        version=1,
+    )
+    queries.insert_switch(tx, switch, opening.steps)
+    data = {
+        "switch_id": switch.switch_id,
+        "trigger": switch.trigger,
+        "from": f"{switch.from_mode}/{switch.from_instance_type}/{switch.from_az_id}",
+        "target": opening.target,
+        "replica_id": switch.replica_id,
+        "steps": list(opening.steps),
+    }
+    tx.emit(
+        "switch_started",
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        instance_id=switch.from_instance_id,
+        data=data,
+    )
+    return switch
+
+
+def planned_opening(
+    tx: Transaction, agent: Agent, *, target: dict[str, Any], request_id: str, initiated_by: str, trigger: SwitchTrigger
+) -> Opening:
+    """Prepare a planned move to a new instance; raises as `preview_switch` does, and StateConflict for an agent that is disabled."""
+    if not agent.enabled:
+        raise StateConflict("the agent is disabled: it is observed, and not moved", agent_id=agent.agent_id)
+    preview = preview_switch(tx, agent, target)
+    return Opening(
+        trigger=trigger,
+        request_id=request_id,
+        initiated_by=initiated_by,
+        steps=preview.steps,
+        primary=_movable_primary(tx, agent),
+        target=target,
+        image_id=preview.image_id,
+    )
+
+
+def promotion_opening(
+    tx: Transaction, agent: Agent, replica: Replica, *, request_id: str, initiated_by: str, accepts_loss: bool
+) -> Opening:
+    """Prepare a handover to a replica that is ready; MoveRefused when writes would be lost and nobody accepted that."""
+    if replica.status is not ReplicaStatus.READY:
+        raise MoveRefused(f"replica {replica.replica_id} is {replica.status}, not ready", replica_status=replica.status)
+    lost_since = loss_window_start(tx, agent, replica.image_id)
+    if lost_since is not None and not accepts_loss:
+        raise MoveRefused(
+            f"everything written since {lost_since.isoformat()} would be lost; say accept_data_loss to go on",
+            loses_writes_since=lost_since.isoformat(),
+        )
+    return Opening(
+        trigger=SwitchTrigger.PROMOTION,
+        request_id=request_id,
+        initiated_by=initiated_by,
+        steps=plan_promotion(),
+        primary=_movable_primary(tx, agent),
+        replica=replica,
+        image_id=replica.image_id,
+    )
+
+
+def rescue_opening(primary: Instance, replica: Replica | None, *, event_id: str, image_id: str | None, action_at: datetime) -> Opening:
+    """Prepare the move that a notice forces: to the replica that is there, or to one that is still to be launched."""
+    is_ready = replica is not None and replica.status is ReplicaStatus.READY
+    return Opening(
+        trigger=SwitchTrigger.NOTICE,
+        request_id=f"notice/{event_id}",
+        initiated_by="notice",
+        steps=plan_promotion() if is_ready else plan_rescue(),
+        primary=primary,
+        replica=replica,
+        image_id=image_id if replica is None else replica.image_id,
+        interruption_event_id=event_id,
+        deadline_at=action_at,
+    )
+
+
+def loss_window_start(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
+    """Return the moment after which writes are not in the image; None for a stateless agent, which has none to lose."""
+    if agent.carry is Carry.STATELESS or image_id is None:
+        return None
+    image = replica_queries.find_image(tx, agent.agent_id, image_id)
+    return agent.created_at if image is None else image.started_at
+
+
+def _movable_primary(tx: Transaction, agent: Agent) -> Instance:
+    if agent.is_deleted:
+        raise StateConflict("the agent is deleted", agent_id=agent.agent_id)
+    primary = primary_of(tx, agent.agent_id)
+    if primary is None:
+        raise MoveRefused("the agent has no primary instance now")
+    if primary.mode is Mode.UNKNOWN:
+        raise MoveRefused(
+            "metadata and the EC2 API disagree about the primary's mode; no move is made before that is cleared",
+            mode_evidence=primary.mode_evidence,
+        )
+    return primary

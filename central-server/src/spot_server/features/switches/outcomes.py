@@ -1,0 +1,189 @@
+"""What a step that is over brings: results noted, the replica made, the promotion run. The caller holds the agent's row."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.commands import ledger
+from spot_server.features.commands import queries as command_queries
+from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.commands.queries import Command
+from spot_server.features.instances.queries import primary_of
+from spot_server.features.instances.service import promote
+from spot_server.features.replicas import progress as replica_progress
+from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.launching import choose_image
+from spot_server.features.replicas.progress import NewReplica
+from spot_server.features.replicas.queries import AgentImage
+from spot_server.features.replicas.termination import note_terminated
+from spot_server.features.switches import queries
+from spot_server.features.switches.decisions import Settle
+from spot_server.features.switches.issuing import emit_step, load_step, moment
+from spot_server.features.switches.queries import Switch
+from spot_server.words import (
+    PRIORITY_HOUSEKEEPING,
+    CommandKind,
+    CommandStatus,
+    ReplicaKind,
+    ReplicaStatus,
+    StepName,
+    StepStatus,
+    SwitchTrigger,
+)
+
+
+def settle_step(tx: Transaction, agent: Agent, switch: Switch, decision: Settle) -> Switch:
+    """Record that a step is over, with what it brought."""
+    step = load_step(tx, switch, decision.step)
+    command = None if step.command_id is None else command_queries.load_command(tx, step.command_id)
+    if decision.status is StepStatus.SKIPPED:
+        ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason=decision.note)
+    outcome: dict[str, Any] = {"note": decision.note} if decision.note else {}
+    is_done = decision.status is StepStatus.DONE
+    if is_done and command is not None:
+        outcome |= command.result
+    queries.update_step(
+        tx,
+        switch.switch_id,
+        decision.step,
+        status=decision.status,
+        intent_at=step.intent_at or tx.now,
+        finished_at=tx.now,
+        outcome=outcome,
+    )
+    started_at = step.intent_at or tx.now
+    data = {"status": decision.status, "note": decision.note, "seconds": round((tx.now - started_at).total_seconds(), 3)}
+    emit_step(tx, switch, "step_finished", decision.step, data)
+    return _note_results(tx, agent, switch, decision.step, command) if is_done else switch
+
+
+def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName, command: Command | None) -> Switch:
+    match name:
+        case StepName.IMAGE if command is not None:
+            return _note_image(tx, agent, switch, command)
+        case StepName.LAUNCH | StepName.BOOT if switch.replica_id is not None:
+            replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
+            return queries.update_switch(
+                tx,
+                switch,
+                to_instance_id=replica.instance_id,
+                to_instance_type=replica.instance_type,
+                to_az_id=replica.az_id,
+                to_mode=replica.mode,
+                instance_launched_at=replica.launched_at,
+                instance_ready_at=replica.ready_at,
+            )
+        case StepName.QUIESCE if command is not None:
+            return queries.update_switch(tx, switch, quiesced_at=moment(command.result.get("quiesced_at")) or tx.now)
+        case StepName.START if command is not None:
+            return queries.update_switch(tx, switch, serving_at=moment(command.result.get("serving_at")) or tx.now)
+        case StepName.FENCE if command is not None and command.result.get("state") in {"terminated", "gone"}:
+            note_terminated(tx, agent, switch.from_instance_id, reason="interrupted")
+            return switch
+        case _:
+            return switch
+
+
+def _note_image(tx: Transaction, agent: Agent, switch: Switch, command: Command) -> Switch:
+    result = command.result
+    available_at = moment(result.get("available_at")) or tx.now
+    image = AgentImage(
+        agent_id=agent.agent_id,
+        image_id=result["image_id"],
+        client_id=agent.client_id,
+        image_name=command.payload.get("image_name", ""),
+        snapshot_ids=list(result.get("snapshot_ids") or []),
+        source_instance_id=switch.from_instance_id,
+        switch_id=switch.switch_id,
+        is_good=True,
+        has_booted=False,
+        started_at=moment(result.get("started_at")) or command.issued_at,
+        available_at=available_at,
+        deregistered_at=None,
+    )
+    replica_queries.store_image(tx, image)
+    return queries.update_switch(tx, switch, image_id=image.image_id, ami_created_at=available_at)
+
+
+def make_replica(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:
+    """Record the replica that this switch needs and ask for its launch; None when there is nothing to launch from."""
+    from_primary = primary_of(tx, agent.agent_id)
+    image_id = switch.image_id
+    if image_id is None:
+        chosen = choose_image(tx, agent, from_primary)
+        image_id = None if chosen is None else chosen.image_id
+    if image_id is None:
+        return None
+    is_rescue = switch.trigger in {SwitchTrigger.NOTICE, SwitchTrigger.FAILOVER}
+    target = {"mode": switch.to_mode, "instance_type": switch.to_instance_type, "az_id": switch.to_az_id}
+    replica = replica_progress.create_replica(
+        tx,
+        agent,
+        NewReplica(
+            kind=ReplicaKind.EMERGENCY if is_rescue else ReplicaKind.SWITCH,
+            request_id=f"switch/{switch.switch_id}",
+            image_id=image_id,
+            reason=f"switch {switch.trigger}",
+            wish={key: value for key, value in target.items() if value is not None},
+            switch_id=switch.switch_id,
+            interruption_event_id=switch.interruption_event_id,
+        ),
+    )
+    queries.update_step(tx, switch.switch_id, StepName.LAUNCH, status=StepStatus.RUNNING, intent_at=tx.now)
+    emit_step(tx, switch, "step_started", StepName.LAUNCH, {})
+    image = replica_queries.find_image(tx, agent.agent_id, image_id)
+    created_at = switch.ami_created_at or (None if image is None else image.available_at)
+    return queries.update_switch(tx, switch, replica_id=replica.replica_id, image_id=image_id, ami_created_at=created_at)
+
+
+def promote_new(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:
+    """Run the promotion transaction and tell the old side; None when the agent changed meanwhile."""
+    assert switch.to_instance_id is not None  # noqa: S101 - BOOT recorded it, or the replica was ready from the start
+    replica = None
+    if switch.replica_id is not None:
+        replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
+    epoch = promote(
+        tx,
+        agent=agent,
+        new_instance_id=switch.to_instance_id,
+        expected_epoch=agent.epoch,
+        by=switch.initiated_by,
+        reason=f"switch {switch.switch_id} ({switch.trigger})",
+    )
+    if epoch is None:
+        return None
+    if replica is not None and replica.status is ReplicaStatus.READY:
+        replica_queries.update_replica(tx, replica, status=ReplicaStatus.PROMOTED)
+    queries.update_step(
+        tx,
+        switch.switch_id,
+        StepName.PROMOTE,
+        status=StepStatus.DONE,
+        intent_at=tx.now,
+        finished_at=tx.now,
+        outcome={"epoch": epoch},
+    )
+    emit_step(tx, switch, "step_finished", StepName.PROMOTE, {"status": StepStatus.DONE, "seconds": 0.0, "epoch": epoch})
+    _demote_old(tx, load_agent(tx, agent.agent_id), switch)
+    return queries.update_switch(tx, switch, epoch_after=epoch)
+
+
+def _demote_old(tx: Transaction, agent: Agent, switch: Switch) -> None:
+    """Tell the old daemon at once that it is no longer primary; nothing waits for its answer."""
+    ledger.issue(
+        tx,
+        NewCommand(
+            client_id=agent.client_id,
+            agent_id=agent.agent_id,
+            instance_id=switch.from_instance_id,
+            request_id=f"switch/{switch.switch_id}/demote/{agent.epoch}",
+            kind=CommandKind.DEMOTE,
+            priority=PRIORITY_HOUSEKEEPING,
+            epoch=agent.epoch,
+            payload={"epoch": agent.epoch, "bound_seconds": tx.policy.quiesce_bound_seconds},
+            deadline_at=tx.now + timedelta(seconds=tx.policy.terminate_bound_seconds),
+        ),
+    )

@@ -1,0 +1,115 @@
+"""Which steps a move has, and what each step is: one table for doing and one for undoing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spot_server.features.commands.actors import Act
+from spot_server.policy import MovePolicy
+from spot_server.words import Carry, CommandKind, StepName
+
+HANDOVER = (
+    StepName.PREPARE,
+    StepName.QUIESCE,
+    StepName.FENCE,
+    StepName.TRAFFIC,
+    StepName.PROMOTE,
+    StepName.START,
+    StepName.RETIRE,
+)
+
+STEP_MEANINGS: dict[StepName, str] = {
+    StepName.IMAGE: "An image of the old primary is made, without a reboot, and becomes available.",
+    StepName.LAUNCH: "A new instance is launched from the image, in the best place that has capacity.",
+    StepName.BOOT: "The new instance boots, its daemon registers, and its standby check passes.",
+    StepName.PREPARE: "The standby check passes once more, just before the handover.",
+    StepName.QUIESCE: "The old primary stops writes and confirms that it serves no more.",
+    StepName.FENCE: "If the old primary did not confirm: EC2 says that it is terminated or stopped.",
+    StepName.TRAFFIC: "The traffic handle moves to the new instance.",
+    StepName.PROMOTE: "One transaction makes the new instance the PRIMARY, under a new epoch.",
+    StepName.START: "The new primary writes its start guard, starts the workload and passes its serving check.",
+    StepName.RETIRE: "The old instance waits, and is then terminated if auto-terminate is on.",
+}
+
+UNDO_MEANINGS: dict[StepName, str] = {
+    StepName.IMAGE: "Nothing: the image is kept, and cleaned up by age.",
+    StepName.LAUNCH: "The new instance is terminated.",
+    StepName.BOOT: "Nothing beyond LAUNCH.",
+    StepName.PREPARE: "Nothing.",
+    StepName.QUIESCE: "The old primary starts the workload again and passes its serving check.",
+    StepName.FENCE: "Nothing: an instance that is gone stays gone.",
+    StepName.TRAFFIC: "The traffic handle moves back to the old instance.",
+    StepName.PROMOTE: "One transaction makes the old instance the PRIMARY again, under another new epoch.",
+    StepName.START: "The new instance stops the workload and confirms; if it does not, it is terminated first.",
+    StepName.RETIRE: "Nothing: there is no undo after the old instance is gone.",
+}
+
+
+class Side(StrEnum):
+    """Whose daemon carries out a step; `by_table` leaves it to the actor table."""
+
+    OLD = "old"
+    NEW = "new"
+    BY_TABLE = "by_table"
+
+
+@dataclass(frozen=True, slots=True)
+class StepSpec:
+    """How a step is carried out by a command."""
+
+    kind: CommandKind
+    side: Side
+    bound_seconds_of: str
+    """The MovePolicy field that bounds the act itself."""
+    act: Act | None = None
+
+    def bound_seconds(self, policy: MovePolicy) -> float:
+        """Return how long the act may take."""
+        value: float = getattr(policy, self.bound_seconds_of)
+        return value
+
+
+STEP_SPECS: dict[StepName, StepSpec] = {
+    StepName.IMAGE: StepSpec(CommandKind.CREATE_IMAGE, Side.BY_TABLE, "image_bound_seconds", Act.CREATE_IMAGE),
+    StepName.PREPARE: StepSpec(CommandKind.STANDBY_CHECK, Side.NEW, "check_bound_seconds"),
+    StepName.QUIESCE: StepSpec(CommandKind.QUIESCE, Side.OLD, "quiesce_bound_seconds"),
+    StepName.FENCE: StepSpec(CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, "check_bound_seconds", Act.DESCRIBE),
+    StepName.TRAFFIC: StepSpec(CommandKind.MOVE_ADDRESS, Side.BY_TABLE, "traffic_bound_seconds", Act.MOVE_HANDLE),
+    StepName.START: StepSpec(CommandKind.START_SERVING, Side.NEW, "start_bound_seconds"),
+}
+"""The steps that are not here (launch, boot, promote, retire) are the server's own."""
+
+UNDO_SPECS: dict[StepName, StepSpec] = {
+    StepName.START: StepSpec(CommandKind.DEMOTE, Side.NEW, "quiesce_bound_seconds"),
+    StepName.TRAFFIC: StepSpec(CommandKind.MOVE_ADDRESS, Side.BY_TABLE, "traffic_bound_seconds", Act.MOVE_HANDLE),
+    StepName.QUIESCE: StepSpec(CommandKind.START_SERVING, Side.OLD, "start_bound_seconds"),
+}
+
+
+def plan_replica_steps(carry: Carry, *, takes_image: bool) -> tuple[StepName, ...]:
+    """Return the steps that lead to a ready replica, for a planned move.
+
+    `image_after_quiesce` stops the workload before the image is taken, so that nothing written is missing from it; the
+    outage is then the image's, the launch's and the boot's. A stateless agent goes on serving until the handover.
+    """
+    if carry is Carry.IMAGE_AFTER_QUIESCE:
+        return (StepName.QUIESCE, StepName.IMAGE, StepName.LAUNCH, StepName.BOOT)
+    image = (StepName.IMAGE,) if takes_image else ()
+    return (*image, StepName.LAUNCH, StepName.BOOT)
+
+
+def plan_switch(carry: Carry, *, takes_image: bool) -> tuple[StepName, ...]:
+    """Return every step of a planned move to a new instance, in order."""
+    before = plan_replica_steps(carry, takes_image=takes_image)
+    return before + tuple(step for step in HANDOVER if step not in before)
+
+
+def plan_promotion() -> tuple[StepName, ...]:
+    """Return the steps of a handover to a replica that is ready."""
+    return HANDOVER
+
+
+def plan_rescue() -> tuple[StepName, ...]:
+    """Return the steps under a notice when the replica is still to be launched, or on its way."""
+    return (StepName.LAUNCH, StepName.BOOT, *HANDOVER)

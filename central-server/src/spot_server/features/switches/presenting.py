@@ -1,0 +1,36 @@
+"""A switch as it is shown: with its steps, or as a plan that was not carried out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, jsonify
+
+from spot_server.db.runner import Transaction
+from spot_server.features.switches import queries
+from spot_server.features.switches.opening import Preview
+from spot_server.features.switches.queries import Step, Switch
+from spot_server.features.switches.schemas import PreviewAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchDetail:
+    """A switch and its steps, read in one transaction."""
+
+    switch: Switch
+    steps: list[Step]
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any column of the switch
+        """Show the switch's own members beside the steps."""
+        return getattr(self.switch, name)
+
+
+def with_steps(tx: Transaction, switch: Switch) -> SwitchDetail:
+    """Return the switch with its steps."""
+    return SwitchDetail(switch, queries.list_steps(tx, switch.switch_id))
+
+
+def preview_response(preview: Preview) -> Response:
+    """Answer a dry run: 200, where a switch that begins answers 202."""
+    return jsonify(PreviewAnswer().dump(preview))

@@ -1,0 +1,206 @@
+"""Reading and writing switches and their steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, insert, or_, select, update
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import switch_steps, switches
+from spot_server.errors import NotFound, StateConflict
+from spot_server.words import (
+    ACTIVE_SWITCH_STATUSES,
+    Actor,
+    Carry,
+    Mode,
+    StepName,
+    StepStatus,
+    SwitchStatus,
+    SwitchTrigger,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One move of one agent."""
+
+    switch_id: str
+    client_id: str
+    agent_id: str
+    active_key: str | None
+    request_id: str
+    trigger: SwitchTrigger
+    status: SwitchStatus
+    initiated_by: str
+    carry: Carry
+    traffic_handles: list[dict[str, Any]]
+    from_instance_id: str
+    from_instance_type: str
+    from_az_id: str
+    from_mode: Mode
+    to_instance_id: str | None
+    to_instance_type: str | None
+    to_az_id: str | None
+    to_mode: Mode | None
+    replica_id: str | None
+    image_id: str | None
+    interruption_event_id: str | None
+    deadline_at: datetime | None
+    epoch_before: int
+    epoch_after: int | None
+    failed_step: StepName | None
+    failure: str | None
+    initiated_at: datetime
+    ami_created_at: datetime | None
+    instance_launched_at: datetime | None
+    instance_ready_at: datetime | None
+    quiesced_at: datetime | None
+    serving_at: datetime | None
+    retire_at: datetime | None
+    old_terminated_at: datetime | None
+    completed_at: datetime | None
+    downtime_ms: int | None
+    timing: dict[str, Any]
+    version: int
+
+    @property
+    def downtime_seconds(self) -> float | None:
+        """From the old side's confirmation to the new side's serving check; None until both are known."""
+        return None if self.downtime_ms is None else self.downtime_ms / 1000
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it still moves."""
+        return self.status in ACTIVE_SWITCH_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One recorded step."""
+
+    switch_id: str
+    position: int
+    name: StepName
+    status: StepStatus
+    attempt: int
+    actor: Actor | None
+    actor_instance_id: str | None
+    command_id: str | None
+    intent_at: datetime | None
+    deadline_at: datetime | None
+    finished_at: datetime | None
+    outcome: dict[str, Any] | None
+    undo_attempt: int
+    undo_command_id: str | None
+    undo_finished_at: datetime | None
+    undo_outcome: dict[str, Any] | None
+
+
+_SWITCH_COLUMNS = [switches.c[name] for name in Switch.__dataclass_fields__]
+_STEP_COLUMNS = [switch_steps.c[name] for name in Step.__dataclass_fields__]
+
+
+def _switch(row: Row[Any]) -> Switch:
+    return Switch(**row._asdict())
+
+
+def find_switch(tx: Transaction, switch_id: str) -> Switch | None:
+    """Return the switch, or None."""
+    row = tx.execute(select(*_SWITCH_COLUMNS).where(switches.c.switch_id == switch_id)).one_or_none()
+    return None if row is None else _switch(row)
+
+
+def load_switch(tx: Transaction, switch_id: str) -> Switch:
+    """Return the switch; NotFound for an unknown one."""
+    switch = find_switch(tx, switch_id)
+    if switch is None:
+        raise NotFound(f"there is no switch {switch_id}")
+    return switch
+
+
+def find_by_request(tx: Transaction, agent_id: str, request_id: str) -> Switch | None:
+    """Return the switch that an earlier identical request began, or None."""
+    where = (switches.c.agent_id == agent_id, switches.c.request_id == request_id)
+    row = tx.execute(select(*_SWITCH_COLUMNS).where(*where)).one_or_none()
+    return None if row is None else _switch(row)
+
+
+def active_switch(tx: Transaction, agent_id: str) -> Switch | None:
+    """Return the agent's move that is under way, or None; there is at most one, by the database."""
+    row = tx.execute(select(*_SWITCH_COLUMNS).where(switches.c.active_key == agent_id)).one_or_none()
+    return None if row is None else _switch(row)
+
+
+def unfinished_switches(tx: Transaction) -> list[tuple[str, str]]:
+    """Return (agent_id, switch_id) of every switch that moves, or whose old instance waits for its retirement."""
+    retiring = and_(
+        switches.c.status == SwitchStatus.COMPLETED,
+        switch_steps.c.name == StepName.RETIRE,
+        switch_steps.c.status.in_({StepStatus.PENDING, StepStatus.RUNNING}),
+    )
+    rows = tx.execute(
+        select(switches.c.agent_id, switches.c.switch_id)
+        .join(switch_steps, switch_steps.c.switch_id == switches.c.switch_id)
+        .where(or_(switches.c.active_key.is_not(None), retiring))
+        .distinct()
+        .order_by(switches.c.agent_id)
+    )
+    return [(row.agent_id, row.switch_id) for row in rows]
+
+
+def list_switches(
+    tx: Transaction, client_id: str, *, agent_id: str | None, before: tuple[datetime, str] | None, limit: int
+) -> list[Switch]:
+    """Return up to `limit` of the client's switches, newest first; `before` is the position of the last one seen."""
+    statement = select(*_SWITCH_COLUMNS).where(switches.c.client_id == client_id)
+    if agent_id is not None:
+        statement = statement.where(switches.c.agent_id == agent_id)
+    if before is not None:
+        moment, switch_id = before
+        same_moment = and_(switches.c.initiated_at == moment, switches.c.switch_id < switch_id)
+        statement = statement.where(or_(switches.c.initiated_at < moment, same_moment))
+    ordered = statement.order_by(switches.c.initiated_at.desc(), switches.c.switch_id.desc()).limit(limit)
+    return [_switch(row) for row in tx.execute(ordered)]
+
+
+def list_steps(tx: Transaction, switch_id: str) -> list[Step]:
+    """Return the steps of a switch in order."""
+    rows = tx.execute(select(*_STEP_COLUMNS).where(switch_steps.c.switch_id == switch_id).order_by(switch_steps.c.position))
+    return [Step(**row._asdict()) for row in rows]
+
+
+def insert_switch(tx: Transaction, switch: Switch, names: tuple[StepName, ...]) -> None:
+    """Store a new switch with its planned steps."""
+    tx.execute(insert(switches).values({name: getattr(switch, name) for name in Switch.__dataclass_fields__}))
+    rows = [
+        {
+            "switch_id": switch.switch_id,
+            "position": position,
+            "name": name,
+            "status": StepStatus.PENDING,
+            "attempt": 0,
+            "undo_attempt": 0,
+        }
+        for position, name in enumerate(names, start=1)
+    ]
+    tx.execute(insert(switch_steps), rows)
+
+
+def update_switch(tx: Transaction, switch: Switch, **values: Any) -> Switch:  # noqa: ANN401 - column values
+    """Compare-and-set: change `values` if nobody changed the switch since it was read, and return it as it is now."""
+    result = tx.execute(
+        update(switches)
+        .where(switches.c.switch_id == switch.switch_id, switches.c.version == switch.version)
+        .values(**values, version=switch.version + 1)
+    )
+    if result.rowcount != 1:
+        raise StateConflict(f"switch {switch.switch_id} changed meanwhile")
+    return load_switch(tx, switch.switch_id)
+
+
+def update_step(tx: Transaction, switch_id: str, name: StepName, **values: Any) -> None:  # noqa: ANN401 - column values
+    """Change one step; the caller holds the agent's row."""
+    tx.execute(update(switch_steps).where(switch_steps.c.switch_id == switch_id, switch_steps.c.name == name).values(**values))

@@ -1,0 +1,145 @@
+"""Switches on the wire."""
+
+from __future__ import annotations
+
+from marshmallow import fields
+
+from spot_server.http.fields import BoundedText, ChoiceText, StrictBoolean, UtcMoment
+from spot_server.http.schemas import AnswerSchema, PageQuery, StrictSchema, TolerantSchema
+from spot_server.words import Mode
+
+
+class SwitchTargetSchema(StrictSchema):
+    """Where to: each member narrows the choice; the cheapest suitable place of what is left is taken."""
+
+    mode = ChoiceText([Mode.SPOT, Mode.ON_DEMAND], metadata={"description": "spot or on_demand; left out: spot first."})
+    instance_type = BoundedText(least=1, most=64)
+    az_id = BoundedText(least=1, most=32, metadata={"description": "An AZ id such as use1-az1, not an AZ name."})
+
+
+class SwitchRequestSchema(StrictSchema):
+    """A planned move."""
+
+    request_id = BoundedText(required=True, least=1, metadata={"description": "Makes the request repeatable."})
+    target = fields.Nested(SwitchTargetSchema, load_default=dict)
+    dry_run = StrictBoolean(load_default=False, metadata={"description": "Show the plan and touch nothing."})
+
+
+class OfferAnswer(AnswerSchema):
+    """A place that fits, with its price."""
+
+    mode = fields.String(attribute="place.mode", required=True)
+    instance_type = fields.String(attribute="place.instance_type", required=True)
+    az_id = fields.String(attribute="place.az_id", required=True)
+    usd_per_hour = fields.Decimal(as_string=True, allow_none=True, required=True)
+
+
+class RefusalAnswer(AnswerSchema):
+    """A place that does not fit, and why."""
+
+    mode = fields.String(attribute="place.mode", required=True)
+    instance_type = fields.String(attribute="place.instance_type", required=True)
+    az_id = fields.String(attribute="place.az_id", required=True)
+    reason = fields.String(required=True)
+
+
+class PreviewAnswer(AnswerSchema):
+    """What a move would do."""
+
+    steps = fields.List(fields.String(), required=True)
+    takes_image = fields.Boolean(required=True)
+    image_id = fields.String(allow_none=True, required=True)
+    loses_writes_since = UtcMoment(allow_none=True, required=True)
+    suitable = fields.List(fields.Nested(OfferAnswer), attribute="ranking.suitable", required=True)
+    refused = fields.List(fields.Nested(RefusalAnswer), attribute="ranking.refused", required=True)
+
+
+class SwitchAnswer(AnswerSchema):
+    """One move, with the five times."""
+
+    switch_id = fields.String(required=True)
+    agent_id = fields.String(required=True)
+    request_id = fields.String(required=True)
+    trigger = fields.String(required=True)
+    status = fields.String(required=True)
+    initiated_by = fields.String(required=True)
+    carry = fields.String(required=True)
+    from_instance_id = fields.String(required=True)
+    from_instance_type = fields.String(required=True)
+    from_az_id = fields.String(required=True)
+    from_mode = fields.String(required=True)
+    to_instance_id = fields.String(allow_none=True, required=True)
+    to_instance_type = fields.String(allow_none=True, required=True)
+    to_az_id = fields.String(allow_none=True, required=True)
+    to_mode = fields.String(allow_none=True, required=True)
+    replica_id = fields.String(allow_none=True, required=True)
+    image_id = fields.String(allow_none=True, required=True)
+    interruption_event_id = fields.String(allow_none=True, required=True)
+    deadline_at = UtcMoment(allow_none=True, required=True)
+    epoch_before = fields.Integer(required=True)
+    epoch_after = fields.Integer(allow_none=True, required=True)
+    failed_step = fields.String(allow_none=True, required=True)
+    failure = fields.String(allow_none=True, required=True)
+    initiated_at = UtcMoment(required=True)
+    ami_created_at = UtcMoment(allow_none=True, required=True)
+    instance_launched_at = UtcMoment(allow_none=True, required=True)
+    instance_ready_at = UtcMoment(allow_none=True, required=True)
+    old_terminated_at = UtcMoment(allow_none=True, required=True)
+    quiesced_at = UtcMoment(allow_none=True, required=True)
+    serving_at = UtcMoment(allow_none=True, required=True)
+    retire_at = UtcMoment(allow_none=True, required=True)
+    completed_at = UtcMoment(allow_none=True, required=True)
+    downtime_seconds = fields.Float(
+        allow_none=True,
+        required=True,
+        metadata={"description": "From the old side's confirmation to the new side's serving check, as the daemons saw it."},
+    )
+    timing = fields.Dict(required=True)
+
+
+class StepAnswer(AnswerSchema):
+    """One recorded step."""
+
+    position = fields.Integer(required=True)
+    name = fields.String(required=True)
+    status = fields.String(required=True)
+    attempt = fields.Integer(required=True)
+    actor = fields.String(allow_none=True, required=True)
+    actor_instance_id = fields.String(allow_none=True, required=True)
+    command_id = fields.String(allow_none=True, required=True)
+    intent_at = UtcMoment(allow_none=True, required=True)
+    deadline_at = UtcMoment(allow_none=True, required=True)
+    finished_at = UtcMoment(allow_none=True, required=True)
+    outcome = fields.Dict(allow_none=True, required=True)
+    undo_attempt = fields.Integer(required=True)
+    undo_finished_at = UtcMoment(allow_none=True, required=True)
+
+
+class SwitchDetailAnswer(SwitchAnswer):
+    """One move with its steps."""
+
+    steps = fields.List(fields.Nested(StepAnswer), required=True)
+
+
+class SwitchHistoryQuery(PageQuery):
+    """Which moves to list."""
+
+    agent_id = BoundedText(most=36, load_default=None)
+
+
+class TimingSchema(TolerantSchema):
+    """The five times as a daemon saw them."""
+
+    initiated_at = UtcMoment(allow_none=True)
+    ami_created_at = UtcMoment(allow_none=True)
+    instance_launched_at = UtcMoment(allow_none=True)
+    instance_ready_at = UtcMoment(allow_none=True)
+    old_terminated_at = UtcMoment(allow_none=True)
+
+
+class SwitchReportSchema(TolerantSchema):
+    """A daemon's report of a move."""
+
+    switch_id = BoundedText(required=True, least=1, most=36)
+    timing = fields.Nested(TimingSchema, load_default=dict)
+    detail = fields.Dict(keys=fields.String(), load_default=dict)

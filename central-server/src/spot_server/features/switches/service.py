@@ -1,0 +1,164 @@
+"""The use cases of switches. Each takes the agent's row first and may be repeated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.errors import MoveRefused, NotFound, RequestIdReused, StateConflict
+from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
+from spot_server.features.audit.service import record
+from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.switches import opening, queries
+from spot_server.features.switches.driving import drive
+from spot_server.features.switches.opening import Preview
+from spot_server.features.switches.queries import Switch
+from spot_server.features.switches.retirement import advance_retirement
+from spot_server.http.schemas import Page, moment_position, page_of, read_moment_cursor
+from spot_server.words import StepName, StepStatus, SwitchStatus, SwitchTrigger
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchRequest:
+    """What a person asked for. `target` holds mode, instance_type, az_id, each only if it was said."""
+
+    request_id: str
+    target: dict[str, Any]
+    user_id: str
+
+
+def request_switch(tx: Transaction, client_id: str, agent_id: str, request: SwitchRequest) -> Switch:
+    """Begin a planned move; the same request again returns the same switch.
+
+    Raises SwitchInProgress, MoveRefused, NoImage, StateConflict, or RequestIdReused for another target under the same request_id.
+    """
+    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    earlier = queries.find_by_request(tx, agent_id, request.request_id)
+    if earlier is not None:
+        if earlier.timing.get("requested_target", {}) != request.target:
+            raise RequestIdReused(f"request_id {request.request_id!r} began switch {earlier.switch_id}")
+        return earlier
+    planned = opening.planned_opening(
+        tx,
+        agent,
+        target=request.target,
+        request_id=request.request_id,
+        initiated_by=request.user_id,
+        trigger=SwitchTrigger.MANUAL,
+    )
+    switch = opening.open_switch(tx, agent, planned)
+    switch = queries.update_switch(tx, switch, timing={"requested_target": request.target})
+    _audit(tx, agent, switch, request.user_id, "switch.requested", request.request_id)
+    return drive(tx, agent, switch)
+
+
+def preview(tx: Transaction, client_id: str, agent_id: str, target: dict[str, Any]) -> Preview:
+    """Say what a switch would do, and touch nothing."""
+    return opening.preview_switch(tx, find_agent_of_client(tx, client_id, agent_id), target)
+
+
+def request_promotion(
+    tx: Transaction,
+    client_id: str,
+    agent_id: str,
+    replica_id: str,
+    *,
+    request_id: str,
+    user_id: str,
+    accepts_loss: bool,
+) -> Switch:
+    """Begin a handover to a ready replica; the same request again returns the same switch."""
+    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    earlier = queries.find_by_request(tx, agent_id, request_id)
+    if earlier is not None:
+        if earlier.replica_id != replica_id:
+            raise RequestIdReused(f"request_id {request_id!r} began switch {earlier.switch_id}")
+        return earlier
+    replica = replica_queries.load_replica(tx, agent_id, replica_id)
+    planned = opening.promotion_opening(tx, agent, replica, request_id=request_id, initiated_by=user_id, accepts_loss=accepts_loss)
+    switch = opening.open_switch(tx, agent, planned)
+    _audit(tx, agent, switch, user_id, "replica.promotion_requested", request_id)
+    return drive(tx, agent, switch)
+
+
+def cancel(tx: Transaction, client_id: str, agent_id: str, switch_id: str, *, user_id: str) -> Switch:
+    """Take a move back while the new instance is not yet PRIMARY; MoveRefused after that, or under a notice."""
+    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    switch = find_switch_of_agent(tx, agent, switch_id)
+    if switch.status is SwitchStatus.ROLLING_BACK:
+        return switch
+    if switch.status is not SwitchStatus.RUNNING:
+        raise StateConflict(f"switch {switch_id} is {switch.status}", switch_status=switch.status)
+    promoted = any(step.name is StepName.PROMOTE and step.status is StepStatus.DONE for step in queries.list_steps(tx, switch_id))
+    if promoted or switch.deadline_at is not None:
+        reason = "the new instance is the primary already" if promoted else "the old instance is being taken away"
+        raise MoveRefused(reason, switch_id=switch_id)
+    cancelled = queries.update_switch(tx, switch, status=SwitchStatus.ROLLING_BACK, failure=f"cancelled by {user_id}", failed_step=None)
+    _audit(tx, agent, cancelled, user_id, "switch.cancelled", None)
+    return drive(tx, agent, cancelled)
+
+
+def advance_switch(tx: Transaction, switch_id: str) -> None:
+    """Take every step that can be taken now; harmless when there is none. Used after each answer and by the sweep."""
+    seen = queries.find_switch(tx, switch_id)
+    if seen is None:
+        return
+    agent = load_agent(tx, seen.agent_id, for_update=True)
+    switch = queries.load_switch(tx, switch_id)
+    if switch.is_active:
+        switch = drive(tx, agent, switch)
+    if switch.status is SwitchStatus.COMPLETED:
+        advance_retirement(tx, load_agent(tx, agent.agent_id), switch)
+
+
+def advance_switch_of_agent(tx: Transaction, agent_id: str) -> None:
+    """Advance the agent's active move, if there is one."""
+    switch = queries.active_switch(tx, agent_id)
+    if switch is not None:
+        advance_switch(tx, switch.switch_id)
+
+
+def find_switch_of_agent(tx: Transaction, agent: Agent, switch_id: str) -> Switch:
+    """Return the agent's switch; the same NotFound for another agent's as for an unknown one."""
+    switch = queries.find_switch(tx, switch_id)
+    if switch is None or switch.agent_id != agent.agent_id:
+        raise NotFound(f"there is no switch {switch_id}")
+    return switch
+
+
+def read_switch(tx: Transaction, client_id: str, agent_id: str, switch_id: str) -> Switch:
+    """Return one switch of the client's agent."""
+    return find_switch_of_agent(tx, find_agent_of_client(tx, client_id, agent_id), switch_id)
+
+
+def list_history(tx: Transaction, client_id: str, *, agent_id: str | None, limit: int, cursor: str | None) -> Page[Switch]:
+    """Return the client's switches, newest first, of one agent or of all."""
+    rows = queries.list_switches(tx, client_id, agent_id=agent_id, before=read_moment_cursor(cursor), limit=limit + 1)
+    return page_of(rows, limit=limit, position=lambda row: moment_position(row.initiated_at, row.switch_id))
+
+
+def merge_report(tx: Transaction, agent_id: str, switch_id: str, timing: dict[str, Any], detail: dict[str, Any]) -> Switch:
+    """Take a daemon's times of a switch: the server fills in only what it does not know yet, and keeps the document."""
+    agent = load_agent(tx, agent_id, for_update=True)
+    switch = find_switch_of_agent(tx, agent, switch_id)
+    times = ("ami_created_at", "instance_launched_at", "instance_ready_at", "old_terminated_at")
+    missing = {name: timing[name] for name in times if timing.get(name) is not None and getattr(switch, name) is None}
+    kept = {name: value.isoformat() for name, value in timing.items() if value is not None}
+    document = {**switch.timing, "daemon_report": {"timing": kept, "detail": detail}}
+    return queries.update_switch(tx, switch, timing=document, **missing)
+
+
+def _audit(tx: Transaction, agent: Agent, switch: Switch, user_id: str, action: str, request_id: str | None) -> None:
+    record(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        instance_id=switch.from_instance_id,
+        user_id=user_id,
+        action=action,
+        reason=switch.failure or "",
+        pre_state={"epoch": agent.epoch},
+        post_state={"switch_id": switch.switch_id, "status": switch.status, "target": switch.timing.get("requested_target")},
+        request_id=request_id,
+    )

@@ -1,0 +1,148 @@
+"""Taking a switch back, step by step. The caller holds the agent's row."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent
+from spot_server.features.commands import ledger
+from spot_server.features.commands import queries as command_queries
+from spot_server.features.instances.service import promote
+from spot_server.features.replicas import progress as replica_progress
+from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.rules import ReplicaEvent
+from spot_server.features.switches import queries
+from spot_server.features.switches.decisions import FinishUndo, UndoIssue, UndoPromote, UndoReplica, UndoSettle
+from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, issue_order, load_step
+from spot_server.features.switches.queries import Switch
+from spot_server.words import CommandKind, CommandStatus, StepName, StepStatus, SwitchStatus
+
+UndoDecision = UndoIssue | UndoSettle | UndoPromote | UndoReplica | FinishUndo
+
+
+def apply_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoDecision) -> bool:
+    """Carry out one decision of a move that is taken back; False when nothing more can be done now."""
+    match decision:
+        case UndoIssue():
+            return issue_undo(tx, agent, switch, decision)
+        case UndoSettle(step):
+            settle_undo(tx, switch, step)
+        case UndoPromote(step):
+            if not undo_promote(tx, agent, switch):
+                return False
+            settle_undo(tx, switch, step)
+        case UndoReplica(step):
+            undo_replica(tx, agent, switch)
+            settle_undo(tx, switch, step)
+        case FinishUndo():
+            finish_undo(tx, switch)
+    return True
+
+
+def finish_undo(tx: Transaction, switch: Switch) -> None:
+    """Everything is taken back: a person's wish ends as cancelled, a failure as rolled back."""
+    status = SwitchStatus.CANCELLED if switch.failed_step is None else SwitchStatus.ROLLED_BACK
+    done = queries.update_switch(tx, switch, status=status, active_key=None, completed_at=tx.now)
+    data = {
+        "switch_id": done.switch_id,
+        "trigger": done.trigger,
+        "failure": done.failure,
+        "seconds": round((tx.now - done.initiated_at).total_seconds(), 3),
+    }
+    tx.emit(
+        f"switch_{status}",
+        client_id=done.client_id,
+        agent_id=done.agent_id,
+        instance_id=done.from_instance_id,
+        data=data,
+    )
+
+
+def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssue) -> bool:
+    """Give the command that takes a step back to its actor; False when nobody can be asked now."""
+    step = load_step(tx, switch, decision.step)
+    if step.undo_attempt == 0:
+        # The act may be under way or done: whatever it did, the undo comes after it.
+        ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
+    target = switch.to_instance_id if decision.step is StepName.START else switch.from_instance_id
+    chosen = choose_step_actor(tx, agent, switch, decision.step, decision.side, target=target or "", is_undo=True)
+    if chosen is None:
+        queries.update_step(tx, switch.switch_id, decision.step, status=StepStatus.UNDOING)
+        return False
+    ledger.give_up(tx, step.undo_command_id, status=CommandStatus.EXPIRED, reason="a new attempt takes its place")
+    attempt = step.undo_attempt + 1
+    order = Order(
+        kind=decision.kind,
+        step=decision.step,
+        request_id=f"switch/{switch.switch_id}/{decision.step}/undo/{attempt}",
+        payload=_undo_payload(agent, switch, decision),
+        deadline_at=tx.now + timedelta(seconds=decision.bound_seconds + tx.policy.command_margin_seconds),
+    )
+    command_id = issue_order(tx, agent, switch, chosen, order)
+    queries.update_step(
+        tx,
+        switch.switch_id,
+        decision.step,
+        status=StepStatus.UNDOING,
+        undo_attempt=attempt,
+        undo_command_id=command_id,
+    )
+    return True
+
+
+def _undo_payload(agent: Agent, switch: Switch, decision: UndoIssue) -> dict[str, Any]:
+    match decision.kind:
+        case CommandKind.MOVE_ADDRESS:
+            return {
+                "allocation_id": switch.traffic_handles[0]["allocation_id"],
+                "instance_id": switch.from_instance_id,
+                "allow_reassociation": True,
+                "wait_seconds": decision.bound_seconds,
+            }
+        case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
+            return {"instance_id": switch.to_instance_id}
+        case _:
+            return {"epoch": agent.epoch, "bound_seconds": decision.bound_seconds}
+
+
+def undo_promote(tx: Transaction, agent: Agent, switch: Switch) -> bool:
+    """Make the old instance the PRIMARY again under another epoch; False when the agent changed meanwhile."""
+    epoch = promote(
+        tx,
+        agent=agent,
+        new_instance_id=switch.from_instance_id,
+        expected_epoch=agent.epoch,
+        by="system",
+        reason=f"switch {switch.switch_id} is taken back: {switch.failure}",
+        undo=True,
+    )
+    if epoch is None:
+        return False
+    if switch.replica_id is not None:
+        replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
+        replica_progress.end_replica(tx, agent, replica, ReplicaEvent.RESTORED, f"its handover was undone: {switch.failure}")
+    pending = command_queries.find_by_request(tx, agent.agent_id, f"switch/{switch.switch_id}/demote/{switch.epoch_after}")
+    if pending is not None:
+        ledger.give_up(tx, pending.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
+    return True
+
+
+def undo_replica(tx: Transaction, agent: Agent, switch: Switch) -> None:
+    """Give up the instance that this switch made."""
+    if switch.replica_id is None:
+        return
+    replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
+    if replica.is_live:
+        replica = replica_progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, f"its switch was taken back: {switch.failure}")
+    replica_progress.advance_replica(tx, replica.replica_id)
+
+
+def settle_undo(tx: Transaction, switch: Switch, name: StepName) -> None:
+    """Record that a step is taken back."""
+    step = load_step(tx, switch, name)
+    if step.undo_attempt == 0:
+        ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
+    queries.update_step(tx, switch.switch_id, name, status=StepStatus.UNDONE, undo_finished_at=tx.now)
+    emit_step(tx, switch, "step_undone", name, {})

@@ -1,0 +1,49 @@
+"""The durations and bounds that decisions rest on, as one frozen value, so that rules and tests name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MovePolicy:
+    """How long each part of a move may take, and when a daemon counts as reachable. Real defaults; a demo compresses them and says so."""
+
+    daemon_fresh_seconds: float = 75.0
+    """A daemon heard from within this is given work. Two heartbeats of 30 s and a margin."""
+
+    image_bound_seconds: float = 1200.0
+    """CreateImage to available. Images of root volumes take 2-8 minutes; large ones longer."""
+
+    launch_bound_seconds: float = 120.0
+    """RunInstances asked for, to its answer recorded."""
+
+    boot_bound_seconds: float = 900.0
+    """Instance launched, to its standby check passed."""
+
+    check_bound_seconds: float = 60.0
+    quiesce_bound_seconds: float = 30.0
+    traffic_bound_seconds: float = 120.0
+    start_bound_seconds: float = 120.0
+    terminate_bound_seconds: float = 600.0
+
+    command_margin_seconds: float = 30.0
+    """Added to a bound for the way there and back, before the server gives a command up."""
+
+    fence_poll_seconds: float = 2.0
+    """Between two looks at EC2's word about the old instance."""
+
+    fence_patience_seconds: float = 15.0
+    """After the time that a notice named, before we terminate the old instance ourselves."""
+
+    notice_margin_seconds: float = 10.0
+    """All of a handover under a notice should be over this long before the named time (design, section 5)."""
+
+    max_attempts: int = 3
+    """Of one step, for failures that may pass (throttled, race, unreachable)."""
+
+    max_launch_attempts: int = 12
+    """Of one replica, over all pools, before a person is told that none can be had."""
+
+    release_wait_seconds: float = 300.0
+    """How long a deleted agent's daemon has to clean up and say so."""

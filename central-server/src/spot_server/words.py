@@ -1,0 +1,200 @@
+"""The closed sets of the design: the same words in code, on the wire and in the database."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What an instance is to its agent. Our book; whether it serves is the world."""
+
+    PRIMARY = "PRIMARY"
+    REPLICA = "REPLICA"
+    ZOMBIE = "ZOMBIE"
+    TERMINATED = "TERMINATED"
+
+
+class InstanceStatus(StrEnum):
+    """A role as the wire spells it."""
+
+    RUNNING_PRIMARY = "running_primary"
+    RUNNING_REPLICA = "running_replica"
+    ZOMBIE = "zombie"
+    TERMINATED = "terminated"
+
+
+STATUS_OF_ROLE = {
+    Role.PRIMARY: InstanceStatus.RUNNING_PRIMARY,
+    Role.REPLICA: InstanceStatus.RUNNING_REPLICA,
+    Role.ZOMBIE: InstanceStatus.ZOMBIE,
+    Role.TERMINATED: InstanceStatus.TERMINATED,
+}
+
+
+class Mode(StrEnum):
+    """How an instance is paid for; unknown while metadata and API disagree: no move is made then."""
+
+    SPOT = "spot"
+    ON_DEMAND = "on_demand"
+    UNKNOWN = "unknown"
+
+
+class Carry(StrEnum):
+    """How an agent's state comes along. Chosen by a person when the agent is set up, never assumed."""
+
+    STATELESS = "stateless"
+    IMAGE_AFTER_QUIESCE = "image_after_quiesce"
+
+
+class TokenKind(StrEnum):
+    """Who a bearer token speaks for."""
+
+    ADMIN = "admin"
+    CLIENT = "client"
+    ENROLMENT = "enrolment"
+    AGENT = "agent"
+
+
+class ReplicaKind(StrEnum):
+    """Why a replica exists: kept running, made on a notice or recommendation, or made to move."""
+
+    MANUAL = "manual"
+    EMERGENCY = "emergency"
+    SWITCH = "switch"
+
+
+class ReplicaStatus(StrEnum):
+    """The life of a replica."""
+
+    LAUNCHING = "launching"
+    SYNCING = "syncing"
+    READY = "ready"
+    PROMOTED = "promoted"
+    TERMINATED = "terminated"
+    FAILED = "failed"
+
+
+LIVE_REPLICA_STATUSES = frozenset({ReplicaStatus.LAUNCHING, ReplicaStatus.SYNCING, ReplicaStatus.READY})
+
+
+class CommandStatus(StrEnum):
+    """The life of a command."""
+
+    QUEUED = "queued"
+    DELIVERED = "delivered"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+OPEN_COMMAND_STATUSES = frozenset({CommandStatus.QUEUED, CommandStatus.DELIVERED})
+
+
+class CommandKind(StrEnum):
+    """What a daemon (or the control role) can be told to do; see docs/agent-protocol.md."""
+
+    CREATE_IMAGE = "create_image"
+    LAUNCH_INSTANCE = "launch_instance"
+    STANDBY_CHECK = "standby_check"
+    QUIESCE = "quiesce"
+    RESUME = "resume"
+    DEMOTE = "demote"
+    MOVE_ADDRESS = "move_address"
+    START_SERVING = "start_serving"
+    DESCRIBE_INSTANCE = "describe_instance"
+    TERMINATE_INSTANCE = "terminate_instance"
+    WAIT_TERMINATED = "wait_terminated"
+    SALVAGE_VOLUMES = "salvage_volumes"
+    RELEASE = "release"
+
+
+class Actor(StrEnum):
+    """Who carries out an act."""
+
+    DAEMON = "daemon"
+    CONTROL_ROLE = "control_role"
+
+
+PRIORITY_EMERGENCY = 100
+PRIORITY_PERSON = 75
+PRIORITY_DECISION = 50
+PRIORITY_HOUSEKEEPING = 25
+
+
+class SwitchTrigger(StrEnum):
+    """Why a move was begun."""
+
+    MANUAL = "manual"
+    AUTOMATIC = "automatic"
+    PROMOTION = "promotion"
+    NOTICE = "notice"
+    FAILOVER = "failover"
+
+
+class SwitchStatus(StrEnum):
+    """The life of a switch (a saga)."""
+
+    RUNNING = "running"
+    ROLLING_BACK = "rolling_back"
+    COMPLETED = "completed"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE_SWITCH_STATUSES = frozenset({SwitchStatus.RUNNING, SwitchStatus.ROLLING_BACK})
+
+
+class StepName(StrEnum):
+    """The recorded steps of a switch, in the order in which a plan may hold them."""
+
+    IMAGE = "image"
+    LAUNCH = "launch"
+    BOOT = "boot"
+    PREPARE = "prepare"
+    QUIESCE = "quiesce"
+    FENCE = "fence"
+    TRAFFIC = "traffic"
+    PROMOTE = "promote"
+    START = "start"
+    RETIRE = "retire"
+
+
+class StepStatus(StrEnum):
+    """The life of one step."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+class InterruptionKind(StrEnum):
+    """What EC2 told us, or did without telling."""
+
+    TERMINATE = "terminate"
+    STOP = "stop"
+    HIBERNATE = "hibernate"
+    REBALANCE = "rebalance"
+    SCHEDULED = "scheduled"
+    LOSS = "loss"
+
+
+class PriceSource(StrEnum):
+    """Who reported a price; PRIMARY reports take precedence when prices are consolidated."""
+
+    PRIMARY = "primary"
+    REPLICA = "replica"
+    SERVER = "server"
+
+
+class Severity(StrEnum):
+    """How loud a notification is."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
