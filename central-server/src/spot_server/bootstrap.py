@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flask import Flask
-from sqlalchemy import make_url
 
 from spot_server.clock import SystemClock
-from spot_server.db.engine import create_database_engine
-from spot_server.db.runner import Database
+from spot_server.db.factory import build_database
 from spot_server.features.clients.routes import blueprint as clients_blueprint
 from spot_server.features.clients.routes import who_blueprint
 from spot_server.features.commands.routes import blueprint as commands_blueprint
@@ -40,15 +36,6 @@ SQLITE_GEVENT_MOST_SEATS = 300
 
 FRESH_LOOKS = 4
 """Looks of the poller that may be missing before the waiting room asks the database itself."""
-
-
-def build_database(settings: Settings, clock: SystemClock) -> Database:
-    """Return the database that the settings name; the directory of a SQLite file is made."""
-    url = make_url(settings.database_url)
-    if url.get_backend_name() == "sqlite" and url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_database_engine(settings.database_url, pool_size=settings.database_pool_connections)
-    return Database(engine, clock=clock, sleeper=clock)
 
 
 def build_context(settings: Settings) -> AppContext:

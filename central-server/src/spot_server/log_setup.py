@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Any
 
+import gunicorn.glogging  # type: ignore[import-untyped]
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -63,3 +64,13 @@ def _hidden(value: Any) -> Any:  # noqa: ANN401 - any field
 
 def _keep(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     return event
+
+
+class GunicornLogger(gunicorn.glogging.Logger):  # type: ignore[misc]  # gunicorn carries no types
+    """gunicorn's own messages, through our pipe."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn carries no types
+        """Leave the handlers to the root logger."""
+        self.error_log.propagate = True
+        self.error_log.handlers = []
+        self.access_log.propagate = False

@@ -7,8 +7,7 @@ import os
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the directory through which web processes share their figures; prometheus_client reads it when it is imported."""
+from spot_server.metrics_directory import VARIABLE
 
 REQUEST_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -54,7 +53,7 @@ class Metrics:
 def expose(metrics: Metrics) -> tuple[bytes, str]:
     """Return the metrics as Prometheus reads them, of all web processes where PROMETHEUS_MULTIPROC_DIR is set; and their media type."""
     registry = metrics.registry
-    if MULTIPROCESS_VARIABLE in os.environ:
+    if VARIABLE in os.environ:
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry), CONTENT_TYPE_LATEST

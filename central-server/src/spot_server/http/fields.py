@@ -26,9 +26,7 @@ class UtcMoment(fields.Field[datetime]):
     default_error_messages = {"invalid": "expected a time such as 2026-01-01T00:00:00Z"}
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:  # noqa: ANN401
-        if value is None:
-            return None
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return None if value is None else moment_text(value)
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> datetime:  # noqa: ANN401
         if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
@@ -59,6 +57,11 @@ class UsdAmount(fields.Field[Decimal]):
         if amount < 0 and not self.is_signed:
             raise self.make_error("sign")
         return amount
+
+
+def moment_text(value: datetime) -> str:
+    """Write an aware moment as the wire has it: RFC 3339, UTC, with a `Z`."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def usd_text(value: Decimal) -> str:

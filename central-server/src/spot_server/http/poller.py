@@ -12,6 +12,8 @@ from sqlalchemy import select
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import commands
 from spot_server.features.commands.rules import is_deliverable
+from spot_server.features.events.queries import last_sequences
+from spot_server.features.events.stream import wait_key
 from spot_server.features.tokens.queries import revoked_digests
 from spot_server.http.context import AppContext
 from spot_server.http.token_cache import LONGEST_SECONDS
@@ -30,10 +32,12 @@ class Look:
 
     deliverable: frozenset[WaitKey]
     revoked_sha256: tuple[str, ...]
+    sequences: dict[str, int]
+    """The number of each client's latest event."""
 
 
 def look(tx: Transaction) -> Look:
-    """Read whose commands could be delivered now, and which tokens were revoked of late. Two short statements, both by index."""
+    """Read whose commands could be delivered now, and which tokens were revoked of late, and how far each client's events go. Three short statements, by index."""
     rows = tx.execute(
         select(commands.c.agent_id, commands.c.open_instance_id, commands.c.status, commands.c.last_delivered_at).where(
             commands.c.open_instance_id.is_not(None), commands.c.actor == Actor.DAEMON
@@ -42,7 +46,7 @@ def look(tx: Transaction) -> Look:
     deliverable = frozenset(
         (row.agent_id, row.open_instance_id) for row in rows if is_deliverable(row.status, row.last_delivered_at, tx.now)
     )
-    return Look(deliverable, tuple(revoked_digests(tx, within_seconds=REVOCATION_WINDOW_SECONDS)))
+    return Look(deliverable, tuple(revoked_digests(tx, within_seconds=REVOCATION_WINDOW_SECONDS)), last_sequences(tx))
 
 
 class Poller:
@@ -56,6 +60,7 @@ class Poller:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
         self._has_failed = False
+        self._sequences: dict[str, int] = {}
 
     def start(self) -> None:
         """Begin to look, in a thread of its own (a greenlet under gevent)."""
@@ -80,7 +85,9 @@ class Poller:
             return
         self._has_failed = False
         context.token_cache.watched(found.revoked_sha256, looked_seconds=started_seconds)
-        context.waiting_room.looked(found.deliverable)
+        grown = {wait_key(client_id) for client_id, last in found.sequences.items() if self._sequences.get(client_id) != last}
+        self._sequences = found.sequences
+        context.waiting_room.looked(found.deliverable | grown)
         context.metrics.waiters.set(context.waiting_room.occupied)
         context.metrics.poll_duration_seconds.observe(context.clock.monotonic_seconds() - started_seconds)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from marshmallow import fields, post_load, validate
 
 from spot_server.features.commands.service import CommandOutcome
-from spot_server.http.fields import BoundedText, UtcMoment
+from spot_server.http.fields import BoundedText, UtcMoment, moment_text
 from spot_server.http.schemas import AnswerSchema, QuerySchema, TolerantSchema
 
 LONGEST_WAIT_SECONDS = 60
@@ -81,4 +81,4 @@ class RecordedAnswer(AnswerSchema):
 
 
 def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if moment is None else moment_text(moment)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, delete, insert, or_, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import tokens
@@ -124,3 +124,8 @@ def revoked_digests(tx: Transaction, *, within_seconds: float) -> list[str]:
     """Return the digests of tokens revoked of late, for the caches to forget."""
     since = tx.now - timedelta(seconds=within_seconds)
     return list(tx.execute(select(tokens.c.token_sha256).where(tokens.c.revoked_at > since)).scalars())
+
+
+def delete_dead(tx: Transaction, *, before: datetime) -> int:
+    """Delete tokens that were revoked, or expired, before that moment; return how many."""
+    return tx.execute(delete(tokens).where(or_(tokens.c.revoked_at < before, tokens.c.expires_at < before))).rowcount

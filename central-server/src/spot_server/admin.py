@@ -1,0 +1,82 @@
+"""What the command line does to the database: the acts that must work before there is a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+from spot_server.clock import SystemClock
+from spot_server.db.factory import build_database
+from spot_server.db.runner import Transaction
+from spot_server.features.clients import service as clients
+from spot_server.features.clients.queries import find_client_by_name
+from spot_server.features.tokens import service as tokens
+from spot_server.features.tokens.rules import TokenRequest
+from spot_server.migrations import expected_revision, migrate
+from spot_server.settings import Settings
+from spot_server.words import TokenKind
+
+T = TypeVar("T")
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class WantedToken:
+    """The arguments of `spot-server create-token`. `days` is until it expires."""
+
+    kind: str
+    label: str
+    client_id: str | None
+    pattern: str | None
+    uses: int | None
+    days: float | None
+
+
+def migrate_database(settings: Settings) -> str:
+    """Bring the schema up to date and return a sentence about it."""
+    clock = SystemClock()
+    database = build_database(settings, clock)
+    before = migrate(database.engine, clock=clock, sleeper=clock)
+    database.engine.dispose()
+    if before.is_current:
+        return f"the schema was at {before.current} already"
+    return f"the schema went from {before.current or 'nothing'} to {expected_revision()}"
+
+
+def create_client(settings: Settings, name: str, *, if_missing: bool) -> str:
+    """Make a client and return its id; with `if_missing`, return that of the client of this name if there is one."""
+
+    def use_case(tx: Transaction) -> str:
+        known = find_client_by_name(tx, name) if if_missing else None
+        client = known or clients.create_client(tx, clients.NewClient(name=name))
+        return client.client_id
+
+    return _write(settings, use_case)
+
+
+def create_token(settings: Settings, wanted: WantedToken) -> str:
+    """Make a token and return its secret."""
+
+    def use_case(tx: Transaction) -> str:
+        request = TokenRequest(
+            kind=TokenKind(wanted.kind),
+            label=wanted.label,
+            client_id=wanted.client_id,
+            logical_agent_id_pattern=wanted.pattern,
+            uses_left=wanted.uses,
+            expires_at=None if wanted.days is None else tx.now + timedelta(days=wanted.days),
+        )
+        return tokens.grant_token(tx, request, created_by=COMMAND_LINE).token
+
+    return _write(settings, use_case)
+
+
+def _write(settings: Settings, use_case: Callable[[Transaction], T]) -> T:
+    database = build_database(settings, SystemClock())
+    try:
+        return database.write(use_case)
+    finally:
+        database.engine.dispose()

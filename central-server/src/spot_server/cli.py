@@ -1,0 +1,183 @@
+"""The command line `spot-server`.
+
+Imports happen inside the commands: under gevent the standard library must be patched before anything else is imported, and the
+metrics library reads its environment when it is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spot_server.settings import Settings
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_DATABASE = 3
+
+
+class CommandFailed(Exception):
+    """A command cannot go on; its text is the one line that a person needs."""
+
+    def __init__(self, message: str, exit_code: int = EXIT_FAILED) -> None:
+        """`exit_code` is 1 (failed), 2 (settings or arguments), or 3 (database or schema)."""
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "web" and os.environ.get("SPOT_WEB_WORKER_KIND", "gevent").lower() != "gthread":
+        from gevent import monkey  # noqa: PLC0415 - see above
+
+        monkey.patch_all()
+    from spot_server.settings import Settings, SettingsError  # noqa: PLC0415 - see above
+
+    run: Callable[[argparse.Namespace, Settings], None] = options.run
+    try:
+        run(options, Settings.from_environment(os.environ))
+    except SettingsError as error:
+        for problem in error.problems:
+            print(f"spot-server: {problem}", file=sys.stderr)
+        return EXIT_USAGE
+    except CommandFailed as error:
+        print(f"spot-server: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="spot-server", description="The central server of Spot Optimizer.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Callable[[argparse.Namespace, Settings], None], meaning: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=meaning, description=meaning)
+        command.set_defaults(run=run)
+        return command
+
+    add("web", _web, "Serve the API and the dashboard.")
+    add("jobs", _jobs, "Run the periodic jobs; a second process stands by.")
+    add("migrate", _migrate, "Bring the database to the schema of this release.")
+    client = add("create-client", _create_client, "Make a client and print its id.")
+    client.add_argument("name")
+    client.add_argument("--if-missing", action="store_true", help="print the id of the client of this name if there is one")
+    token = add("create-token", _create_token, "Make a token and print it, this once.")
+    token.add_argument("kind", choices=["admin", "client", "enrolment"])
+    token.add_argument("--label", default="command line", help="who or what it is for; the audit log shows it")
+    token.add_argument("--client-id")
+    token.add_argument("--pattern", help="enrolment: a logical agent id, or the beginning of one and a *")
+    token.add_argument("--uses", type=int, help="enrolment: how many registrations; default 1")
+    token.add_argument("--days", type=float, help="until it expires; default: never, enrolment: 1")
+    openapi = add("openapi", _openapi, "Write the description of the interface.")
+    _add_generated(openapi)
+    machines = add("state-machines", _state_machines, "Write docs/STATE_MACHINE.md from the tables in code.")
+    _add_generated(machines)
+    return parser
+
+
+def _add_generated(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--root", default=".", help="the repository's directory; default: here")
+    command.add_argument("--check", action="store_true", help="write nothing; fail if a file is not current")
+
+
+def _web(_options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server.metrics_directory import metrics_directory  # noqa: PLC0415 - see above
+
+    with metrics_directory():
+        from spot_server.web import serve  # noqa: PLC0415 - see above
+
+        _require_database(settings)
+        serve(settings)
+
+
+def _jobs(_options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server.jobs.main import run_jobs  # noqa: PLC0415 - see above
+
+    _require_database(settings)
+    run_jobs(settings)
+
+
+def _require_database(settings: Settings) -> None:
+    from spot_server.clock import SystemClock  # noqa: PLC0415 - see above
+    from spot_server.db.factory import build_database  # noqa: PLC0415 - see above
+    from spot_server.features.health.readiness import check_database  # noqa: PLC0415 - see above
+
+    database = build_database(settings, SystemClock())
+    readiness = check_database(database)
+    database.engine.dispose()
+    if not readiness.is_ready:
+        raise CommandFailed(readiness.detail, EXIT_DATABASE)
+
+
+def _migrate(_options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server import admin  # noqa: PLC0415 - see above
+
+    print(_or_fail(lambda: admin.migrate_database(settings)))
+
+
+def _create_client(options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server import admin  # noqa: PLC0415 - see above
+
+    print(_or_fail(lambda: admin.create_client(settings, options.name, if_missing=options.if_missing)))
+
+
+def _create_token(options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server import admin  # noqa: PLC0415 - see above
+
+    wanted = admin.WantedToken(
+        kind=options.kind,
+        label=options.label,
+        client_id=options.client_id,
+        pattern=options.pattern,
+        uses=options.uses,
+        days=options.days,
+    )
+    print(_or_fail(lambda: admin.create_token(settings, wanted)))
+
+
+def _openapi(options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server.generated import interface_files  # noqa: PLC0415 - see above
+
+    _write_generated(options, interface_files(settings))
+
+
+def _state_machines(options: argparse.Namespace, _settings: Settings) -> None:
+    from spot_server.generated import state_machine_files  # noqa: PLC0415 - see above
+
+    _write_generated(options, state_machine_files())
+
+
+def _write_generated(options: argparse.Namespace, files: dict[str, str]) -> None:
+    from spot_server.generated import write_files  # noqa: PLC0415 - see above
+
+    stale = write_files(options.root, files, check_only=options.check)
+    if stale and options.check:
+        raise CommandFailed(f"not current: {', '.join(stale)}; run `spot-server {options.command}` in the repository")
+    for path in stale:
+        print(f"wrote {path}")
+
+
+def _or_fail(act: Callable[[], str]) -> str:
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see above
+
+    from spot_server.errors import DatabaseUnavailable, ProductError  # noqa: PLC0415 - see above
+    from spot_server.migrations import MigrationBusy  # noqa: PLC0415 - see above
+
+    try:
+        return act()
+    except (DatabaseUnavailable, SQLAlchemyError) as error:
+        cause = getattr(error.__cause__ or error, "orig", None) or error
+        raise CommandFailed(f"the database cannot be used: {cause}", EXIT_DATABASE) from error
+    except MigrationBusy as error:
+        raise CommandFailed("another process has been migrating this database for two minutes", EXIT_DATABASE) from error
+    except ProductError as error:
+        raise CommandFailed(error.detail) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Starting the jobs process, and stopping it on a signal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import uuid
+
+import structlog
+from prometheus_client import start_http_server
+
+from spot_server.clock import SystemClock
+from spot_server.db.factory import build_database
+from spot_server.jobs.jobs import all_jobs
+from spot_server.jobs.lease import Lease
+from spot_server.jobs.leased_database import LeasedDatabase
+from spot_server.jobs.process import JobsProcess
+from spot_server.jobs.registry import JobContext
+from spot_server.log_setup import set_up_logging
+from spot_server.metrics import Metrics
+from spot_server.settings import Settings
+
+STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+
+
+def run_jobs(settings: Settings) -> None:
+    """Run the jobs until SIGTERM or SIGINT."""
+    # Before any thread exists, so that all inherit it: signals wait for the one thread that asks for them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    set_up_logging(settings.log_level, settings.log_format)
+    process, metrics = build_jobs_process(settings)
+    if settings.jobs_metrics_port:
+        start_http_server(settings.jobs_metrics_port, addr=settings.bind_address, registry=metrics.registry)
+    threading.Thread(target=_stop_on_signal, args=[process], name="signals", daemon=True).start()
+    process.run()
+
+
+def build_jobs_process(settings: Settings) -> tuple[JobsProcess, Metrics]:
+    """Return the jobs process and its metrics."""
+    clock = SystemClock()
+    database = build_database(settings, clock)
+    holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    lease = Lease(database, holder=holder, duration_seconds=settings.lease_seconds)
+    metrics = Metrics()
+    context = JobContext(
+        database=LeasedDatabase(database, lease),
+        clock=clock,
+        settings=settings,
+        metrics=metrics,
+        log=structlog.get_logger("jobs"),
+    )
+    return JobsProcess(context, lease, all_jobs(settings)), metrics
+
+
+def _stop_on_signal(process: JobsProcess) -> None:
+    signal.sigwait(STOP_SIGNALS)
+    process.stop()
