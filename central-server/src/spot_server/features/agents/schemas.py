@@ -50,7 +50,7 @@ class AgentDetailAnswer(AnswerSchema):
     settings = fields.Nested(SettingsAnswer, required=True, attribute="overview.agent")
     settings_differences = fields.Function(
         lambda detail: _differences(detail.overview),
-        metadata={"description": "Settings in which the primary's daemon differs, by name: server's and daemon's value. The server's holds."},
+        metadata={"description": "Settings in which the primary's daemon differs: the server's value, which holds, and the daemon's."},
     )
     instances = fields.List(fields.Nested(InstanceAnswer), required=True)
 

@@ -79,7 +79,12 @@ def _close(tx: Transaction, agent: Agent) -> None:
 
 def _release(tx: Transaction, agent: Agent, primary: Instance, *, by: str, reason: str) -> None:
     change_role(
-        tx, agent_id=agent.agent_id, instance_id=primary.instance_id, event=RoleEvent.RELEASED, reason=reason or "the agent is deleted", by=by
+        tx,
+        agent_id=agent.agent_id,
+        instance_id=primary.instance_id,
+        event=RoleEvent.RELEASED,
+        reason=reason or "the agent is deleted",
+        by=by,
     )
     issue(
         tx,

@@ -35,7 +35,9 @@ class InstanceAnswer(AnswerSchema):
     registered_at = UtcMoment(required=True)
     booted_at = UtcMoment(allow_none=True)
     last_heartbeat_at = UtcMoment(required=True)
-    serving = fields.Boolean(allow_none=True, metadata={"description": "Whether the daemon saw the workload serve; null if it does not know."})
+    serving = fields.Boolean(
+        allow_none=True, metadata={"description": "Whether the daemon saw the workload serve; null if it does not know."}
+    )
     daemon_epoch = fields.Integer(allow_none=True)
     metadata_failures = fields.Integer(required=True)
     unknown_fields = fields.Integer(required=True)
