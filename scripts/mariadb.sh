@@ -27,10 +27,14 @@ install_server() {
     fail "no MariaDB server here. Install it, then run this again. On Debian or Ubuntu: sudo apt-get install --no-install-recommends $packages"
   fi
   echo "mariadb: installing $packages" >&2
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get -qq update >&2
+  quietly apt-get -qq update
   # shellcheck disable=SC2086  # two packages, two words
-  apt-get -qq install -y --no-install-recommends $packages </dev/null >&2
+  quietly apt-get -qq install -y --no-install-recommends $packages
+}
+
+quietly() { # quietly COMMAND... : show its output only if it fails
+  local output
+  output="$(DEBIAN_FRONTEND=noninteractive "$@" </dev/null 2>&1)" || { echo "$output" >&2; fail "failed: $*"; }
 }
 
 is_ours() { # is_ours DIR PID : true while PID is the server of DIR (a zombie is not)
