@@ -12,6 +12,12 @@ from spot_server.features.commands.routes import blueprint as commands_blueprint
 from spot_server.features.health.readiness import ReadinessCheck
 from spot_server.features.health.routes import admin_blueprint as system_health_blueprint
 from spot_server.features.health.routes import blueprint as health_blueprint
+from spot_server.features.interruptions.routes import client_blueprint as interruptions_blueprint
+from spot_server.features.interruptions.routes import daemon_blueprint as notices_blueprint
+from spot_server.features.replicas.routes import client_blueprint as client_replicas_blueprint
+from spot_server.features.replicas.routes import daemon_blueprint as replicas_blueprint
+from spot_server.features.switches.routes import client_blueprint as switches_blueprint
+from spot_server.features.switches.routes import daemon_blueprint as switch_reports_blueprint
 from spot_server.features.tokens.routes import blueprint as tokens_blueprint
 from spot_server.http.app import create_app
 from spot_server.http.blueprint import Blueprint
@@ -28,6 +34,12 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     health_blueprint,
     system_health_blueprint,
     who_blueprint,
+    notices_blueprint,
+    interruptions_blueprint,
+    replicas_blueprint,
+    client_replicas_blueprint,
+    switches_blueprint,
+    switch_reports_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 

@@ -132,6 +132,24 @@ class Settings:
     offline_after_seconds: int = integer(300, "Silence after which an agent is shown as offline.", least=5, most=86400)
     on_demand_catalogue: str = text("", "Path of a file with on-demand prices; empty: none are known.")
 
+    daemon_fresh_seconds: float = number(75, "How long after its last sign of life a daemon is still given work.", least=0.5, most=86400)
+    image_bound_seconds: float = number(1200, "How long an image may take to become available.", least=1, most=86400)
+    launch_bound_seconds: float = number(120, "How long the answer to a launch may take.", least=1, most=3600)
+    boot_bound_seconds: float = number(900, "How long a launched instance may take until its standby check passes.", least=1, most=86400)
+    check_bound_seconds: float = number(60, "How long a check or a look at EC2 may take.", least=1, most=3600)
+    quiesce_bound_seconds: float = number(30, "How long a workload may take to stop writes.", least=1, most=3600)
+    traffic_bound_seconds: float = number(120, "How long the move of a traffic handle may take.", least=1, most=3600)
+    start_bound_seconds: float = number(120, "How long a workload may take to start and pass its serving check.", least=1, most=3600)
+    terminate_bound_seconds: float = number(600, "How long EC2 may take to terminate an instance.", least=1, most=86400)
+    command_margin_seconds: float = number(30, "Added to each bound for the way to the daemon and back.", least=0.1, most=600)
+    fence_poll_seconds: float = number(2, "Between two looks at EC2's word about an old instance.", least=0.05, most=60)
+    fence_patience_seconds: float = number(
+        15, "After the time that a notice named, before the old instance is terminated by us.", least=0, most=3600
+    )
+    notice_margin_seconds: float = number(
+        10, "How long before the time that a notice names a handover should be over.", least=0, most=120
+    )
+
     coordinator_period_seconds: float = number(10, "How often replicas are compared with what is wanted.", least=0.05, most=3600)
     switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)
     offline_sweep_period_seconds: float = number(15, "How often silent agents are looked for.", least=0.05, most=3600)

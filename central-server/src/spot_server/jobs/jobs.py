@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
+from spot_server.features.switches.jobs import sweep_switches
 from spot_server.features.tokens.jobs import sweep_tokens
 from spot_server.jobs.registry import Job
 from spot_server.settings import Settings
@@ -9,4 +11,9 @@ from spot_server.settings import Settings
 
 def all_jobs(settings: Settings) -> tuple[Job, ...]:
     """Return every job with its period."""
-    return (Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),)
+    return (
+        Job("sweep_switches", settings.switch_sweep_period_seconds, sweep_switches),
+        Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
+        Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
+        Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),
+    )
