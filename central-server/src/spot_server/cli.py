@@ -171,7 +171,7 @@ def _or_fail(act: Callable[[], str]) -> str:
     try:
         return act()
     except (DatabaseUnavailable, SQLAlchemyError) as error:
-        cause = getattr(error.__cause__ or error, "orig", None) or error
+        cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
         raise CommandFailed(f"the database cannot be used: {cause}", EXIT_DATABASE) from error
     except MigrationBusy as error:
         raise CommandFailed("another process has been migrating this database for two minutes", EXIT_DATABASE) from error

@@ -51,6 +51,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "timeout": SILENT_WORKER_SECONDS,
         "graceful_timeout": settings.web_stop_seconds,
         "keepalive": KEEP_ALIVE_SECONDS,
+        "control_socket_disable": True,
         "accesslog": None,
         "loglevel": settings.log_level.value,
         "logger_class": "spot_server.log_setup.GunicornLogger",

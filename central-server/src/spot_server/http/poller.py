@@ -37,7 +37,10 @@ class Look:
 
 
 def look(tx: Transaction) -> Look:
-    """Read whose commands could be delivered now, and which tokens were revoked of late, and how far each client's events go. Three short statements, by index."""
+    """Read whose commands could be delivered now, which tokens were revoked of late, and how far each client's events go.
+
+    Three short statements, each by an index.
+    """
     rows = tx.execute(
         select(commands.c.agent_id, commands.c.open_instance_id, commands.c.status, commands.c.last_delivered_at).where(
             commands.c.open_instance_id.is_not(None), commands.c.actor == Actor.DAEMON

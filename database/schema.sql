@@ -1,0 +1,405 @@
+-- Written by scripts/write_schema.py; do not edit. For reading: `spot-server migrate` makes the database.
+
+CREATE TABLE audit_logs (
+	audit_id BIGINT NOT NULL AUTO_INCREMENT,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36),
+	instance_id VARCHAR(64),
+	at DATETIME(6) NOT NULL,
+	user_id VARCHAR(128) NOT NULL,
+	action VARCHAR(128) NOT NULL,
+	reason TEXT NOT NULL,
+	request_id VARCHAR(128),
+	pre_state MEDIUMTEXT,
+	post_state MEDIUMTEXT,
+	CONSTRAINT pk_audit_logs PRIMARY KEY (audit_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Who changed what, when, why, before and after. Append only.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_audit_logs_agent_id_audit_id ON audit_logs (agent_id, audit_id);
+
+CREATE INDEX ix_audit_logs_client_id_audit_id ON audit_logs (client_id, audit_id);
+
+CREATE TABLE clients (
+	client_id VARCHAR(36) NOT NULL,
+	name VARCHAR(128) NOT NULL,
+	aws_role_arn VARCHAR(255),
+	aws_external_id VARCHAR(128),
+	time_zone VARCHAR(64) NOT NULL,
+	created_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_clients PRIMARY KEY (client_id),
+	CONSTRAINT uq_clients_name UNIQUE (name)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Tenants. aws_role_arn is the control role that the server may assume with aws_external_id.' COLLATE utf8mb4_bin;
+
+CREATE TABLE event_cursors (
+	client_id VARCHAR(36) NOT NULL,
+	last_sequence BIGINT NOT NULL,
+	CONSTRAINT pk_event_cursors PRIMARY KEY (client_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='One row per client; its lock makes the sequence of events follow the order of commits.' COLLATE utf8mb4_bin;
+
+CREATE TABLE events (
+	client_id VARCHAR(36) NOT NULL,
+	sequence BIGINT NOT NULL,
+	at DATETIME(6) NOT NULL,
+	kind VARCHAR(128) NOT NULL,
+	agent_id VARCHAR(36),
+	instance_id VARCHAR(64),
+	data MEDIUMTEXT NOT NULL,
+	CONSTRAINT pk_events PRIMARY KEY (client_id, sequence)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What happened, per client, in commit order: a reader that has seen N has seen all before N.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_events_agent_id_sequence ON events (agent_id, sequence);
+
+CREATE TABLE instance_types (
+	instance_type VARCHAR(64) NOT NULL,
+	vcpu INTEGER NOT NULL,
+	memory_mib INTEGER NOT NULL,
+	architectures MEDIUMTEXT NOT NULL,
+	updated_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_instance_types PRIMARY KEY (instance_type)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What EC2 says of the instance types that agents may use.' COLLATE utf8mb4_bin;
+
+CREATE TABLE leases (
+	name VARCHAR(128) NOT NULL,
+	holder VARCHAR(128) NOT NULL,
+	epoch INTEGER NOT NULL,
+	expires_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_leases PRIMARY KEY (name)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Leadership of the jobs process, on the database''s own clock.' COLLATE utf8mb4_bin;
+
+CREATE TABLE notifications (
+	notification_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36),
+	dedupe_key VARCHAR(255),
+	severity VARCHAR(32) NOT NULL,
+	kind VARCHAR(128) NOT NULL,
+	text TEXT NOT NULL,
+	created_at DATETIME(6) NOT NULL,
+	read_at DATETIME(6),
+	CONSTRAINT pk_notifications PRIMARY KEY (notification_id),
+	CONSTRAINT uq_notifications_dedupe_key UNIQUE (dedupe_key)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What a client must be told.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_notifications_client_id_created_at ON notifications (client_id, created_at);
+
+CREATE TABLE spot_pools (
+	pool_id INTEGER NOT NULL AUTO_INCREMENT,
+	region VARCHAR(32) NOT NULL,
+	az_id VARCHAR(32) NOT NULL,
+	instance_type VARCHAR(64) NOT NULL,
+	product VARCHAR(64) NOT NULL,
+	first_seen_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_spot_pools PRIMARY KEY (pool_id),
+	CONSTRAINT uq_spot_pools_region_az_id_instance_type_product UNIQUE (region, az_id, instance_type, product)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Spot markets, by AZ id: AZ names differ between accounts.' COLLATE utf8mb4_bin;
+
+CREATE TABLE agents (
+	agent_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	logical_agent_id VARCHAR(128) NOT NULL,
+	live_key VARCHAR(200),
+	region VARCHAR(32) NOT NULL,
+	enabled BOOL NOT NULL,
+	auto_switch_enabled BOOL NOT NULL,
+	manual_replica_enabled BOOL NOT NULL,
+	replica_count INTEGER NOT NULL,
+	auto_terminate_enabled BOOL NOT NULL,
+	terminate_wait_seconds INTEGER NOT NULL,
+	rebalance_hold_seconds INTEGER NOT NULL,
+	create_snapshot_on_switch BOOL NOT NULL,
+	cleanup_snapshots_older_than_days INTEGER NOT NULL,
+	cleanup_images_older_than_days INTEGER NOT NULL,
+	carry VARCHAR(32) NOT NULL,
+	allowed_instance_types MEDIUMTEXT NOT NULL,
+	traffic_handles MEDIUMTEXT NOT NULL,
+	launch_specification MEDIUMTEXT,
+	base_image_id VARCHAR(64),
+	failover_when_silent BOOL NOT NULL,
+	safe_to_run_twice BOOL NOT NULL,
+	is_offline BOOL NOT NULL,
+	epoch INTEGER NOT NULL,
+	config_version INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	created_at DATETIME(6) NOT NULL,
+	deleted_at DATETIME(6),
+	CONSTRAINT pk_agents PRIMARY KEY (agent_id),
+	CONSTRAINT fk_agents_client_id_clients FOREIGN KEY(client_id) REFERENCES clients (client_id),
+	CONSTRAINT uq_agents_live_key UNIQUE (live_key)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='One managed workload. live_key is client/logical id while the agent lives, NULL after deletion.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_agents_client_id ON agents (client_id);
+
+CREATE INDEX ix_agents_logical_agent_id ON agents (logical_agent_id);
+
+CREATE TABLE spot_price_snapshots (
+	pool_id INTEGER NOT NULL,
+	bucket_at DATETIME(6) NOT NULL,
+	source VARCHAR(32) NOT NULL,
+	usd_per_hour BIGINT NOT NULL,
+	observation_count INTEGER NOT NULL,
+	effective_at DATETIME(6) NOT NULL,
+	last_observed_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_spot_price_snapshots PRIMARY KEY (pool_id, bucket_at, source, usd_per_hour),
+	CONSTRAINT fk_spot_price_snapshots_pool_id_spot_pools FOREIGN KEY(pool_id) REFERENCES spot_pools (pool_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What daemons and the server saw, per pool, 5-minute bucket, kind of source and price: rows grow with pools, conflicts survive.' COLLATE utf8mb4_bin;
+
+CREATE TABLE tokens (
+	token_id VARCHAR(36) NOT NULL,
+	kind VARCHAR(32) NOT NULL,
+	token_sha256 VARCHAR(64) NOT NULL,
+	label VARCHAR(128) NOT NULL,
+	client_id VARCHAR(36),
+	agent_id VARCHAR(36),
+	instance_id VARCHAR(64),
+	epoch INTEGER,
+	logical_agent_id_pattern VARCHAR(128),
+	uses_left INTEGER,
+	first_used_at DATETIME(6),
+	expires_at DATETIME(6),
+	created_at DATETIME(6) NOT NULL,
+	created_by VARCHAR(128) NOT NULL,
+	revoked_at DATETIME(6),
+	CONSTRAINT pk_tokens PRIMARY KEY (token_id),
+	CONSTRAINT uq_tokens_token_sha256 UNIQUE (token_sha256),
+	CONSTRAINT fk_tokens_client_id_clients FOREIGN KEY(client_id) REFERENCES clients (client_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Bearer tokens as SHA-256. Agent tokens are bound to one instance and the epoch at which they were made.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_tokens_agent_id_instance_id ON tokens (agent_id, instance_id);
+
+CREATE INDEX ix_tokens_revoked_at ON tokens (revoked_at);
+
+CREATE TABLE agent_images (
+	agent_id VARCHAR(36) NOT NULL,
+	image_id VARCHAR(64) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	image_name VARCHAR(128) NOT NULL,
+	snapshot_ids MEDIUMTEXT NOT NULL,
+	source_instance_id VARCHAR(64),
+	switch_id VARCHAR(36),
+	is_good BOOL NOT NULL,
+	has_booted BOOL NOT NULL,
+	started_at DATETIME(6) NOT NULL,
+	available_at DATETIME(6),
+	deregistered_at DATETIME(6),
+	CONSTRAINT pk_agent_images PRIMARY KEY (agent_id, image_id),
+	CONSTRAINT fk_agent_images_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Images of agents. started_at is the moment whose state the image holds.' COLLATE utf8mb4_bin;
+
+CREATE TABLE commands (
+	command_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36) NOT NULL,
+	instance_id VARCHAR(64) NOT NULL,
+	request_id VARCHAR(128) NOT NULL,
+	kind VARCHAR(32) NOT NULL,
+	actor VARCHAR(32) NOT NULL,
+	priority INTEGER NOT NULL,
+	epoch INTEGER NOT NULL,
+	payload MEDIUMTEXT NOT NULL,
+	payload_sha256 VARCHAR(64) NOT NULL,
+	status VARCHAR(32) NOT NULL,
+	open_instance_id VARCHAR(64),
+	switch_id VARCHAR(36),
+	step VARCHAR(32),
+	replica_id VARCHAR(36),
+	issued_at DATETIME(6) NOT NULL,
+	deadline_at DATETIME(6),
+	first_delivered_at DATETIME(6),
+	last_delivered_at DATETIME(6),
+	delivery_count INTEGER NOT NULL,
+	finished_at DATETIME(6),
+	outcome MEDIUMTEXT,
+	CONSTRAINT pk_commands PRIMARY KEY (command_id),
+	CONSTRAINT uq_commands_agent_id_request_id UNIQUE (agent_id, request_id),
+	CONSTRAINT fk_commands_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Instructions to one instance''s daemon. open_instance_id is instance_id while unanswered, else NULL: the delivery poller reads only those.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_commands_agent_id_issued_at ON commands (agent_id, issued_at);
+
+CREATE INDEX ix_commands_open_instance_id ON commands (open_instance_id);
+
+CREATE INDEX ix_commands_switch_id ON commands (switch_id);
+
+CREATE TABLE instances (
+	agent_id VARCHAR(36) NOT NULL,
+	instance_id VARCHAR(64) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	`role` VARCHAR(32) NOT NULL,
+	primary_of VARCHAR(36),
+	mode VARCHAR(32) NOT NULL,
+	mode_evidence MEDIUMTEXT NOT NULL,
+	region VARCHAR(32) NOT NULL,
+	az_id VARCHAR(32) NOT NULL,
+	az_name VARCHAR(32) NOT NULL,
+	instance_type VARCHAR(64) NOT NULL,
+	product VARCHAR(64) NOT NULL,
+	architecture VARCHAR(32) NOT NULL,
+	image_id VARCHAR(64),
+	account_id VARCHAR(32),
+	private_ip VARCHAR(64),
+	hostname VARCHAR(255),
+	launched_by_server BOOL NOT NULL,
+	replica_id VARCHAR(36),
+	daemon_version VARCHAR(64) NOT NULL,
+	registered_at DATETIME(6) NOT NULL,
+	booted_at DATETIME(6),
+	last_heartbeat_at DATETIME(6) NOT NULL,
+	serving BOOL,
+	daemon_epoch INTEGER,
+	effective_settings MEDIUMTEXT NOT NULL,
+	reported_resources MEDIUMTEXT,
+	metadata_failures INTEGER NOT NULL,
+	unknown_fields INTEGER NOT NULL,
+	clock_skew_seconds FLOAT,
+	role_changed_at DATETIME(6) NOT NULL,
+	is_retained BOOL NOT NULL,
+	released_at DATETIME(6),
+	terminated_at DATETIME(6),
+	version INTEGER NOT NULL,
+	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
+	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
+	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances that serve, served or will serve an agent. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
+
+CREATE INDEX ix_instances_role_last_heartbeat_at ON instances (`role`, last_heartbeat_at);
+
+CREATE TABLE replica_instances (
+	replica_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36) NOT NULL,
+	request_id VARCHAR(128) NOT NULL,
+	kind VARCHAR(32) NOT NULL,
+	status VARCHAR(32) NOT NULL,
+	status_reason TEXT NOT NULL,
+	switch_id VARCHAR(36),
+	interruption_event_id VARCHAR(36),
+	hold_until DATETIME(6),
+	instance_id VARCHAR(64),
+	instance_type VARCHAR(64) NOT NULL,
+	az_id VARCHAR(32) NOT NULL,
+	mode VARCHAR(32) NOT NULL,
+	image_id VARCHAR(64),
+	wish MEDIUMTEXT NOT NULL,
+	attempt INTEGER NOT NULL,
+	rejected_places MEDIUMTEXT NOT NULL,
+	launch_command_id VARCHAR(36),
+	client_token VARCHAR(64),
+	nonce_sha256 VARCHAR(64),
+	nonce_used_at DATETIME(6),
+	created_at DATETIME(6) NOT NULL,
+	launched_at DATETIME(6),
+	registered_at DATETIME(6),
+	sync_started_at DATETIME(6),
+	sync_completed_at DATETIME(6),
+	ready_at DATETIME(6),
+	ended_at DATETIME(6),
+	version INTEGER NOT NULL,
+	CONSTRAINT pk_replica_instances PRIMARY KEY (replica_id),
+	CONSTRAINT uq_replica_instances_agent_id_request_id UNIQUE (agent_id, request_id),
+	CONSTRAINT fk_replica_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
+	CONSTRAINT uq_replica_instances_nonce_sha256 UNIQUE (nonce_sha256)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Standby instances of agents, from intent to end. client_token is written before the launch is asked for.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_replica_instances_agent_id_status ON replica_instances (agent_id, status);
+
+CREATE INDEX ix_replica_instances_status ON replica_instances (status);
+
+CREATE TABLE spot_interruption_events (
+	event_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36) NOT NULL,
+	notice_id VARCHAR(128) NOT NULL,
+	instance_id VARCHAR(64) NOT NULL,
+	kind VARCHAR(32) NOT NULL,
+	instance_role VARCHAR(32) NOT NULL,
+	region VARCHAR(32) NOT NULL,
+	az_id VARCHAR(32) NOT NULL,
+	instance_type VARCHAR(64) NOT NULL,
+	instance_age_seconds INTEGER,
+	action_at DATETIME(6),
+	detected_at DATETIME(6) NOT NULL,
+	received_at DATETIME(6) NOT NULL,
+	report_count INTEGER NOT NULL,
+	response VARCHAR(32) NOT NULL,
+	switch_id VARCHAR(36),
+	replica_id VARCHAR(36),
+	CONSTRAINT pk_spot_interruption_events PRIMARY KEY (event_id),
+	CONSTRAINT uq_spot_interruption_events_agent_id_notice_id UNIQUE (agent_id, notice_id),
+	CONSTRAINT fk_spot_interruption_events_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Notices, recommendations, scheduled events and losses. notice_id makes repeats one event.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_spot_interruption_events_client_id_received_at ON spot_interruption_events (client_id, received_at);
+
+CREATE INDEX ix_spot_interruption_events_instance_type_az_id ON spot_interruption_events (instance_type, az_id, received_at);
+
+CREATE TABLE switches (
+	switch_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36) NOT NULL,
+	active_key VARCHAR(36),
+	request_id VARCHAR(128) NOT NULL,
+	`trigger` VARCHAR(32) NOT NULL,
+	status VARCHAR(32) NOT NULL,
+	initiated_by VARCHAR(128) NOT NULL,
+	carry VARCHAR(32) NOT NULL,
+	traffic_handles MEDIUMTEXT NOT NULL,
+	from_instance_id VARCHAR(64) NOT NULL,
+	from_instance_type VARCHAR(64) NOT NULL,
+	from_az_id VARCHAR(32) NOT NULL,
+	from_mode VARCHAR(32) NOT NULL,
+	to_instance_id VARCHAR(64),
+	to_instance_type VARCHAR(64),
+	to_az_id VARCHAR(32),
+	to_mode VARCHAR(32),
+	replica_id VARCHAR(36),
+	image_id VARCHAR(64),
+	interruption_event_id VARCHAR(36),
+	deadline_at DATETIME(6),
+	epoch_before INTEGER NOT NULL,
+	epoch_after INTEGER,
+	failed_step VARCHAR(32),
+	failure TEXT,
+	initiated_at DATETIME(6) NOT NULL,
+	ami_created_at DATETIME(6),
+	instance_launched_at DATETIME(6),
+	instance_ready_at DATETIME(6),
+	quiesced_at DATETIME(6),
+	serving_at DATETIME(6),
+	retire_at DATETIME(6),
+	old_terminated_at DATETIME(6),
+	completed_at DATETIME(6),
+	downtime_ms BIGINT,
+	timing MEDIUMTEXT NOT NULL,
+	version INTEGER NOT NULL,
+	CONSTRAINT pk_switches PRIMARY KEY (switch_id),
+	CONSTRAINT uq_switches_agent_id_request_id UNIQUE (agent_id, request_id),
+	CONSTRAINT fk_switches_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
+	CONSTRAINT uq_switches_active_key UNIQUE (active_key)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_switches_client_id_initiated_at ON switches (client_id, initiated_at);
+
+CREATE INDEX ix_switches_status ON switches (status);
+
+CREATE TABLE switch_steps (
+	switch_id VARCHAR(36) NOT NULL,
+	position INTEGER NOT NULL,
+	name VARCHAR(32) NOT NULL,
+	status VARCHAR(32) NOT NULL,
+	attempt INTEGER NOT NULL,
+	actor VARCHAR(32),
+	actor_instance_id VARCHAR(64),
+	command_id VARCHAR(36),
+	intent_at DATETIME(6),
+	deadline_at DATETIME(6),
+	finished_at DATETIME(6),
+	outcome MEDIUMTEXT,
+	undo_attempt INTEGER NOT NULL,
+	undo_command_id VARCHAR(36),
+	undo_finished_at DATETIME(6),
+	undo_outcome MEDIUMTEXT,
+	CONSTRAINT pk_switch_steps PRIMARY KEY (switch_id, position),
+	CONSTRAINT fk_switch_steps_switch_id_switches FOREIGN KEY(switch_id) REFERENCES switches (switch_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Each step of a switch: intent, actor, command, outcome, deadline, undo.' COLLATE utf8mb4_bin;
