@@ -95,7 +95,8 @@ class Executor:
             "finished_at": to_wire(self._clock.now()),
         }
         self._save(lambda now: with_answer(now, command.request_id, answer))
-        metrics.COMMANDS.labels(command.kind, answer["outcome"]).inc()
+        is_known = error is None or error.error_class is not ErrorClass.UNKNOWN_KIND
+        metrics.COMMANDS.labels(command.kind if is_known else "unknown", answer["outcome"]).inc()
         self._log.info(
             "command_finished",
             command_id=command.command_id,

@@ -1,0 +1,68 @@
+"""The first thing that the daemon does: find out who it is, whose journal this is, and whether it may serve."""
+
+from __future__ import annotations
+
+from spot_agent.discovery import read_identity
+from spot_agent.errors import ActFailed, JournalUnwritable
+from spot_agent.journal import Journal
+from spot_agent.logs import Log
+from spot_agent.model import Identity
+from spot_agent.outcomes import Did, Failed, Outcome
+from spot_agent.ports import Imds
+from spot_agent.rules.clones import Origin, origin_of, own_journal
+from spot_agent.workload import Workload
+
+
+class Startup:
+    """`step` until `identity` is known. Nothing is acted on before that, whatever the journal says."""
+
+    def __init__(self, imds: Imds, journal: Journal, workload: Workload, log: Log, hook_bound_seconds: float) -> None:
+        self._imds = imds
+        self._journal = journal
+        self._workload = workload
+        self._log = log
+        self._hook_bound_seconds = hook_bound_seconds
+        self.identity: Identity | None = None
+
+    def step(self) -> Outcome:
+        """Did once; Failed while the metadata service gives no definite answer."""
+        identity = read_identity(self._imds)
+        if identity is None:
+            return Failed("identity_unknown")
+        origin = origin_of(self._journal.read(), identity.instance_id)
+        if origin is Origin.OURS:
+            self._go_on()
+        else:
+            self._begin_anew(identity, origin)
+        self.identity = identity
+        return Did("started", {"instance_id": identity.instance_id, "journal": origin.value})
+
+    def _go_on(self) -> None:
+        contents = self._journal.read()
+        if contents.released:
+            if contents.may_serve:
+                self._workload.grant()
+            return
+        if contents.may_serve:
+            self._workload.start_alone(self._hook_bound_seconds)
+        elif contents.role is not None and self._workload.is_granted():
+            self._stop_workload()
+
+    def _begin_anew(self, identity: Identity, origin: Origin) -> None:
+        if origin is Origin.FOREIGN:
+            parent_id = self._journal.read().instance_id
+            self._log.warning("clone_detected", parent_instance_id=parent_id, instance_id=identity.instance_id)
+        try:
+            self._journal.change(lambda now: own_journal(now, identity.instance_id))
+        except JournalUnwritable as error:
+            self._log.error("journal_unwritable", error=str(error))
+        if origin is Origin.FOREIGN:
+            self._workload.revoke()
+            if self._workload.serving() is True:
+                self._stop_workload()
+
+    def _stop_workload(self) -> None:
+        try:
+            self._workload.stop_if_forbidden(self._hook_bound_seconds)
+        except ActFailed as error:
+            self._log.error("workload_not_stopped", code=error.code, reason=error.message)

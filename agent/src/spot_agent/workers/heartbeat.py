@@ -1,0 +1,142 @@
+"""The heartbeat thread: registers, beats, follows the server's view of this instance, fetches the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from spot_agent import __version__, metrics
+from spot_agent.clock import Bell, Clock
+from spot_agent.delivery import Delivery
+from spot_agent.errors import ServerFailed
+from spot_agent.journal import Journal
+from spot_agent.link import Link
+from spot_agent.live import Live
+from spot_agent.logs import Log
+from spot_agent.model import Identity, JsonObject
+from spot_agent.outcomes import Did, Failed, Idle, Outcome
+from spot_agent.ports import CentralApi
+from spot_agent.registration import Registrar
+from spot_agent.roles import Roles
+from spot_agent.rules.config import settings_on_the_wire
+from spot_agent.settings import Settings
+from spot_agent.timestamps import optional_from_wire, to_wire
+from spot_agent.wire import CONFIG_FIELDS, HEARTBEAT_FIELDS, parse_config, parse_view, unknown_fields
+from spot_agent.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatParts:
+    """What the heartbeat works with."""
+
+    identity: Identity
+    settings: Settings
+    api: CentralApi
+    journal: Journal
+    live: Live
+    link: Link
+    roles: Roles
+    workload: Workload
+    registrar: Registrar
+    delivery: Delivery
+    commands_bell: Bell
+    clock: Clock
+    log: Log
+    write_status: Callable[[], None]
+
+
+class Heartbeat:
+    """One step is one beat, or one try to register while there is no good token."""
+
+    def __init__(self, parts: HeartbeatParts) -> None:
+        self._parts = parts
+
+    def step(self) -> Outcome:
+        """Never raises for a server that fails."""
+        outcome = self._step()
+        self._parts.write_status()
+        return outcome
+
+    def _step(self) -> Outcome:
+        facts, contents = self._parts.live.read(), self._parts.journal.read()
+        if facts.halted:
+            return Idle(f"halted: {facts.halted}")
+        if contents.released:
+            return Idle("released")
+        if contents.token is None or facts.token_refused:
+            outcome = self._parts.registrar.step()
+            # The next step tries the old token again if there is one: the server may have been the one in the wrong.
+            self._parts.live.change(lambda now: replace(now, token_refused=False))
+            return outcome
+        return self._beat()
+
+    def _beat(self) -> Outcome:
+        try:
+            answer = self._parts.api.heartbeat(self._body())
+            view = parse_view(answer)
+        except ServerFailed as error:
+            return self._parts.link.failed("heartbeat", error)
+        self._note_contact(answer)
+        turn = self._parts.roles.follow(view)
+        if answer.get("commands_waiting") is True:
+            self._parts.commands_bell.ring()
+        failed = self._refresh_config(answer) or self._parts.delivery.flush()
+        if failed is not None:
+            return failed
+        contents = self._parts.journal.read()
+        return Did("heartbeat_sent", {"role": contents.role, "epoch": contents.epoch, "turn": turn.value})
+
+    def _refresh_config(self, answer: JsonObject) -> Failed | None:
+        cached = self._parts.journal.read().config or {}
+        if cached.get("config_version") == answer.get("config_version"):
+            return None
+        try:
+            body = self._parts.api.config()
+            config = parse_config(body)
+        except ServerFailed as error:
+            return self._parts.link.failed("config", error)
+        self._count_unknown(unknown_fields(body, CONFIG_FIELDS))
+        plan = body.get("plan")
+        self._parts.link.note(lambda now: replace(now, config=body, plan=plan if isinstance(plan, dict) else now.plan))
+        self._parts.roles.follow(config.view)
+        self._parts.log.info("config_adopted", config_version=config.config_version)
+        return None
+
+    def _note_contact(self, answer: JsonObject) -> None:
+        now = self._parts.clock.now()
+        server_time = optional_from_wire(answer.get("server_time"))
+        self._parts.live.change(
+            lambda facts: replace(
+                facts,
+                last_heartbeat_at=now,
+                server_clock_ahead=server_time - now if server_time else facts.server_clock_ahead,
+            )
+        )
+        metrics.LAST_HEARTBEAT.set(now.timestamp())
+        self._count_unknown(unknown_fields(answer, HEARTBEAT_FIELDS))
+
+    def _count_unknown(self, number: int) -> None:
+        if number:
+            self._parts.live.change(lambda facts: replace(facts, unknown_fields=facts.unknown_fields + number))
+
+    def _body(self) -> JsonObject:
+        serving = self._parts.workload.serving()
+        facts, contents = self._parts.live.read(), self._parts.journal.read()
+        now = self._parts.clock.now()
+        body: JsonObject = {
+            "instance_id": self._parts.identity.instance_id,
+            "epoch": contents.epoch,
+            "role": contents.role.value if contents.role else None,
+            "serving": serving,
+            "mode": facts.mode.value,
+            "daemon_version": __version__,
+            "sent_at": to_wire(now),
+            "uptime_seconds": round((now - facts.started_at).total_seconds(), 3),
+            "settings": settings_on_the_wire(self._parts.settings),
+            "metadata_failures": facts.metadata_failures,
+            "unknown_fields": facts.unknown_fields,
+            "resources": facts.resources,
+        }
+        if facts.scheduled_events:
+            body["scheduled_events"] = list(facts.scheduled_events)
+        return body
