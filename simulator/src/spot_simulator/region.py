@@ -72,13 +72,11 @@ class Region:
         self.log.append("region-started", region=settings.region, time_scale=settings.time_scale, seed=settings.seed)
 
     def stop(self) -> None:
-        """End everything that the region started, services first."""
+        """End every process that the region started, services first; its threads end with this process."""
         self.log.append("region-stopping")
         self.timeline.stop()
         self.init.close()
         self.addresses.stop()
-        for server in list(self._metadata.values()):
-            server.close()
         self.log.close()
 
     def _price_book(self) -> PriceBook:

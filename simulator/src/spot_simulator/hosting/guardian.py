@@ -87,7 +87,7 @@ class Guardian:
             if message["do"] == "kill":
                 os.kill(pid, signal.SIGKILL)
             else:
-                os.killpg(pid, signal.SIGTERM)
+                _ask_to_end(pid)
         return {"pids": pids}
 
     def _spawn(self, message: Message) -> Unit:
@@ -152,6 +152,7 @@ def _become(argv: list[str], env: dict[str, str], cwd: str, output_fd: int, log_
     try:
         os.setsid()
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the region blocks SIGTERM to wait for it; a service must get it
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output_fd, 1)
@@ -173,6 +174,14 @@ def _event_in(line: bytes) -> Message | None:
     except ValueError:
         return None
     return told if isinstance(told, dict) and "event" in told else None
+
+
+def _ask_to_end(main_pid: int) -> None:
+    """Send SIGTERM to a unit's session, or to its process alone while that has not made its session yet."""
+    try:
+        os.killpg(main_pid, signal.SIGTERM)
+    except ProcessLookupError:
+        os.kill(main_pid, signal.SIGTERM)
 
 
 def _kill_unit(name: str, main_pid: int) -> None:

@@ -1,0 +1,260 @@
+"""Everything that runs in the demo, put up piece by piece."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from spot_simulator.clock import Clock
+from spot_simulator.demo.apis import CallRefused, JsonApi, ec2_client
+from spot_simulator.demo.compression import compressed_settings
+from spot_simulator.demo.processes import Processes
+
+T = TypeVar("T")
+
+REGION = "us-east-1"
+HOST = "127.0.0.1"
+POLL_SECONDS = 0.1
+HOOK = f"{sys.executable} -m spot_simulator.instance_ctl"
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One of the demo's services."""
+
+    name: str
+    carry: str
+    instance_type: str
+    allowed_instance_types: tuple[str, ...]
+
+
+WORKLOADS = (
+    Workload("web", "stateless", "m5.large", ("m5.large", "m5a.large", "m6i.large")),
+    Workload("orders", "image_after_quiesce", "m5.large", ("m5.large", "m5a.large", "m6i.large")),
+    Workload("reports", "stateless", "c5.large", ("c5.large",)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the person who starts the demo chose."""
+
+    state_dir: Path
+    database_url: str
+    time_scale: float
+    seed: int
+    prices: Path | None
+    port: int
+
+
+@dataclass(slots=True)
+class World:
+    """The running demo."""
+
+    settings: Settings
+    clock: Clock
+    processes: Processes
+    region_url: str = ""
+    server_url: str = ""
+    client_id: str = ""
+    tokens: dict[str, str] = field(default_factory=dict)
+    public_ips: dict[str, str] = field(default_factory=dict)
+    first_instances: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def region(self) -> JsonApi:
+        """The region's control API."""
+        return JsonApi(self.region_url + "/_region")
+
+    @property
+    def server(self) -> JsonApi:
+        """The server, as the client."""
+        return JsonApi(f"{self.server_url}/api/client/{self.client_id}", self.tokens["client"])
+
+    @property
+    def admin(self) -> JsonApi:
+        """The server, as the admin."""
+        return JsonApi(f"{self.server_url}/api/admin", self.tokens["admin"])
+
+    @property
+    def ec2(self) -> Any:
+        """The simulated EC2."""
+        return ec2_client(self.region_url, REGION)
+
+    def wait_for(self, what: str, look: Callable[[], T | None], *, bound_seconds: float) -> T:
+        """Return what `look` returns once it is not None; TimeoutError, naming `what`, when that takes too long."""
+        until_seconds = self.clock.monotonic_seconds() + bound_seconds
+        while True:
+            self.processes.check()
+            found = look()
+            if found is not None:
+                return found
+            if self.clock.monotonic_seconds() > until_seconds:
+                raise TimeoutError(f"{what}: not within {bound_seconds:g} s")
+            self.clock.sleep(POLL_SECONDS)
+
+    def put_up(self, say: Callable[[str], None]) -> None:
+        """Start the region, the server, the jobs process, the workloads and their probers."""
+        self._start_region()
+        say(f"region   {self.region_url}   EC2 API; control API under /_region")
+        self._start_server()
+        say(f"server   {self.server_url}   API under /api, description at /api/openapi.json, metrics at /metrics")
+        self._make_tokens()
+        for workload in WORKLOADS:
+            self._launch(workload)
+        for workload in WORKLOADS:
+            self._start_prober(workload)
+
+    def _start_region(self) -> None:
+        port = free_port()
+        self.region_url = f"http://{HOST}:{port}"
+        arguments = [sys.executable, "-m", "spot_simulator.cli", "region"]
+        arguments += ["--state-dir", str(self.settings.state_dir / "region"), "--port", str(port), "--region", REGION]
+        arguments += ["--time-scale", str(self.settings.time_scale), "--seed", str(self.settings.seed)]
+        if self.settings.prices is not None:
+            arguments += ["--prices", str(self.settings.prices)]
+        self.processes.start("region", arguments, {})
+        self.wait_for("the region", lambda: _answers(lambda: self.region.get("/state")), bound_seconds=60)
+
+    def server_environment(self) -> dict[str, str]:
+        """Return the settings of the server's processes."""
+        catalogue = self.settings.state_dir / "on_demand.csv"
+        compressed = {
+            setting.variable: setting.here
+            for setting in compressed_settings(self.settings.time_scale)
+            if setting.owner == "server"
+        }
+        processes = "1" if self.settings.database_url.startswith("sqlite") else "2"
+        return {
+            "SPOT_DATABASE_URL": self.settings.database_url,
+            "SPOT_BIND_ADDRESS": HOST,
+            "SPOT_BIND_PORT": self.server_url.rpartition(":")[2],
+            "SPOT_WEB_PROCESSES": processes,
+            "SPOT_ON_DEMAND_CATALOGUE": str(catalogue),
+            **compressed,
+        }
+
+    def _start_server(self) -> None:
+        self.server_url = f"http://{HOST}:{self.settings.port or free_port()}"
+        catalogue = [sys.executable, "-m", "spot_simulator.cli", "catalogue", "--region", REGION]
+        prices = subprocess.run(catalogue, check=True, capture_output=True).stdout  # noqa: S603 - our own program
+        (self.settings.state_dir / "on_demand.csv").write_bytes(prices)
+        self._spot_server("migrate")
+        self.start_web()
+        self.start_jobs()
+        self.wait_for(
+            "the server", lambda: _answers(lambda: JsonApi(self.server_url).get("/readyz")), bound_seconds=60
+        )
+
+    def start_web(self) -> None:
+        """Start the server's web processes."""
+        self.processes.start("web", [*_SPOT_SERVER, "web"], self.server_environment())
+
+    def start_jobs(self) -> None:
+        """Start the jobs process."""
+        self.processes.start("jobs", [*_SPOT_SERVER, "jobs"], self.server_environment())
+
+    def _spot_server(self, *arguments: str) -> str:
+        environment = {**os.environ, **self.server_environment()}
+        done = subprocess.run(  # noqa: S603 - our own program
+            [*_SPOT_SERVER, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise CallRefused(f"spot-server {arguments[0]}: {done.stderr.strip()}")
+        return done.stdout.strip()
+
+    def _make_tokens(self) -> None:
+        self.client_id = self._spot_server("create-client", "demo", "--if-missing")
+        self.tokens["admin"] = self._spot_server("create-token", "admin", "--label", "demo")
+        self.tokens["client"] = self._spot_server("create-token", "client", "--client-id", self.client_id, "--label", "demo")
+
+    def _launch(self, workload: Workload) -> None:
+        """Launch a workload's first instance on demand, from an image that a person has prepared, behind an Elastic IP."""
+        enrolment = self._spot_server(
+            *("create-token", "enrolment", "--client-id", self.client_id, "--pattern", workload.name, "--uses", "1")
+        )
+        address = self.ec2.allocate_address(Domain="vpc")
+        tags = [{"Key": "spot-optimizer:managed", "Value": "true"}, {"Key": "Name", "Value": workload.name}]
+        self.ec2.create_tags(Resources=[address["AllocationId"]], Tags=tags)
+        env_file = self._env_file(workload, enrolment, address["AllocationId"])
+        image = self.region.post("/base-image", {"name": f"{workload.name}-base", "env_file": env_file})
+        launched = self.ec2.run_instances(
+            ImageId=image["image_id"],
+            InstanceType=workload.instance_type,
+            MinCount=1,
+            MaxCount=1,
+            ClientToken=f"demo-{workload.name}",
+            MetadataOptions={"HttpTokens": "required"},
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )
+        instance_id = launched["Instances"][0]["InstanceId"]
+        self.wait_for(f"{workload.name} running", lambda: self._is_running(instance_id), bound_seconds=60)
+        self.ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=instance_id)
+        self.public_ips[workload.name] = address["PublicIp"]
+        self.first_instances[workload.name] = instance_id
+
+    def _is_running(self, instance_id: str) -> bool | None:
+        return True if self.instance(instance_id)["state"] == "running" else None
+
+    def instance(self, instance_id: str) -> dict[str, Any]:
+        """Return one instance as the region sees it."""
+        found: dict[str, Any] = next(
+            item for item in self.region.get("/state")["instances"] if item["instance_id"] == instance_id
+        )
+        return found
+
+    def _env_file(self, workload: Workload, enrolment: str, allocation_id: str) -> str:
+        daemon = [s for s in compressed_settings(self.settings.time_scale) if s.owner == "daemon"]
+        lines = {
+            "SPOT_SERVER_URL": self.server_url,
+            "LOGICAL_AGENT_ID": workload.name,
+            "ENROLMENT_TOKEN": enrolment,
+            "CARRY": workload.carry,
+            "ALLOWED_INSTANCE_TYPES": ",".join(workload.allowed_instance_types),
+            "ELASTIC_IP_ALLOCATION_ID": allocation_id,
+            "START_COMMAND": f"{HOOK} start workload",
+            "STOP_COMMAND": f"{HOOK} stop workload",
+            "STANDBY_CHECK_COMMAND": f"{HOOK} standby",
+            "SERVING_CHECK_COMMAND": f"{HOOK} health",
+            **{setting.variable: setting.here for setting in daemon},
+        }
+        return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+    def _start_prober(self, workload: Workload) -> None:
+        log = self.prober_log(workload.name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        target = f"http://{self.public_ips[workload.name]}:8080"
+        arguments = [sys.executable, "-m", "spot_simulator.cli", "probe", "--target", target, "--log", str(log)]
+        self.processes.start(f"prober-{workload.name}", arguments, {})
+
+    def prober_log(self, name: str) -> Path:
+        """Return where the outside prober of a workload writes what it saw."""
+        return self.settings.state_dir / "probes" / f"{name}.jsonl"
+
+
+_SPOT_SERVER = (sys.executable, "-m", "spot_server.cli")
+
+
+
+
+
+
+def _answers(call: Callable[[], T]) -> T | None:
+    try:
+        return call()
+    except (CallRefused, OSError):
+        return None
+
+
+def free_port() -> int:
+    """Return a TCP port on the loopback address that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,253 @@
+"""RunInstances and the life of an instance."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from botocore.exceptions import ClientError
+from conformance.world import SLEEPER, World, error_code, service
+
+pytestmark = pytest.mark.server
+
+
+def test_an_instance_is_pending_and_then_running(world: World) -> None:
+    answer = world.ec2.run_instances(**world.launch_request(world.image()))
+    launched = answer["Instances"][0]
+
+    world.wait_for_state(launched["InstanceId"], "running")
+
+    assert launched["State"]["Name"] == "pending"
+    states = [event["state"] for event in world.events(kind="state", instance_id=launched["InstanceId"])]
+    assert states == ["pending", "running"]
+
+
+def test_the_lifecycle_key_is_there_for_spot_and_absent_on_demand(world: World) -> None:
+    image_id = world.image()
+    spot, on_demand = world.launch(image_id), world.launch(image_id, is_spot=False)
+
+    assert world.describe(spot)["InstanceLifecycle"] == "spot"
+    assert "InstanceLifecycle" not in world.describe(on_demand)
+
+
+def test_an_instance_is_in_the_zone_of_its_subnet_with_a_loopback_address(world: World) -> None:
+    instance_id = world.launch(world.image(), SubnetId=world.subnet("use1-az4"))
+
+    seen = world.describe(instance_id)
+
+    zones = world.ec2.describe_availability_zones()["AvailabilityZones"]
+    names = {zone["ZoneId"]: zone["ZoneName"] for zone in zones}
+    assert seen["Placement"]["AvailabilityZone"] == names["use1-az4"]
+    assert seen["PrivateIpAddress"].startswith("127.10.")
+
+
+def test_the_same_client_token_gives_the_same_instance(world: World) -> None:
+    request = world.launch_request(world.image(), ClientToken=world.unique("token"))
+
+    first = world.ec2.run_instances(**request)["Instances"][0]["InstanceId"]
+    second = world.ec2.run_instances(**request)["Instances"][0]["InstanceId"]
+
+    assert first == second
+
+
+def test_simultaneous_calls_with_one_client_token_make_one_instance(world: World) -> None:
+    request = world.launch_request(world.image(), ClientToken=world.unique("token"))
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: world.ec2.run_instances(**request), range(6)))
+
+    assert len({answer["Instances"][0]["InstanceId"] for answer in answers}) == 1
+
+
+def test_a_client_token_with_other_parameters_is_a_mismatch(world: World) -> None:
+    request = world.launch_request(world.image(), ClientToken=world.unique("token"))
+    world.ec2.run_instances(**request)
+
+    with pytest.raises(ClientError) as caught:
+        world.ec2.run_instances(**{**request, "InstanceType": "c5.large"})
+
+    assert error_code(caught.value) == "IdempotentParameterMismatch"
+
+
+def test_a_client_token_in_another_zone_launches_again(world: World) -> None:
+    request = world.launch_request(world.image(), ClientToken=world.unique("token"))
+    first = world.ec2.run_instances(**request)["Instances"][0]["InstanceId"]
+
+    second = world.ec2.run_instances(**{**request, "SubnetId": world.subnet("use1-az2")})["Instances"][0]["InstanceId"]
+
+    assert first != second
+
+
+def test_a_client_token_whose_instance_is_terminated_is_refused(world: World) -> None:
+    request = world.launch_request(world.image(), ClientToken=world.unique("token"))
+    instance_id = world.ec2.run_instances(**request)["Instances"][0]["InstanceId"]
+    world.ec2.terminate_instances(InstanceIds=[instance_id])
+    world.wait_for_state(instance_id, "terminated")
+
+    with pytest.raises(ClientError) as caught:
+        world.ec2.run_instances(**request)
+
+    assert error_code(caught.value) == "IdempotentInstanceTerminated"
+
+
+def test_instances_are_found_by_client_token_and_by_lifecycle(world: World) -> None:
+    token, image_id = world.unique("token"), world.image()
+    spot = world.launch(image_id, ClientToken=token)
+    world.launch(image_id, is_spot=False)
+
+    by_token = world.ec2.describe_instances(Filters=[{"Name": "client-token", "Values": [token]}])["Reservations"]
+    wanted = [{"Name": "instance-lifecycle", "Values": ["spot"]}, {"Name": "image-id", "Values": [image_id]}]
+    by_lifecycle = world.ec2.describe_instances(Filters=wanted)["Reservations"]
+
+    assert [one["InstanceId"] for reservation in by_token for one in reservation["Instances"]] == [spot]
+    assert [one["InstanceId"] for reservation in by_lifecycle for one in reservation["Instances"]] == [spot]
+
+
+@pytest.mark.parametrize("mode", ["spot", "on_demand"])
+def test_a_pool_without_capacity_refuses_and_another_does_not(world: World, mode: str) -> None:
+    pool = {"instance_type": "r5.large", "az_id": "use1-az3", "mode": mode}
+    image_id, is_spot = world.image(), mode == "spot"
+    world.region.control("POST", "/capacity", {**pool, "available": False})
+
+    with pytest.raises(ClientError) as caught:
+        world.launch(image_id, InstanceType="r5.large", SubnetId=world.subnet("use1-az3"), is_spot=is_spot)
+    elsewhere = world.launch(image_id, InstanceType="r5.large", SubnetId=world.subnet("use1-az5"), is_spot=is_spot)
+    other_mode = world.launch(image_id, InstanceType="r5.large", SubnetId=world.subnet("use1-az3"), is_spot=not is_spot)
+    world.region.control("POST", "/capacity", {**pool, "available": True})
+    later = world.launch(image_id, InstanceType="r5.large", SubnetId=world.subnet("use1-az3"), is_spot=is_spot)
+
+    assert error_code(caught.value) == "InsufficientInstanceCapacity"
+    assert len({elsewhere, other_mode, later}) == 3
+
+
+def test_a_spot_price_below_the_market_is_refused(world: World) -> None:
+    options = {"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.001"}}
+
+    with pytest.raises(ClientError) as caught:
+        world.launch(world.image(), InstanceMarketOptions=options, is_spot=False)
+
+    assert error_code(caught.value) == "SpotMaxPriceTooLow"
+
+
+def test_an_unknown_image_or_type_is_refused(world: World) -> None:
+    image_id = world.image()
+
+    with pytest.raises(ClientError) as no_image:
+        world.launch("ami-00000000000000000")
+    with pytest.raises(ClientError) as no_type:
+        world.launch(image_id, InstanceType="m5.nonsense")
+
+    assert error_code(no_image.value) == "InvalidAMIID.NotFound"
+    assert error_code(no_type.value) == "InvalidParameterValue"
+
+
+def test_a_dry_run_launches_nothing(world: World) -> None:
+    token = world.unique("token")
+
+    with pytest.raises(ClientError) as caught:
+        world.launch(world.image(), ClientToken=token, DryRun=True)
+
+    assert error_code(caught.value) == "DryRunOperation"
+    assert world.ec2.describe_instances(Filters=[{"Name": "client-token", "Values": [token]}])["Reservations"] == []
+
+
+def test_a_terminated_instance_says_that_a_user_did_it(world: World) -> None:
+    instance_id = world.launch_and_boot(service("daemon", SLEEPER))
+    pid = world.pid(instance_id, "daemon")
+
+    answer = world.ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"][0]
+    seen = world.wait_for_state(instance_id, "terminated")
+
+    assert (answer["PreviousState"]["Name"], answer["CurrentState"]["Name"]) == ("running", "shutting-down")
+    assert seen["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
+    assert pid is not None
+    assert not world.region.process_exists(pid)
+
+
+def test_terminating_again_is_a_success(world: World) -> None:
+    instance_id = world.launch(world.image())
+    world.ec2.terminate_instances(InstanceIds=[instance_id])
+    world.wait_for_state(instance_id, "terminated")
+
+    answer = world.ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"][0]
+
+    assert answer["CurrentState"]["Name"] == "terminated"
+
+
+def test_a_spot_instance_cannot_be_stopped(world: World) -> None:
+    instance_id = world.launch(world.image())
+    world.wait_for_state(instance_id, "running")
+
+    with pytest.raises(ClientError) as caught:
+        world.ec2.stop_instances(InstanceIds=[instance_id])
+
+    assert error_code(caught.value) == "UnsupportedOperation"
+
+
+def test_an_on_demand_instance_stops_and_starts_with_its_disk(world: World) -> None:
+    instance_id = world.launch_and_boot(service("daemon", SLEEPER), is_spot=False)
+    first_pid = world.pid(instance_id, "daemon")
+    world.region.write_run(instance_id, "left-over")
+
+    world.ec2.stop_instances(InstanceIds=[instance_id], Force=True)
+    stopped = world.wait_for_state(instance_id, "stopped")
+    world.ec2.start_instances(InstanceIds=[instance_id])
+    world.region.eventually(lambda: world.pid(instance_id, "daemon"))
+
+    assert stopped["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
+    assert world.pid(instance_id, "daemon") != first_pid
+    assert world.region.read_disk(instance_id, "etc/spot-agent.env") == "SETTING=1\n"
+
+
+def test_an_unknown_instance_is_not_found(world: World) -> None:
+    with pytest.raises(ClientError) as caught:
+        world.ec2.terminate_instances(InstanceIds=["i-00000000000000000"])
+
+    assert error_code(caught.value) == "InvalidInstanceID.NotFound"
+
+
+def test_protection_from_termination_holds(world: World) -> None:
+    instance_id = world.launch(world.image())
+    world.ec2.modify_instance_attribute(InstanceId=instance_id, DisableApiTermination={"Value": True})
+
+    with pytest.raises(ClientError) as caught:
+        world.ec2.terminate_instances(InstanceIds=[instance_id])
+
+    assert error_code(caught.value) == "OperationNotPermitted"
+
+
+def test_the_type_changes_only_while_stopped(world: World) -> None:
+    instance_id = world.launch(world.image(), is_spot=False)
+    world.wait_for_state(instance_id, "running")
+
+    with pytest.raises(ClientError) as caught:
+        world.ec2.modify_instance_attribute(InstanceId=instance_id, InstanceType={"Value": "c5.large"})
+
+    assert error_code(caught.value) == "IncorrectInstanceState"
+
+
+def test_a_volume_that_is_to_outlive_its_instance_does(world: World) -> None:
+    instance_id = world.launch(world.image())
+    device = world.describe(instance_id)["BlockDeviceMappings"][0]
+    keep = [{"DeviceName": device["DeviceName"], "Ebs": {"DeleteOnTermination": False}}]
+    world.ec2.modify_instance_attribute(InstanceId=instance_id, BlockDeviceMappings=keep)
+
+    world.ec2.terminate_instances(InstanceIds=[instance_id])
+    world.wait_for_state(instance_id, "terminated")
+
+    volume = world.ec2.describe_volumes(VolumeIds=[device["Ebs"]["VolumeId"]])["Volumes"][0]
+    assert volume["State"] == "available"
+
+
+def test_a_new_instance_can_be_unknown_for_a_moment(world: World) -> None:
+    image_id = world.image()
+    world.region.control("POST", "/consistency", {"launch_visible_after_seconds": 300})
+    try:
+        instance_id = world.launch(image_id)
+        with pytest.raises(ClientError) as caught:
+            world.describe(instance_id)
+        listed = world.ec2.describe_instances(Filters=[{"Name": "image-id", "Values": [image_id]}])["Reservations"]
+    finally:
+        world.region.control("POST", "/consistency", {"launch_visible_after_seconds": 0})
+
+    assert error_code(caught.value) == "InvalidInstanceID.NotFound"
+    assert listed == []
+    assert world.describe(instance_id)["InstanceId"] == instance_id

@@ -1,0 +1,118 @@
+"""Arranging a region for a test: images with trivial services, instances, addresses, and looking at them."""
+
+import itertools
+import sys
+from typing import Any
+
+from botocore.exceptions import ClientError
+from conformance.port import HttpAnswer, RegionPort
+
+_NUMBERS = itertools.count(1)
+
+SERVER_PROGRAM = """
+import os, socket, datetime
+listener = socket.create_server((os.environ["INSTANCE_IP"], 8080))
+now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+print('{"event": "serving", "at": "%s"}' % now, flush=True)
+held = []
+while True:
+    connection, _ = listener.accept()
+    request = connection.recv(4096)
+    if b"/hold" in request:
+        held.append(connection)
+        continue
+    body = os.environ["INSTANCE_ID"].encode()
+    connection.sendall(b"HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    connection.close()
+"""
+SERVER = [sys.executable, "-S", "-E", "-c", SERVER_PROGRAM]
+SLEEPER = ["sleep", "1000"]
+
+
+def service(name: str, argv: list[str], **more: Any) -> dict[str, Any]:
+    """Describe a service for an image."""
+    return {"name": name, "argv": argv, **more}
+
+
+def shell(name: str, script: str, **more: Any) -> dict[str, Any]:
+    """Describe a service that is a shell script."""
+    return service(name, ["/bin/sh", "-c", script], **more)
+
+
+class World:
+    """Short words for what the tests do again and again."""
+
+    def __init__(self, region: RegionPort) -> None:
+        self.region, self.ec2 = region, region.ec2
+
+    def unique(self, prefix: str = "name") -> str:
+        """Return a text that no other test uses."""
+        return f"{prefix}-{next(_NUMBERS)}"
+
+    def image(self, *services: dict[str, Any]) -> str:
+        """Make a base image with these services, and return its id."""
+        body = {"name": self.unique("base"), "env_file": "SETTING=1\n", "services": list(services)}
+        status, answer = self.region.control("POST", "/base-image", body)
+        assert status == 201, answer
+        return str(answer["image_id"])
+
+    def subnet(self, az_id: str = "use1-az1") -> str:
+        """Return the subnet of a zone."""
+        subnets = self.ec2.describe_subnets()["Subnets"]
+        return next(subnet["SubnetId"] for subnet in subnets if subnet["AvailabilityZoneId"] == az_id)
+
+    def launch_request(self, image_id: str, **more: Any) -> dict[str, Any]:
+        """Return the parameters of RunInstances for one spot instance; ``is_spot=False`` for one on demand."""
+        request = {"ImageId": image_id, "InstanceType": "m5.large", "MinCount": 1, "MaxCount": 1, "SubnetId": self.subnet()}
+        if more.pop("is_spot", True):
+            request["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "one-time"}}
+        return {**request, **more}
+
+    def launch(self, image_id: str, **more: Any) -> str:
+        """Launch one instance and return its id."""
+        answer = self.ec2.run_instances(**self.launch_request(image_id, **more))
+        return str(answer["Instances"][0]["InstanceId"])
+
+    def launch_and_boot(self, *services: dict[str, Any], **more: Any) -> str:
+        """Launch an instance with these services, and wait until they were started."""
+        instance_id = self.launch(self.image(*services), **more)
+        self.region.eventually(lambda: self.seen(instance_id)["is_booted"])
+        return instance_id
+
+    def describe(self, instance_id: str) -> dict[str, Any]:
+        """Return EC2's view of an instance."""
+        answer = self.ec2.describe_instances(InstanceIds=[instance_id])
+        return dict(answer["Reservations"][0]["Instances"][0])
+
+    def wait_for_state(self, instance_id: str, state: str) -> dict[str, Any]:
+        """Wait until EC2 shows a state, and return the instance."""
+        self.region.eventually(lambda: self.describe(instance_id)["State"]["Name"] == state)
+        return self.describe(instance_id)
+
+    def seen(self, instance_id: str) -> dict[str, Any]:
+        """Return the region's own view of an instance."""
+        _, state = self.region.control("GET", "/state")
+        return dict(next(one for one in state["instances"] if one["instance_id"] == instance_id))
+
+    def events(self, **facts: Any) -> list[dict[str, Any]]:
+        """Return the log's events that have these facts."""
+        _, log = self.region.control("GET", "/log?after=0")
+        return [event for event in log["events"] if facts.items() <= event.items()]
+
+    def pid(self, instance_id: str, name: str) -> int | None:
+        """Return the process of a service, None if none runs."""
+        service_seen = self.seen(instance_id)["services"].get(name)
+        return service_seen["pid"] if service_seen else None
+
+    def ask(self, ip: str, path: str = "/") -> HttpAnswer:
+        """Ask the workload behind an address."""
+        return self.region.http("GET", ip, 8080, path)
+
+    def wait_for_answer(self, ip: str, instance_id: str) -> None:
+        """Wait until an address answers for an instance."""
+        self.region.eventually(lambda: self.ask(ip).text == instance_id)
+
+
+def error_code(error: ClientError) -> str:
+    """Return EC2's code for an error."""
+    return str(error.response["Error"]["Code"])
