@@ -6,14 +6,26 @@ from flask import Flask
 
 from spot_server.clock import SystemClock
 from spot_server.db.factory import build_database
+from spot_server.features.agent_config.routes import client_blueprint as agent_config_blueprint
+from spot_server.features.agent_config.routes import daemon_blueprint as daemon_config_blueprint
+from spot_server.features.agents.routes import blueprint as agents_blueprint
+from spot_server.features.audit.routes import blueprint as audit_blueprint
 from spot_server.features.clients.routes import blueprint as clients_blueprint
 from spot_server.features.clients.routes import who_blueprint
 from spot_server.features.commands.routes import blueprint as commands_blueprint
+from spot_server.features.events.routes import blueprint as events_blueprint
 from spot_server.features.health.readiness import ReadinessCheck
 from spot_server.features.health.routes import admin_blueprint as system_health_blueprint
 from spot_server.features.health.routes import blueprint as health_blueprint
+from spot_server.features.heartbeats.routes import blueprint as heartbeats_blueprint
+from spot_server.features.instances.routes import blueprint as instances_blueprint
 from spot_server.features.interruptions.routes import client_blueprint as interruptions_blueprint
 from spot_server.features.interruptions.routes import daemon_blueprint as notices_blueprint
+from spot_server.features.notifications.routes import blueprint as notifications_blueprint
+from spot_server.features.pricing.on_demand import load_catalogue
+from spot_server.features.pricing.routes import client_blueprint as pricing_blueprint
+from spot_server.features.pricing.routes import daemon_blueprint as price_reports_blueprint
+from spot_server.features.registration.routes import blueprint as registration_blueprint
 from spot_server.features.replicas.routes import client_blueprint as client_replicas_blueprint
 from spot_server.features.replicas.routes import daemon_blueprint as replicas_blueprint
 from spot_server.features.switches.routes import client_blueprint as switches_blueprint
@@ -30,6 +42,17 @@ from spot_server.settings import Settings, WorkerKind
 BLUEPRINTS: tuple[Blueprint, ...] = (
     tokens_blueprint,
     clients_blueprint,
+    registration_blueprint,
+    heartbeats_blueprint,
+    daemon_config_blueprint,
+    agent_config_blueprint,
+    agents_blueprint,
+    instances_blueprint,
+    price_reports_blueprint,
+    pricing_blueprint,
+    events_blueprint,
+    notifications_blueprint,
+    audit_blueprint,
     commands_blueprint,
     health_blueprint,
     system_health_blueprint,
@@ -62,6 +85,7 @@ def build_context(settings: Settings) -> AppContext:
         waiting_room=WaitingRoom(clock, seats=seats_of(settings), fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000),
         token_cache=TokenCache(clock, believe_seconds=settings.token_cache_seconds),
         readiness=ReadinessCheck(database, clock),
+        on_demand=load_catalogue(settings.on_demand_catalogue),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from server_support.clock import FakeClock
 from sqlalchemy import insert, update
 
 from server_support.builders import create_client, create_enrolment_token
@@ -14,6 +15,7 @@ from spot_server.db.runner import Database
 from spot_server.db.tables import commands, instances, replica_instances
 from spot_server.features.agent_config.service import Intervals
 from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.heartbeats.service import mark_offline
 from spot_server.features.instances.queries import Instance, list_instances, load_instance
 from spot_server.features.registration.arrivals import NewRegistration
 from spot_server.features.registration.service import Registered, Turned, accept_or_raise, register
@@ -108,6 +110,12 @@ class Fleet:
         values = {"role": role, "primary_of": agent.agent_id if role is Role.PRIMARY else None}
         self.database.write(lambda tx: tx.execute(statement.values(values)) and None)
 
+    def mark_offline_after(self, clock: FakeClock, silence_seconds: float, *, offline_after_seconds: float = 300) -> int:
+        """Let `silence_seconds` pass, then look for silent agents as a server does that has listened long enough."""
+        clock.advance(silence_seconds)
+        since = clock.now() - timedelta(days=1)
+        return self.database.write(lambda tx: mark_offline(tx, since, offline_after_seconds=offline_after_seconds))
+
 
 @dataclass(frozen=True)
 class Launched:
@@ -126,7 +134,7 @@ def _launch_command(now: Any, agent: Agent, command_id: str, instance_id: str) -
         "instance_id": instance_id,
         "request_id": command_id,
         "kind": CommandKind.LAUNCH_INSTANCE,
-        "actor": list(Actor)[0],
+        "actor": Actor.DAEMON,
         "priority": 75,
         "epoch": agent.epoch,
         "payload": {},

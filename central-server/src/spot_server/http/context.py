@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from flask import current_app
@@ -10,6 +10,7 @@ from flask import current_app
 from spot_server.clock import Clock
 from spot_server.db.runner import Database
 from spot_server.features.health.readiness import ReadinessCheck
+from spot_server.features.pricing.on_demand import OnDemandCatalogue
 from spot_server.http.token_cache import TokenCache
 from spot_server.http.waiting import WaitingRoom
 from spot_server.metrics import Metrics
@@ -29,6 +30,7 @@ class AppContext:
     waiting_room: WaitingRoom
     token_cache: TokenCache
     readiness: ReadinessCheck
+    on_demand: OnDemandCatalogue = field(default_factory=OnDemandCatalogue)
 
 
 def current_context() -> AppContext:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, or_, select
 
@@ -58,9 +59,8 @@ def make_overviews(tx: Transaction, listed: Sequence[Agent]) -> list[AgentOvervi
     primaries = {
         row.agent_id: Instance(**row._asdict()) for row in tx.execute(select(instances).where(instances.c.primary_of.in_(ids)))
     }
-    instance_counts = _counts(
-        tx, select(instances.c.agent_id, func.count()).where(instances.c.agent_id.in_(ids)).group_by(instances.c.agent_id)
-    )
+    counted = select(instances.c.agent_id, func.count().label("row_count")).where(instances.c.agent_id.in_(ids))
+    instance_counts = _counts(tx, counted.group_by(instances.c.agent_id))
     live = _replica_counts(tx, ids, LIVE_REPLICA_STATUSES)
     ready = _replica_counts(tx, ids, {ReplicaStatus.READY})
     imaged = _imaged(tx, ids)
@@ -81,12 +81,12 @@ def make_overviews(tx: Transaction, listed: Sequence[Agent]) -> list[AgentOvervi
 
 def _replica_counts(tx: Transaction, ids: Sequence[str], statuses: frozenset[ReplicaStatus] | set[ReplicaStatus]) -> dict[str, int]:
     table = replica_instances
-    statement = select(table.c.agent_id, func.count()).where(table.c.agent_id.in_(ids), table.c.status.in_(statuses))
+    statement = select(table.c.agent_id, func.count().label("row_count")).where(table.c.agent_id.in_(ids), table.c.status.in_(statuses))
     return _counts(tx, statement.group_by(table.c.agent_id))
 
 
-def _counts(tx: Transaction, statement: Select[tuple[str, int]]) -> dict[str, int]:
-    return {row[0]: row[1] for row in tx.execute(statement)}
+def _counts(tx: Transaction, statement: Select[Any]) -> dict[str, int]:
+    return {row.agent_id: row.row_count for row in tx.execute(statement)}
 
 
 def _imaged(tx: Transaction, ids: Sequence[str]) -> set[str]:

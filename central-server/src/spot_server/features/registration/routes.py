@@ -17,7 +17,7 @@ leave_open(blueprint, reason="the page itself checks enrolment tokens and launch
 
 @blueprint.route("/register", methods=["POST"])
 @blueprint.arguments(RegistrationSchema)
-@blueprint.alt_response(200, schema=RegisteredAnswer, description="The same instance again.")  # type: ignore[untyped-decorator]
+@blueprint.alt_response(200, schema=RegisteredAnswer, description="The same instance again.")
 @blueprint.response(201, RegisteredAnswer)
 def register(request: NewRegistration) -> tuple[Registered, int]:
     """Take an instance in, or say why not."""

@@ -1,0 +1,194 @@
+"""Prices on the wire. The rows of a report are read one by one: a bad row is named, the good ones are kept."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+from marshmallow import ValidationError, fields, post_load, validate
+
+from spot_server.features.agent_config.schemas import InstanceTypeText
+from spot_server.features.pricing.on_demand import OnDemandPrice
+from spot_server.features.pricing.queries import PoolPrice
+from spot_server.features.pricing.rules import BUCKET_SECONDS, RefusedRow, ReportedPrice
+from spot_server.features.pricing.service import InstancePricing, PriceReport
+from spot_server.http.fields import BoundedText, StrictInteger, UsdAmount, UtcMoment
+from spot_server.http.schemas import AnswerSchema, TolerantSchema
+from spot_server.words import Mode, PriceSource
+
+MOST_PRICES = 5_000
+MOST_TYPES = 1_000
+
+
+class PriceRowSchema(TolerantSchema):
+    """One price of one pool."""
+
+    region = BoundedText(least=1, most=32, required=True)
+    az_id = BoundedText(least=1, most=32, required=True)
+    az_name = BoundedText(most=32, load_default="")
+    instance_type = InstanceTypeText(required=True)
+    product = BoundedText(least=1, most=64, load_default="Linux/UNIX")
+    spot_usd_per_hour = UsdAmount(required=True)
+    effective_at = UtcMoment(required=True)
+
+    @post_load
+    def make(self, data: dict[str, Any], **_kwargs: object) -> ReportedPrice:
+        """Return the value that the use case takes."""
+        data.pop("az_name")
+        return ReportedPrice(usd_per_hour=data.pop("spot_usd_per_hour"), **data)
+
+
+class InstanceTypeSchema(TolerantSchema):
+    """What EC2 says of an instance type."""
+
+    instance_type = InstanceTypeText(required=True)
+    vcpu = StrictInteger(least=1, most=4096, required=True)
+    memory_mib = StrictInteger(least=1, required=True)
+    architectures = fields.List(BoundedText(least=1, most=32), required=True, validate=validate.Length(min=1, max=8))
+
+
+class PriceReportSchema(TolerantSchema):
+    """What a daemon saw of the markets of its region."""
+
+    report_id = BoundedText(least=1, most=128, required=True)
+    instance_id = BoundedText(least=1, most=64, required=True)
+    observed_at = UtcMoment(required=True)
+    prices = fields.List(
+        fields.Raw(allow_none=True),
+        required=True,
+        validate=validate.Length(max=MOST_PRICES),
+        metadata={"description": "Rows of region, az_id, az_name, instance_type, product, spot_usd_per_hour and effective_at."},
+    )
+    instance_types = fields.List(fields.Nested(InstanceTypeSchema), load_default=list, validate=validate.Length(max=MOST_TYPES))
+
+    @post_load
+    def make(self, data: dict[str, Any], **_kwargs: object) -> tuple[str, PriceReport]:
+        """Return the instance that reports, and its report with the rows sorted out."""
+        prices: list[tuple[int, ReportedPrice]] = []
+        refused: list[RefusedRow] = []
+        row_schema = PriceRowSchema()
+        for index, row in enumerate(data["prices"]):
+            try:
+                prices.append((index, row_schema.load(row)))
+            except ValidationError as error:
+                refused.append(_refused(index, row, error))
+        return data["instance_id"], PriceReport(data["observed_at"], prices, refused, data["instance_types"])
+
+
+def _refused(index: int, row: object, error: ValidationError) -> RefusedRow:
+    messages: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's own
+    field, reasons = next(iter(messages.items()))
+    value = row.get(field) if isinstance(row, dict) else row
+    reason = reasons[0] if isinstance(reasons, list) else str(reasons)
+    return RefusedRow(index, "(row)" if field == "_schema" else str(field), value, str(reason))
+
+
+class RefusedRowAnswer(AnswerSchema):
+    """A row that was left out, and why."""
+
+    index = fields.Integer(required=True)
+    field = fields.String(required=True)
+    value = fields.Raw(allow_none=True)
+    reason = fields.String(required=True)
+
+
+class ReportAnswer(AnswerSchema):
+    """How many rows were taken, and which were not."""
+
+    accepted = fields.Integer(required=True)
+    refused = fields.List(fields.Nested(RefusedRowAnswer), required=True)
+
+
+class PoolPriceAnswer(AnswerSchema):
+    """The current price of a pool, who saw it and when."""
+
+    pool_id = fields.Integer(required=True)
+    az_id = fields.String(required=True)
+    instance_type = fields.String(required=True)
+    usd_per_hour = UsdAmount(required=True)
+    observed_at = UtcMoment(required=True)
+    age_seconds = fields.Float(required=True)
+    source = fields.Enum(PriceSource, by_value=True, required=True)
+
+
+class OnDemandAnswer(AnswerSchema):
+    """The on-demand price, where it is from and of when."""
+
+    usd_per_hour = UsdAmount(required=True)
+    observed_at = UtcMoment(required=True)
+    age_seconds = fields.Float(required=True)
+    source = fields.String(required=True)
+
+
+class PricingAnswer(AnswerSchema):
+    """What an instance's markets cost now; null and empty where nothing is known."""
+
+    instance_id = fields.String(required=True)
+    agent_id = fields.String(required=True)
+    instance_type = fields.String(required=True)
+    region = fields.String(required=True)
+    az_id = fields.String(required=True)
+    product = fields.String(required=True)
+    mode = fields.Enum(Mode, by_value=True, required=True)
+    current = fields.Nested(PoolPriceAnswer, allow_none=True, required=True)
+    pools = fields.List(fields.Nested(PoolPriceAnswer), required=True)
+    on_demand = fields.Nested(OnDemandAnswer, allow_none=True, required=True)
+
+
+def show_pricing(pricing: InstancePricing) -> dict[str, Any]:
+    """Lay prices out for PricingAnswer, each with its age."""
+    names = ("instance_id", "agent_id", "instance_type", "region", "az_id", "product", "mode")
+    return {
+        **{name: getattr(pricing.instance, name) for name in names},
+        "current": _aged(pricing.current, pricing),
+        "pools": [_aged(pool, pricing) for pool in pricing.pools],
+        "on_demand": _aged(pricing.on_demand, pricing),
+    }
+
+
+def _aged(price: PoolPrice | OnDemandPrice | None, pricing: InstancePricing) -> dict[str, Any] | None:
+    if price is None:
+        return None
+    return {**asdict(price), "age_seconds": round((pricing.now - price.observed_at) / timedelta(seconds=1), 3)}
+
+
+class HistoryQuery(TolerantSchema):
+    """Which window, and how fine."""
+
+    since = UtcMoment(load_default=None, metadata={"description": "Default: seven days before `until`."})
+    until = UtcMoment(load_default=None, metadata={"description": "Default: now."})
+    bucket_seconds = fields.Integer(
+        load_default=None,
+        validate=validate.Range(min=BUCKET_SECONDS, max=86_400, error="expected a whole number from 300 to 86400"),
+        metadata={"description": "Default: 300 for windows up to two days, else 3600."},
+    )
+
+
+class PricePointAnswer(AnswerSchema):
+    """The price in one bucket."""
+
+    at = UtcMoment(required=True)
+    usd_per_hour = UsdAmount(required=True)
+    source = fields.Enum(PriceSource, by_value=True, required=True)
+    distinct_price_count = fields.Integer(required=True)
+
+
+class PoolHistoryAnswer(AnswerSchema):
+    """The prices of one pool over the window."""
+
+    pool_id = fields.Integer(required=True, attribute="pool.pool_id")
+    az_id = fields.String(required=True, attribute="pool.az_id")
+    instance_type = fields.String(required=True, attribute="pool.instance_type")
+    points = fields.List(fields.Nested(PricePointAnswer), required=True)
+
+
+class HistoryAnswer(AnswerSchema):
+    """The prices of an instance's markets over the window."""
+
+    instance_id = fields.String(required=True, attribute="instance.instance_id")
+    since = UtcMoment(required=True, attribute="window.since")
+    until = UtcMoment(required=True, attribute="window.until")
+    bucket_seconds = fields.Integer(required=True, attribute="window.bucket_seconds")
+    pools = fields.List(fields.Nested(PoolHistoryAnswer), required=True)
+    is_truncated = fields.Boolean(required=True)

@@ -1,0 +1,136 @@
+"""Taking price reports in, and showing prices with their source and age."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.instances.queries import Instance, find_instance_of_client, load_instance
+from spot_server.features.pricing import queries
+from spot_server.features.pricing.on_demand import OnDemandCatalogue, OnDemandPrice
+from spot_server.features.pricing.queries import Pool, PoolPrice
+from spot_server.features.pricing.rules import (
+    Observation,
+    PricePoint,
+    RefusedRow,
+    ReportedPrice,
+    Window,
+    bucket_of,
+    check_price,
+    merge_observations,
+    observed_at_or_now,
+    plot_points,
+    source_of,
+)
+from spot_server.words import PriceSource
+
+MOST_HISTORY_ROWS = 50_000
+"""Rows of the staging tier that one chart may read: about a month of six pools."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceReport:
+    """What a daemon saw. `prices` keeps each row's place in the report; `refused` are the rows whose shape was wrong."""
+
+    observed_at: datetime
+    prices: Sequence[tuple[int, ReportedPrice]]
+    refused: Sequence[RefusedRow]
+    instance_types: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOutcome:
+    """How many rows were taken, and which were not."""
+
+    accepted: int
+    refused: list[RefusedRow]
+
+
+@dataclass(frozen=True, slots=True)
+class InstancePricing:
+    """What an instance's markets cost now. `current` is its own pool's price; None where nobody has reported."""
+
+    instance: Instance
+    pools: list[PoolPrice]
+    current: PoolPrice | None
+    on_demand: OnDemandPrice | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PoolHistory:
+    """The prices of one pool over a window."""
+
+    pool: Pool
+    points: list[PricePoint]
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceHistory:
+    """The prices of an instance's markets over a window; `is_truncated` when there was more than one answer may carry."""
+
+    instance: Instance
+    window: Window
+    pools: list[PoolHistory]
+    is_truncated: bool
+
+
+def report_prices(tx: Transaction, agent_id: str, instance_id: str, report: PriceReport) -> ReportOutcome:
+    """Store the good rows of a report and name the others. A repeat only raises counts. RoleZombie for who may not report."""
+    agent = load_agent(tx, agent_id)
+    source = source_of(load_instance(tx, agent_id, instance_id).role)
+    verdicts = [(check_price(index, price, agent_region=agent.region, now=tx.now), price) for index, price in report.prices]
+    good = [price for refusal, price in verdicts if refusal is None]
+    pools = queries.ensure_pools(tx, [_market(price) for price in good])
+    observed_at = observed_at_or_now(report.observed_at, tx.now)
+    observations = [_observation(pools[_market(price)], price, source, observed_at) for price in good]
+    queries.store_observations(tx, merge_observations(observations))
+    queries.store_instance_types(tx, report.instance_types)
+    refused = [*report.refused, *(refusal for refusal, _ in verdicts if refusal is not None)]
+    return ReportOutcome(len(good), sorted(refused, key=lambda row: row.index))
+
+
+def read_pricing(tx: Transaction, client_id: str, instance_id: str, catalogue: OnDemandCatalogue) -> InstancePricing:
+    """Return what the markets that the instance's agent may use cost now; empty, not an error, where nothing is known."""
+    instance = find_instance_of_client(tx, client_id, instance_id)
+    types = _types(load_agent(tx, instance.agent_id), instance)
+    pools = queries.latest_prices(tx, instance.region, types, instance.product)
+    own = [pool for pool in pools if (pool.instance_type, pool.az_id) == (instance.instance_type, instance.az_id)]
+    on_demand = catalogue.price_of(instance.instance_type, instance.region)
+    return InstancePricing(instance, pools, own[0] if own else None, on_demand, tx.now)
+
+
+def read_history(tx: Transaction, client_id: str, instance_id: str, window: Window) -> InstanceHistory:
+    """Return the prices of the instance's markets in the window, its end left out: one point per pool and bucket."""
+    instance = find_instance_of_client(tx, client_id, instance_id)
+    types = _types(load_agent(tx, instance.agent_id), instance)
+    pools = queries.list_pools(tx, instance.region, types, instance.product)
+    ids = [pool.pool_id for pool in pools]
+    rows = queries.read_observations(tx, ids, window.since, window.until, most=MOST_HISTORY_ROWS + 1)
+    points = plot_points(rows[:MOST_HISTORY_ROWS], bucket_seconds=window.bucket_seconds)
+    histories = [PoolHistory(pool, points.get(pool.pool_id, [])) for pool in pools]
+    return InstanceHistory(instance, window, histories, is_truncated=len(rows) > MOST_HISTORY_ROWS)
+
+
+def _types(agent: Agent, instance: Instance) -> list[str]:
+    return sorted({instance.instance_type, *agent.allowed_instance_types})
+
+
+def _market(price: ReportedPrice) -> tuple[str, str, str, str]:
+    return (price.region, price.az_id, price.instance_type, price.product)
+
+
+def _observation(pool_id: int, price: ReportedPrice, source: PriceSource, observed_at: datetime) -> Observation:
+    return Observation(
+        pool_id=pool_id,
+        bucket_at=bucket_of(observed_at),
+        source=source,
+        usd_per_hour=price.usd_per_hour,
+        observation_count=1,
+        effective_at=price.effective_at,
+        last_observed_at=observed_at,
+    )
