@@ -48,11 +48,18 @@ def write_initial_migration() -> None:
         config = Config(str(ROOT / "database" / "alembic.ini"))
         command.revision(config, "every table of the first release", autogenerate=True, rev_id="0001")
     (written,) = VERSIONS.glob("0001_*.py")
-    lines = written.read_text(encoding="utf-8").splitlines(keepends=True)
-    written.write_text("".join(line for line in lines if not line.lstrip().startswith("# ### ")), encoding="utf-8")
+    written.write_text(_tidy(written.read_text(encoding="utf-8")), encoding="utf-8")
     ruff = [sys.executable, "-m", "ruff"]
     subprocess.run([*ruff, "check", "--quiet", "--fix", "--select", "I,Q", str(written)], check=True, cwd=ROOT)
     subprocess.run([*ruff, "format", "--quiet", str(written)], check=True, cwd=ROOT)
+
+
+def _tidy(migration: str) -> str:
+    """Leave out Alembic's remarks, and from the way back the indexes: they go with their tables, and some hold foreign keys."""
+    forth, back = migration.split("def downgrade", 1)
+    kept = [line for line in back.splitlines() if "batch_op" not in line]
+    lines = [*forth.splitlines(), *("def downgrade" + "\n".join(kept)).splitlines()]
+    return "\n".join(line for line in lines if not line.lstrip().startswith("# ### ")) + "\n"
 
 
 def main() -> int:

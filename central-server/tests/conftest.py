@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from flask import Flask
 from sqlalchemy import Engine
 
@@ -22,6 +24,12 @@ from spot_server.metrics import Metrics
 from spot_server.settings import Settings
 
 BACKENDS = ["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quiet_log() -> None:
+    """A failing test shows what it asserts, not every request before it."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @pytest.fixture(scope="session")

@@ -548,59 +548,30 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Go back."""
     op.drop_table("switch_steps")
-    with op.batch_alter_table("switches", schema=None) as batch_op:
-        batch_op.drop_index("ix_switches_status")
-        batch_op.drop_index("ix_switches_client_id_initiated_at")
 
     op.drop_table("switches")
-    with op.batch_alter_table("spot_interruption_events", schema=None) as batch_op:
-        batch_op.drop_index("ix_spot_interruption_events_instance_type_az_id")
-        batch_op.drop_index("ix_spot_interruption_events_client_id_received_at")
 
     op.drop_table("spot_interruption_events")
-    with op.batch_alter_table("replica_instances", schema=None) as batch_op:
-        batch_op.drop_index("ix_replica_instances_status")
-        batch_op.drop_index("ix_replica_instances_agent_id_status")
 
     op.drop_table("replica_instances")
-    with op.batch_alter_table("instances", schema=None) as batch_op:
-        batch_op.drop_index("ix_instances_role_last_heartbeat_at")
-        batch_op.drop_index("ix_instances_client_id_instance_id")
 
     op.drop_table("instances")
-    with op.batch_alter_table("commands", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_commands_switch_id"))
-        batch_op.drop_index(batch_op.f("ix_commands_open_instance_id"))
-        batch_op.drop_index("ix_commands_agent_id_issued_at")
 
     op.drop_table("commands")
     op.drop_table("agent_images")
-    with op.batch_alter_table("tokens", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_tokens_revoked_at"))
-        batch_op.drop_index("ix_tokens_agent_id_instance_id")
 
     op.drop_table("tokens")
     op.drop_table("spot_price_snapshots")
-    with op.batch_alter_table("agents", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_agents_logical_agent_id"))
-        batch_op.drop_index(batch_op.f("ix_agents_client_id"))
 
     op.drop_table("agents")
     op.drop_table("spot_pools")
-    with op.batch_alter_table("notifications", schema=None) as batch_op:
-        batch_op.drop_index("ix_notifications_client_id_created_at")
 
     op.drop_table("notifications")
     op.drop_table("leases")
     op.drop_table("instance_types")
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index("ix_events_agent_id_sequence")
 
     op.drop_table("events")
     op.drop_table("event_cursors")
     op.drop_table("clients")
-    with op.batch_alter_table("audit_logs", schema=None) as batch_op:
-        batch_op.drop_index("ix_audit_logs_client_id_audit_id")
-        batch_op.drop_index("ix_audit_logs_agent_id_audit_id")
 
     op.drop_table("audit_logs")

@@ -62,7 +62,7 @@ def migrations_directory() -> Path:
 @functools.cache
 def expected_revision() -> str:
     """Return the newest revision of this release."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
     if head is None:
         message = f"no migrations in {migrations_directory()}"
         raise RuntimeError(message)
@@ -102,7 +102,7 @@ def _upgrade(connection: Connection, revision: str) -> SchemaState:
         with connection.begin():
             before = schema_state(connection)
             if before.current != revision and not (revision == "head" and before.is_current):
-                config = _config()
+                config = alembic_config()
                 config.attributes["connection"] = connection
                 command.upgrade(config, revision)
                 if is_sqlite:
@@ -145,7 +145,8 @@ def _alone(engine: Engine) -> Iterator[None]:
         connection.rollback()
 
 
-def _config() -> Config:
+def alembic_config() -> Config:
+    """Return Alembic's configuration; `attributes["connection"]` hands a connection to the environment."""
     config = Config()
     config.set_main_option("script_location", str(migrations_directory()).replace("%", "%%"))
     return config

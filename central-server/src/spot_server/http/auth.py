@@ -39,9 +39,18 @@ def protect(blueprint: Blueprint, *kinds: TokenKind) -> None:
     blueprint.before_request(check)
 
 
-def leave_open(blueprint: Blueprint, *, reason: str) -> None:
-    """Declare that the blueprint's pages need no token, or check their own; `reason` says which, for the guard test and the reader."""
+def leave_open(blueprint: Blueprint, *, reason: str, needs_bearer: bool = False) -> None:
+    """Declare that the blueprint's pages need no token of ours; `reason` says why, for the guard test and the reader.
+
+    `needs_bearer`: the pages check a secret of their own, so a request without any is refused before its body is read.
+    """
     setattr(blueprint, PROTECTION, reason)
+    if needs_bearer:
+        blueprint.before_request(_require_bearer)
+
+
+def _require_bearer() -> None:
+    bearer_token()
 
 
 def protection_of(blueprint: object) -> frozenset[TokenKind] | str | None:

@@ -12,7 +12,7 @@ from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
 
 blueprint = Blueprint("registration", __name__, url_prefix="/api/agents", description="How instances become known")
-leave_open(blueprint, reason="the page itself checks enrolment tokens and launch nonces, which open nothing else")
+leave_open(blueprint, reason="the page itself checks enrolment tokens and launch nonces, which open nothing else", needs_bearer=True)
 
 
 @blueprint.route("/register", methods=["POST"])
