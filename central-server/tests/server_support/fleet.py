@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from server_support.clock import FakeClock
 from sqlalchemy import insert, update
 
 from server_support.builders import create_client, create_enrolment_token
+from server_support.clock import FakeClock
 from spot_server.db.runner import Database
 from spot_server.db.tables import commands, instances, replica_instances
 from spot_server.features.agent_config.service import Intervals
 from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.agents.service import delete_agent
 from spot_server.features.heartbeats.service import mark_offline
 from spot_server.features.instances.queries import Instance, list_instances, load_instance
 from spot_server.features.registration.arrivals import NewRegistration
@@ -103,6 +104,17 @@ class Fleet:
         launched = self.launched_replica(agent, instance_id=instance_id)
         self.register(launched.nonce, logical_agent_id=agent.logical_agent_id, instance_id=instance_id)
         return launched
+
+    def add_instance(self, agent: Agent, instance_id: str, role: Role = Role.REPLICA) -> None:
+        """Put a row in place that looks like the agent's first instance, under another id and role."""
+        first = self.database.read(lambda tx: list_instances(tx, agent.agent_id))[0]
+        values = {name: getattr(first, name) for name in Instance.__dataclass_fields__}
+        row = {**values, "instance_id": instance_id, "role": role, "primary_of": None}
+        self.database.write(lambda tx: tx.execute(insert(instances).values(row)) and None)
+
+    def delete(self, agent: Agent) -> Agent:
+        """Delete the agent as a person does."""
+        return self.database.write(lambda tx: delete_agent(tx, self.client_id, agent.agent_id, by="test", reason="a test"))
 
     def set_role(self, agent: Agent, instance_id: str, role: Role) -> None:
         """Put an instance into a role without the ceremony."""
