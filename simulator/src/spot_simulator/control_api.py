@@ -12,7 +12,6 @@ from spot_simulator.hosting.init import ServiceAnswer
 from spot_simulator.hosting.service_list import parse_services
 from spot_simulator.machine import Machine, MetadataFault, NoticeAction, State
 from spot_simulator.model.capacity import CapacityPool, Mode
-from spot_simulator.model.catalogue import TYPES
 from spot_simulator.model.delays import NOTICE_LEAD_SECONDS
 from spot_simulator.model.faults import Fault
 from spot_simulator.problems import Problem
@@ -117,7 +116,7 @@ class Control:
         instance_type, az_id = fields.text("instance_type"), fields.text("az_id")
         mode, is_available = fields.choice("mode", Mode, Mode.SPOT), fields.flag("available")
         fields.finish()
-        _expect_one_of("instance_type", instance_type, TYPES)
+        _expect_one_of("instance_type", instance_type, self._region.types)
         _expect_one_of("az_id", az_id, tuple(self._region.moto.az_ids().values()))
         pool = CapacityPool(instance_type, az_id, mode)
         self._region.capacity.set_available(pool, is_available=is_available)

@@ -21,6 +21,7 @@ from spot_simulator.images import Images
 from spot_simulator.machine import Machine, State
 from spot_simulator.machines import MachineParts, Machines
 from spot_simulator.model.capacity import CapacityTable
+from spot_simulator.model.catalogue import TYPES
 from spot_simulator.model.delays import Delays
 from spot_simulator.model.faults import FaultTable
 from spot_simulator.model.prices import PriceAxis
@@ -60,6 +61,7 @@ class Region:
         self.disks = Disks(settings.state_dir)
         self.faults, self.capacity = FaultTable(), CapacityTable()
         self.moto = MotoBackend(settings.region, self.slot.vpc_cidr, self.slot.subnet_cidrs)
+        self.types = self.moto.offered(TYPES)
         self.prices = self._price_book()
         self.init = Init(self._surroundings())
         self.images = Images(self.moto, self.disks, self.timeline, self.delays, self.clock, self.log, self.lock)
@@ -135,12 +137,13 @@ class Region:
                 capacity=self.capacity,
                 clock=self.clock,
                 region=self.settings.region,
+                types=self.types,
                 spot_usd_per_hour=self.prices.spot_usd_per_hour,
             )
         )
         instances, images = self.instance_calls, ImageCalls(self.images, self.machines, self.disks)
         addresses = AddressCalls(self.addresses, self.machines)
-        market = MarketCalls(self.prices, self.clock, self.settings.region)
+        market = MarketCalls(self.prices, self.clock, self.settings.region, self.types)
         return {
             "RunInstances": launches.run_instances,
             "TerminateInstances": instances.terminate,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from conformance.http_region import HttpRegion
 from conformance.port import RegionPort
 from conformance.world import World

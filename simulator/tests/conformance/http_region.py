@@ -13,8 +13,8 @@ from typing import Any, Self
 import boto3
 import requests
 from botocore.config import Config
-from conformance.port import HttpAnswer
 
+from conformance.port import HttpAnswer
 from spot_simulator.clock import SystemClock
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from conformance.world import SERVER, World, error_code, service
 
 pytestmark = pytest.mark.server

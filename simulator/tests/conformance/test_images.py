@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
 from conformance.world import World, error_code, shell
 
 pytestmark = pytest.mark.server

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
+
 from conformance.world import SLEEPER, World, error_code, service
 
 pytestmark = pytest.mark.server

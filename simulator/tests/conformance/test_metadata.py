@@ -3,13 +3,14 @@
 import json
 
 import pytest
+
 from conformance.port import HttpAnswer
 from conformance.world import World
 
 pytestmark = pytest.mark.server
 
 TTL = "X-aws-ec2-metadata-token-ttl-seconds"
-TOKEN = "X-aws-ec2-metadata-token"  # noqa: S105 - a header's name
+TOKEN = "X-aws-ec2-metadata-token"
 
 
 class Metadata:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from conformance.world import SERVER, SLEEPER, World, service, shell
 
 pytestmark = pytest.mark.server
@@ -54,7 +55,7 @@ def test_a_daemon_that_ends_in_order_stays_down(world: World) -> None:
 def test_what_a_service_started_dies_with_it(world: World) -> None:
     script = 'setsid sleep 1000 & echo $! > "$INSTANCE_ROOT/srv/child"; sleep 1000'
     instance_id = world.launch_and_boot(shell("daemon", script))
-    child = int(world.region.eventually(lambda: (world.region.read_disk(instance_id, "srv/child") or "").strip()))
+    child = int(world.region.eventually(lambda: (world.region.read_disk(instance_id, "srv/child") or "").rstrip("\n")))
 
     world.region.control("POST", f"/instances/{instance_id}/kill", {"service": "daemon"})
 
@@ -156,7 +157,7 @@ def test_serving_intervals_run_from_serving_to_the_end_of_the_process(world: Wor
 
 
 def test_output_goes_to_the_log_of_the_service(world: World) -> None:
-    instance_id = world.launch_and_boot(shell("daemon", 'echo to-stdout; echo to-stderr >&2; sleep 1000'))
+    instance_id = world.launch_and_boot(shell("daemon", "echo to-stdout; echo to-stderr >&2; sleep 1000"))
 
     def log() -> str:
         return world.region.read_disk(instance_id, "../log/daemon.log") or ""

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from botocore.exceptions import ClientError
+
 from conformance.port import HttpAnswer, RegionPort
 
 _NUMBERS = itertools.count(1)
@@ -59,7 +60,7 @@ class World:
     def subnet(self, az_id: str = "use1-az1") -> str:
         """Return the subnet of a zone."""
         subnets = self.ec2.describe_subnets()["Subnets"]
-        return next(subnet["SubnetId"] for subnet in subnets if subnet["AvailabilityZoneId"] == az_id)
+        return str(next(subnet["SubnetId"] for subnet in subnets if subnet["AvailabilityZoneId"] == az_id))
 
     def launch_request(self, image_id: str, **more: Any) -> dict[str, Any]:
         """Return the parameters of RunInstances for one spot instance; ``is_spot=False`` for one on demand."""

@@ -18,7 +18,6 @@ from spot_simulator.images import Images
 from spot_simulator.machine import Machine, State
 from spot_simulator.machines import Machines
 from spot_simulator.model.capacity import CapacityPool, CapacityTable, Mode
-from spot_simulator.model.catalogue import on_demand_usd_per_hour
 from spot_simulator.model.idempotency import TOKEN_MAX_CHARACTERS, Mismatch, Repeat, TokenTable
 
 _MARKET = "InstanceMarketOptions."
@@ -26,7 +25,10 @@ _MARKET = "InstanceMarketOptions."
 
 @dataclass(frozen=True, slots=True)
 class LaunchParts:
-    """What a launch touches; ``spot_usd_per_hour`` gives the price of (type, az id) at a moment."""
+    """What a launch touches.
+
+    ``types`` are those that the region offers; ``spot_usd_per_hour`` gives the price of (type, az id) at a moment.
+    """
 
     moto: MotoBackend
     machines: Machines
@@ -35,6 +37,7 @@ class LaunchParts:
     capacity: CapacityTable
     clock: Clock
     region: str
+    types: tuple[str, ...]
     spot_usd_per_hour: Callable[[str, str, datetime], Decimal]
 
 
@@ -99,7 +102,7 @@ class Launches:
             raise Ec2Error("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
         if image.state != "available":
             raise Ec2Error("InvalidAMIID.Unavailable", f"The image '{image_id}' is {image.state}")
-        if on_demand_usd_per_hour(instance_type) is None:
+        if instance_type not in self._parts.types:
             raise Ec2Error("InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType")
         mode = self._mode(call.parameters)
         az_id = self._parts.moto.az_ids()[zone]

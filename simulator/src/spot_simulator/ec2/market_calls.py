@@ -7,7 +7,6 @@ from spot_simulator.clock import Clock, parse_time
 from spot_simulator.ec2.call import Call
 from spot_simulator.ec2.errors import Ec2Error
 from spot_simulator.ec2.wire import Answer, Parameters, filters, members, success
-from spot_simulator.model.catalogue import TYPES, on_demand_usd_per_hour
 from spot_simulator.model.prices import HISTORY_DAYS, history
 from spot_simulator.price_book import PriceBook
 from spot_simulator.recorded_prices import PRODUCT
@@ -20,9 +19,9 @@ _LOCATION_TYPES = ("region", "availability-zone", "availability-zone-id")
 class MarketCalls:
     """Called with the region's lock held."""
 
-    def __init__(self, prices: PriceBook, clock: Clock, region: str) -> None:
-        """Take the parts."""
-        self._prices, self._clock, self._region = prices, clock, region
+    def __init__(self, prices: PriceBook, clock: Clock, region: str, types: tuple[str, ...]) -> None:
+        """``types`` are those that the region offers."""
+        self._prices, self._clock, self._region, self._types = prices, clock, region, types
 
     def price_history(self, call: Call) -> Answer:
         """Answer DescribeSpotPriceHistory, newest first: the changes in the time asked for and the one in force at its start."""
@@ -43,11 +42,11 @@ class MarketCalls:
         products = {*members(call.parameters, "ProductDescription"), *asked.get("product-description", [])}
         if products and not products & _PRODUCTS:
             return []
-        types = members(call.parameters, "InstanceType") or asked.get("instance-type") or list(TYPES)
+        types = members(call.parameters, "InstanceType") or asked.get("instance-type") or list(self._types)
         zones = _wanted_zones(call, asked)
         rows = []
         for instance_type in types:
-            if on_demand_usd_per_hour(instance_type) is None:
+            if instance_type not in self._types:
                 raise Ec2Error("InvalidParameterValue", f"Invalid value '{instance_type}' for InstanceType")
             for zone, az_id in zones.items():
                 changes = self._prices.changes(instance_type, az_id, until)
@@ -67,10 +66,10 @@ class MarketCalls:
     def instance_types(self, call: Call) -> Answer:
         """Answer DescribeInstanceTypes for the catalogue's types, in moto's words."""
         asked = members(call.parameters, "InstanceType")
-        unknown = [name for name in asked if on_demand_usd_per_hour(name) is None]
+        unknown = [name for name in asked if name not in self._types]
         if unknown:
             raise Ec2Error("InvalidInstanceType", f"The following supplied instance types do not exist: [{', '.join(unknown)}]")
-        wanted = {f"InstanceType.{number}": name for number, name in enumerate(asked or TYPES, start=1)}
+        wanted = {f"InstanceType.{number}": name for number, name in enumerate(asked or self._types, start=1)}
         return call.forward({**call.parameters, **wanted})
 
     def offerings(self, call: Call) -> Answer:
@@ -83,7 +82,7 @@ class MarketCalls:
         locations = {"region": [self._region], "availability-zone": list(zones)}.get(location_type, list(zones.values()))
         items = [
             {"instanceType": name, "locationType": location_type, "location": location}
-            for name in TYPES
+            for name in self._types
             for location in locations
             if name in asked.get("instance-type", [name]) and location in asked.get("location", [location])
         ]

@@ -52,6 +52,14 @@ class MotoBackend:
             subnet = ec2.create_subnet(ec2.default_vpc.id, cidr, availability_zone=zone.name)
             subnet.map_public_ip_on_launch = False
 
+    def offered(self, instance_types: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the types that moto knows in this region."""
+        from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS  # noqa: PLC0415 - as above
+
+        offerings: Any = INSTANCE_TYPE_OFFERINGS
+        known = {offering["InstanceType"] for offering in offerings["region"][self.region]}
+        return tuple(name for name in instance_types if name in known)
+
     def az_ids(self) -> dict[str, str]:
         """Return {zone name: zone id}."""
         return {zone.name: zone.zone_id for zone in self._ec2.describe_availability_zones()}

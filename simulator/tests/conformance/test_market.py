@@ -1,0 +1,102 @@
+"""Spot prices, instance types, and other calls that read the market."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from conformance.world import World, error_code
+from spot_simulator.clock import SystemClock
+from spot_simulator.model.catalogue import CATALOGUE
+
+pytestmark = pytest.mark.server
+
+
+def history(world: World, **more: Any) -> list[dict[str, Any]]:
+    """Return spot prices of m5.large in one zone, newest first."""
+    request = {"InstanceTypes": ["m5.large"], "ProductDescriptions": ["Linux/UNIX"], "AvailabilityZone": "us-east-1a", **more}
+    return list(world.ec2.describe_spot_price_history(**request)["SpotPriceHistory"])
+
+
+def test_asking_for_now_gives_the_one_price_in_force(world: World) -> None:
+    now = SystemClock().now()
+
+    rows = history(world, StartTime=now)
+
+    assert len(rows) == 1
+    assert rows[0]["Timestamp"] < now
+    assert rows[0]["ProductDescription"] == "Linux/UNIX"
+    assert rows[0]["AvailabilityZoneId"] == "use1-az6"
+
+
+def test_the_history_has_the_changes_and_the_price_before_them(world: World) -> None:
+    since = SystemClock().now() - timedelta(days=7)
+
+    rows = history(world, StartTime=since)
+
+    moments = [row["Timestamp"] for row in rows]
+    assert moments == sorted(moments, reverse=True)
+    assert moments[-1] < since < moments[-2]
+    assert 7 <= len(rows) <= 7 * 4 + 2
+
+
+def test_prices_change_in_small_steps_far_below_on_demand(world: World) -> None:
+    prices = [Decimal(row["SpotPrice"]) for row in history(world)]
+
+    steps = [abs(after / before - 1) for after, before in pairwise(prices)]
+    assert max(steps) <= Decimal("0.05")
+    assert min(steps) > 0
+    assert max(prices) < Decimal("0.096")
+
+
+def test_history_goes_back_ninety_days(world: World) -> None:
+    rows = history(world, StartTime=datetime(2020, 1, 1, tzinfo=UTC))
+
+    assert SystemClock().now() - rows[-1]["Timestamp"] < timedelta(days=92)
+
+
+def test_long_histories_come_in_pages(world: World) -> None:
+    request = {"InstanceTypes": ["m5.large", "c5.large"], "ProductDescriptions": ["Linux/UNIX (Amazon VPC)"]}
+    paginator = world.ec2.get_paginator("describe_spot_price_history")
+
+    pages = [page["SpotPriceHistory"] for page in paginator.paginate(**request, PaginationConfig={"PageSize": 500})]
+
+    rows = [(row["Timestamp"], row["InstanceType"], row["AvailabilityZone"]) for page in pages for row in page]
+    assert len(pages) > 1
+    assert len(pages[0]) == 500
+    assert len(rows) == len(set(rows))
+
+
+def test_other_products_have_no_prices_and_unknown_types_are_refused(world: World) -> None:
+    assert history(world, ProductDescriptions=["Windows"]) == []
+    with pytest.raises(ClientError) as caught:
+        history(world, InstanceTypes=["m5.nonsense"])
+    assert error_code(caught.value) == "InvalidParameterValue"
+
+
+def test_every_type_that_aws_has_in_the_region_is_described(world: World) -> None:
+    types = world.ec2.describe_instance_types()["InstanceTypes"]
+
+    assert {one["InstanceType"] for one in types} == {one.instance_type for one in CATALOGUE if not one.instance_type.startswith("g4ad")}
+    large = next(one for one in types if one["InstanceType"] == "m5.large")
+    assert (large["VCpuInfo"]["DefaultVCpus"], large["MemoryInfo"]["SizeInMiB"]) == (2, 8192)
+    assert large["ProcessorInfo"]["SupportedArchitectures"] == ["x86_64"]
+
+
+def test_every_type_is_offered_in_every_zone(world: World) -> None:
+    wanted = [{"Name": "instance-type", "Values": ["m5.large"]}]
+
+    offers = world.ec2.describe_instance_type_offerings(LocationType="availability-zone-id", Filters=wanted)
+
+    assert {offer["Location"] for offer in offers["InstanceTypeOfferings"]} == {f"use1-az{number}" for number in range(1, 7)}
+
+
+def test_zones_have_names_and_ids_and_one_subnet_each(world: World) -> None:
+    zones = {zone["ZoneId"]: zone["ZoneName"] for zone in world.ec2.describe_availability_zones()["AvailabilityZones"]}
+    subnets = {one["AvailabilityZoneId"]: one["AvailabilityZone"] for one in world.ec2.describe_subnets()["Subnets"]}
+
+    assert zones == subnets
+    assert len(zones) == 6
