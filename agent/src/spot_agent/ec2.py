@@ -122,11 +122,6 @@ class Boto3Ec2:
         found = shapes.images(pages)
         return found[0] if found else None
 
-    def describe_image(self, image_id: str) -> ImageFacts | None:
-        answer = _found(lambda: self._repeatable.describe_images(ImageIds=[image_id]))
-        found = shapes.images([answer] if answer else [])
-        return found[0] if found else None
-
     def find_images(self, tags: Mapping[str, str]) -> tuple[ImageFacts, ...]:
         return shapes.images(self._pages("describe_images", Owners=["self"], Filters=shapes.tag_filters(tags)))
 
