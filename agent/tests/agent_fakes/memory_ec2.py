@@ -159,12 +159,7 @@ class FakeEc2:
 
     def find_volumes(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         self._begin("find_volumes")
-        return tuple(
-            (volume.volume_id, "in-use")
-            for made in self.instances.values()
-            if _has(made.tags, tags)
-            for volume in made.volumes
-        )
+        return tuple((volume.volume_id, "in-use") for made in self.instances.values() if _has(made.tags, tags) for volume in made.volumes)
 
     def describe_address(self, allocation_id: str) -> AddressFacts | None:
         self._begin("describe_address")
@@ -187,14 +182,10 @@ class FakeEc2:
         self._begin("zone_ids")
         return {subnet.az_name: subnet.az_id for subnet in self.subnets}
 
-    def spot_prices(
-        self, instance_types: Sequence[str], products: Sequence[str], at: datetime
-    ) -> tuple[SpotPrice, ...]:
+    def spot_prices(self, instance_types: Sequence[str], products: Sequence[str], at: datetime) -> tuple[SpotPrice, ...]:
         self._begin("spot_prices")
         return tuple(
-            row
-            for row in self.prices
-            if row.instance_type in instance_types and row.product in products and row.effective_at <= at
+            row for row in self.prices if row.instance_type in instance_types and row.product in products and row.effective_at <= at
         )
 
     def instance_types(self, instance_types: Sequence[str]) -> tuple[TypeFacts, ...]:
