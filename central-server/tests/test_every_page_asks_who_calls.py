@@ -35,7 +35,7 @@ def guarded_pages(app: Flask) -> list[Page]:
 
 
 def call(http: Http, page: Page, ids: dict[str, str]) -> Answer:
-    return http.send(page.method, page.path(**ids), body=None if page.body_fields is None else {})
+    return http.send(page.method, page.path(**ids), body=page.body)
 
 
 def told(answer: Answer) -> dict[str, Any]:

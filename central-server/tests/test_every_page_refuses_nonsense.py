@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select
 
 from server_support.http import Answer, Http
 from server_support.pages import Page, all_pages
+from server_support.samples import with_one_wrong
 from server_support.tenants import Tenant, create_tenant
 from spot_server.db.runner import Database
 from spot_server.db.tables import metadata
@@ -32,7 +33,7 @@ def tenant(database: Database) -> Tenant:
 
 
 def pages_with_body(app: Flask) -> list[Page]:
-    return [page for page in all_pages(app) if page.body_fields is not None]
+    return [page for page in all_pages(app) if page.body is not None]
 
 
 def token_for(page: Page, tenant: Tenant) -> str:
@@ -107,13 +108,19 @@ def test_clients_and_admins_are_told_of_fields_that_do_not_exist(app: Flask, htt
     assert count_rows(engine) == before
 
 
-def test_a_value_of_the_wrong_kind_never_crashes_a_page(app: Flask, http: Http, tenant: Tenant) -> None:
+def test_a_plausible_body_never_crashes_a_page(app: Flask, http: Http, tenant: Tenant) -> None:
+    answers = {page.name: send(http, page, tenant, json.dumps(page.body).encode()) for page in pages_with_body(app)}
+
+    assert {name: answer.text for name, answer in answers.items() if answer.status >= 500} == {}
+
+
+@pytest.mark.parametrize("wrong", WRONG_VALUES, ids=lambda value: repr(value)[:20])
+def test_one_wrong_value_in_a_plausible_body_never_crashes_a_page(app: Flask, http: Http, tenant: Tenant, wrong: Any) -> None:
     crashed = {
-        (page.name, field, repr(value)[:40]): answer.text
+        (page.name, where): answer.text
         for page in pages_with_body(app)
-        for field in page.body_fields or {}
-        for value in WRONG_VALUES
-        if (answer := send(http, page, tenant, json.dumps({field: value}).encode())).status >= 500
+        for where, body in with_one_wrong(page.body, wrong)
+        if (answer := send(http, page, tenant, json.dumps(body).encode())).status >= 500
     }
 
     assert crashed == {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask
 
+from server_support.samples import sample
 from spot_server.http.auth import protection_of
 from spot_server.http.openapi import full_document
 from spot_server.words import TokenKind
@@ -24,8 +25,8 @@ class Page:
     rule: str
     kinds: frozenset[TokenKind]
     open_reason: str | None
-    body_fields: dict[str, Any] | None
-    """The properties of the request body, as OpenAPI describes them; None when the page takes no body."""
+    body: Any
+    """A plausible request body, made from the interface's description; None when the page takes no body."""
 
     query_names: frozenset[str]
 
@@ -61,7 +62,7 @@ def _find_pages(app: Flask) -> Iterator[Page]:
                 rule=rule.rule,
                 kinds=protection if isinstance(protection, frozenset) else frozenset(),
                 open_reason=protection if isinstance(protection, str) else None,
-                body_fields=_body_fields(document, operation),
+                body=_body(document, operation),
                 query_names=frozenset(item["name"] for item in operation.get("parameters", []) if item.get("in") == "query"),
             )
 
@@ -75,13 +76,7 @@ def _operation(document: dict[str, Any], rule: str, method: str) -> dict[str, An
     return operation
 
 
-def _body_fields(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any] | None:
+def _body(document: dict[str, Any], operation: dict[str, Any]) -> Any:
     content = operation.get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema")
-    if schema is None:
-        return None
-    reference = schema.get("$ref")
-    if reference is not None:
-        schema = document["components"]["schemas"][reference.rpartition("/")[2]]
-    properties: dict[str, Any] = schema.get("properties", {})
-    return properties
+    return None if schema is None else sample(document, schema)
