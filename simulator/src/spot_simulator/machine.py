@@ -116,8 +116,14 @@ class Machine:
     terminated_at: datetime | None = None
     notice: Notice | None = None
     rebalance_at: datetime | None = None
+    is_request_cancelled: bool = False
     metadata_fault: MetadataFault = MetadataFault.NONE
     public_ip: str | None = None
     services: dict[str, ServiceRun] = field(default_factory=dict)
     serving: list[Serving] = field(default_factory=list)
     running: list[Interval] = field(default_factory=list)
+
+    @property
+    def spot_request_id(self) -> str:
+        """The id of the spot request behind a spot instance."""
+        return f"sir-{self.instance_id.removeprefix('i-')[:8]}"

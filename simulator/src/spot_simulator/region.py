@@ -8,12 +8,13 @@ from pathlib import Path
 from spot_simulator.clock import SystemClock
 from spot_simulator.ec2.address_calls import AddressCalls
 from spot_simulator.ec2.call import Handler
-from spot_simulator.ec2.image_calls import ImageCalls, describe_images
+from spot_simulator.ec2.image_calls import ImageCalls
 from spot_simulator.ec2.instance_calls import InstanceCalls
 from spot_simulator.ec2.launches import Launches, LaunchParts
 from spot_simulator.ec2.market_calls import MarketCalls
 from spot_simulator.ec2.moto_backend import MotoBackend
 from spot_simulator.ec2.shim import Shim
+from spot_simulator.ec2.spot_request_calls import SpotRequestCalls
 from spot_simulator.event_log import EventLog
 from spot_simulator.hosting.disks import Disks
 from spot_simulator.hosting.init import Init, Surroundings
@@ -143,6 +144,7 @@ class Region:
         )
         instances, images = self.instance_calls, ImageCalls(self.images, self.machines, self.disks)
         addresses = AddressCalls(self.addresses, self.machines)
+        requests = SpotRequestCalls(self.machines)
         market = MarketCalls(self.prices, self.clock, self.settings.region, self.types)
         return {
             "RunInstances": launches.run_instances,
@@ -153,9 +155,10 @@ class Region:
             "ModifyInstanceAttribute": instances.modify,
             "DescribeInstances": instances.describe,
             "DescribeInstanceStatus": instances.describe_status,
+            "DescribeSpotInstanceRequests": requests.describe,
+            "CancelSpotInstanceRequests": requests.cancel,
             "CreateImage": images.create_image,
             "DeregisterImage": images.deregister_image,
-            "DescribeImages": describe_images,
             "CreateSnapshot": images.create_snapshot,
             "CreateSnapshots": images.create_snapshots,
             "DeleteSnapshot": images.delete_snapshot,

@@ -1,6 +1,7 @@
 """RunInstances and the life of an instance."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -117,6 +118,36 @@ def test_a_pool_without_capacity_refuses_and_another_does_not(world: World, mode
 
     assert error_code(caught.value) == "InsufficientInstanceCapacity"
     assert len({elsewhere, other_mode, later}) == 3
+
+
+def test_a_spot_instance_has_a_request_that_tells_its_end(world: World) -> None:
+    instance_id = world.launch(world.image())
+    request_id = world.wait_for_state(instance_id, "running")["SpotInstanceRequestId"]
+
+    def request() -> dict[str, Any]:
+        found = world.ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[request_id])["SpotInstanceRequests"]
+        return dict(found[0])
+
+    at_first = request()
+    world.region.control("POST", f"/instances/{instance_id}/notice", {"lead_seconds": 60_000})
+    noticed = request()
+
+    assert (at_first["Type"], at_first["InstanceId"]) == ("one-time", instance_id)
+    assert (at_first["State"], at_first["Status"]["Code"]) == ("active", "fulfilled")
+    assert (noticed["State"], noticed["Status"]["Code"]) == ("closed", "instance-terminated-no-capacity")
+    assert world.describe(instance_id)["State"]["Name"] == "running"
+
+
+def test_cancelling_a_request_leaves_its_instance_alone(world: World) -> None:
+    instance_id = world.launch(world.image())
+    request_id = world.wait_for_state(instance_id, "running")["SpotInstanceRequestId"]
+
+    world.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[request_id])
+
+    wanted = [{"Name": "status-code", "Values": ["request-canceled-and-instance-running"]}]
+    found = world.ec2.describe_spot_instance_requests(Filters=wanted)["SpotInstanceRequests"]
+    assert request_id in [one["SpotInstanceRequestId"] for one in found]
+    assert world.describe(instance_id)["State"]["Name"] == "running"
 
 
 def test_a_spot_price_below_the_market_is_refused(world: World) -> None:

@@ -2,7 +2,7 @@
 
 from spot_simulator.ec2.call import Call
 from spot_simulator.ec2.errors import Ec2Error
-from spot_simulator.ec2.wire import Answer, is_true, success, tag_specifications, without
+from spot_simulator.ec2.wire import Answer, is_true, tag_specifications, without
 from spot_simulator.hosting.disks import Disks
 from spot_simulator.images import Images
 from spot_simulator.machine import State
@@ -83,12 +83,3 @@ class ImageCalls:
         deletion = {"Action": "DeleteSnapshot", "Version": call.parameters["Version"], "SnapshotId": snapshot_id}
         if call.forward(deletion).status == 200:
             self._disks.delete_snapshot(snapshot_id)
-
-
-def describe_images(call: Call) -> Answer:
-    """Answer DescribeImages; without an owner or an id, moto answers the region's own images, which is what there is."""
-    answer = call.forward()
-    deregistered = [i for i in call.parameters.values() if i.startswith("ami-") and call.moto.image(i) is None]
-    if answer.status == 200 and deregistered and not answer.texts("imageId"):
-        return success(call.action, {"imagesSet": []})
-    return answer

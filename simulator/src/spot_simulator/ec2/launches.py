@@ -147,8 +147,6 @@ class Launches:
         self._count += 1
         if "ClientToken" not in parameters:
             moto_instance.client_token = None
-        if mode is Mode.SPOT:
-            moto_instance.spot_instance_request_id = f"sir-{instance_id.removeprefix('i-')[:8]}"
         az_name = moto_instance.placement.zone
         machine = Machine(
             instance_id=instance_id,
@@ -166,6 +164,8 @@ class Launches:
             user_data=_user_data(parameters),
             mac=moto_instance.nics[0].mac_address,
         )
+        if mode is Mode.SPOT:
+            moto_instance.spot_instance_request_id = machine.spot_request_id
         self._parts.disks.make_instance(instance_id, self._parts.images.by_id[image_id].snapshot_id)
         self._parts.machines.launch(machine)
 
