@@ -17,6 +17,8 @@ from spot_agent.ports import HookName, HookResult, Hooks
 CHECK_POLL_SECONDS = 0.5
 CHECK_BOUND_SECONDS = 5.0
 LEAST_BOUND_SECONDS = 0.5
+CHECK_IS_FINAL_EXIT_CODE = 3
+"""A serving check that ends with this says that waiting is no use: the workload has failed (systemctl's code for a unit that is not active)."""
 
 
 class Workload:
@@ -68,7 +70,8 @@ class Workload:
 
     def start(self, bound_seconds: float) -> None:
         """Grant, start, and wait for the serving check. The journal must allow it, throughout. ActFailed leaves the
-        guard as it is: the caller takes it back."""
+        guard as it is: the caller takes it back.
+        """
         ends_seconds = self._clock.monotonic_seconds() + bound_seconds
         with self._lock:
             self._require_permission()
@@ -80,7 +83,8 @@ class Workload:
 
     def start_alone(self, bound_seconds: float) -> bool:
         """Start without being told (a boot, or a new agent). A failure is kept in mind, to be tried again, and takes
-        nothing back: a slow workload is not a reason to stop the only one."""
+        nothing back: a slow workload is not a reason to stop the only one.
+        """
         with self._lock:
             if not self._journal.read().may_serve:
                 return False
@@ -97,7 +101,8 @@ class Workload:
 
     def stop(self, bound_seconds: float) -> None:
         """Revoke, stop, and confirm that it serves no more. The caller has journalled that it must not serve.
-        ActFailed when that cannot be confirmed."""
+        ActFailed when that cannot be confirmed.
+        """
         ends_seconds = self._clock.monotonic_seconds() + bound_seconds
         self.revoke()
         with self._lock:
@@ -124,6 +129,8 @@ class Workload:
             if result is None or result.passed:
                 self._live.change(lambda facts: replace(facts, serving=True if result else None))
                 return
+            if result.exit_code == CHECK_IS_FINAL_EXIT_CODE:
+                raise ActFailed(ErrorClass.CHECK_FAILED, "workload_failed", result.output or "the workload has failed")
             if self._clock.monotonic_seconds() >= ends_seconds:
                 raise ActFailed(ErrorClass.CHECK_FAILED, "serving_check", result.output or "the check did not pass")
             self._pause()

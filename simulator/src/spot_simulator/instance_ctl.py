@@ -1,7 +1,8 @@
 """What the hooks of a simulated instance call where a real one would call systemctl and curl.
 
 ``python -m spot_simulator.instance_ctl start|stop|status SERVICE`` asks the instance's init (``INSTANCE_CTL_URL``);
-``health`` is the serving check, ``standby`` the standby check. Each prints one line and exits 0 (yes, done) or 1.
+``health`` is the serving check, ``standby`` the standby check. Each prints one line and exits 0 (yes, done) or 1;
+``health`` exits 3 when the workload's process is not there at all, so that nobody waits for it.
 """
 
 import argparse
@@ -26,6 +27,15 @@ class Answer:
 
     is_yes: bool
     line: str
+    is_final: bool = False
+    """No, and waiting is no use."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 for yes, 3 for a no that will not change by itself (as systemctl has it for a unit that is not active), else 1."""
+        if self.is_yes:
+            return 0
+        return 3 if self.is_final else 1
 
 
 def control(env: Mapping[str, str], verb: str, service: str) -> Answer:
@@ -50,7 +60,8 @@ def check_health(env: Mapping[str, str]) -> Answer:
     try:
         status, _ = _call("GET", url, HEALTH_TIMEOUT_SECONDS)
     except (OSError, HTTPException, ValueError) as error:
-        return Answer(is_yes=False, line=f"workload: not serving: {url}: {error}")
+        is_down = "stopped" in control(env, "status", WORKLOAD).line
+        return Answer(is_yes=False, line=f"workload: not serving: {url}: {error}", is_final=is_down)
     if status != 200:
         return Answer(is_yes=False, line=f"workload: not serving: {url} answered {status}")
     return Answer(is_yes=True, line="workload: serving")
@@ -125,7 +136,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         answer = control(os.environ, arguments.verb, arguments.service)
     sys.stdout.write(answer.line + "\n")
-    return 0 if answer.is_yes else 1
+    return answer.exit_code
 
 
 if __name__ == "__main__":

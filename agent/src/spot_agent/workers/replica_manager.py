@@ -24,6 +24,9 @@ from spot_agent.slow_lane import SlowLane, Waiting
 from spot_agent.timestamps import to_wire
 
 PERIOD_SECONDS = 5.0
+NOT_READY_PERIOD_SECONDS = 0.5
+"""While this instance is a replica on its way to ready: every second of it counts in an emergency."""
+
 OBSERVE_EVERY_SECONDS = 300.0
 OBSERVE_AGAIN_SECONDS = 60.0
 RETRY_BASE_SECONDS = 1.0
@@ -68,10 +71,14 @@ class ReplicaManager:
         if self._parts.link.why_not() is None:
             self._report_replica()
             self._observe()
-        next_seconds = self._parts.slow_lane.next_due_in_seconds(PERIOD_SECONDS)
+        next_seconds = self._parts.slow_lane.next_due_in_seconds(self._period_seconds())
         if done or settled:
             return Did("replica_manager_worked", {"commands": done, "workload": settled}, next_seconds)
         return Idle("nothing slow to do", next_seconds)
+
+    def _period_seconds(self) -> float:
+        is_on_its_way = self._parts.journal.read().role is Role.REPLICA and not self._is_ready
+        return NOT_READY_PERIOD_SECONDS if is_on_its_way else PERIOD_SECONDS
 
     def _advance(self, waiting: Waiting) -> str | None:
         """The command's kind when it got its answer."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spot_simulator.clock import Clock
+from spot_simulator.clock import SystemClock
 from spot_simulator.demo.apis import CallRefused, JsonApi, ec2_client
 from spot_simulator.demo.compression import compressed_settings
 from spot_simulator.demo.processes import Processes
@@ -58,7 +58,7 @@ class World:
     """The running demo."""
 
     settings: Settings
-    clock: Clock
+    clock: SystemClock
     processes: Processes
     region_url: str = ""
     server_url: str = ""
@@ -126,9 +126,7 @@ class World:
         """Return the settings of the server's processes."""
         catalogue = self.settings.state_dir / "on_demand.csv"
         compressed = {
-            setting.variable: setting.here
-            for setting in compressed_settings(self.settings.time_scale)
-            if setting.owner == "server"
+            setting.variable: setting.here for setting in compressed_settings(self.settings.time_scale) if setting.owner == "server"
         }
         processes = "1" if self.settings.database_url.startswith("sqlite") else "2"
         return {
@@ -148,9 +146,7 @@ class World:
         self._spot_server("migrate")
         self.start_web()
         self.start_jobs()
-        self.wait_for(
-            "the server", lambda: _answers(lambda: JsonApi(self.server_url).get("/readyz")), bound_seconds=60
-        )
+        self.wait_for("the server", lambda: _answers(lambda: JsonApi(self.server_url).get("/readyz")), bound_seconds=60)
 
     def start_web(self) -> None:
         """Start the server's web processes."""
@@ -204,9 +200,7 @@ class World:
 
     def instance(self, instance_id: str) -> dict[str, Any]:
         """Return one instance as the region sees it."""
-        found: dict[str, Any] = next(
-            item for item in self.region.get("/state")["instances"] if item["instance_id"] == instance_id
-        )
+        found: dict[str, Any] = next(item for item in self.region.get("/state")["instances"] if item["instance_id"] == instance_id)
         return found
 
     def _env_file(self, workload: Workload, enrolment: str, allocation_id: str) -> str:
@@ -230,7 +224,7 @@ class World:
         log = self.prober_log(workload.name)
         log.parent.mkdir(parents=True, exist_ok=True)
         target = f"http://{self.public_ips[workload.name]}:8080"
-        arguments = [sys.executable, "-m", "spot_simulator.cli", "probe", "--target", target, "--log", str(log)]
+        arguments = [sys.executable, "-m", "spot_simulator.cli", "probe", "--url", target, "--log", str(log)]
         self.processes.start(f"prober-{workload.name}", arguments, {})
 
     def prober_log(self, name: str) -> Path:
@@ -239,10 +233,6 @@ class World:
 
 
 _SPOT_SERVER = (sys.executable, "-m", "spot_server.cli")
-
-
-
-
 
 
 def _answers(call: Callable[[], T]) -> T | None:

@@ -39,7 +39,6 @@ def on_registered(tx: Transaction, *, agent_id: str, replica_id: str, instance_i
         sync_started_at=replica.sync_started_at or tx.now,
         nonce_used_at=replica.nonce_used_at or tx.now,
     )
-    _emit(tx, replica, "replica_registered", {})
     switches.advance_switch_of_agent(tx, agent_id)
 
 

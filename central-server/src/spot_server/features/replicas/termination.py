@@ -20,6 +20,9 @@ from spot_server.words import PRIORITY_HOUSEKEEPING, CommandKind, CommandStatus,
 RETRY_AFTER_SECONDS = 15
 """Between two attempts at terminating, so that a missing permission is not asked for every second."""
 
+WAIT_SECONDS = 30
+"""How long one look at a terminating instance lasts; another follows, so that no daemon's slow lane is held for long."""
+
 GONE_STATES = frozenset({"terminated", "gone"})
 
 
@@ -46,13 +49,12 @@ def drive_termination(
     asked = _attempt(tx, agent, CommandKind.TERMINATE_INSTANCE, instance_id, payload, priority)
     if asked is None:
         return None
-    bound_seconds = tx.policy.terminate_bound_seconds
     waited = _attempt(
         tx,
         agent,
         CommandKind.WAIT_TERMINATED,
         instance_id,
-        {"instance_id": instance_id, "wait_seconds": bound_seconds},
+        {"instance_id": instance_id, "wait_seconds": WAIT_SECONDS},
         priority,
     )
     if waited is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -22,7 +22,7 @@ from spot_server.features.replicas.termination import note_terminated
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Settle
 from spot_server.features.switches.issuing import emit_step, load_step, moment
-from spot_server.features.switches.queries import Switch
+from spot_server.features.switches.queries import Step, Switch
 from spot_server.words import (
     PRIORITY_HOUSEKEEPING,
     CommandKind,
@@ -41,6 +41,8 @@ def settle_step(tx: Transaction, agent: Agent, switch: Switch, decision: Settle)
     command = None if step.command_id is None else command_queries.load_command(tx, step.command_id)
     if decision.status is StepStatus.SKIPPED:
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason=decision.note)
+    # A step of the server's own, such as the boot, begins when the one before it is over.
+    started_at = step.intent_at or _previous_end(tx, switch, step) or tx.now
     outcome: dict[str, Any] = {"note": decision.note} if decision.note else {}
     is_done = decision.status is StepStatus.DONE
     if is_done and command is not None:
@@ -50,14 +52,22 @@ def settle_step(tx: Transaction, agent: Agent, switch: Switch, decision: Settle)
         switch.switch_id,
         decision.step,
         status=decision.status,
-        intent_at=step.intent_at or tx.now,
+        intent_at=tx.now if decision.status is StepStatus.SKIPPED and step.intent_at is None else started_at,
         finished_at=tx.now,
         outcome=outcome,
     )
-    started_at = step.intent_at or tx.now
     data = {"status": decision.status, "note": decision.note, "seconds": round((tx.now - started_at).total_seconds(), 3)}
     emit_step(tx, switch, "step_finished", decision.step, data)
     return _note_results(tx, agent, switch, decision.step, command) if is_done else switch
+
+
+def _previous_end(tx: Transaction, switch: Switch, step: Step) -> datetime | None:
+    ends = [
+        other.finished_at
+        for other in queries.list_steps(tx, switch.switch_id)
+        if other.position < step.position and other.finished_at is not None
+    ]
+    return max(ends, default=None)
 
 
 def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName, command: Command | None) -> Switch:

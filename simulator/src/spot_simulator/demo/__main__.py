@@ -1,0 +1,144 @@
+"""The command line of the demo; `scripts/demo.sh` sets up what it needs and calls it."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from spot_simulator.clock import SystemClock
+from spot_simulator.demo.apis import CallRefused
+from spot_simulator.demo.closing import close_the_books
+from spot_simulator.demo.compression import describe
+from spot_simulator.demo.day import Day
+from spot_simulator.demo.live import LiveView
+from spot_simulator.demo.processes import ProcessDied, Processes
+from spot_simulator.demo.world import Settings, World
+
+EXIT_CHECK_FAILED = 1
+EXIT_BROKEN = 2
+EXIT_INTERRUPTED = 130
+
+
+class Interrupted(Exception):
+    """A person pressed Ctrl-C, or the demo was told to end."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo and return its exit code."""
+    options = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    state_dir = Path(options.state_dir) if options.state_dir else Path(tempfile.mkdtemp(prefix="spot-demo-"))
+    state_dir.mkdir(parents=True, exist_ok=True)
+    state_dir = state_dir.resolve()
+    clock = SystemClock()
+    settings = Settings(
+        state_dir=state_dir,
+        database_url=options.database_url or f"sqlite:///{state_dir}/spot.db",
+        time_scale=options.time_scale,
+        seed=options.seed,
+        prices=None if options.prices is None else Path(options.prices).resolve(),
+        port=options.port,
+    )
+    world = World(settings, clock, Processes(state_dir / "logs"))
+    code = EXIT_BROKEN
+    try:
+        code = _run(world, once=options.once)
+    except Interrupted:
+        say("stopping")
+        code = EXIT_INTERRUPTED if options.once else 0
+    except (ProcessDied, CallRefused, TimeoutError, AssertionError, OSError) as error:
+        say(f"THE DEMO FAILED: {error}")
+        say(f"logs are kept in {state_dir}")
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        world.processes.stop_all()
+    if code == 0 and not options.state_dir:
+        shutil.rmtree(state_dir, ignore_errors=True)
+    return code
+
+
+def _run(world: World, *, once: bool) -> int:
+    started_seconds = world.clock.monotonic_seconds()
+    for line in describe(world.settings.time_scale):
+        say(line)
+    world.put_up(say)
+    say(f"tokens   client {world.client_id}: {world.tokens['client']}")
+    say(f"         admin: {world.tokens['admin']}")
+    for name, address in world.public_ips.items():
+        say(f"workload {name:<9} http://{address}:8080   probed every 50 ms from outside")
+    day = Day(world, say)
+    view = LiveView(server=world.server, region=world.region, names=lambda: _names(day), say=say)
+    view.start()
+    day.play()
+    view.stop()
+    say("")
+    found = close_the_books(day, say)
+    for line in found:
+        say(f"CHECK FAILED: {line}")
+    seconds = world.clock.monotonic_seconds() - started_seconds
+    verdict = "the three books agree, every check held" if not found else f"{len(found)} checks failed"
+    say(f"{verdict}; the day took {seconds:.0f} s (seed {world.settings.seed})")
+    if found or once:
+        return EXIT_CHECK_FAILED if found else 0
+    return _stay(world, day)
+
+
+def _stay(world: World, day: Day) -> int:
+    say("everything goes on until Ctrl-C; for example, in another terminal:")
+    api, token = f"{world.server_url}/api/client/{world.client_id}", world.tokens["client"]
+    agent_id = day.agents["web"]
+    say(f"  curl -sH 'Authorization: Bearer {token}' {api}/agents")
+    say(
+        f"  curl -sH 'Authorization: Bearer {token}' -H 'Content-Type: application/json' "
+        f'-d \'{{"request_id": "mine-1", "target": {{"mode": "on_demand"}}}}\' {api}/agents/{agent_id}/switch'
+    )
+    say(f"  curl -s -X POST {world.region_url}/_region/instances/{day.primary_id('web')}/rebalance")
+    view = LiveView(server=world.server, region=world.region, names=lambda: _names(day), say=say, from_now=True)
+    view.start()
+    pause = threading.Event()
+    while not pause.wait(1):
+        world.processes.check()
+    return 0
+
+
+def _names(day: Day) -> dict[str, str]:
+    return {agent_id: name for name, agent_id in day.agents.items()}
+
+
+def say(line: str) -> None:
+    """Print one line at once."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo.sh", description="Workloads kept on spot in a simulated AWS region: real processes, a day in minutes."
+    )
+    parser.add_argument("--once", action="store_true", help="play the day, check the three books, exit 0 only if every check held")
+    parser.add_argument("--database-url", help="for example mysql+pymysql://user:password@127.0.0.1/spot (default: SQLite)")
+    parser.add_argument(
+        "--time-scale", type=float, default=0.05, help="what every delay of the region is multiplied by (default %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the delays and prices (default %(default)s)")
+    parser.add_argument("--prices", help="recorded spot prices instead of the generator, CSV or CSV.gz")
+    parser.add_argument("--port", type=int, default=0, help="of the server (default: a free one)")
+    parser.add_argument("--state-dir", help="where everything is kept (default: a temporary folder, removed after a good day)")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,106 @@
+"""The three books of the demo, and whether they agree: the region's own state, the outside prober's log, the server's answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+PROBE_SLACK_SECONDS = 1.5
+"""The prober may see an outage longer than the two daemons do by: one request to each side, the prober's period, the forwarder."""
+
+HANDOVER_OVERLAP_SECONDS = 0.0
+"""How long two workload processes of one agent may both accept writes: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One switch as the server tells it, with what the prober saw around it."""
+
+    name: str
+    scene: str
+    switch: dict[str, Any]
+    prober_downtime_seconds: float
+    lost_writes: int | None
+    """Acknowledged writes of before the move that the primary lacked after it; None: not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentBooks:
+    """What the three books say about one workload at the end."""
+
+    name: str
+    carry: str
+    server_primary_id: str | None
+    server_epoch: int
+    server_promotion_count: int
+    holder_instance_id: str | None
+    region_instances: tuple[dict[str, Any], ...]
+    last_answering_id: str | None
+    overlap_count: int
+
+
+def disagreements(agent: AgentBooks) -> list[str]:
+    """Return every way in which the books of one workload contradict each other or the invariants; none is what we want."""
+    found = []
+    running = [item["instance_id"] for item in agent.region_instances if item["state"] == "running"]
+    if running != [agent.server_primary_id]:
+        found.append(f"{agent.name}: EC2 runs {running}, the server's primary is {agent.server_primary_id}")
+    if agent.holder_instance_id != agent.server_primary_id:
+        found.append(f"{agent.name}: the address is at {agent.holder_instance_id}, the primary is {agent.server_primary_id}")
+    if agent.last_answering_id != agent.server_primary_id:
+        found.append(f"{agent.name}: the prober is answered by {agent.last_answering_id}, the primary is {agent.server_primary_id}")
+    if agent.server_epoch != 1 + agent.server_promotion_count:
+        found.append(f"{agent.name}: epoch {agent.server_epoch} after {agent.server_promotion_count} promotions")
+    if agent.overlap_count:
+        found.append(f"{agent.name}: the prober saw two instances serve at once, {agent.overlap_count} times")
+    found += serving_overlaps(agent.name, agent.region_instances)
+    return found
+
+
+def serving_overlaps(name: str, instances: Sequence[dict[str, Any]]) -> list[str]:
+    """Return every pair of serving intervals of two instances that overlap, by the workload processes' own words."""
+    intervals = sorted(
+        (_moment(interval["from"]), _moment(interval["to"]), item["instance_id"]) for item in instances for interval in item["serving"]
+    )
+    found = []
+    for index, (start, end, instance_id) in enumerate(intervals):
+        for later_start, _later_end, later_id in intervals[index + 1 :]:
+            if later_id != instance_id and later_start < end:
+                seconds = (end - later_start).total_seconds()
+                found.append(f"{name}: {instance_id} and {later_id} both served, from {later_start} on for {seconds:.3f} s")
+        del start
+    return found
+
+
+_FAR = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+
+
+def _moment(text: str | None) -> datetime:
+    return _FAR if text is None else datetime.fromisoformat(text)
+
+
+def move_disagreements(move: Move, carry: str) -> list[str]:
+    """Return what is wrong with one move: its downtime by the prober against the server's, and writes that should not be lost."""
+    found = []
+    server_seconds = move.switch.get("downtime_seconds")
+    title = f"{move.name}, {move.scene}"
+    if move.switch["status"] == "completed" and server_seconds is not None:
+        if move.prober_downtime_seconds > server_seconds + PROBE_SLACK_SECONDS:
+            found.append(f"{title}: the prober saw {move.prober_downtime_seconds:.2f} s of outage, the server tells {server_seconds:.2f} s")
+        if move.prober_downtime_seconds + PROBE_SLACK_SECONDS < server_seconds:
+            found.append(
+                f"{title}: the prober saw only {move.prober_downtime_seconds:.2f} s of outage, the server tells {server_seconds:.2f} s"
+            )
+    is_planned = move.switch["trigger"] in {"manual", "automatic"}
+    keeps_state = carry == "image_after_quiesce" or move.switch["status"] != "completed"
+    if is_planned and keeps_state and move.lost_writes:
+        found.append(f"{title}: {move.lost_writes} acknowledged writes are lost")
+    missing = [name for name in FIVE_TIMES if move.switch.get(name) is None] if move.switch["status"] == "completed" else []
+    if missing:
+        found.append(f"{title}: the server does not tell {', '.join(missing)}")
+    return found
+
+
+FIVE_TIMES = ("initiated_at", "ami_created_at", "instance_launched_at", "instance_ready_at", "old_terminated_at")
