@@ -169,8 +169,7 @@ def test_heartbeats_of_many_instances_at_once_all_count(fleet: Fleet) -> None:
     answers: list[HeartbeatAnswer] = []
 
     def keep_beating(number: int) -> None:
-        for _ in range(5):
-            answers.append(beat(fleet, agents[number], f"i-{number}"))
+        answers.extend(beat(fleet, agents[number], f"i-{number}") for _ in range(5))
 
     threads = [threading.Thread(target=keep_beating, args=(number,)) for number in range(4)]
     for thread in threads:

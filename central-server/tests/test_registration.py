@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from server_support.builders import create_enrolment_token
-from server_support.clock import FakeClock
+from server_support.clock import START, FakeClock
 from server_support.fleet import Fleet
 from spot_server.db.runner import Database
 from spot_server.db.tables import agents, commands, notifications, replica_instances, tokens
@@ -28,11 +28,6 @@ def fleet(database: Database) -> Fleet:
 def error_of(outcome: Registered | Turned) -> ProductError:
     assert isinstance(outcome, Turned)
     return outcome.error
-
-
-def uses_left(database: Database, secret: str) -> int | None:
-    statement = select(tokens.c.uses_left).where(tokens.c.token_sha256 == digest_of(secret))
-    return database.read(lambda tx: tx.execute(statement).scalar_one())
 
 
 def kinds_told(database: Database) -> list[str]:
@@ -60,15 +55,13 @@ def test_the_same_instance_again_is_the_same_agent_uses_up_nothing_and_gets_a_fr
     assert not again.is_new
     assert again.config.agent.agent_id == first.config.agent.agent_id
     assert again.token != first.token
-    assert uses_left(database, once) == 0
+    assert fleet.scalars(select(tokens.c.uses_left).where(tokens.c.token_sha256 == digest_of(once))) == [0]
 
 
 def test_registering_again_revokes_only_a_token_that_was_never_used(fleet: Fleet) -> None:
     unused = fleet.register().token
     used = fleet.register().token
-    fleet.database.write(
-        lambda tx: tx.execute(update(tokens).where(tokens.c.token_sha256 == digest_of(used)).values(first_used_at=tx.now)) and None
-    )
+    fleet.execute(update(tokens).where(tokens.c.token_sha256 == digest_of(used)).values(first_used_at=START))
 
     fresh = fleet.register().token
 
@@ -248,6 +241,6 @@ def test_one_use_registers_one_agent_however_many_try_at_once(fleet: Fleet) -> N
 def test_a_spent_command_no_longer_holds_a_claimant_back(fleet: Fleet) -> None:
     launched = fleet.launched_replica(fleet.agent(), instance_id=None)
     expire = update(commands).where(commands.c.command_id == launched.command_id).values(status="expired")
-    fleet.database.write(lambda tx: tx.execute(expire) and None)
+    fleet.execute(expire)
 
     assert fleet.register(launched.nonce, instance_id="i-2").is_new

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import Executable, insert, update
 
 from server_support.builders import create_client, create_enrolment_token
 from server_support.clock import FakeClock
-from spot_server.db.runner import Database
+from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import commands, instances, replica_instances
 from spot_server.features.agent_config.service import Intervals
-from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.agents.queries import Agent, find_live_agent, load_agent
 from spot_server.features.agents.service import delete_agent
 from spot_server.features.heartbeats.service import mark_offline
 from spot_server.features.instances.queries import Instance, list_instances, load_instance
@@ -59,6 +59,18 @@ class Fleet:
         client_id = create_client(database)
         return cls(database, client_id, create_enrolment_token(database, client_id))
 
+    def execute(self, statement: Executable) -> None:
+        """Run one statement in a transaction of its own."""
+
+        def act(tx: Transaction) -> None:
+            tx.execute(statement)
+
+        self.database.write(act)
+
+    def scalars(self, statement: Executable) -> list[Any]:
+        """Return the first column of what a query finds."""
+        return self.database.read(lambda tx: list(tx.execute(statement).scalars()))
+
     def try_register(self, secret: str | None = None, **changes: Any) -> Registered | Turned:
         """Register and return the outcome, refusals included."""
         request = registration(**changes)
@@ -75,6 +87,12 @@ class Fleet:
     def reload(self, agent: Agent) -> Agent:
         """The agent as it is now."""
         return self.database.read(lambda tx: load_agent(tx, agent.agent_id))
+
+    def live(self, logical_agent_id: str) -> Agent:
+        """The living agent under that logical id."""
+        agent = self.database.read(lambda tx: find_live_agent(tx, self.client_id, logical_agent_id))
+        assert agent is not None
+        return agent
 
     def instance(self, agent: Agent, instance_id: str) -> Instance:
         """The instance as it is now."""
@@ -110,7 +128,7 @@ class Fleet:
         first = self.database.read(lambda tx: list_instances(tx, agent.agent_id))[0]
         values = {name: getattr(first, name) for name in Instance.__dataclass_fields__}
         row = {**values, "instance_id": instance_id, "role": role, "primary_of": None}
-        self.database.write(lambda tx: tx.execute(insert(instances).values(row)) and None)
+        self.execute(insert(instances).values(row))
 
     def delete(self, agent: Agent) -> Agent:
         """Delete the agent as a person does."""
@@ -120,7 +138,7 @@ class Fleet:
         """Put an instance into a role without the ceremony."""
         statement = update(instances).where(instances.c.agent_id == agent.agent_id, instances.c.instance_id == instance_id)
         values = {"role": role, "primary_of": agent.agent_id if role is Role.PRIMARY else None}
-        self.database.write(lambda tx: tx.execute(statement.values(values)) and None)
+        self.execute(statement.values(values))
 
     def mark_offline_after(self, clock: FakeClock, silence_seconds: float, *, offline_after_seconds: float = 300) -> int:
         """Let `silence_seconds` pass, then look for silent agents as a server does that has listened long enough."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
 from spot_server.clock import Clock
@@ -46,7 +46,7 @@ def await_page(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, 
                 return read(after)
 
 
-def stream_events(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, after: int) -> Iterator[str]:
+def stream_events(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, after: int) -> Generator[str, None, None]:
     """Yield server-sent events from after `after` on; `id` is the number to resume with (Last-Event-ID)."""
     end_seconds = clock.monotonic_seconds() + STREAM_SECONDS
     with suppress(GeneratorExit), room.seat(wait_key(client_id)) as seat:

@@ -1,0 +1,347 @@
+"""Price reports, the staging tier, and what clients are shown."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import Engine, event, func, select
+
+from server_support.builders import create_agent_token, create_client_token
+from server_support.clock import START, FakeClock
+from server_support.fleet import Fleet
+from server_support.http import Answer, Http
+from spot_server.db.runner import Database
+from spot_server.db.tables import instance_types, spot_pools, spot_price_snapshots
+from spot_server.errors import FieldInvalid, RoleZombie
+from spot_server.features.agents.queries import Agent
+from spot_server.features.pricing.on_demand import CatalogueError, load_catalogue
+from spot_server.features.pricing.queries import latest_prices
+from spot_server.features.pricing.rules import (
+    BUCKET_SECONDS,
+    Observation,
+    ReportedPrice,
+    bucket_of,
+    choose_current,
+    choose_window,
+    merge_observations,
+    plot_points,
+)
+from spot_server.features.pricing.service import PriceReport, ReportOutcome, report_prices
+from spot_server.words import PriceSource, Role
+
+
+def price(usd: str = "0.0351", **changes: Any) -> ReportedPrice:
+    members = {"region": "us-east-1", "az_id": "use1-az1", "instance_type": "m5.large", "product": "Linux/UNIX", "effective_at": START}
+    return ReportedPrice(usd_per_hour=Decimal(usd), **{**members, **changes})
+
+
+@pytest.fixture
+def fleet(database: Database) -> Fleet:
+    return Fleet.on(database)
+
+
+def report(fleet: Fleet, agent: Agent, *prices: ReportedPrice, instance_id: str = "i-1") -> ReportOutcome:
+    def act(tx: Any) -> ReportOutcome:
+        said = PriceReport(tx.now, list(enumerate(prices)), [], [])
+        return report_prices(tx, agent.agent_id, instance_id, said)
+
+    return fleet.database.write(act)
+
+
+def snapshots(fleet: Fleet) -> list[Any]:
+    return fleet.database.read(lambda tx: list(tx.execute(select(spot_price_snapshots))))
+
+
+def test_the_same_price_in_the_same_five_minutes_is_one_row_with_a_count(fleet: Fleet, clock: FakeClock) -> None:
+    agent = fleet.agent()
+    report(fleet, agent, price())
+    clock.advance(60)
+
+    report(fleet, agent, price())
+
+    (row,) = snapshots(fleet)
+    assert (row.observation_count, row.usd_per_hour, row.source) == (2, Decimal("0.0351"), PriceSource.PRIMARY)
+    assert (row.bucket_at, row.last_observed_at) == (START, START + timedelta(seconds=60))
+
+
+def test_prices_that_differ_in_the_same_bucket_both_stay(fleet: Fleet) -> None:
+    agent = fleet.agent()
+
+    report(fleet, agent, price("0.03"), price("0.04", effective_at=START + timedelta(seconds=1)))
+
+    assert {row.usd_per_hour for row in snapshots(fleet)} == {Decimal("0.03"), Decimal("0.04")}
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        (price("0"), "spot_usd_per_hour"),
+        (price("500.01"), "spot_usd_per_hour"),
+        (price(effective_at=START + timedelta(minutes=6)), "effective_at"),
+        (price(region="eu-west-1"), "region"),
+    ],
+    ids=["zero", "absurd", "future", "other region"],
+)
+def test_a_bad_row_is_named_and_the_good_ones_are_kept(fleet: Fleet, bad: ReportedPrice, field: str) -> None:
+    agent = fleet.agent()
+
+    outcome = report(fleet, agent, price(), bad, price("0.05", az_id="use1-az2"))
+
+    assert outcome.accepted == 2
+    assert [(row.index, row.field) for row in outcome.refused] == [(1, field)]
+    assert len(snapshots(fleet)) == 2
+
+
+@pytest.mark.parametrize("role", [Role.ZOMBIE, Role.TERMINATED])
+def test_an_instance_that_is_no_longer_part_of_its_agent_reports_no_prices(fleet: Fleet, role: Role) -> None:
+    agent = fleet.agent()
+    fleet.set_role(agent, "i-1", role)
+
+    with pytest.raises(RoleZombie):
+        report(fleet, agent, price())
+
+
+def test_a_report_of_a_hundred_prices_takes_a_handful_of_statements(fleet: Fleet, engine: Engine) -> None:
+    agent = fleet.agent()
+    prices = [price(az_id=f"use1-az{number}") for number in range(100)]
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    report(fleet, agent, *prices)
+
+    assert len([text for text in statements if not text.startswith("BEGIN")]) <= 6
+    assert len(snapshots(fleet)) == 100
+
+
+def test_many_daemons_that_report_the_same_new_pools_at_once_make_each_once(fleet: Fleet) -> None:
+    agents = [fleet.agent(f"web-{number}", instance_id=f"i-{number}") for number in range(4)]
+    prices = [price(az_id=f"use1-az{number}") for number in range(8)]
+    barrier = threading.Barrier(4)
+    accepted: list[int] = []
+
+    def arrive(number: int) -> None:
+        barrier.wait()
+        outcome = report(fleet, agents[number], *(prices if number % 2 else reversed(prices)), instance_id=f"i-{number}")
+        accepted.append(outcome.accepted)
+
+    threads = [threading.Thread(target=arrive, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert accepted == [8] * 4
+    assert fleet.database.read(lambda tx: tx.execute(select(func.count()).select_from(spot_pools)).scalar_one()) == 8
+    assert {row.observation_count for row in snapshots(fleet)} == {4}
+
+
+def test_the_latest_price_of_each_pool_is_found_with_its_source_and_time(fleet: Fleet, clock: FakeClock) -> None:
+    agent = fleet.agent()
+    report(fleet, agent, price("0.03"), price("0.06", az_id="use1-az2"), price("0.09", instance_type="c5.large"))
+    clock.advance(600)
+    report(fleet, agent, price("0.04", effective_at=clock.now()))
+
+    found = fleet.database.read(lambda tx: latest_prices(tx, "us-east-1", ["m5.large"], "Linux/UNIX"))
+
+    assert [(row.az_id, row.usd_per_hour, row.observed_at) for row in found] == [
+        ("use1-az1", Decimal("0.04"), START + timedelta(seconds=600)),
+        ("use1-az2", Decimal("0.06"), START),
+    ]
+
+
+class Site:
+    """One agent with a daemon and a client, over HTTP."""
+
+    def __init__(self, database: Database, http: Http) -> None:
+        self.fleet = Fleet.on(database)
+        self.agent = self.fleet.agent()
+        self.daemon = http.as_(create_agent_token(database, self.fleet.client_id, self.agent.agent_id))
+        self.client = http.as_(create_client_token(database, self.fleet.client_id))
+        self.instance = f"/api/client/{self.fleet.client_id}/instances/i-1"
+
+    def report(self, *rows: Any, **changes: Any) -> Answer:
+        body = {"report_id": "r-1", "instance_id": "i-1", "observed_at": "2026-01-01T00:00:00Z", "prices": list(rows), **changes}
+        return self.daemon.post(f"/api/agents/{self.agent.agent_id}/pricing-report", body)
+
+
+ROW = {
+    "region": "us-east-1",
+    "az_id": "use1-az1",
+    "az_name": "us-east-1a",
+    "instance_type": "m5.large",
+    "product": "Linux/UNIX",
+    "spot_usd_per_hour": "0.0351",
+    "effective_at": "2026-01-01T00:00:00Z",
+}
+
+
+@pytest.fixture
+def site(database: Database, http: Http) -> Site:
+    return Site(database, http)
+
+
+def test_rows_of_the_wrong_shape_are_named_by_index_field_value_and_reason(site: Site) -> None:
+    answer = site.report(ROW, {**ROW, "spot_usd_per_hour": 0.0351}, "nonsense", {**ROW, "spot_usd_per_hour": "-1"}, None)
+
+    assert answer.status == 202, answer.text
+    assert answer.json["accepted"] == 1
+    refused = answer.json["refused"]
+    assert [(row["index"], row["field"], row["value"]) for row in refused] == [
+        (1, "spot_usd_per_hour", 0.0351),
+        (2, "(row)", "nonsense"),
+        (3, "spot_usd_per_hour", "-1"),
+        (4, "(row)", None),
+    ]
+    assert all(row["reason"] for row in refused)
+
+
+def test_a_repeated_report_and_instance_types_are_harmless(site: Site) -> None:
+    types = [{"instance_type": "m5.large", "vcpu": 2, "memory_mib": 8192, "architectures": ["x86_64"]}]
+
+    answers = [site.report(ROW, instance_types=types) for _ in range(2)]
+
+    assert [answer.json for answer in answers] == [{"accepted": 1, "refused": []}] * 2
+    rows = site.fleet.database.read(lambda tx: list(tx.execute(select(instance_types))))
+    assert [(row.instance_type, row.architectures) for row in rows] == [("m5.large", ["x86_64"])]
+
+
+def test_prices_of_an_instance_carry_source_and_age(site: Site, clock: FakeClock) -> None:
+    site.report(ROW, {**ROW, "az_id": "use1-az2", "spot_usd_per_hour": "0.04"})
+    clock.advance(90)
+
+    answer = site.client.get(f"{site.instance}/pricing")
+
+    assert answer.status == 200, answer.text
+    assert answer.json["current"] == {
+        "pool_id": answer.json["current"]["pool_id"],
+        "az_id": "use1-az1",
+        "instance_type": "m5.large",
+        "usd_per_hour": "0.0351",
+        "observed_at": "2026-01-01T00:00:00Z",
+        "age_seconds": 90.0,
+        "source": "primary",
+    }
+    assert [pool["az_id"] for pool in answer.json["pools"]] == ["use1-az1", "use1-az2"]
+    assert answer.json["on_demand"] is None
+
+
+def test_an_instance_without_any_prices_is_200_and_empty(site: Site) -> None:
+    pricing = site.client.get(f"{site.instance}/pricing")
+    history = site.client.get(f"{site.instance}/price-history")
+
+    assert (pricing.status, pricing.json["current"], pricing.json["pools"]) == (200, None, [])
+    assert (history.status, history.json["pools"]) == (200, [])
+
+
+def test_price_history_gives_points_per_pool_in_the_window(site: Site, clock: FakeClock) -> None:
+    site.report(ROW)
+    clock.advance(BUCKET_SECONDS)
+    site.report({**ROW, "spot_usd_per_hour": "0.04", "effective_at": "2026-01-01T00:05:00Z"}, observed_at="2026-01-01T00:05:00Z")
+
+    answer = site.client.get(f"{site.instance}/price-history", since="2025-12-31T12:00:00Z", until="2026-01-01T01:00:00Z")
+
+    assert answer.status == 200, answer.text
+    clock.advance(3600)
+    (pool,) = site.client.get(f"{site.instance}/price-history", since="2025-12-31T12:00:00Z").json["pools"]
+    assert [(point["at"], point["usd_per_hour"]) for point in pool["points"]] == [
+        ("2026-01-01T00:00:00Z", "0.0351"),
+        ("2026-01-01T00:05:00Z", "0.04"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"since": "2026-01-02T00:00:00Z"}, {"since": "yesterday"}, {"bucket_seconds": 7}, {"until": "0001-01-01T00:00:00Z"}],
+)
+def test_a_window_that_makes_no_sense_is_refused(site: Site, query: dict[str, Any]) -> None:
+    answer = site.client.get(f"{site.instance}/price-history", **query)
+
+    assert answer.status == 422
+
+
+def test_a_catalogue_of_on_demand_prices_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "prices.csv"
+    file.write_text("instance_type,region,usd_per_hour\nm5.large,us-east-1,0.096\n")
+
+    found = load_catalogue(str(file)).price_of("m5.large", "us-east-1")
+
+    assert found is not None
+    assert (found.usd_per_hour, found.source) == (Decimal("0.096"), "catalogue")
+    assert load_catalogue("").price_of("m5.large", "us-east-1") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        ("instance_type,region\n", 1, "usd_per_hour"),
+        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,cheap\n", 2, "usd_per_hour"),
+        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,0\n", 2, "usd_per_hour"),
+        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,NaN\n", 2, "usd_per_hour"),
+        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,1\n,us-east-1,1\n", 3, "instance_type"),
+        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,1\nm5.large,us-east-1,2\n", 3, "instance_type"),
+        ("instance_type,region,usd_per_hour\nm5.large\n", 2, "region"),
+    ],
+)
+def test_a_wrong_catalogue_names_line_and_column(tmp_path: Path, text: str, line: int, column: str) -> None:
+    file = tmp_path / "prices.csv"
+    file.write_text(text)
+
+    with pytest.raises(CatalogueError) as caught:
+        load_catalogue(str(file))
+
+    assert (caught.value.line, caught.value.column) == (line, column)
+
+
+observations = st.builds(
+    Observation,
+    pool_id=st.integers(1, 3),
+    bucket_at=st.integers(0, 20).map(lambda number: START + timedelta(seconds=BUCKET_SECONDS * number)),
+    source=st.sampled_from(PriceSource),
+    usd_per_hour=st.sampled_from([Decimal("0.03"), Decimal("0.04"), Decimal("0.05")]),
+    observation_count=st.integers(1, 5),
+    effective_at=st.integers(0, 100).map(lambda number: START + timedelta(seconds=number)),
+    last_observed_at=st.just(START),
+)
+
+
+@given(st.lists(observations))
+def test_merging_loses_no_observation_and_names_no_row_twice(seen: list[Observation]) -> None:
+    merged = merge_observations(seen)
+
+    keys = [(row.pool_id, row.bucket_at, row.source, row.usd_per_hour) for row in merged]
+    assert len(keys) == len(set(keys))
+    assert sum(row.observation_count for row in merged) == sum(row.observation_count for row in seen)
+
+
+@given(st.lists(observations, min_size=1))
+def test_the_current_price_is_one_that_was_seen_and_no_newer_change_is_passed_over(seen: list[Observation]) -> None:
+    current = choose_current(seen)
+
+    assert current in seen
+    assert current.effective_at == max(row.effective_at for row in seen)
+
+
+@given(st.lists(observations), st.sampled_from([300, 600, 3600]))
+def test_a_chart_has_one_point_per_pool_and_bucket_in_order(seen: list[Observation], bucket_seconds: int) -> None:
+    charts = plot_points(seen, bucket_seconds=bucket_seconds)
+
+    for points in charts.values():
+        moments = [point.at for point in points]
+        assert moments == sorted(set(moments))
+        assert all(bucket_of(at, bucket_seconds) == at for at in moments)
+    assert set(charts) == {row.pool_id for row in seen}
+
+
+def test_a_window_is_seven_days_unless_said_otherwise() -> None:
+    window = choose_window(None, None, None, START)
+
+    assert (window.until, window.until - window.since, window.bucket_seconds) == (START, timedelta(days=7), 3600)
+    with pytest.raises(FieldInvalid):
+        choose_window(START - timedelta(days=400), None, None, START)
