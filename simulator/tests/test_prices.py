@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_simulator.model.catalogue import CATALOGUE
-from spot_simulator.model.prices import GeneratedSeries, PriceAxis, PriceChange, RecordedSeries, history, price_at
+from spot_simulator.model.prices import GeneratedSeries, PriceAxis, PriceChange, RecordedSeries, history, one_per_second, price_at
 from spot_simulator.price_book import PriceBook
 from spot_simulator.recorded_prices import read_recording, replayed
 
@@ -83,6 +83,12 @@ def test_history_gives_the_price_in_force_and_the_changes_after_it(seed: int, si
     assert all(row.at <= until for row in rows)
     assert sum(row.at < since for row in rows) == 1
     assert rows[-1].usd_per_hour == price_at(changes, since) or rows[-1].at < since
+
+
+def test_of_several_changes_in_one_second_the_last_is_told() -> None:
+    changes = [PriceChange(START + timedelta(seconds=seconds), Decimal(str(seconds))) for seconds in (2.5, 1.9, 1.1, 0.5)]
+
+    assert one_per_second(changes) == [changes[0], changes[1], changes[3]]
 
 
 def test_before_its_first_change_a_series_has_its_first_price() -> None:

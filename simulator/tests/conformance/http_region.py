@@ -32,13 +32,19 @@ class HttpRegion:
         self.ec2, self.patient_ec2 = self._client(1), self._client(5)
         self._clock = SystemClock()
 
-    def _client(self, attempts: int) -> Any:
+    def ec2_as(self, role_arn: str) -> Any:
+        sts = self._client(1, service="sts")
+        credentials = sts.assume_role(RoleArn=role_arn, RoleSessionName="test", ExternalId="test")["Credentials"]
+        return self._client(1, access_key=credentials["AccessKeyId"], session_token=credentials["SessionToken"])
+
+    def _client(self, attempts: int, *, service: str = "ec2", access_key: str = "test", session_token: str | None = None) -> Any:
         return boto3.client(
-            "ec2",
+            service,
             region_name="us-east-1",
             endpoint_url=self.url,
-            aws_access_key_id="test",
+            aws_access_key_id=access_key,
             aws_secret_access_key="test",
+            aws_session_token=session_token,
             config=Config(retries={"total_max_attempts": attempts, "mode": "standard"}),
         )
 

@@ -22,6 +22,9 @@ class RegionPort(Protocol):
     """As ``ec2``, but it retries as boto3 does by default."""
     time_scale: float
 
+    def ec2_as(self, role_arn: str) -> Any:
+        """Assume a role, and return an EC2 client with its credentials."""
+
     def control(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Call the control API; ``path`` is below ``/_region``."""
 

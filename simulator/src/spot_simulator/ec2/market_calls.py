@@ -3,11 +3,11 @@
 import base64
 from datetime import datetime, timedelta
 
-from spot_simulator.clock import Clock, parse_time
+from spot_simulator.clock import Clock, parse_time, rfc3339
 from spot_simulator.ec2.call import Call
 from spot_simulator.ec2.errors import Ec2Error
 from spot_simulator.ec2.wire import Answer, Parameters, filters, members, success
-from spot_simulator.model.prices import HISTORY_DAYS, history
+from spot_simulator.model.prices import HISTORY_DAYS, history, one_per_second
 from spot_simulator.price_book import PriceBook
 from spot_simulator.recorded_prices import PRODUCT
 
@@ -26,15 +26,14 @@ class MarketCalls:
     def price_history(self, call: Call) -> Answer:
         """Answer DescribeSpotPriceHistory, newest first: the changes in the time asked for and the one in force at its start."""
         call.end_if_dry_run()
-        now = self._clock.now()
+        now, start = _page(call.parameters.get("NextToken"), self._clock.now())
         until = min(now, _time(call.parameters, "EndTime", now))
         since = max(now - timedelta(days=HISTORY_DAYS), _time(call.parameters, "StartTime", now - timedelta(days=HISTORY_DAYS)))
         rows = self._rows(call, min(since, until), until)
         rows.sort(key=lambda row: row["timestamp"], reverse=True)
         page_size = min(_LARGEST_PAGE, int(call.parameters.get("MaxResults") or _LARGEST_PAGE))
-        start = _offset(call.parameters.get("NextToken"))
         end = start + page_size
-        next_token = base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(rows) else ""
+        next_token = _token(now, end) if end < len(rows) else ""
         return success(call.action, {"spotPriceHistorySet": rows[start:end], "nextToken": next_token})
 
     def _rows(self, call: Call, since: datetime, until: datetime) -> list[dict[str, str]]:
@@ -59,7 +58,7 @@ class MarketCalls:
                         "spotPrice": f"{change.usd_per_hour:.6f}",
                         "timestamp": change.at.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
                     }
-                    for change in history(changes, since, until)
+                    for change in one_per_second(history(changes, since, until))
                 ]
         return rows
 
@@ -106,8 +105,17 @@ def _time(parameters: Parameters, name: str, default: datetime) -> datetime:
         raise Ec2Error("InvalidParameterValue", f"{name} is not a time: {value}") from error
 
 
-def _offset(token: str | None) -> int:
+def _token(now: datetime, start: int) -> str:
+    """Name the next page; it tells when the first one was asked for, because rows that come meanwhile must not shift the pages."""
+    return base64.urlsafe_b64encode(f"{rfc3339(now)} {start}".encode()).decode()
+
+
+def _page(token: str | None, now: datetime) -> tuple[datetime, int]:
+    """Return when the first page was asked for, and the number of the first row of this one."""
+    if not token:
+        return now, 0
     try:
-        return int(base64.urlsafe_b64decode(token)) if token else 0
+        asked_at, start = base64.urlsafe_b64decode(token).decode().split()
+        return parse_time(asked_at), int(start)
     except ValueError as error:
         raise Ec2Error("InvalidNextToken", f"NextToken is not one of ours: {token}") from error

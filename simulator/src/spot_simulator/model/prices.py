@@ -112,6 +112,15 @@ def history(changes: Sequence[PriceChange], since: datetime, until: datetime) ->
     return list(reversed(earlier[-1:] + inside))
 
 
+def one_per_second(changes: Sequence[PriceChange]) -> list[PriceChange]:
+    """Leave out, of changes newest first, those that a newer one in the same second replaced: EC2 tells whole seconds."""
+    return [
+        change
+        for index, change in enumerate(changes)
+        if index == 0 or changes[index - 1].at.replace(microsecond=0) != change.at.replace(microsecond=0)
+    ]
+
+
 def price_at(changes: Sequence[PriceChange], moment: datetime) -> Decimal:
     """Return USD per hour at ``moment``; before the first change, the first price."""
     index = bisect.bisect_right(changes, moment, key=lambda change: change.at)
