@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spot_server.features.heartbeats.jobs import OfflineSweep
+from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
 from spot_server.features.switches.jobs import sweep_switches
 from spot_server.features.tokens.jobs import sweep_tokens
@@ -17,5 +18,6 @@ def all_jobs(settings: Settings) -> tuple[Job, ...]:
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
+        Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),
     )

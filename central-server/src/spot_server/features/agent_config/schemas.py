@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from spot_server.features.agent_config.rules import (
     CLEANUP_DAYS_MAX,
@@ -88,6 +88,8 @@ class _DaemonSettings(Schema):
 class SeedSettingsSchema(_DaemonSettings, TolerantSchema):
     """What a daemon's environment says of its agent's settings; counts at the first registration only."""
 
+    traffic_handles = fields.List(fields.Nested(TrafficHandleSchema, unknown=EXCLUDE), validate=validate.Length(max=MOST_HANDLES))
+
 
 class _Settings(_DaemonSettings):
     """Every setting that a person may change."""
@@ -97,7 +99,7 @@ class _Settings(_DaemonSettings):
     manual_replica_enabled = StrictBoolean()
     replica_count = StrictInteger(least=0, most=1)
     rebalance_hold_seconds = StrictInteger(least=0, most=REBALANCE_HOLD_SECONDS_MAX)
-    launch_specification = fields.Nested(LaunchSpecificationSchema, allow_none=True)
+    launch_specification = fields.Nested(LaunchSpecificationSchema, unknown=RAISE, allow_none=True)
     base_image_id = BoundedText(least=5, most=64, allow_none=True)
     failover_when_silent = StrictBoolean()
     safe_to_run_twice = StrictBoolean()

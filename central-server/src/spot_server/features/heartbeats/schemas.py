@@ -12,6 +12,7 @@ from spot_server.http.schemas import AnswerSchema, TolerantSchema
 from spot_server.words import InstanceStatus, Mode, Role
 
 MOST_RESOURCES = 500
+MOST_SETTINGS = 100
 
 
 class ResourcesSchema(TolerantSchema):
@@ -33,7 +34,7 @@ class HeartbeatSchema(TolerantSchema):
     daemon_version = BoundedText(least=1, most=64, required=True)
     sent_at = UtcMoment(allow_none=True, load_default=None)
     uptime_seconds = fields.Float(allow_none=True, load_default=None)
-    settings = fields.Dict(keys=fields.String(), load_default=dict)
+    settings = fields.Dict(keys=BoundedText(least=1, most=64), load_default=dict, validate=validate.Length(max=MOST_SETTINGS))
     metadata_failures = StrictInteger(load_default=0)
     unknown_fields = StrictInteger(load_default=0)
     resources = fields.Nested(ResourcesSchema, load_default=dict)

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import instance_types, spot_pools, spot_price_snapshots
@@ -148,3 +148,14 @@ def read_observations(tx: Transaction, pool_ids: Sequence[int], since: datetime,
         .limit(most)
     )
     return [Observation(**row._asdict()) for row in tx.execute(statement)]
+
+
+def list_pool_ids(tx: Transaction) -> list[int]:
+    """Return the ids of all pools."""
+    return list(tx.execute(select(spot_pools.c.pool_id).order_by(spot_pools.c.pool_id)).scalars())
+
+
+def delete_observations(tx: Transaction, pool_id: int, before: datetime) -> int:
+    """Delete the pool's observations of earlier buckets; return how many. By pool, because the table is clustered by pool and time."""
+    table = spot_price_snapshots
+    return tx.execute(delete(table).where(table.c.pool_id == pool_id, table.c.bucket_at < before)).rowcount

@@ -131,7 +131,10 @@ def take_use(tx: Transaction, token_id: str) -> bool:
 
 
 def use_nonce(tx: Transaction, replica_id: str, instance_id: str) -> bool:
-    """Spend the launch nonce on this instance and record its id; False when it was spent, or another instance's, meanwhile."""
+    """Spend the launch nonce on this instance; False when it was spent, or another instance was recorded, meanwhile.
+
+    The instance's id is recorded by the replica's own use case (`replicas.service.on_registered`), with the time of its launch.
+    """
     recorded = replica_instances.c.instance_id
     statement = (
         update(replica_instances)
@@ -140,7 +143,7 @@ def use_nonce(tx: Transaction, replica_id: str, instance_id: str) -> bool:
             replica_instances.c.nonce_used_at.is_(None),
             recorded.is_(None) | (recorded == instance_id),
         )
-        .values(nonce_used_at=tx.now, instance_id=instance_id)
+        .values(nonce_used_at=tx.now)
     )
     return tx.execute(statement).rowcount == 1
 
