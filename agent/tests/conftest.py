@@ -7,6 +7,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+
 from agent_fakes.http_central import FakeCentralServer
 from agent_fakes.http_imds import FakeImdsServer
 from agent_fakes.moto_region import MotoRegion
@@ -27,7 +28,7 @@ def session_region() -> Iterator[MotoRegion]:
 
 @pytest.fixture
 def region(session_region: MotoRegion, monkeypatch: pytest.MonkeyPatch) -> MotoRegion:
-    """moto's EC2 in us-east-1, and the environment that leads boto3 to it."""
+    """Lead boto3 to moto's EC2 in us-east-1."""
     session_region.faults.clear()
     session_region.denied.clear()
     session_region.actions.clear()

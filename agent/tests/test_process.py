@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from agent_fakes.http_central import FakeCentralServer
 from agent_fakes.http_imds import FakeImdsServer
 from agent_fakes.memory import command_json

@@ -81,7 +81,7 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
     live = Live(clock)
     journal = FileJournal(settings.state_directory / "journal.json", clock)
     if journal.problem is not None:
-        log.error("journal_discarded", problem=journal.problem)
+        log.failure("journal_discarded", problem=journal.problem)
 
     def credentials() -> Credentials | None:
         contents = journal.read()

@@ -42,30 +42,38 @@ class HttpCentralApi:
         self._local = threading.local()
 
     def register(self, server_url: str, token: str, body: JsonObject) -> tuple[bool, JsonObject]:
+        """Register with an enrolment token or a nonce; (is_new, answer)."""
         answer = self._send("POST", f"{server_url}/api/agents/register", token, body)
         return answer.status_code == 201, _json_object(answer)
 
     def heartbeat(self, body: JsonObject) -> JsonObject:
+        """Report what this instance sees of itself; the answer carries the server's view."""
         return self._call("POST", "heartbeat", body)
 
     def config(self) -> JsonObject:
+        """Fetch the configuration of this agent."""
         return self._call("GET", "config")
 
     def pending_commands(self, wait_seconds: float) -> JsonObject:
+        """Fetch the commands that wait; the server may park the request up to `wait_seconds` (0 = do not wait)."""
         read_seconds = wait_seconds + LONG_POLL_GRACE_SECONDS
         path = f"pending-commands?wait={int(wait_seconds)}" if wait_seconds >= 1 else "pending-commands"
         return self._call("GET", path, read_seconds=read_seconds)
 
     def executed(self, command_id: str, body: JsonObject) -> JsonObject:
+        """Tell the outcome of a command; the same outcome again is fine."""
         return self._call("POST", f"commands/{command_id}/executed", body)
 
     def report(self, kind: str, body: JsonObject) -> JsonObject:
+        """Send a report; `kind` is the last part of its path."""
         return self._call("POST", kind, body)
 
     def replicas(self) -> JsonObject:
+        """List this agent's replicas."""
         return self._call("GET", "replicas")
 
     def replica_status(self, replica_id: str, body: JsonObject) -> JsonObject:
+        """Report how far this instance is as a replica."""
         return self._call("POST", f"replicas/{replica_id}/status", body)
 
     def _call(self, method: str, path: str, body: JsonObject | None = None, read_seconds: float | None = None) -> JsonObject:

@@ -56,12 +56,15 @@ class SystemClock:
     """The machine's clocks."""
 
     def now(self) -> datetime:
+        """Read the wall clock."""
         return datetime.now(UTC)
 
     def monotonic_seconds(self) -> float:
+        """Read the monotonic clock."""
         return time.monotonic()
 
     def booted_at(self) -> datetime:
+        """Count back from the time since boot, suspended time included."""
         return datetime.now(UTC) - timedelta(seconds=round(time.clock_gettime(time.CLOCK_BOOTTIME)))
 
 
@@ -72,12 +75,15 @@ class ThreadStop:
         self._event = threading.Event()
 
     def set(self) -> None:
+        """Ask the daemon to stop; wakes everyone who waits."""
         self._event.set()
 
     def is_set(self) -> bool:
+        """Tell whether the daemon is asked to stop."""
         return self._event.is_set()
 
     def wait(self, seconds: float) -> bool:
+        """Sleep up to `seconds`; True at once when asked to stop."""
         return self._event.wait(max(0.0, seconds))
 
 
@@ -89,16 +95,20 @@ class ThreadBell:
         self._closed = False
 
     def wait(self, seconds: float) -> None:
+        """Sleep up to `seconds`, or until rung or closed."""
         if not self._closed:
             self._event.wait(max(0.0, seconds))
             self._event.clear()
 
     def ring(self) -> None:
+        """End the present wait, or the next one."""
         self._event.set()
 
     def close(self) -> None:
+        """End every wait from now on."""
         self._closed = True
         self._event.set()
 
     def is_closed(self) -> bool:
+        """Tell whether the worker is asked to end."""
         return self._closed

@@ -26,7 +26,7 @@ def run_daemon(settings: Settings, environment: Mapping[str, str], log: Log) -> 
     try:
         serve_metrics(settings.metrics_port)
     except OSError as error:
-        log.error("metrics_not_served", port=settings.metrics_port, error=str(error))
+        log.failure("metrics_not_served", port=settings.metrics_port, error=str(error))
     identity = _find_identity(core, signals)
     if identity is None:
         return 0
@@ -58,6 +58,7 @@ def _work(core: Core, identity: Identity, stop: ThreadStop, signals: Signals) ->
         ports.clock,
         log,
         is_finished=lambda: is_released(ports.journal.read()),
+        may_leave=lambda name: name == "commands" and ports.live.read().is_parked,
     )
     supervisor.run()
 
@@ -73,4 +74,4 @@ def _forget(core: Core) -> None:
     try:
         core.ports.journal.change(lambda now: replace(now, token=None, plan=None, config=None, unsent=()))
     except JournalUnwritable as error:
-        core.ports.log.error("journal_unwritable", error=str(error))
+        core.ports.log.failure("journal_unwritable", error=str(error))

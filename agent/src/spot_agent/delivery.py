@@ -55,7 +55,7 @@ class Delivery:
             if self._send(self._parts.urgent_api, report) is None:
                 metrics.NOTICE_DELIVERY_SECONDS.observe(self._parts.clock.monotonic_seconds() - began_seconds)
                 return
-        self._parts.log.error("notice_not_delivered", key=report.key)
+        self._parts.log.failure("notice_not_delivered", key=report.key)
         self._parts.heartbeat_bell.ring()
 
     def retry_briefly(self) -> Failed | None:

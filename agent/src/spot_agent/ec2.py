@@ -80,64 +80,78 @@ class Boto3Ec2:
         self._once = _client(region, attempts=1)
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
+        """Describe one instance; None when EC2 knows no such id."""
         answer = _found(lambda: self._repeatable.describe_instances(InstanceIds=[instance_id]))
         found = shapes.instances([answer] if answer else [])
         return found[0] if found else None
 
     def find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]:
+        """List the instances that carry all of `tags`, ended ones included while EC2 shows them."""
         pages = self._pages("describe_instances", Filters=shapes.tag_filters(tags))
         return shapes.instances(pages)
 
     def images_in_use(self, image_ids: Sequence[str]) -> frozenset[str]:
+        """Pick those of `image_ids` from which a living instance was made."""
         if not image_ids:
             return frozenset()
         pages = self._pages("describe_instances", Filters=[{"Name": "image-id", "Values": list(image_ids)}])
         return frozenset(made.image_id for made in shapes.instances(pages) if made.state != "terminated")
 
     def run_instance(self, request: LaunchRequest) -> InstanceFacts:
+        """Launch one instance; a repeat with the same client token finds the first."""
         wanted = shapes.run_instances_arguments(request, {**request.tags, TAG_LAUNCH_TOKEN: request.client_token})
         answer = _asked(lambda: self._once.run_instances(**wanted))
         return shapes.instances([{"Reservations": [answer]}])[0]
 
     def terminate_instance(self, instance_id: str) -> str:
+        """Terminate; the state after the call."""
         answer = _asked(lambda: self._repeatable.terminate_instances(InstanceIds=[instance_id]))
         return str(answer["TerminatingInstances"][0]["CurrentState"]["Name"])
 
     def is_persistent_request(self, spot_request_id: str) -> bool:
+        """Tell whether EC2 would launch another instance once this one is gone."""
         ids = [spot_request_id]
         answer = _found(lambda: self._repeatable.describe_spot_instance_requests(SpotInstanceRequestIds=ids))
         requests = answer["SpotInstanceRequests"] if answer else []
         return any(request.get("Type") == "persistent" for request in requests)
 
     def cancel_spot_request(self, spot_request_id: str) -> None:
+        """Cancel a spot request; its instance keeps running."""
         ids = [spot_request_id]
         _asked(lambda: self._repeatable.cancel_spot_instance_requests(SpotInstanceRequestIds=ids))
 
     def keep_volumes(self, instance_id: str, device_names: Sequence[str]) -> None:
+        """Set DeleteOnTermination=false."""
         mappings: Any = [{"DeviceName": name, "Ebs": {"DeleteOnTermination": False}} for name in device_names]
         _asked(lambda: self._repeatable.modify_instance_attribute(InstanceId=instance_id, BlockDeviceMappings=mappings))
 
     def find_image(self, name: str) -> ImageFacts | None:
+        """Find this account's image of this name, which is unique."""
         pages = self._pages("describe_images", Owners=["self"], Filters=[{"Name": "name", "Values": [name]}])
         found = shapes.images(pages)
         return found[0] if found else None
 
     def find_images(self, tags: Mapping[str, str]) -> tuple[ImageFacts, ...]:
+        """List this account's images that carry all of `tags`."""
         return shapes.images(self._pages("describe_images", Owners=["self"], Filters=shapes.tag_filters(tags)))
 
     def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
+        """Begin an image without a reboot; its id."""
         specifications = shapes.tag_specifications(tags, ("image", "snapshot"))
         answer = _asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications))
         return str(answer["ImageId"])
 
     def deregister_image(self, image_id: str) -> None:
+        """Deregister; one that is gone already is fine. Its snapshots stay."""
         _found(lambda: self._repeatable.deregister_image(ImageId=image_id))
 
     def find_snapshots(self, tags: Mapping[str, str]) -> tuple[SnapshotFacts, ...]:
+        """List this account's snapshots that carry all of `tags`."""
         pages = self._pages("describe_snapshots", OwnerIds=["self"], Filters=shapes.tag_filters(tags))
         return shapes.snapshots(pages)
 
     def create_snapshots(self, instance_id: str, tags: Mapping[str, str]) -> tuple[str, ...]:
+        """Begin a snapshot of each attached volume, at one moment."""
         specifications = shapes.tag_specifications(tags, ("snapshot",))
         answer = _asked(
             lambda: self._once.create_snapshots(InstanceSpecification={"InstanceId": instance_id}, TagSpecifications=specifications)
@@ -145,17 +159,21 @@ class Boto3Ec2:
         return tuple(str(made["SnapshotId"]) for made in answer["Snapshots"])
 
     def delete_snapshot(self, snapshot_id: str) -> None:
+        """Delete; one that is gone already is fine."""
         _found(lambda: self._repeatable.delete_snapshot(SnapshotId=snapshot_id))
 
     def find_volumes(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """List (volume id, state) of volumes that carry all of `tags`."""
         pages = self._pages("describe_volumes", Filters=shapes.tag_filters(tags))
         return tuple((str(made["VolumeId"]), str(made["State"])) for page in pages for made in page["Volumes"])
 
     def describe_address(self, allocation_id: str) -> AddressFacts | None:
+        """Describe an Elastic IP; None when EC2 knows no such allocation."""
         answer = _found(lambda: self._repeatable.describe_addresses(AllocationIds=[allocation_id]))
         return shapes.address(answer["Addresses"][0]) if answer and answer["Addresses"] else None
 
-    def associate_address(self, allocation_id: str, instance_id: str, allow_reassociation: bool) -> str:
+    def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
+        """Associate an Elastic IP; the association's id."""
         answer = _asked(
             lambda: self._repeatable.associate_address(
                 AllocationId=allocation_id, InstanceId=instance_id, AllowReassociation=allow_reassociation
@@ -164,13 +182,16 @@ class Boto3Ec2:
         return str(answer.get("AssociationId", ""))
 
     def subnets_of_vpc(self, vpc_id: str) -> tuple[SubnetFacts, ...]:
+        """List the subnets of a VPC."""
         return shapes.subnets(self._pages("describe_subnets", Filters=[{"Name": "vpc-id", "Values": [vpc_id]}]))
 
     def zone_ids(self) -> dict[str, str]:
+        """Map this account's AZ names to AZ ids."""
         answer = _asked(self._repeatable.describe_availability_zones)
         return {str(zone["ZoneName"]): str(zone["ZoneId"]) for zone in answer["AvailabilityZones"] if "ZoneId" in zone}
 
     def spot_prices(self, instance_types: Sequence[str], products: Sequence[str], at: datetime) -> tuple[SpotPrice, ...]:
+        """Read the history of prices, of which the newest row of each pool is the price at `at`."""
         pages = self._pages(
             "describe_spot_price_history",
             InstanceTypes=list(instance_types),
@@ -180,8 +201,9 @@ class Boto3Ec2:
         return shapes.spot_prices(pages)
 
     def instance_types(self, instance_types: Sequence[str]) -> tuple[TypeFacts, ...]:
+        """Describe instance types; one that does not exist fails the whole call."""
         return shapes.instance_types(self._pages("describe_instance_types", InstanceTypes=list(instance_types)))
 
-    def _pages(self, operation: Any, **arguments: Any) -> list[Any]:
+    def _pages(self, operation: Any, **arguments: Any) -> list[Any]:  # noqa: ANN401 - boto3's own types differ by operation
         paginator = self._repeatable.get_paginator(operation)
         return _asked(lambda: list(paginator.paginate(**arguments)))

@@ -31,17 +31,22 @@ METADATA_OPTION_NAMES = (
 
 
 def tag_filters(tags: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Filters that ask for all of `tags`."""
     return [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
 
 
-def tag_specifications(tags: Mapping[str, str], resource_types: Iterable[str]) -> Any:
+def tag_specifications(tags: Mapping[str, str], resource_types: Iterable[str]) -> Any:  # noqa: ANN401 - a list of boto3 TypedDicts
+    """Put the same tags on each of `resource_types` at creation."""
     listed = [{"Key": key, "Value": value} for key, value in tags.items()]
     return [{"ResourceType": kind, "Tags": listed} for kind in resource_types] if listed else []
 
 
 def run_instances_arguments(request: LaunchRequest, tags: Mapping[str, str]) -> dict[str, Any]:
-    """One instance, never more. A spot instance is one-time and ends by termination; no MaxPrice (the cap is on-demand).
-    What is not given is left out: EC2 takes it from the image or its own defaults."""
+    """One instance, never more.
+
+    A spot instance is one-time and ends by termination; no MaxPrice (the cap is on-demand). What is not given is left
+    out: EC2 takes it from the image or its own defaults.
+    """
     arguments: dict[str, Any] = {
         "ClientToken": request.client_token,
         "ImageId": request.image_id,
@@ -65,6 +70,7 @@ def run_instances_arguments(request: LaunchRequest, tags: Mapping[str, str]) -> 
 
 
 def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
+    """All instances of DescribeInstances pages."""
     return tuple(
         _instance(made) for page in pages for reservation in page.get("Reservations", []) for made in reservation.get("Instances", [])
     )
@@ -115,6 +121,7 @@ def _tags(made: Mapping[str, Any]) -> dict[str, str]:
 
 
 def images(pages: Pages) -> tuple[ImageFacts, ...]:
+    """All images of DescribeImages pages."""
     return tuple(
         ImageFacts(
             image_id=made["ImageId"],
@@ -132,6 +139,7 @@ def images(pages: Pages) -> tuple[ImageFacts, ...]:
 
 
 def snapshots(pages: Pages) -> tuple[SnapshotFacts, ...]:
+    """All snapshots of DescribeSnapshots pages."""
     return tuple(
         SnapshotFacts(made["SnapshotId"], made.get("VolumeId", ""), made.get("StartTime"), _tags(made))
         for page in pages
@@ -140,6 +148,7 @@ def snapshots(pages: Pages) -> tuple[SnapshotFacts, ...]:
 
 
 def address(made: Mapping[str, Any]) -> AddressFacts:
+    """One address of DescribeAddresses."""
     return AddressFacts(
         allocation_id=made["AllocationId"],
         public_ip=made.get("PublicIp", ""),
@@ -149,6 +158,7 @@ def address(made: Mapping[str, Any]) -> AddressFacts:
 
 
 def subnets(pages: Pages) -> tuple[SubnetFacts, ...]:
+    """All subnets of DescribeSubnets pages."""
     return tuple(
         SubnetFacts(
             subnet_id=made["SubnetId"],
@@ -163,6 +173,7 @@ def subnets(pages: Pages) -> tuple[SubnetFacts, ...]:
 
 
 def spot_prices(pages: Pages) -> tuple[SpotPrice, ...]:
+    """All rows of DescribeSpotPriceHistory pages."""
     return tuple(_spot_price(row) for page in pages for row in page.get("SpotPriceHistory", []))
 
 
@@ -178,6 +189,7 @@ def _spot_price(row: Mapping[str, Any]) -> SpotPrice:
 
 
 def instance_types(pages: Pages) -> tuple[TypeFacts, ...]:
+    """All types of DescribeInstanceTypes pages."""
     return tuple(
         TypeFacts(
             instance_type=made["InstanceType"],

@@ -68,7 +68,9 @@ class ServerFailed(DaemonError):
 
 class ServerUnreachable(ServerFailed):
     """No answer: connection refused, time-out, broken connection, 5xx, or an answer that is not JSON.
-    Whether the server acted is not known."""
+
+    Whether the server acted is not known.
+    """
 
 
 class ServerRefused(ServerFailed):

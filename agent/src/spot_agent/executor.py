@@ -64,7 +64,7 @@ class Executor:
                 return Ran(Progress.WAITING, ASK_AGAIN_AFTER_ERROR_SECONDS)
             self._finish(command, None, error)
         except Exception as error:  # noqa: BLE001 - see the class
-            self._log.error("command_raised", traceback=True, command_id=command.command_id, kind=command.kind)
+            self._log.failure("command_raised", traceback=True, command_id=command.command_id, kind=command.kind)
             self._finish(command, None, ActFailed(ErrorClass.UNEXPECTED, type(error).__name__, str(error)))
         return Ran(Progress.FINISHED)
 
@@ -81,7 +81,7 @@ class Executor:
         except JournalUnwritable as error:
             if command.kind not in _STOPPING_KINDS:
                 raise ActFailed(ErrorClass.UNEXPECTED, "journal_unwritable", str(error)) from error
-            self._log.error("journal_unwritable", error=str(error))
+            self._log.failure("journal_unwritable", error=str(error))
 
     def _finish(self, command: Command, succeeded: Succeeded | None, error: ActFailed | None) -> None:
         record = self._journal.read().command(command.request_id)
@@ -122,7 +122,7 @@ class Executor:
         try:
             self._journal.change(change)
         except JournalUnwritable as error:
-            self._log.error("journal_unwritable", error=str(error))
+            self._log.failure("journal_unwritable", error=str(error))
 
 
 def _record(command: Command, started_at: str) -> CommandRecord:

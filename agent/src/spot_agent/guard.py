@@ -26,11 +26,14 @@ class FileGuard:
         self._path = runtime_directory / "serve"
 
     def grant(self) -> None:
+        """Write the file."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.touch(mode=0o644)
 
     def revoke(self) -> None:
+        """Remove the file, if it is there."""
         self._path.unlink(missing_ok=True)
 
     def is_granted(self) -> bool:
+        """Look for the file."""
         return self._path.exists()

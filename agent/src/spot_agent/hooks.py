@@ -24,8 +24,10 @@ _SECRETS = ("ENROLMENT_TOKEN", "ENROLMENT_TOKEN_FILE")
 
 
 class ProcessHooks:
-    """Each hook runs in its own session, so that it can be killed with all that it started. Output goes to a file:
-    a hook that leaves a service behind must not keep us waiting for the end of a pipe."""
+    """Each hook runs in its own session, so that it can be killed with all that it started.
+
+    Output goes to a file: a hook that leaves a service behind must not keep us waiting for the end of a pipe.
+    """
 
     def __init__(self, commands: HookCommands, environment: Mapping[str, str], clock: Clock, stop: Stop) -> None:
         self._commands = {
@@ -39,6 +41,7 @@ class ProcessHooks:
         self._stop = stop
 
     def run(self, name: HookName, bound_seconds: float) -> HookResult | None:
+        """Run a hook as a process and wait for it, at most `bound_seconds`."""
         command = self._commands[name]
         if not command:
             return None

@@ -30,6 +30,7 @@ class ImdsV2:
         self._token: tuple[str, float] | None = None
 
     def read(self, path: str) -> Reading:
+        """Read one path; only a 404 is absent."""
         token = self._fresh_token()
         if isinstance(token, Unknown):
             return token
@@ -95,6 +96,7 @@ class CountedImds:
         self._live = live
 
     def read(self, path: str) -> Reading:
+        """Read, and count an unknown."""
         reading = self._imds.read(path)
         if isinstance(reading, Unknown):
             metrics.METADATA_FAILURES.inc()

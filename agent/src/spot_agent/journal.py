@@ -23,8 +23,10 @@ class Journal(Protocol):
         """The present contents; never blocks on the disk."""
 
     def change(self, change: Change) -> JournalContents:
-        """Apply a pure change and save it before returning. JournalUnwritable when it could not be saved:
-        the change then holds in memory, and is saved with the next one."""
+        """Apply a pure change and save it before returning.
+
+        JournalUnwritable when it could not be saved: the change then holds in memory, and is saved with the next one.
+        """
 
 
 class MemoryJournal:
@@ -36,9 +38,11 @@ class MemoryJournal:
         self._is_dirty = False
 
     def read(self) -> JournalContents:
+        """Return the present contents."""
         return self._contents
 
     def change(self, change: Change) -> JournalContents:
+        """Apply and save; an unchanged journal is not written again."""
         with self._lock:
             changed = change(self._contents)
             if changed != self._contents or self._is_dirty:
@@ -93,7 +97,7 @@ def write_whole(path: Path, text: str, mode: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.replace(temporary, path)
+    temporary.replace(path)
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
@@ -38,8 +39,11 @@ class UnsentReport:
 
 @dataclass(frozen=True, slots=True)
 class JournalContents:
-    """Everything that must outlive the process. `quiesced` means: must not serve until told; true for all but a
-    PRIMARY that may serve. `registration_attempted`: a registration was sent whose answer is not known."""
+    """Everything that must outlive the process.
+
+    `quiesced` means: must not serve until told; true for all but a PRIMARY that may serve. `registration_attempted`:
+    a registration was sent whose answer is not known.
+    """
 
     instance_id: str = ""
     agent_id: str | None = None
@@ -77,11 +81,13 @@ def with_started(contents: JournalContents, record: CommandRecord) -> JournalCon
 
 
 def with_answer(contents: JournalContents, request_id: str, answer: JsonObject) -> JournalContents:
-    return _with_command(contents, request_id, answer=answer)
+    """Note the outcome of a command."""
+    return _with_command(contents, request_id, lambda record: replace(record, answer=answer))
 
 
 def with_acknowledged(contents: JournalContents, request_id: str) -> JournalContents:
-    return _with_command(contents, request_id, is_acknowledged=True)
+    """Note that the server has the outcome."""
+    return _with_command(contents, request_id, lambda record: replace(record, is_acknowledged=True))
 
 
 def with_unsent(contents: JournalContents, report: UnsentReport) -> JournalContents:
@@ -92,17 +98,19 @@ def with_unsent(contents: JournalContents, report: UnsentReport) -> JournalConte
 
 
 def without_unsent(contents: JournalContents, key: str) -> JournalContents:
+    """Forget a report that arrived."""
     return replace(contents, unsent=tuple(kept for kept in contents.unsent if kept.key != key))
 
 
 def with_notice(contents: JournalContents, notice_id: str) -> JournalContents:
+    """Remember a notice; the oldest is forgotten when there are too many."""
     if notice_id in contents.known_notices:
         return contents
     return replace(contents, known_notices=(*contents.known_notices, notice_id)[-NOTICES_KEPT:])
 
 
-def _with_command(contents: JournalContents, request_id: str, **changes: Any) -> JournalContents:
-    records = tuple(replace(record, **changes) if record.request_id == request_id else record for record in contents.commands)
+def _with_command(contents: JournalContents, request_id: str, change: Callable[[CommandRecord], CommandRecord]) -> JournalContents:
+    records = tuple(change(record) if record.request_id == request_id else record for record in contents.commands)
     return replace(contents, commands=records)
 
 

@@ -51,7 +51,7 @@ class Link:
         try:
             self._journal.change(change)
         except JournalUnwritable as error:
-            self._log.error("journal_unwritable", error=str(error))
+            self._log.failure("journal_unwritable", error=str(error))
         metrics.UNSENT_REPORTS.set(len(self._journal.read().unsent))
 
 
@@ -80,7 +80,7 @@ class Answers:
         except (TokenRefused, NotRegistered) as error:
             return self._link.failed("executed", error)
         except ServerRefused as error:
-            self._log.error("answer_refused", command_id=record.command_id, kind=record.kind, error=str(error))
+            self._log.failure("answer_refused", command_id=record.command_id, kind=record.kind, error=str(error))
         except ServerFailed as error:
             return self._link.failed("executed", error)
         self._link.note(lambda now: with_acknowledged(now, record.request_id))
@@ -109,7 +109,7 @@ class Reports:
         except (TokenRefused, NotRegistered) as error:
             return self._link.failed(report.kind, error)
         except ServerRefused as error:
-            self._log.error("report_refused", kind=report.kind, error=str(error))
+            self._log.failure("report_refused", kind=report.kind, error=str(error))
             answer = {}
         except ServerFailed as error:
             return self._link.failed(report.kind, error)

@@ -29,6 +29,7 @@ class LiveFacts:
     unknown_fields: int = 0
     serving: bool | None = None
     start_pending: bool = False
+    is_parked: bool = False
 
 
 class Live:
@@ -40,9 +41,11 @@ class Live:
         self._facts = LiveFacts(started_at=clock.now())
 
     def read(self) -> LiveFacts:
+        """Return the present snapshot."""
         return self._facts
 
     def change(self, change: Callable[[LiveFacts], LiveFacts]) -> LiveFacts:
+        """Apply a pure change."""
         with self._lock:
             self._facts = change(self._facts)
             return self._facts

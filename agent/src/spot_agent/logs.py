@@ -25,6 +25,7 @@ class JsonFormatter(logging.Formatter):
     """`at, level, event, worker` and the event's own fields; a traceback, if any, in `traceback`."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Render one record as one line."""
         line: dict[str, Any] = {
             "at": to_wire(datetime.fromtimestamp(record.created, UTC)),
             "level": record.levelname.lower(),
@@ -49,18 +50,22 @@ class Log:
         return Log(self._logger.name, **{**self._context, **context})
 
     def debug(self, event: str, **fields: object) -> None:
+        """Say what only a developer asks for."""
         self._write(logging.DEBUG, event, fields)
 
     def info(self, event: str, **fields: object) -> None:
+        """Say what was done."""
         self._write(logging.INFO, event, fields)
 
     def warning(self, event: str, **fields: object) -> None:
+        """Say what a person may have to look at."""
         self._write(logging.WARNING, event, fields)
 
-    def error(self, event: str, *, traceback: bool = False, **fields: object) -> None:
-        self._write(logging.ERROR, event, fields, traceback)
+    def failure(self, event: str, *, traceback: bool = False, **fields: object) -> None:
+        """Say what failed, once, where it is handled."""
+        self._write(logging.ERROR, event, fields, traceback=traceback)
 
-    def _write(self, level: int, event: str, fields: dict[str, Any], traceback: bool = False) -> None:
+    def _write(self, level: int, event: str, fields: dict[str, Any], *, traceback: bool = False) -> None:
         extra = {"fields": {**self._context, **fields}}
         self._logger.log(level, event, extra=extra, exc_info=traceback)
 

@@ -43,7 +43,7 @@ ROLE_OF_STATUS = {
 
 TAG_MANAGED = "spot-optimizer:managed"
 TAG_LOGICAL_AGENT_ID = "spot-optimizer:logical-agent-id"
-TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"
+TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
 TAG_SALVAGED_FROM = "spot-optimizer:salvaged-from"
 
 

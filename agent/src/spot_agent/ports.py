@@ -68,10 +68,12 @@ class HookResult:
 
     @property
     def passed(self) -> bool:
+        """It ended with 0."""
         return self.exit_code == 0
 
     @property
     def timed_out(self) -> bool:
+        """It was killed at its bound."""
         return self.exit_code is None
 
 
@@ -79,84 +81,109 @@ class Hooks(Protocol):
     """Runs the workload's hooks."""
 
     def run(self, name: HookName, bound_seconds: float) -> HookResult | None:
-        """None when the hook is not set. Killed with its process group at the bound. Raises Stopping when the
-        daemon stops first."""
+        """None when the hook is not set.
+
+        Killed with its process group at the bound. Raises Stopping when the daemon stops first.
+        """
 
 
 class CentralApi(Protocol):
-    """The server's agent side. Every call raises ServerUnreachable, ServerRefused or TokenRefused; all but
-    `register` raise NotRegistered while the daemon holds no token."""
+    """The server's agent side.
+
+    Every call raises ServerUnreachable, ServerRefused or TokenRefused; all but `register` raise NotRegistered while
+    the daemon holds no token.
+    """
 
     def register(self, server_url: str, token: str, body: JsonObject) -> tuple[bool, JsonObject]:
         """(is_new, answer)."""
 
-    def heartbeat(self, body: JsonObject) -> JsonObject: ...
+    def heartbeat(self, body: JsonObject) -> JsonObject:
+        """Report what this instance sees of itself; the answer carries the server's view."""
 
-    def config(self) -> JsonObject: ...
+    def config(self) -> JsonObject:
+        """Fetch the configuration of this agent."""
 
-    def pending_commands(self, wait_seconds: float) -> JsonObject: ...
+    def pending_commands(self, wait_seconds: float) -> JsonObject:
+        """Fetch the commands that wait; the server may park the request up to `wait_seconds` (0 = do not wait)."""
 
-    def executed(self, command_id: str, body: JsonObject) -> JsonObject: ...
+    def executed(self, command_id: str, body: JsonObject) -> JsonObject:
+        """Tell the outcome of a command; the same outcome again is fine."""
 
     def report(self, kind: str, body: JsonObject) -> JsonObject:
         """`kind` is the last part of the path: pricing-report, termination-imminent, cleanup-report, ..."""
 
-    def replicas(self) -> JsonObject: ...
+    def replicas(self) -> JsonObject:
+        """List this agent's replicas."""
 
-    def replica_status(self, replica_id: str, body: JsonObject) -> JsonObject: ...
+    def replica_status(self, replica_id: str, body: JsonObject) -> JsonObject:
+        """Report how far this instance is as a replica."""
 
 
 class Ec2(Protocol):
     """EC2 of this instance's region. Every call raises Ec2Failed with its meaning; None means EC2 knows no such thing."""
 
-    def describe_instance(self, instance_id: str) -> InstanceFacts | None: ...
+    def describe_instance(self, instance_id: str) -> InstanceFacts | None:
+        """Describe one instance; None when EC2 knows no such id."""
 
-    def find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]: ...
+    def find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]:
+        """List the instances that carry all of `tags`, ended ones included while EC2 shows them."""
 
     def images_in_use(self, image_ids: Sequence[str]) -> frozenset[str]:
         """Those of `image_ids` from which an instance that is not terminated was made."""
 
-    def run_instance(self, request: LaunchRequest) -> InstanceFacts: ...
+    def run_instance(self, request: LaunchRequest) -> InstanceFacts:
+        """Launch one instance; a repeat with the same client token finds the first."""
 
     def terminate_instance(self, instance_id: str) -> str:
         """The state after the call."""
 
-    def is_persistent_request(self, spot_request_id: str) -> bool: ...
+    def is_persistent_request(self, spot_request_id: str) -> bool:
+        """Tell whether EC2 would launch another instance once this one is gone."""
 
-    def cancel_spot_request(self, spot_request_id: str) -> None: ...
+    def cancel_spot_request(self, spot_request_id: str) -> None:
+        """Cancel a spot request; its instance keeps running."""
 
     def keep_volumes(self, instance_id: str, device_names: Sequence[str]) -> None:
         """Set DeleteOnTermination=false."""
 
-    def find_image(self, name: str) -> ImageFacts | None: ...
+    def find_image(self, name: str) -> ImageFacts | None:
+        """Find this account's image of this name, which is unique."""
 
-    def find_images(self, tags: Mapping[str, str]) -> tuple[ImageFacts, ...]: ...
+    def find_images(self, tags: Mapping[str, str]) -> tuple[ImageFacts, ...]:
+        """List this account's images that carry all of `tags`."""
 
     def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
         """Always without a reboot. The image's id."""
 
-    def deregister_image(self, image_id: str) -> None: ...
+    def deregister_image(self, image_id: str) -> None:
+        """Deregister; one that is gone already is fine. Its snapshots stay."""
 
-    def find_snapshots(self, tags: Mapping[str, str]) -> tuple[SnapshotFacts, ...]: ...
+    def find_snapshots(self, tags: Mapping[str, str]) -> tuple[SnapshotFacts, ...]:
+        """List this account's snapshots that carry all of `tags`."""
 
     def create_snapshots(self, instance_id: str, tags: Mapping[str, str]) -> tuple[str, ...]:
         """One of each attached volume, at one moment."""
 
-    def delete_snapshot(self, snapshot_id: str) -> None: ...
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Delete; one that is gone already is fine."""
 
     def find_volumes(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """(volume id, state) of each."""
 
-    def describe_address(self, allocation_id: str) -> AddressFacts | None: ...
+    def describe_address(self, allocation_id: str) -> AddressFacts | None:
+        """Describe an Elastic IP; None when EC2 knows no such allocation."""
 
-    def associate_address(self, allocation_id: str, instance_id: str, allow_reassociation: bool) -> str:
+    def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
         """The association's id."""
 
-    def subnets_of_vpc(self, vpc_id: str) -> tuple[SubnetFacts, ...]: ...
+    def subnets_of_vpc(self, vpc_id: str) -> tuple[SubnetFacts, ...]:
+        """List the subnets of a VPC."""
 
     def zone_ids(self) -> dict[str, str]:
         """AZ id by this account's AZ name."""
 
-    def spot_prices(self, instance_types: Sequence[str], products: Sequence[str], at: datetime) -> tuple[SpotPrice, ...]: ...
+    def spot_prices(self, instance_types: Sequence[str], products: Sequence[str], at: datetime) -> tuple[SpotPrice, ...]:
+        """Read the history of prices, of which the newest row of each pool is the price at `at`."""
 
-    def instance_types(self, instance_types: Sequence[str]) -> tuple[TypeFacts, ...]: ...
+    def instance_types(self, instance_types: Sequence[str]) -> tuple[TypeFacts, ...]:
+        """Describe instance types; one that does not exist fails the whole call."""

@@ -176,7 +176,7 @@ class Registrar:
         try:
             self._parts.journal.change(change)
         except JournalUnwritable as error:
-            self._parts.log.error("journal_unwritable", error=str(error))
+            self._parts.log.failure("journal_unwritable", error=str(error))
 
     def _body(self, way: Enrolment, discovery: Discovery) -> JsonObject:
         identity = self._parts.identity

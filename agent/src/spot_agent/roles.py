@@ -15,8 +15,10 @@ from spot_agent.workload import Workload
 
 
 class Roles:
-    """Permission is journalled before the workload is touched: a crash in between leaves it stopped, never twice
-    started. A journal that cannot be saved never keeps a workload from being stopped."""
+    """Permission is journalled before the workload is touched: a crash in between leaves it stopped, never twice started.
+
+    A journal that cannot be saved never keeps a workload from being stopped.
+    """
 
     def __init__(self, journal: Journal, workload: Workload, log: Log, hook_bound_seconds: float) -> None:
         self._journal = journal
@@ -57,8 +59,10 @@ class Roles:
         self._begin_serving(self._journal.read().epoch, bound_seconds, needs_primary=True)
 
     def quiesce(self, bound_seconds: float) -> None:
-        """Stop writes and confirm. On ActFailed the workload is allowed and started again: a failed step leaves the
-        old primary serving."""
+        """Stop writes and confirm.
+
+        On ActFailed the workload is allowed and started again: a failed step leaves the old primary serving.
+        """
         before = self._journal.read()
         self._note(lambda now: replace(now, quiesced=True))
         try:
@@ -113,13 +117,13 @@ class Roles:
         try:
             self._workload.stop_if_forbidden(self._hook_bound_seconds)
         except ActFailed as error:
-            self._log.error("workload_not_stopped", code=error.code, reason=error.message)
+            self._log.failure("workload_not_stopped", code=error.code, reason=error.message)
 
     def _note(self, change: Change) -> JournalContents:
         try:
             contents = self._journal.change(change)
         except JournalUnwritable as error:
-            self._log.error("journal_unwritable", error=str(error))
+            self._log.failure("journal_unwritable", error=str(error))
             contents = self._journal.read()
         metrics.EPOCH.set(contents.epoch)
         return contents

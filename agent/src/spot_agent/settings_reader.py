@@ -53,6 +53,7 @@ class Reader:
         return default or ""
 
     def url(self, name: str, default: str | None = None) -> str:
+        """Read an http or https URL, without a slash at its end."""
         value = self.text(name, default)
         parts = urlsplit(value)
         if value and (parts.scheme not in ("http", "https") or not parts.netloc):
@@ -60,6 +61,7 @@ class Reader:
         return value.rstrip("/")
 
     def identifier(self, name: str) -> str:
+        """Read a name that fits a tag and a path."""
         value = self.text(name)
         if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", value):
             self.problems.append(f"{name} must be 1 to 128 letters, digits, dots, dashes or underscores, not {value!r}")
@@ -80,9 +82,11 @@ class Reader:
         return value or None
 
     def seconds(self, name: str, default: float, least: float, most: float) -> float:
+        """Read a number of seconds between `least` and `most`."""
         return self._number(name, float(default), least, most)
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
+        """Read a whole number between `least` and `most`."""
         value = self._number(name, float(default), least, most)
         if value != int(value):
             self.problems.append(f"{name} must be a whole number")
@@ -102,22 +106,26 @@ class Reader:
             return default
         return value
 
-    def boolean(self, name: str, default: bool) -> bool:
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """Read true or false, in any of the usual words."""
         written = self.text(name, "").lower()
         if written and written not in _TRUE | _FALSE:
             self.problems.append(f"{name} must be true or false, not {written!r}")
         return written in _TRUE if written else default
 
     def one_of(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
+        """Read one of the `allowed` words."""
         value = self.text(name, default)
         if value not in allowed:
             self.problems.append(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
         return value
 
     def words(self, name: str) -> tuple[str, ...]:
+        """Read a comma-separated list."""
         return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
 
     def path(self, name: str, default: str) -> Path:
+        """Read an absolute path; variables in it are expanded."""
         value = self.expand(name, self.text(name, default))
         if not value.startswith("/"):
             self.problems.append(f"{name} must be an absolute path, not {value!r}")

@@ -55,7 +55,7 @@ class Startup:
         try:
             self._journal.change(lambda now: own_journal(now, identity.instance_id))
         except JournalUnwritable as error:
-            self._log.error("journal_unwritable", error=str(error))
+            self._log.failure("journal_unwritable", error=str(error))
         if origin is Origin.FOREIGN:
             self._workload.revoke()
             if self._workload.serving() is True:
@@ -65,4 +65,4 @@ class Startup:
         try:
             self._workload.stop_if_forbidden(self._hook_bound_seconds)
         except ActFailed as error:
-            self._log.error("workload_not_stopped", code=error.code, reason=error.message)
+            self._log.failure("workload_not_stopped", code=error.code, reason=error.message)

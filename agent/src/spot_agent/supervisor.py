@@ -20,6 +20,7 @@ STAGE_BOUND_SECONDS = (5.0, 1.5, 1.5)
 the process: the journal lets the next start go on from there."""
 
 LOOK_SECONDS = 1.0
+JOIN_SLICE_SECONDS = 0.05
 
 
 class Signals(Protocol):
@@ -40,13 +41,16 @@ class Supervisor:
         clock: Clock,
         log: Log,
         is_finished: Callable[[], bool],
+        may_leave: Callable[[str], bool],
     ) -> None:
+        """`may_leave` tells of a worker whether it is in a call that may be left to the end of the process."""
         self._workers = workers
         self._stop = stop
         self._signals = signals
         self._clock = clock
         self._log = log
         self._is_finished = is_finished
+        self._may_leave = may_leave
         self._threads: dict[str, threading.Thread] = {}
 
     def run(self) -> None:
@@ -61,7 +65,7 @@ class Supervisor:
         """A worker's thread ends only with its bell: one that ended otherwise is started again."""
         for name, thread in list(self._threads.items()):
             if not thread.is_alive():
-                self._log.error("worker_died", name=name)
+                self._log.failure("worker_died", name=name)
                 metrics.WORKER_RESTARTS.labels(name).inc()
                 self._start(name)
 
@@ -81,11 +85,12 @@ class Supervisor:
         ends_seconds = self._clock.monotonic_seconds() + bound_seconds
         for name in names:
             thread = self._threads.get(name)
-            if thread is None:
-                continue
-            thread.join(max(0.0, ends_seconds - self._clock.monotonic_seconds()))
-            if thread.is_alive():
-                self._log.warning("worker_left_behind", name=name)
+            while thread is not None and thread.is_alive() and not self._may_leave(name):
+                left_seconds = ends_seconds - self._clock.monotonic_seconds()
+                if left_seconds <= 0:
+                    self._log.warning("worker_left_behind", name=name)
+                    break
+                thread.join(min(JOIN_SLICE_SECONDS, left_seconds))
 
     def _start(self, name: str) -> None:
         # A daemon thread: a call that hangs must not keep the process from ending.

@@ -45,6 +45,7 @@ COMMAND_FIELDS = frozenset(["command_id", "request_id", "kind", "priority", "epo
 
 
 def unknown_fields(body: Mapping[str, Any], known: frozenset[str]) -> int:
+    """Count the fields that this version does not know."""
     return sum(1 for name in body if name not in known)
 
 

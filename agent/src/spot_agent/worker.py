@@ -56,7 +56,7 @@ class Worker:
         try:
             return self._step()
         except Exception as error:  # noqa: BLE001 - the one place that keeps a thread alive
-            self._log.error("step_raised", traceback=is_worth_logging(self._failures + 1), error=str(error))
+            self._log.failure("step_raised", traceback=is_worth_logging(self._failures + 1), error=str(error))
             return Failed("step_raised")
 
     def _delay_after(self, outcome: Outcome, took_seconds: float) -> float:

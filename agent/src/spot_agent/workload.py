@@ -18,11 +18,11 @@ CHECK_POLL_SECONDS = 0.5
 CHECK_BOUND_SECONDS = 5.0
 LEAST_BOUND_SECONDS = 0.5
 CHECK_IS_FINAL_EXIT_CODE = 3
-"""A serving check that ends with this says that waiting is no use: the workload has failed (systemctl's code for a unit that is not active)."""
+"""A serving check that ends with this, after START_COMMAND succeeded, says that waiting is no use: it has failed."""
 
 
 class Workload:
-    """All of its methods may be called from any thread. Stopping never waits for the guard: it goes first."""
+    """Its methods may be called from any thread. The guard is taken away first, without waiting for a start in progress."""
 
     def __init__(self, journal: Journal, live: Live, hooks: Hooks, guard: Guard, clock: Clock, stop: Stop, log: Log) -> None:
         self._journal = journal
@@ -38,8 +38,7 @@ class Workload:
         """What the serving check says now; None when there is none, or when it did not end in time."""
         result = self._check(CHECK_BOUND_SECONDS)
         serving = None if result is None or result.timed_out else result.passed
-        self._live.change(lambda facts: replace(facts, serving=serving))
-        metrics.SERVING.set(-1 if serving is None else int(serving))
+        self._note_serving(serving)
         return serving
 
     def last_serving(self) -> bool | None:
@@ -66,11 +65,12 @@ class Workload:
         try:
             self._guard.revoke()
         except OSError as error:
-            self._log.error("guard_not_revoked", error=str(error))
+            self._log.failure("guard_not_revoked", error=str(error))
 
     def start(self, bound_seconds: float) -> None:
-        """Grant, start, and wait for the serving check. The journal must allow it, throughout. ActFailed leaves the
-        guard as it is: the caller takes it back.
+        """Grant, start, and wait for the serving check.
+
+        The journal must allow it, throughout. ActFailed leaves the guard as it is: the caller takes it back.
         """
         ends_seconds = self._clock.monotonic_seconds() + bound_seconds
         with self._lock:
@@ -78,12 +78,15 @@ class Workload:
             self.grant()
             if self.serving() is True:
                 return
-            _require_passed("START_COMMAND", self._hooks.run(HookName.START, self._left(ends_seconds)))
-            self._await_serving(ends_seconds)
+            started = self._hooks.run(HookName.START, self._left(ends_seconds))
+            _require_passed("START_COMMAND", started)
+            self._await_serving(ends_seconds, may_be_final=started is not None)
 
     def start_alone(self, bound_seconds: float) -> bool:
-        """Start without being told (a boot, or a new agent). A failure is kept in mind, to be tried again, and takes
-        nothing back: a slow workload is not a reason to stop the only one.
+        """Start without being told (a boot, or a new agent).
+
+        A failure is kept in mind, to be tried again, and takes nothing back: a slow workload is not a reason to stop
+        the only one.
         """
         with self._lock:
             if not self._journal.read().may_serve:
@@ -93,15 +96,16 @@ class Workload:
                 if self.serving() is not True:
                     _require_passed("START_COMMAND", self._hooks.run(HookName.START, bound_seconds))
             except ActFailed as error:
-                self._log.error("workload_not_started", code=error.code, reason=error.message)
+                self._log.failure("workload_not_started", code=error.code, reason=error.message)
                 self._live.change(lambda facts: replace(facts, start_pending=True))
                 return False
             self._live.change(lambda facts: replace(facts, start_pending=False))
             return True
 
     def stop(self, bound_seconds: float) -> None:
-        """Revoke, stop, and confirm that it serves no more. The caller has journalled that it must not serve.
-        ActFailed when that cannot be confirmed.
+        """Revoke, stop, and confirm that it serves no more.
+
+        The caller has journalled that it must not serve. ActFailed when that cannot be confirmed.
         """
         ends_seconds = self._clock.monotonic_seconds() + bound_seconds
         self.revoke()
@@ -123,13 +127,13 @@ class Workload:
             self.stop(bound_seconds)
             return True
 
-    def _await_serving(self, ends_seconds: float) -> None:
+    def _await_serving(self, ends_seconds: float, *, may_be_final: bool) -> None:
         while True:
             result = self._check(min(CHECK_BOUND_SECONDS, self._left(ends_seconds)))
             if result is None or result.passed:
-                self._live.change(lambda facts: replace(facts, serving=True if result else None))
+                self._note_serving(None if result is None else True)
                 return
-            if result.exit_code == CHECK_IS_FINAL_EXIT_CODE:
+            if may_be_final and result.exit_code == CHECK_IS_FINAL_EXIT_CODE:
                 raise ActFailed(ErrorClass.CHECK_FAILED, "workload_failed", result.output or "the workload has failed")
             if self._clock.monotonic_seconds() >= ends_seconds:
                 raise ActFailed(ErrorClass.CHECK_FAILED, "serving_check", result.output or "the check did not pass")
@@ -142,6 +146,10 @@ class Workload:
                 message = "STOP_COMMAND succeeded, but the serving check still passes"
                 raise ActFailed(ErrorClass.CHECK_FAILED, "still_serving", message)
             self._pause()
+
+    def _note_serving(self, serving: bool | None) -> None:  # noqa: FBT001 - three values, not a switch
+        self._live.change(lambda facts: replace(facts, serving=serving))
+        metrics.SERVING.set(-1 if serving is None else int(serving))
 
     def _check(self, bound_seconds: float) -> HookResult | None:
         return self._hooks.run(HookName.SERVING_CHECK, bound_seconds)

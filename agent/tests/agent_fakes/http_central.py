@@ -65,7 +65,7 @@ class FakeCentralServer(HttpFake):
         self.replicas: list[dict[str, Any]] = []
         self.notice_answer: dict[str, Any] = {"event_id": "e-1", "is_new": True, "response": "hold", "replica_id": None}
 
-    def __enter__(self) -> FakeCentralServer:
+    def __enter__(self) -> FakeCentralServer:  # noqa: PYI034 - Self needs Python 3.11
         super().__enter__()
         return self
 

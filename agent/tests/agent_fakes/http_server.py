@@ -14,8 +14,8 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def log_message(self, format: str, *args: object) -> None:
-        del format, args
+    def log_message(self, *_args: object) -> None:
+        """Silence."""
 
     def body(self) -> Any:
         length = int(self.headers.get("Content-Length") or 0)
@@ -54,7 +54,7 @@ class HttpFake:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> HttpFake:
+    def __enter__(self) -> HttpFake:  # noqa: PYI034 - Self needs Python 3.11
         self._thread.start()
         return self
 

@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from agent_fakes.virtual import VirtualClock
 from spot_agent.errors import NotRegistered, ServerFailed
 from spot_agent.journal import Journal
 from spot_agent.model import JsonObject
 from spot_agent.ports import Absent, Found, HookName, HookResult, Reading
-
-from agent_fakes.virtual import VirtualClock
 
 IDENTITY = {
     "accountId": "123456789012",

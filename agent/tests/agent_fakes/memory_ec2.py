@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from agent_fakes.virtual import START
 from spot_agent.ec2_facts import (
     AddressFacts,
     ImageFacts,
@@ -21,8 +22,6 @@ from spot_agent.ec2_facts import (
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.model import TAG_LAUNCH_TOKEN
 from spot_agent.rules.ec2_errors import class_of_code
-
-from agent_fakes.virtual import START
 
 
 def _has(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -165,7 +164,7 @@ class FakeEc2:
         self._begin("describe_address")
         return self.addresses.get(allocation_id)
 
-    def associate_address(self, allocation_id: str, instance_id: str, allow_reassociation: bool) -> str:
+    def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
         self._begin("associate_address")
         held = self.addresses[allocation_id]
         if held.instance_id not in (None, instance_id) and not allow_reassociation:

@@ -39,7 +39,7 @@ class MotoRegion:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> MotoRegion:
+    def __enter__(self) -> MotoRegion:  # noqa: PYI034 - Self needs Python 3.11
         self._thread.start()
         return self
 
@@ -77,7 +77,7 @@ class MotoRegion:
         return [text.encode()]
 
     def _take_snapshot_tags(self, form: dict[str, str]) -> dict[str, str]:
-        """moto knows no snapshot tags in CreateImage: they are taken out, and set afterwards."""
+        """Moto knows no snapshot tags in CreateImage: they are taken out, and set afterwards."""
         taken = {}
         for key in [key for key in form if key.startswith("TagSpecification.2.")]:
             value = form.pop(key)

@@ -7,10 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from spot_agent.clock import SystemClock
+
+CLOCK = SystemClock()
 
 HOOK = """
 import json, os, pathlib, sys, time
@@ -78,7 +82,7 @@ class DaemonProcess:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=20, check=False)
 
     def kill(self) -> None:
-        """kill -9, as a crash would."""
+        """Kill -9, as a crash would."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -86,9 +90,9 @@ class DaemonProcess:
     def stop(self) -> tuple[int, float]:
         """SIGTERM. (exit code, seconds it took)."""
         assert self._process is not None
-        began = time.monotonic()
+        began = CLOCK.monotonic_seconds()
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(timeout=20), time.monotonic() - began
+        return self._process.wait(timeout=20), CLOCK.monotonic_seconds() - began
 
     def close(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -117,7 +121,7 @@ class DaemonProcess:
 
 def eventually(is_so: Callable[[], bool], within_seconds: float = 15.0, why: Callable[[], str] = str) -> None:
     """Wait for another process; what it did shows in files and in what the fakes were sent."""
-    ends = time.monotonic() + within_seconds
+    ends = CLOCK.monotonic_seconds() + within_seconds
     while not is_so():
-        assert time.monotonic() < ends, f"not so within {within_seconds} s: {why()}"
-        time.sleep(0.03)
+        assert CLOCK.monotonic_seconds() < ends, f"not so within {within_seconds} s: {why()}"
+        threading.Event().wait(0.03)

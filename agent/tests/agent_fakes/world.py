@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from agent_fakes.memory import FakeCentralApi, FakeGuard, FakeHooks, FakeImds, FakeWorkload
+from agent_fakes.memory_ec2 import FakeEc2
+from agent_fakes.virtual import CountingBell, LogLines, VirtualClock, VirtualStop
 from spot_agent.bootstrap import Core, Ports, build_core, build_startup, build_workers
 from spot_agent.clock import Bell
 from spot_agent.imds import CountedImds
@@ -14,10 +17,6 @@ from spot_agent.live import Live
 from spot_agent.model import JsonObject, Role
 from spot_agent.settings import Settings, load_settings
 from spot_agent.worker import Worker
-
-from agent_fakes.memory import FakeCentralApi, FakeGuard, FakeHooks, FakeImds, FakeWorkload
-from agent_fakes.memory_ec2 import FakeEc2
-from agent_fakes.virtual import CountingBell, LogLines, VirtualClock, VirtualStop
 
 
 def settings_for(directory: Path, **environment: str) -> Settings:

@@ -42,8 +42,11 @@ def plan_cleanup(
     limits: AgeLimits,
     now: datetime,
 ) -> CleanupPlan:
-    """Never the newest image, one that an instance was made from, one younger than the limit or of unknown age,
-    nor a snapshot of any image that stays or goes (an image takes its own along)."""
+    """Choose what may go.
+
+    Never the newest image, one that an instance was made from, one younger than the limit or of unknown age, nor a
+    snapshot of any image that stays or goes (an image takes its own along).
+    """
     listed = sorted(images, key=lambda image: image.image_id)
     newest = _newest_available(listed)
     image_limit = now - timedelta(days=limits.images_days)

@@ -33,27 +33,37 @@ class Admission:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the daemon knows when the command arrives. `server_now` is the time on the server's clock."""
+
+    is_in_hand: bool
+    epoch: int
+    kinds: Collection[str]
+    server_now: datetime
+
+
 def admit(
     command: Command,
     record: CommandRecord | None,
-    is_in_hand: bool,
-    known_epoch: int,
-    known_kinds: Collection[str],
-    server_now: datetime,
+    known: Known,
 ) -> Admission:
-    """A command with an answer is answered again, whatever else holds now. One in hand is ignored. One whose epoch is
-    past is refused even if a crash cut it short: its world is gone. One that never started is refused after its
-    deadline: the server may have undone what it was part of. Demote and release are never too late."""
+    """A command with an answer is answered again, whatever else holds now.
+
+    One in hand is ignored. One whose epoch is past is refused even if a crash cut it short: its world is gone. One
+    that never started is refused after its deadline: the server may have undone what it was part of. Demote and
+    release are never too late.
+    """
     if record is not None and record.answer is not None:
         return Admission(Verdict.ANSWER_AGAIN)
-    if is_in_hand:
+    if known.is_in_hand:
         return Admission(Verdict.IGNORE)
-    if command.epoch < known_epoch:
-        message = f"epoch {command.epoch} is older than {known_epoch}"
+    if command.epoch < known.epoch:
+        message = f"epoch {command.epoch} is older than {known.epoch}"
         return Admission(Verdict.REFUSE, ErrorClass.STALE_EPOCH, "stale_epoch", message)
-    if command.kind not in known_kinds:
+    if command.kind not in known.kinds:
         return Admission(Verdict.REFUSE, ErrorClass.UNKNOWN_KIND, "unknown_kind", f"no such kind: {command.kind}")
-    is_late = command.deadline_at is not None and command.deadline_at < server_now
+    is_late = command.deadline_at is not None and command.deadline_at < known.server_now
     if record is None and is_late and command.kind not in NEVER_TOO_LATE:
         return Admission(Verdict.REFUSE, ErrorClass.REFUSED, "deadline_passed", "arrived after its deadline")
     return Admission(Verdict.EXECUTE)

@@ -29,8 +29,10 @@ def copied_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 
 def subnet_by_az(own_subnet_id: str, subnets: Iterable[SubnetFacts]) -> dict[str, str]:
-    """One subnet per AZ id. In its own zone, its own; elsewhere one that is as public as its own, then the one with
-    most free addresses."""
+    """One subnet per AZ id.
+
+    In its own zone, its own; elsewhere one that is as public as its own, then the one with most free addresses.
+    """
     listed = [subnet for subnet in subnets if subnet.az_id]
     own = next((subnet for subnet in listed if subnet.subnet_id == own_subnet_id), None)
 

@@ -15,7 +15,7 @@ def mode_from_metadata(reading: Reading) -> Mode:
     return Mode.UNKNOWN
 
 
-def mode_from_api(is_described: bool, lifecycle: str | None) -> Mode:
+def mode_from_api(*, is_described: bool, lifecycle: str | None) -> Mode:
     """DescribeInstances leaves InstanceLifecycle out for on-demand."""
     if not is_described:
         return Mode.UNKNOWN
@@ -25,8 +25,10 @@ def mode_from_api(is_described: bool, lifecycle: str | None) -> Mode:
 
 
 def agreed_mode(metadata: Mode, api: Mode) -> Mode:
+    """Both witnesses or nothing."""
     return metadata if metadata is api else Mode.UNKNOWN
 
 
 def evidence(metadata: Mode, api: Mode) -> JsonObject:
+    """What each witness said, for the wire."""
     return {"metadata": metadata.value, "api": api.value}

@@ -42,6 +42,7 @@ def price_rows(prices: Iterable[SpotPrice], region: str, zone_ids: Mapping[str, 
 
 
 def type_rows(types: Iterable[TypeFacts]) -> list[JsonObject]:
+    """Instance types in the shape of the wire, sorted."""
     return [
         {
             "instance_type": known.instance_type,

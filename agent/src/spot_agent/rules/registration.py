@@ -50,7 +50,7 @@ def parse_user_data(body: str) -> Nonce | None:
     return Nonce(ours["nonce"], _text(ours, "server_url"), _text(ours, "logical_agent_id"))
 
 
-def enrolments(environment: Environment, nonce: Nonce | None, is_first: bool) -> tuple[Enrolment, ...]:
+def enrolments(environment: Environment, nonce: Nonce | None, *, is_first: bool) -> tuple[Enrolment, ...]:
     """Ways to try, in turn. A nonce is good for the first registration only."""
     ways = []
     if nonce is not None and is_first:

@@ -26,8 +26,11 @@ class RoleChange:
 
 
 def follow_server(role: Role | None, epoch: int, view: ServerView) -> RoleChange:
-    """An older epoch is news from the past. At the same epoch a PRIMARY stays one (a deleted agent's primary keeps
-    running until it is released), and a ZOMBIE stays one (its undo comes with a new epoch)."""
+    """An older epoch is news from the past.
+
+    At the same epoch a PRIMARY stays one (a deleted agent's primary keeps running until it is released), and a ZOMBIE
+    stays one (its undo comes with a new epoch).
+    """
     if view.epoch < epoch or view.role is None:
         return RoleChange(Turn.NOTHING, role, epoch)
     is_newer = view.epoch > epoch
@@ -43,15 +46,13 @@ def follow_server(role: Role | None, epoch: int, view: ServerView) -> RoleChange
     return RoleChange(Turn.ADOPT, wanted, view.epoch)
 
 
-def may_start_at_boot(role: Role | None, quiesced: bool) -> bool:
-    """The same instance's journal says PRIMARY and nobody told it to stop: it serves, with or without a server."""
-    return role is Role.PRIMARY and not quiesced
+def is_first_start(*, is_primary: bool, had_role: bool, is_new: bool, was_attempted: bool, epoch: int) -> bool:
+    """Whether a registration's answer lets the workload start.
 
-
-def is_first_start(is_primary: bool, had_role: bool, is_new: bool, was_attempted: bool, epoch: int) -> bool:
-    """Whether a registration's answer lets the workload start. A new agent's does. So does a repeat whose first answer
-    was lost (`was_attempted`), while no handover can have happened (epoch 1). A PRIMARY that lost its journal waits to
-    be told: it may be quiesced in the middle of a handover."""
+    A new agent's does. So does a repeat whose first answer was lost (`was_attempted`), while no handover can have
+    happened (epoch 1). A PRIMARY that lost its journal waits to be told: it may be quiesced in the middle of a
+    handover.
+    """
     if not is_primary or had_role:
         return False
     return is_new or (was_attempted and epoch <= 1)

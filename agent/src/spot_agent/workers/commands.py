@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from spot_agent.clock import Clock, Stop
 from spot_agent.commands import KINDS
@@ -16,7 +16,7 @@ from spot_agent.model import Command, JsonObject, Lane, Role, ServerView
 from spot_agent.outcomes import Did, Failed, Idle, Outcome
 from spot_agent.ports import CentralApi
 from spot_agent.roles import Roles
-from spot_agent.rules.commands import Verdict, admit, in_order
+from spot_agent.rules.commands import Known, Verdict, admit, in_order
 from spot_agent.rules.config import effective_settings
 from spot_agent.settings import Settings
 from spot_agent.slow_lane import SlowLane
@@ -90,7 +90,7 @@ class Commands:
             wait_seconds = 0.0
         began_seconds = self._parts.clock.monotonic_seconds()
         try:
-            answer = self._parts.api.pending_commands(wait_seconds)
+            answer = self._ask(wait_seconds)
         except ServerFailed as error:
             if isinstance(error, ServerUnreachable) and wait_seconds > 0:
                 self._polling.plain_polls_left = PLAIN_POLLS_AFTER_A_CUT
@@ -101,6 +101,14 @@ class Commands:
         self._receive(answer)
         return self._parts.clock.monotonic_seconds() - began_seconds, None
 
+    def _ask(self, wait_seconds: float) -> JsonObject:
+        """While it is parked there is nothing to lose by ending the process."""
+        self._parts.live.change(lambda facts: replace(facts, is_parked=wait_seconds > 0))
+        try:
+            return self._parts.api.pending_commands(wait_seconds)
+        finally:
+            self._parts.live.change(lambda facts: replace(facts, is_parked=False))
+
     def _is_plain(self) -> bool:
         return self._polling.plain_polls_left > 0 or self._polling.is_room_full
 
@@ -108,21 +116,15 @@ class Commands:
         listed = answer.get("commands")
         parsed = [parse_command(body) for body in listed] if isinstance(listed, list) else []
         if None in parsed:
-            self._parts.log.error("command_unreadable", count=parsed.count(None))
+            self._parts.log.failure("command_unreadable", count=parsed.count(None))
         arrived = [command for command in parsed if command is not None]
         self._polling.queue = in_order((*self._polling.queue, *arrived))
 
     def _take(self, command: Command) -> Outcome:
         self._meet_epoch(command)
         contents = self._parts.journal.read()
-        admission = admit(
-            command,
-            contents.command(command.request_id),
-            self._parts.slow_lane.holds(command.request_id),
-            contents.epoch,
-            KINDS,
-            self._parts.live.server_now(),
-        )
+        known = Known(self._parts.slow_lane.holds(command.request_id), contents.epoch, KINDS, self._parts.live.server_now())
+        admission = admit(command, contents.command(command.request_id), known)
         if admission.verdict is Verdict.IGNORE:
             return Idle("a command in hand was delivered again", next_after_seconds=LEAST_PAUSE_SECONDS)
         if admission.verdict is Verdict.EXECUTE:

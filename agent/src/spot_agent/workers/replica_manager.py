@@ -25,7 +25,7 @@ from spot_agent.timestamps import to_wire
 
 PERIOD_SECONDS = 5.0
 NOT_READY_PERIOD_SECONDS = 0.5
-"""While this instance is a replica on its way to ready: every second of it counts in an emergency."""
+"""While this instance has no role yet, or is a replica on its way to ready: every second of it counts in an emergency."""
 
 OBSERVE_EVERY_SECONDS = 300.0
 OBSERVE_AGAIN_SECONDS = 60.0
@@ -77,7 +77,7 @@ class ReplicaManager:
         return Idle("nothing slow to do", next_seconds)
 
     def _period_seconds(self) -> float:
-        is_on_its_way = self._parts.journal.read().role is Role.REPLICA and not self._is_ready
+        is_on_its_way = self._parts.journal.read().role in (None, Role.REPLICA) and not self._is_ready
         return NOT_READY_PERIOD_SECONDS if is_on_its_way else PERIOD_SECONDS
 
     def _advance(self, waiting: Waiting) -> str | None:
