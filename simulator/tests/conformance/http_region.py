@@ -38,7 +38,8 @@ class HttpRegion:
         return self._client(1, access_key=credentials["AccessKeyId"], session_token=credentials["SessionToken"])
 
     def _client(self, attempts: int, *, service: str = "ec2", access_key: str = "test", session_token: str | None = None) -> Any:
-        return boto3.client(
+        create: Any = boto3.client  # its overloads ask for the service's name as a literal
+        return create(
             service,
             region_name="us-east-1",
             endpoint_url=self.url,
