@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -106,8 +107,9 @@ class World:
         self._start_server()
         say(f"server   {self.server_url}   API under /api, description at /api/openapi.json, metrics at /metrics")
         self._make_tokens()
-        for workload in WORKLOADS:
-            self._launch(workload)
+        with ThreadPoolExecutor(max_workers=len(WORKLOADS)) as pool:
+            for launched in [pool.submit(self._launch, workload) for workload in WORKLOADS]:
+                launched.result()
         for workload in WORKLOADS:
             self._start_prober(workload)
 

@@ -14,7 +14,7 @@ from spot_server.features.commands import queries
 from spot_server.features.commands.actors import Act, Assignment, DaemonFacts, choose_actor
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import list_instances
-from spot_server.words import InterruptionKind
+from spot_server.words import Actor, InterruptionKind, Role
 
 
 def request_id(prefix: str, attempt: int) -> str:
@@ -41,10 +41,22 @@ def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
             instance_id=instance.instance_id,
             role=instance.role,
             is_reachable=instance.last_heartbeat_at >= fresh_since
+            and instance.role is not Role.TERMINATED
             and not (instance.instance_id in ends and ends[instance.instance_id] <= tx.now),
         )
         for instance in list_instances(tx, agent.agent_id)
     ]
+
+
+def is_forsaken(tx: Transaction, agent: Agent, command: Command) -> bool:
+    """Tell whether nobody will answer an open command: its time is over, or the daemon that has it cannot be reached any more."""
+    if not command.is_open:
+        return False
+    if command.deadline_at is not None and tx.now > command.deadline_at:
+        return True
+    if command.actor is Actor.CONTROL_ROLE:
+        return False
+    return not any(d.is_reachable and d.instance_id == command.instance_id for d in load_daemons(tx, agent))
 
 
 def _notice_ends(tx: Transaction, agent_id: str) -> dict[str, Any]:

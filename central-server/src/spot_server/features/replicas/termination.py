@@ -9,7 +9,7 @@ from spot_server.errors import StateConflict
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands.actors import Act
-from spot_server.features.commands.attempts import assign, last_attempt, request_id
+from spot_server.features.commands.attempts import assign, is_forsaken, last_attempt, request_id
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import find_instance
@@ -80,10 +80,10 @@ def _attempt(
         if kind is CommandKind.TERMINATE_INSTANCE or command.result.get("state") in GONE_STATES:
             return command
     if command is not None and command.is_open:
-        if command.deadline_at is None or tx.now <= command.deadline_at:
+        if not is_forsaken(tx, agent, command):
             return None
-        ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="no answer in time")
-    if command is not None and tx.now - command.issued_at < timedelta(seconds=RETRY_AFTER_SECONDS):
+        ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="nobody answers it")
+    elif command is not None and tx.now - command.issued_at < timedelta(seconds=RETRY_AFTER_SECONDS):
         return None
     chosen = assign(tx, agent, Act.TERMINATE, instance_id)
     if chosen is None:

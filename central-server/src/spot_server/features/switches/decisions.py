@@ -34,9 +34,15 @@ class CommandView:
     issued_at: datetime
     finished_at: datetime | None
 
+    is_actor_reachable: bool = True
+
     def is_overdue(self, now: datetime) -> bool:
         """Whether its time is over without an answer."""
         return self.status in OPEN_COMMAND_STATUSES and self.deadline_at is not None and now > self.deadline_at
+
+    def is_forsaken(self, now: datetime) -> bool:
+        """Whether nobody will answer it: its time is over, or the party that has it cannot be reached any more."""
+        return self.is_overdue(now) or (self.status in OPEN_COMMAND_STATUSES and not self.is_actor_reachable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from spot_server.features.instances.queries import load_instance
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
+from spot_server.words import Actor
 from spot_server.features.switches.queries import Step, Switch
 
 
@@ -23,7 +24,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     reachable = {daemon.instance_id for daemon in load_daemons(tx, agent) if daemon.is_reachable}
     return SwitchFacts(
         status=switch.status,
-        steps=tuple(_step_view(tx, step) for step in queries.list_steps(tx, switch.switch_id)),
+        steps=tuple(_step_view(tx, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
         replica_status=None if replica is None else replica.status,
         replica_reason="" if replica is None else replica.status_reason,
         new_instance_id=None if replica is None else replica.instance_id,
@@ -36,19 +37,19 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     )
 
 
-def _step_view(tx: Transaction, step: Step) -> StepView:
+def _step_view(tx: Transaction, step: Step, reachable: set[str]) -> StepView:
     return StepView(
         name=step.name,
         status=step.status,
         attempt=step.attempt,
         intent_at=step.intent_at,
-        command=_command_view(tx, step.command_id),
+        command=_command_view(tx, step.command_id, reachable),
         undo_attempt=step.undo_attempt,
-        undo_command=_command_view(tx, step.undo_command_id),
+        undo_command=_command_view(tx, step.undo_command_id, reachable),
     )
 
 
-def _command_view(tx: Transaction, command_id: str | None) -> CommandView | None:
+def _command_view(tx: Transaction, command_id: str | None, reachable: set[str]) -> CommandView | None:
     command: Command | None = None if command_id is None else command_queries.load_command(tx, command_id)
     if command is None:
         return None
@@ -61,4 +62,5 @@ def _command_view(tx: Transaction, command_id: str | None) -> CommandView | None
         deadline_at=command.deadline_at,
         issued_at=command.issued_at,
         finished_at=command.finished_at,
+        is_actor_reachable=command.actor is Actor.CONTROL_ROLE or command.instance_id in reachable,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
-from spot_server.features.commands.actors import Assignment
+from spot_server.features.commands.actors import Act, Assignment
 from spot_server.features.commands.attempts import assign
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.notifications.service import notify
@@ -127,8 +127,8 @@ def choose_step_actor(
     spec = UNDO_SPECS[step] if is_undo else STEP_SPECS[step]
     act = spec.act
     if act is None:
-        # Only the undo of START leaves its side for this: the other side terminates and testifies.
-        return Assignment(Actor.DAEMON, switch.from_instance_id)
+        # Only the undo of START leaves its side for this: another party terminates the new instance and testifies.
+        return assign(tx, agent, Act.TERMINATE, target)
     return assign(tx, agent, act, target)
 
 

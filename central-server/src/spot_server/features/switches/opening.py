@@ -78,6 +78,7 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     if running is not None:
         raise SwitchInProgress(f"switch {running.switch_id} is {running.status}", switch_id=running.switch_id)
     replica = opening.replica
+    wanted = opening.target if replica is None or replica.attempt == 0 else _place_of(replica)
     switch = Switch(
         switch_id=str(uuid.uuid4()),
         client_id=agent.client_id,
@@ -94,9 +95,9 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         from_az_id=opening.primary.az_id,
         from_mode=opening.primary.mode,
         to_instance_id=None if replica is None else replica.instance_id,
-        to_instance_type=opening.target.get("instance_type"),
-        to_az_id=opening.target.get("az_id"),
-        to_mode=Mode(opening.target["mode"]) if opening.target.get("mode") else None,
+        to_instance_type=wanted.get("instance_type"),
+        to_az_id=wanted.get("az_id"),
+        to_mode=Mode(wanted["mode"]) if wanted.get("mode") else None,
         replica_id=None if replica is None else replica.replica_id,
         image_id=opening.image_id,
         interruption_event_id=opening.interruption_event_id,
@@ -106,7 +107,7 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         failed_step=None,
         failure=None,
         initiated_at=tx.now,
-        ami_created_at=None,
+        ami_created_at=_image_time(tx, agent, opening.image_id),
         instance_launched_at=None if replica is None else replica.launched_at,
         instance_ready_at=None if replica is None else replica.ready_at,
         quiesced_at=None,
@@ -135,6 +136,15 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         data=data,
     )
     return switch
+
+
+def _place_of(replica: Replica) -> dict[str, Any]:
+    return {"mode": replica.mode, "instance_type": replica.instance_type, "az_id": replica.az_id}
+
+
+def _image_time(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
+    image = None if image_id is None else replica_queries.find_image(tx, agent.agent_id, image_id)
+    return None if image is None else image.available_at
 
 
 def planned_opening(

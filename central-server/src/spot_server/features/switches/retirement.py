@@ -11,7 +11,7 @@ from spot_server.db.tables import instances
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands.actors import Act
-from spot_server.features.commands.attempts import assign, last_attempt, request_id
+from spot_server.features.commands.attempts import assign, is_forsaken, last_attempt, request_id
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.instances.queries import Instance, load_instance
 from spot_server.features.replicas.termination import GONE_STATES, drive_termination, note_terminated
@@ -72,15 +72,15 @@ def _observe(tx: Transaction, agent: Agent, switch: Switch) -> None:
         gone_at = note_terminated(tx, agent, switch.from_instance_id, reason="interrupted")
         _finish(tx, switch, StepStatus.DONE, gone_at, "EC2 took it away")
         return
-    if command is not None and command.is_open and (command.deadline_at is None or tx.now <= command.deadline_at):
+    if command is not None and command.is_open and not is_forsaken(tx, agent, command):
         return
-    if command is not None and tx.now - command.issued_at < timedelta(seconds=OBSERVE_EVERY_SECONDS):
+    if command is not None and not command.is_open and tx.now - command.issued_at < timedelta(seconds=OBSERVE_EVERY_SECONDS):
         return
     chosen = assign(tx, agent, Act.DESCRIBE, switch.from_instance_id)
     if chosen is None:
         return
     if command is not None:
-        ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="no answer in time")
+        ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="nobody answers it")
     ledger.issue(
         tx,
         NewCommand(

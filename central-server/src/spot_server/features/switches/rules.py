@@ -111,7 +111,7 @@ def _decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Dec
     if command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
         return Settle(step.name, StepStatus.DONE, f"EC2 says {command.state}")
     if command.status in OPEN_COMMAND_STATUSES:
-        return look if command.is_overdue(facts.now) else Wait("EC2's word about the old instance")
+        return look if command.is_forsaken(facts.now) else Wait("EC2's word about the old instance")
     last_look_at = command.finished_at or command.issued_at
     if facts.now - last_look_at < timedelta(seconds=policy.fence_poll_seconds):
         return Wait("the next look at the old instance")

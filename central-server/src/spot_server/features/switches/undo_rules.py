@@ -74,7 +74,7 @@ def _decide_undo_start(step: StepView, facts: SwitchFacts, policy: MovePolicy) -
         return decision
     if command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
         return UndoSettle(step.name)
-    if command.status in OPEN_COMMAND_STATUSES and not command.is_overdue(facts.now):
+    if command.status in OPEN_COMMAND_STATUSES and not command.is_forsaken(facts.now):
         return Wait("EC2's word about the new instance")
     last_at = command.finished_at or command.issued_at
     if facts.now - last_at < timedelta(seconds=policy.fence_poll_seconds):
