@@ -132,7 +132,11 @@ class SettingsAnswer(_Settings, AnswerSchema):
     agent_id = fields.String(required=True)
     logical_agent_id = fields.String(required=True)
     config_version = fields.Integer(required=True)
-    deleted_at = UtcMoment(allow_none=True)
+    deleted_at = UtcMoment(required=True, allow_none=True)
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Say of each setting that it is always there."""
+        field_obj.required = True
 
 
 class DaemonConfigAnswer(AnswerSchema):

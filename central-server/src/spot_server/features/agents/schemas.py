@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from marshmallow import Schema, fields
 
-from spot_server.features.agent_config.rules import settings_differences
 from spot_server.features.agent_config.schemas import SettingsAnswer
-from spot_server.features.agent_config.service import read_settings
-from spot_server.features.agents.overviews import AgentOverview
 from spot_server.features.instances.schemas import InstanceAnswer
 from spot_server.http.fields import BoundedText, UtcMoment
 from spot_server.http.schemas import AnswerSchema, PageQuery, page_schema
@@ -29,18 +24,25 @@ class AgentAnswer(AnswerSchema):
     epoch = fields.Integer(required=True, attribute="agent.epoch")
     config_version = fields.Integer(required=True, attribute="agent.config_version")
     created_at = UtcMoment(required=True, attribute="agent.created_at")
-    deleted_at = UtcMoment(allow_none=True, attribute="agent.deleted_at")
-    primary = fields.Nested(InstanceAnswer, allow_none=True)
+    deleted_at = UtcMoment(required=True, allow_none=True, attribute="agent.deleted_at")
+    primary = fields.Nested(InstanceAnswer, required=True, allow_none=True)
     instance_count = fields.Integer(required=True)
     live_replica_count = fields.Integer(required=True)
     ready_replica_count = fields.Integer(required=True)
     has_good_image = fields.Boolean(
         required=True, metadata={"description": "Whether a lost instance could be replaced: there is an image to launch from."}
     )
-    active_switch_id = fields.String(allow_none=True)
+    active_switch_id = fields.String(required=True, allow_none=True)
 
 
 AgentPage = page_schema(AgentAnswer)
+
+
+class SettingDifferenceAnswer(AnswerSchema):
+    """A setting in which the daemon differs."""
+
+    server = fields.Raw(required=True, allow_none=True)
+    daemon = fields.Raw(required=True, allow_none=True)
 
 
 class AgentDetailAnswer(AnswerSchema):
@@ -48,8 +50,10 @@ class AgentDetailAnswer(AnswerSchema):
 
     agent = fields.Nested(AgentAnswer, required=True, attribute="overview")
     settings = fields.Nested(SettingsAnswer, required=True, attribute="overview.agent")
-    settings_differences = fields.Function(
-        lambda detail: _differences(detail.overview),
+    settings_differences = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(SettingDifferenceAnswer),
+        required=True,
         metadata={"description": "Settings in which the primary's daemon differs: the server's value, which holds, and the daemon's."},
     )
     instances = fields.List(fields.Nested(InstanceAnswer), required=True)
@@ -73,8 +77,3 @@ class DeletedAnswer(AnswerSchema):
     agent_id = fields.String(required=True)
     logical_agent_id = fields.String(required=True)
     deleted_at = UtcMoment(required=True)
-
-
-def _differences(overview: AgentOverview) -> dict[str, dict[str, Any]]:
-    daemon = {} if overview.primary is None else overview.primary.effective_settings
-    return settings_differences(read_settings(overview.agent), daemon)

@@ -10,6 +10,8 @@ from sqlalchemy import select, update
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, switches
 from spot_server.errors import SwitchInProgress
+from spot_server.features.agent_config.rules import settings_differences
+from spot_server.features.agent_config.service import read_settings
 from spot_server.features.agents.overviews import AgentOverview, make_overviews
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
@@ -24,16 +26,19 @@ from spot_server.words import PRIORITY_PERSON, CommandKind, Severity
 
 @dataclass(frozen=True, slots=True)
 class AgentDetail:
-    """One agent with all its instances, the oldest first."""
+    """One agent with all its instances, the oldest first, and the settings in which its primary's daemon differs."""
 
     overview: AgentOverview
     instances: list[Instance]
+    settings_differences: dict[str, dict[str, Any]]
 
 
 def read_agent(tx: Transaction, client_id: str, agent_id: str) -> AgentDetail:
     """Return the client's agent, deleted or not; NotFound otherwise."""
     agent = find_agent_of_client(tx, client_id, agent_id)
-    return AgentDetail(make_overviews(tx, [agent])[0], list_instances(tx, agent_id))
+    (overview,) = make_overviews(tx, [agent])
+    reported = {} if overview.primary is None else overview.primary.effective_settings
+    return AgentDetail(overview, list_instances(tx, agent_id), settings_differences(read_settings(agent), reported))
 
 
 def delete_agent(tx: Transaction, client_id: str, agent_id: str, *, by: str, reason: str) -> Agent:

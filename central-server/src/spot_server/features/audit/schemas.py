@@ -12,15 +12,15 @@ class AuditAnswer(AnswerSchema):
     """Who changed what, when, why, before and after."""
 
     audit_id = fields.Integer(required=True)
-    agent_id = fields.String(allow_none=True)
-    instance_id = fields.String(allow_none=True)
+    agent_id = fields.String(required=True, allow_none=True)
+    instance_id = fields.String(required=True, allow_none=True)
     at = UtcMoment(required=True)
     user_id = fields.String(required=True)
     action = fields.String(required=True)
     reason = fields.String(required=True)
-    request_id = fields.String(allow_none=True)
-    pre_state = fields.Dict(allow_none=True)
-    post_state = fields.Dict(allow_none=True)
+    request_id = fields.String(required=True, allow_none=True)
+    pre_state = fields.Dict(required=True, allow_none=True)
+    post_state = fields.Dict(required=True, allow_none=True)
 
 
 AuditPage = page_schema(AuditAnswer)

@@ -18,8 +18,8 @@ class EventAnswer(AnswerSchema):
     sequence = fields.Integer(required=True)
     at = UtcMoment(required=True)
     kind = fields.String(required=True)
-    agent_id = fields.String(allow_none=True)
-    instance_id = fields.String(allow_none=True)
+    agent_id = fields.String(required=True, allow_none=True)
+    instance_id = fields.String(required=True, allow_none=True)
     data = fields.Dict(required=True)
 
 

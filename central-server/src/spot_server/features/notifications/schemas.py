@@ -15,12 +15,12 @@ class NotificationAnswer(AnswerSchema):
     """Something that the client must be told."""
 
     notification_id = fields.String(required=True)
-    agent_id = fields.String(allow_none=True)
+    agent_id = fields.String(required=True, allow_none=True)
     severity = fields.Enum(Severity, by_value=True, required=True)
     kind = fields.String(required=True)
     text = fields.String(required=True)
     created_at = UtcMoment(required=True)
-    read_at = UtcMoment(allow_none=True)
+    read_at = UtcMoment(required=True, allow_none=True)
 
 
 NotificationPage = page_schema(NotificationAnswer)

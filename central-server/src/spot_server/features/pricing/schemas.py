@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -48,17 +49,26 @@ class InstanceTypeSchema(TolerantSchema):
     architectures = fields.List(BoundedText(least=1, most=32), required=True, validate=validate.Length(min=1, max=8))
 
 
+class UncheckedRows(fields.List[Any]):
+    """A list that is documented by its rows' schema, and whose rows are left for their reader to check."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> list[Any]:  # noqa: ANN401 - raw JSON
+        if not isinstance(value, list):
+            raise self.make_error("invalid")
+        return value
+
+
 class PriceReportSchema(TolerantSchema):
     """What a daemon saw of the markets of its region."""
 
     report_id = BoundedText(least=1, most=128, required=True)
     instance_id = BoundedText(least=1, most=64, required=True)
     observed_at = UtcMoment(required=True)
-    prices = fields.List(
-        fields.Raw(allow_none=True),
+    prices = UncheckedRows(
+        fields.Nested(PriceRowSchema),
         required=True,
         validate=validate.Length(max=MOST_PRICES),
-        metadata={"description": "Rows of region, az_id, az_name, instance_type, product, spot_usd_per_hour and effective_at."},
+        metadata={"description": "Rows are checked one by one: bad ones are named in the answer, good ones are kept."},
     )
     instance_types = fields.List(fields.Nested(InstanceTypeSchema), load_default=list, validate=validate.Length(max=MOST_TYPES))
 
@@ -89,7 +99,7 @@ class RefusedRowAnswer(AnswerSchema):
 
     index = fields.Integer(required=True)
     field = fields.String(required=True)
-    value = fields.Raw(allow_none=True)
+    value = fields.Raw(required=True, allow_none=True)
     reason = fields.String(required=True)
 
 
@@ -131,9 +141,9 @@ class PricingAnswer(AnswerSchema):
     az_id = fields.String(required=True)
     product = fields.String(required=True)
     mode = fields.Enum(Mode, by_value=True, required=True)
-    current = fields.Nested(PoolPriceAnswer, allow_none=True, required=True)
+    current = fields.Nested(PoolPriceAnswer, required=True, allow_none=True)
     pools = fields.List(fields.Nested(PoolPriceAnswer), required=True)
-    on_demand = fields.Nested(OnDemandAnswer, allow_none=True, required=True)
+    on_demand = fields.Nested(OnDemandAnswer, required=True, allow_none=True)
 
 
 def show_pricing(pricing: InstancePricing) -> dict[str, Any]:
