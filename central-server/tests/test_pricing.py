@@ -5,12 +5,9 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import Engine, event, func, select
 
 from server_support.builders import create_agent_token, create_client_token
@@ -19,19 +16,12 @@ from server_support.fleet import Fleet
 from server_support.http import Answer, Http
 from spot_server.db.runner import Database
 from spot_server.db.tables import instance_types, spot_pools, spot_price_snapshots
-from spot_server.errors import FieldInvalid, RoleZombie
+from spot_server.errors import RoleZombie
 from spot_server.features.agents.queries import Agent
-from spot_server.features.pricing.on_demand import CatalogueError, load_catalogue
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.pricing.rules import (
     BUCKET_SECONDS,
-    Observation,
     ReportedPrice,
-    bucket_of,
-    choose_current,
-    choose_window,
-    merge_observations,
-    plot_points,
 )
 from spot_server.features.pricing.service import PriceReport, ReportOutcome, report_prices
 from spot_server.words import PriceSource, Role
@@ -264,84 +254,3 @@ def test_a_window_that_makes_no_sense_is_refused(site: Site, query: dict[str, An
     answer = site.client.get(f"{site.instance}/price-history", **query)
 
     assert answer.status == 422
-
-
-def test_a_catalogue_of_on_demand_prices_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "prices.csv"
-    file.write_text("instance_type,region,usd_per_hour\nm5.large,us-east-1,0.096\n")
-
-    found = load_catalogue(str(file)).price_of("m5.large", "us-east-1")
-
-    assert found is not None
-    assert (found.usd_per_hour, found.source) == (Decimal("0.096"), "catalogue")
-    assert load_catalogue("").price_of("m5.large", "us-east-1") is None
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "column"),
-    [
-        ("instance_type,region\n", 1, "usd_per_hour"),
-        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,cheap\n", 2, "usd_per_hour"),
-        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,0\n", 2, "usd_per_hour"),
-        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,NaN\n", 2, "usd_per_hour"),
-        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,1\n,us-east-1,1\n", 3, "instance_type"),
-        ("instance_type,region,usd_per_hour\nm5.large,us-east-1,1\nm5.large,us-east-1,2\n", 3, "instance_type"),
-        ("instance_type,region,usd_per_hour\nm5.large\n", 2, "region"),
-    ],
-)
-def test_a_wrong_catalogue_names_line_and_column(tmp_path: Path, text: str, line: int, column: str) -> None:
-    file = tmp_path / "prices.csv"
-    file.write_text(text)
-
-    with pytest.raises(CatalogueError) as caught:
-        load_catalogue(str(file))
-
-    assert (caught.value.line, caught.value.column) == (line, column)
-
-
-observations = st.builds(
-    Observation,
-    pool_id=st.integers(1, 3),
-    bucket_at=st.integers(0, 20).map(lambda number: START + timedelta(seconds=BUCKET_SECONDS * number)),
-    source=st.sampled_from(PriceSource),
-    usd_per_hour=st.sampled_from([Decimal("0.03"), Decimal("0.04"), Decimal("0.05")]),
-    observation_count=st.integers(1, 5),
-    effective_at=st.integers(0, 100).map(lambda number: START + timedelta(seconds=number)),
-    last_observed_at=st.just(START),
-)
-
-
-@given(st.lists(observations))
-def test_merging_loses_no_observation_and_names_no_row_twice(seen: list[Observation]) -> None:
-    merged = merge_observations(seen)
-
-    keys = [(row.pool_id, row.bucket_at, row.source, row.usd_per_hour) for row in merged]
-    assert len(keys) == len(set(keys))
-    assert sum(row.observation_count for row in merged) == sum(row.observation_count for row in seen)
-
-
-@given(st.lists(observations, min_size=1))
-def test_the_current_price_is_one_that_was_seen_and_no_newer_change_is_passed_over(seen: list[Observation]) -> None:
-    current = choose_current(seen)
-
-    assert current in seen
-    assert current.effective_at == max(row.effective_at for row in seen)
-
-
-@given(st.lists(observations), st.sampled_from([300, 600, 3600]))
-def test_a_chart_has_one_point_per_pool_and_bucket_in_order(seen: list[Observation], bucket_seconds: int) -> None:
-    charts = plot_points(seen, bucket_seconds=bucket_seconds)
-
-    for points in charts.values():
-        moments = [point.at for point in points]
-        assert moments == sorted(set(moments))
-        assert all(bucket_of(at, bucket_seconds) == at for at in moments)
-    assert set(charts) == {row.pool_id for row in seen}
-
-
-def test_a_window_is_seven_days_unless_said_otherwise() -> None:
-    window = choose_window(None, None, None, START)
-
-    assert (window.until, window.until - window.since, window.bucket_seconds) == (START, timedelta(days=7), 3600)
-    with pytest.raises(FieldInvalid):
-        choose_window(START - timedelta(days=400), None, None, START)
