@@ -12,6 +12,9 @@ from spot_server.features.commands.delivery import Delivery, await_commands
 from spot_server.http.waiting import WaitingRoom, WaitKey
 
 MINE = ("agent-1", "i-1")
+COMMAND: Any = "command"
+"""Stands for any command: delivery does not look into them."""
+
 NEXT_WAIT_SECONDS = 50
 SHORT_SECONDS = 0.01
 
@@ -48,9 +51,9 @@ def ask(shelf: Shelf, room: WaitingRoom, clock: FakeClock, wait_seconds: float) 
 
 def test_without_a_wait_the_database_is_asked_once(room: WaitingRoom, clock: FakeClock) -> None:
     room.looked([])
-    shelf = Shelf([["command"]])
+    shelf = Shelf([[COMMAND]])
 
-    assert ask(shelf, room, clock, 0) == Delivery(["command"], NEXT_WAIT_SECONDS)
+    assert ask(shelf, room, clock, 0) == Delivery([COMMAND], NEXT_WAIT_SECONDS)
 
 
 def test_a_wait_for_nothing_costs_no_transaction(room: WaitingRoom, clock: FakeClock) -> None:
@@ -64,47 +67,47 @@ def test_a_wait_for_nothing_costs_no_transaction(room: WaitingRoom, clock: FakeC
 
 def test_what_was_there_before_the_wait_is_handed_out_at_once(room: WaitingRoom, clock: FakeClock) -> None:
     room.looked([MINE])
-    shelf = Shelf([["command"]])
+    shelf = Shelf([[COMMAND]])
 
-    assert ask(shelf, room, clock, 30).commands == ["command"]
+    assert ask(shelf, room, clock, 30).commands == [COMMAND]
 
 
 def test_what_comes_during_the_wait_ends_it(clock: FakeClock) -> None:
     room = RoomWhereTheFirstWaitIsWoken(clock, seats=1, fresh_seconds=1.0)
     room.looked([])
-    shelf = Shelf([["command"]])
+    shelf = Shelf([[COMMAND]])
 
-    assert ask(shelf, room, clock, 30).commands == ["command"]
+    assert ask(shelf, room, clock, 30).commands == [COMMAND]
 
 
 def test_a_wake_up_for_what_another_request_took_goes_on_waiting(clock: FakeClock) -> None:
     room = RoomWhereTheFirstWaitIsWoken(clock, seats=1, fresh_seconds=1.0)
     room.looked([])
-    shelf = Shelf([[], ["command"]])
+    shelf = Shelf([[], [COMMAND]])
 
-    assert (ask(shelf, room, clock, 30).commands, shelf.asked) == (["command"], 2)
+    assert (ask(shelf, room, clock, 30).commands, shelf.asked) == ([COMMAND], 2)
 
 
 def test_a_poller_that_does_not_look_is_not_believed(room: WaitingRoom, clock: FakeClock) -> None:
-    shelf = Shelf([["command"]])
+    shelf = Shelf([[COMMAND]])
 
-    assert ask(shelf, room, clock, 30).commands == ["command"]
+    assert ask(shelf, room, clock, 30).commands == [COMMAND]
 
 
 def test_a_wait_that_ends_while_the_poller_stands_still_asks_the_database_itself(room: WaitingRoom, clock: FakeClock) -> None:
-    shelf = Shelf([[], ["command"]])
+    shelf = Shelf([[], [COMMAND]])
 
-    assert ask(shelf, room, clock, SHORT_SECONDS).commands == ["command"]
+    assert ask(shelf, room, clock, SHORT_SECONDS).commands == [COMMAND]
 
 
 def test_a_full_room_answers_at_once_and_asks_to_poll_plainly(room: WaitingRoom, clock: FakeClock) -> None:
     room.looked([MINE])
-    shelf = Shelf([["command"]])
+    shelf = Shelf([[COMMAND]])
 
     with room.seat(MINE):
         delivery = ask(shelf, room, clock, 30)
 
-    assert delivery == Delivery(["command"], 0, was_refused=True)
+    assert delivery == Delivery([COMMAND], 0, was_refused=True)
 
 
 def test_a_plain_poll_is_invited_to_wait_only_while_there_are_seats(room: WaitingRoom, clock: FakeClock) -> None:

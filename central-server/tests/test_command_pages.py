@@ -55,7 +55,7 @@ def pending(tenant: Tenant) -> str:
 
 
 def outcome(request_id: str, **changes: Any) -> dict[str, Any]:
-    base = {"request_id": request_id, "outcome": "succeeded", "error": None, "result": {}}
+    base: dict[str, Any] = {"request_id": request_id, "outcome": "succeeded", "error": None, "result": {}}
     return {**base, "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:01Z", **changes}
 
 

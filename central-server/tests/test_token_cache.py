@@ -19,34 +19,34 @@ def cache(clock: FakeClock) -> TokenCache:
     return TokenCache(clock, believe_seconds=5, most_entries=2)
 
 
-def principal(token_id: str = "t-1", expires_in_seconds: float | None = None) -> Principal:
+def principal(token_id: str, expires_in_seconds: float | None = None) -> Principal:
     expires_at = None if expires_in_seconds is None else START + timedelta(seconds=expires_in_seconds)
     return Principal(TokenKind.AGENT, token_id, "daemon", expires_at=expires_at)
 
 
 def test_a_token_is_believed_for_a_few_seconds(cache: TokenCache, clock: FakeClock) -> None:
-    cache.put(DIGEST, principal(), read_seconds=0)
+    cache.put(DIGEST, principal("t-1"), read_seconds=0)
 
     clock.advance(4.9)
     early = cache.get(DIGEST)
     clock.advance(0.1)
 
-    assert (early, cache.get(DIGEST)) == (principal(), None)
+    assert (early, cache.get(DIGEST)) == (principal("t-1"), None)
 
 
 def test_a_token_is_believed_for_a_minute_while_revocations_are_watched(cache: TokenCache, clock: FakeClock) -> None:
-    cache.put(DIGEST, principal(), read_seconds=0)
+    cache.put(DIGEST, principal("t-1"), read_seconds=0)
 
     clock.advance(LONGEST_SECONDS - 0.1)
     cache.watched([], looked_seconds=clock.monotonic_seconds())
     early = cache.get(DIGEST)
     clock.advance(0.1)
 
-    assert (early, cache.get(DIGEST)) == (principal(), None)
+    assert (early, cache.get(DIGEST)) == (principal("t-1"), None)
 
 
 def test_a_watch_that_stopped_vouches_for_nothing(cache: TokenCache, clock: FakeClock) -> None:
-    cache.put(DIGEST, principal(), read_seconds=0)
+    cache.put(DIGEST, principal("t-1"), read_seconds=0)
     cache.watched([], looked_seconds=0)
 
     clock.advance(6)
@@ -55,7 +55,7 @@ def test_a_watch_that_stopped_vouches_for_nothing(cache: TokenCache, clock: Fake
 
 
 def test_a_revoked_token_is_forgotten(cache: TokenCache) -> None:
-    cache.put(DIGEST, principal(), read_seconds=0)
+    cache.put(DIGEST, principal("t-1"), read_seconds=0)
 
     cache.watched([DIGEST, "unknown"], looked_seconds=0)
 
@@ -63,7 +63,7 @@ def test_a_revoked_token_is_forgotten(cache: TokenCache) -> None:
 
 
 def test_a_token_is_not_believed_past_its_own_end(cache: TokenCache, clock: FakeClock) -> None:
-    cache.put(DIGEST, principal(expires_in_seconds=2), read_seconds=0)
+    cache.put(DIGEST, principal("t-1", expires_in_seconds=2), read_seconds=0)
 
     clock.advance(2)
 
@@ -92,7 +92,7 @@ def test_the_cache_is_bounded_and_the_least_used_goes_first(cache: TokenCache) -
 def test_no_belief_means_no_cache(clock: FakeClock) -> None:
     cache = TokenCache(clock, believe_seconds=0)
 
-    cache.put(DIGEST, principal(), read_seconds=0)
+    cache.put(DIGEST, principal("t-1"), read_seconds=0)
     cache.watched([], looked_seconds=0)
 
     assert cache.get(DIGEST) is None
