@@ -13,7 +13,7 @@ from marshmallow import Schema, ValidationError
 
 from spot_server.errors import FieldInvalid
 from spot_server.http.fields import BoundedText, StrictBoolean, StrictInteger, UsdAmount, UtcMoment
-from spot_server.http.schemas import page_of, read_cursor, read_moment_cursor, write_cursor
+from spot_server.paging import page_of, read_cursor, read_moment_cursor, write_cursor
 
 
 class Everything(Schema):

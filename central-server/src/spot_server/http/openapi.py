@@ -29,9 +29,12 @@ def full_document(app: Flask) -> dict[str, Any]:
         "Client and admin writes refuse unknown fields; agent-side requests ignore them. This interface only grows."
     )
     document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    for response in document["components"].get("responses", {}).values():
+        _use_problem_media_type(response)
     guarded = _guarded_paths(app)
     for path, method, operation in _operations(document):
-        _use_problem_media_type(operation)
+        for response in operation.get("responses", {}).values():
+            _use_problem_media_type(response)
         kinds = guarded.get((_plain(path), method.upper()))
         operation["security"] = [{"bearer": []}] if kinds else []
         if kinds:
@@ -87,12 +90,11 @@ def _plain(path: str) -> str:
     return path.replace("<", "{").replace(">", "}").replace("{int:", "{").rstrip("/")
 
 
-def _use_problem_media_type(operation: dict[str, Any]) -> None:
-    for response in operation.get("responses", {}).values():
-        content = response.get("content", {})
-        schema = content.get("application/json", {}).get("schema", {})
-        if str(schema.get("$ref", "")).endswith("/Problem"):
-            content["application/problem+json"] = content.pop("application/json")
+def _use_problem_media_type(response: dict[str, Any]) -> None:
+    content = response.get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    if str(schema.get("$ref", "")).endswith("/Problem"):
+        content["application/problem+json"] = content.pop("application/json")
 
 
 def _with_kinds(operation: dict[str, Any], kinds: frozenset[str]) -> str:

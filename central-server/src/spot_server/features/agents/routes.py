@@ -12,7 +12,8 @@ from spot_server.features.agents.service import AgentDetail
 from spot_server.http.auth import current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, PageQuery, moment_position, page_of, read_moment_cursor
+from spot_server.http.schemas import PageQuery
+from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import TokenKind
 
 blueprint = Blueprint("agents", __name__, url_prefix="/api/client/<client_id>/agents", description="A client's agents")

@@ -9,7 +9,7 @@ from spot_server.features.audit.schemas import AuditPage, AuditQuery
 from spot_server.http.auth import protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, page_of, read_cursor
+from spot_server.paging import Page, page_of, read_cursor
 from spot_server.words import TokenKind
 
 blueprint = Blueprint("audit", __name__, url_prefix="/api/client/<client_id>/audit", description="Who changed what, and why.")

@@ -10,7 +10,8 @@ from spot_server.features.clients.schemas import ClientAnswer, ClientPage, NewCl
 from spot_server.http.auth import current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, PageQuery, page_of, read_cursor
+from spot_server.http.schemas import PageQuery
+from spot_server.paging import Page, page_of, read_cursor
 from spot_server.words import TokenKind
 
 blueprint = Blueprint("clients", __name__, url_prefix="/api/admin/clients", description="Tenants.")

@@ -14,7 +14,8 @@ from spot_server.http.auth import protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
 from spot_server.http.request_log import IS_WAIT
-from spot_server.http.schemas import Page, PageQuery, page_of, read_cursor
+from spot_server.http.schemas import PageQuery
+from spot_server.paging import Page, page_of, read_cursor
 from spot_server.words import TokenKind
 
 blueprint = Blueprint("events", __name__, url_prefix="/api/client/<client_id>", description="What happened.")

@@ -9,7 +9,7 @@ from spot_server.features.instances.schemas import InstancePage, InstancesQuery
 from spot_server.http.auth import protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, moment_position, page_of, read_moment_cursor
+from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import TokenKind
 
 blueprint = Blueprint("instances", __name__, url_prefix="/api/client/<client_id>/instances", description="A client's instances.")

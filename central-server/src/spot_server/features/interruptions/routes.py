@@ -18,7 +18,8 @@ from spot_server.features.interruptions.service import Report, Taken
 from spot_server.http.auth import current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, PageQuery, page_schema
+from spot_server.http.schemas import PageQuery, page_schema
+from spot_server.paging import Page
 from spot_server.words import InterruptionKind, TokenKind
 
 daemon_blueprint = Blueprint("notices", __name__, url_prefix="/api/agents/<agent_id>", description="Notices from daemons")

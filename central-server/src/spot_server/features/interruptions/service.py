@@ -25,7 +25,7 @@ from spot_server.features.switches import opening
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches.driving import drive
 from spot_server.features.switches.queries import Switch
-from spot_server.http.schemas import Page, moment_position, page_of, read_moment_cursor
+from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import (
     PRIORITY_EMERGENCY,
     CommandKind,

@@ -10,7 +10,7 @@ from spot_server.features.notifications.schemas import MarkedAnswer, MarkReadSch
 from spot_server.http.auth import protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, moment_position, page_of, read_moment_cursor
+from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import TokenKind
 
 blueprint = Blueprint(

@@ -10,7 +10,7 @@ from spot_server.features.agents.queries import load_agent
 from spot_server.features.instances.queries import load_instance, primary_of
 from spot_server.features.replicas import queries
 from spot_server.features.replicas.queries import Replica
-from spot_server.http.schemas import Page, moment_position, page_of, read_moment_cursor
+from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import Carry
 
 

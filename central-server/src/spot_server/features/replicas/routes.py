@@ -23,7 +23,8 @@ from spot_server.features.switches.schemas import SwitchDetailAnswer
 from spot_server.http.auth import current_instance_id, current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, PageQuery, page_schema
+from spot_server.http.schemas import PageQuery, page_schema
+from spot_server.paging import Page
 from spot_server.words import TokenKind
 
 daemon_blueprint = Blueprint("replicas", __name__, url_prefix="/api/agents/<agent_id>", description="Standbys, for daemons")

@@ -11,8 +11,8 @@ from spot_server.features.instances.queries import load_instance
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
-from spot_server.words import Actor
 from spot_server.features.switches.queries import Step, Switch
+from spot_server.words import Actor
 
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:

@@ -60,7 +60,8 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
         reasons = [{"place": refusal.place.key, "reason": refusal.reason} for refusal in ranking.refused]
         raise MoveRefused("no place fits this request", refused=reasons)
     takes_image = agent.create_snapshot_on_switch or agent.carry is Carry.IMAGE_AFTER_QUIESCE
-    image = choose_image(tx, agent, primary)
+    # Without the primary: its own image is for emergencies, a planned move has time for a good one.
+    image = choose_image(tx, agent, None)
     if not takes_image and image is None:
         raise NoImage("snapshots on switch are off, and there is neither a good image nor a base image", agent_id=agent.agent_id)
     return Preview(
@@ -77,9 +78,30 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     running = queries.active_switch(tx, agent.agent_id)
     if running is not None:
         raise SwitchInProgress(f"switch {running.switch_id} is {running.status}", switch_id=running.switch_id)
+    switch = _new_switch(tx, agent, opening)
+    queries.insert_switch(tx, switch, opening.steps)
+    data = {
+        "switch_id": switch.switch_id,
+        "trigger": switch.trigger,
+        "from": f"{switch.from_mode}/{switch.from_instance_type}/{switch.from_az_id}",
+        "target": opening.target,
+        "replica_id": switch.replica_id,
+        "steps": list(opening.steps),
+    }
+    tx.emit(
+        "switch_started",
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        instance_id=switch.from_instance_id,
+        data=data,
+    )
+    return switch
+
+
+def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     replica = opening.replica
     wanted = opening.target if replica is None or replica.attempt == 0 else _place_of(replica)
-    switch = Switch(
+    return Switch(
         switch_id=str(uuid.uuid4()),
         client_id=agent.client_id,
         agent_id=agent.agent_id,
@@ -119,23 +141,6 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         timing={},
         version=1,
     )
-    queries.insert_switch(tx, switch, opening.steps)
-    data = {
-        "switch_id": switch.switch_id,
-        "trigger": switch.trigger,
-        "from": f"{switch.from_mode}/{switch.from_instance_type}/{switch.from_az_id}",
-        "target": opening.target,
-        "replica_id": switch.replica_id,
-        "steps": list(opening.steps),
-    }
-    tx.emit(
-        "switch_started",
-        client_id=agent.client_id,
-        agent_id=agent.agent_id,
-        instance_id=switch.from_instance_id,
-        data=data,
-    )
-    return switch
 
 
 def _place_of(replica: Replica) -> dict[str, Any]:

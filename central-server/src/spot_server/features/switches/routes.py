@@ -20,7 +20,8 @@ from spot_server.features.switches.service import SwitchRequest
 from spot_server.http.auth import current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, page_schema
+from spot_server.http.schemas import page_schema
+from spot_server.paging import Page
 from spot_server.words import TokenKind
 
 client_blueprint = Blueprint("switches", __name__, url_prefix="/api/client/<client_id>", description="Moves of workloads")

@@ -15,7 +15,7 @@ from spot_server.features.switches.driving import drive
 from spot_server.features.switches.opening import Preview
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.retirement import advance_retirement
-from spot_server.http.schemas import Page, moment_position, page_of, read_moment_cursor
+from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import StepName, StepStatus, SwitchStatus, SwitchTrigger
 
 

@@ -11,7 +11,7 @@ from spot_server.features.tokens.schemas import MadeTokenAnswer, NewTokenSchema,
 from spot_server.http.auth import current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
-from spot_server.http.schemas import Page, moment_position, page_of, read_moment_cursor
+from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import TokenKind
 
 blueprint = Blueprint("tokens", __name__, url_prefix="/api/admin/tokens", description="Bearer tokens.")
