@@ -7,7 +7,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -18,7 +17,7 @@ from spot_simulator.demo.closing import close_the_books
 from spot_simulator.demo.compression import describe
 from spot_simulator.demo.day import Day
 from spot_simulator.demo.live import LiveView
-from spot_simulator.demo.processes import ProcessDied, Processes
+from spot_simulator.demo.processes import Interrupted, ProcessDied, Processes
 from spot_simulator.demo.world import Settings, World
 
 EXIT_CHECK_FAILED = 1
@@ -26,15 +25,9 @@ EXIT_BROKEN = 2
 EXIT_INTERRUPTED = 130
 
 
-class Interrupted(Exception):
-    """A person pressed Ctrl-C, or the demo was told to end."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     options = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
     state_dir = Path(options.state_dir) if options.state_dir else Path(tempfile.mkdtemp(prefix="spot-demo-"))
     state_dir.mkdir(parents=True, exist_ok=True)
     state_dir = state_dir.resolve()
@@ -47,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         prices=None if options.prices is None else Path(options.prices).resolve(),
         port=options.port,
     )
-    world = World(settings, clock, Processes(state_dir / "logs"))
+    world = World(settings, clock, Processes(state_dir / "logs", clock))
+    _interrupt_on_signals(world)
     code = EXIT_BROKEN
     try:
         code = _run(world, once=options.once)
@@ -89,10 +83,11 @@ def _run(world: World, *, once: bool) -> int:
     say(f"{verdict}; the day took {seconds:.0f} s (seed {world.settings.seed})")
     if found or once:
         return EXIT_CHECK_FAILED if found else 0
-    return _stay(world, day)
+    _stay(world, day)
+    return 0
 
 
-def _stay(world: World, day: Day) -> int:
+def _stay(world: World, day: Day) -> None:
     say("everything goes on until Ctrl-C; for example, in another terminal:")
     api, token = f"{world.server_url}/api/client/{world.client_id}", world.tokens["client"]
     agent_id = day.agents["web"]
@@ -104,10 +99,8 @@ def _stay(world: World, day: Day) -> int:
     say(f"  curl -s -X POST {world.region_url}/_region/instances/{day.primary_id('web')}/rebalance")
     view = LiveView(server=world.server, region=world.region, names=lambda: _names(day), say=say, from_now=True)
     view.start()
-    pause = threading.Event()
-    while not pause.wait(1):
+    while not world.stop.wait(1):
         world.processes.check()
-    return 0
 
 
 def _names(day: Day) -> dict[str, str]:
@@ -120,8 +113,13 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise Interrupted
+def _interrupt_on_signals(world: World) -> None:
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        world.stop.set()
+        raise Interrupted
+
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 def _parser() -> argparse.ArgumentParser:

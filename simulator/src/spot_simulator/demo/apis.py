@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import boto3
 import requests
 
 TIMEOUT_SECONDS = 30.0
+
+Json: TypeAlias = Any
+"""A JSON value; who asks knows its shape."""
 
 
 class CallRefused(Exception):
@@ -22,15 +25,15 @@ class JsonApi:
     base_url: str
     token: str | None = None
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, **query: str | float) -> Json:
         """Return the answer's JSON."""
         return self._call("GET", path, params=query)
 
-    def post(self, path: str, body: Any = None) -> Any:
+    def post(self, path: str, body: Json = None) -> Json:
         """Return the answer's JSON."""
         return self._call("POST", path, json={} if body is None else body)
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
+    def _call(self, method: str, path: str, **options: Json) -> Json:
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         timeout_seconds = TIMEOUT_SECONDS + float(options.get("params", {}).get("wait", 0))
         answer = requests.request(method, self.base_url + path, headers=headers, timeout=timeout_seconds, **options)
@@ -39,7 +42,7 @@ class JsonApi:
         return answer.json()
 
 
-def ec2_client(region_url: str, region: str) -> Any:
+def ec2_client(region_url: str, region: str) -> Any:  # noqa: ANN401 - boto3 publishes no types
     """Return a boto3 client for the simulated EC2."""
     return boto3.client(
         "ec2",

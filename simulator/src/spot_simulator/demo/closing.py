@@ -10,7 +10,7 @@ from typing import Any
 from spot_simulator.demo.books import AgentBooks, disagreements, move_disagreements
 from spot_simulator.demo.day import Day
 from spot_simulator.demo.report import Cost, costs_table, moves_table
-from spot_simulator.demo.world import WORKLOADS, Workload
+from spot_simulator.demo.world import Workload, World
 from spot_simulator.model.catalogue import on_demand_usd_per_hour
 from spot_simulator.probe_report import good_answers, overlaps, read_log
 
@@ -20,14 +20,14 @@ def close_the_books(day: Day, say: Callable[[str], None]) -> list[str]:
     state = day.world.region.get("/state")
     found: list[str] = []
     costs = []
-    for workload in WORKLOADS:
+    for workload in day.world.settings.workloads:
         books = _read_books(day, workload, state)
         found += disagreements(books)
         costs.append(_cost(workload, books, day.world.region.get("/billing")))
-    carry = {workload.name: workload.carry for workload in WORKLOADS}
+    carry = {workload.name: workload.carry for workload in day.world.settings.workloads}
     for move in day.moves:
         found += move_disagreements(move, carry[move.name])
-    found += _strangers(state)
+    found += strangers(day.world, state)
     for line in moves_table(day.moves):
         say(line)
     hours = Decimal(str((_moment(state["now"]) - _moment(state["started_at"])).total_seconds())) / 3600
@@ -74,9 +74,9 @@ def _instances_of(name: str, day: Day, state: dict[str, Any]) -> list[dict[str, 
     ]
 
 
-def _strangers(state: dict[str, Any]) -> list[str]:
+def strangers(world: World, state: dict[str, Any]) -> list[str]:
     """Return instances that run and belong to no workload: nothing that we made may be without an owner."""
-    names = {workload.name for workload in WORKLOADS}
+    names = {workload.name for workload in world.settings.workloads}
     return [
         f"instance {item['instance_id']} runs and belongs to nobody"
         for item in state["instances"]

@@ -58,9 +58,10 @@ def describe(scale: float) -> list[str]:
         real = f"{low:g} s" if low == high else f"{low:g}-{high:g} s"
         here = f"{low * scale:g} s" if low == high else f"{low * scale:g}-{high * scale:g} s"
         lines.append(f"  region  {name:<46} {real:>10} -> {here}")
-    for setting in compressed_settings(scale):
-        lines.append(f"  {setting.owner:<7} {setting.variable:<46} {setting.real + ' s':>10} -> {setting.here} s")
-    return lines
+    return lines + [
+        f"  {setting.owner:<7} {setting.variable:<46} {setting.real + ' s':>10} -> {setting.here} s"
+        for setting in compressed_settings(scale)
+    ]
 
 
 def _whole(value: float) -> str:

@@ -13,7 +13,7 @@ import requests
 
 from spot_simulator.demo.apis import CallRefused
 from spot_simulator.demo.books import Move
-from spot_simulator.demo.world import WORKLOADS, World
+from spot_simulator.demo.world import World
 from spot_simulator.probe_report import downtime_seconds, lost_writes, read_held_numbers, read_log
 
 MOVE_BOUND_SECONDS = 120.0
@@ -64,10 +64,10 @@ class Day:
 
         def registered() -> bool | None:
             self.agents = {item["logical_agent_id"]: item["agent_id"] for item in self.world.server.get("/agents")["items"]}
-            return True if len(self.agents) == len(WORKLOADS) else None
+            return True if len(self.agents) == len(self.world.settings.workloads) else None
 
         self.world.wait_for("three registrations", registered, bound_seconds=MOVE_BOUND_SECONDS)
-        for workload in WORKLOADS:
+        for workload in self.world.settings.workloads:
             self.await_answer(workload.name)
 
     def await_answer(self, name: str) -> None:
@@ -150,7 +150,7 @@ class Day:
         if switch["status"] != expected:
             raise AssertionError(f"{name}, {scene}: ended as {switch['status']}: {switch['failure']}")
         self.await_answer(name)
-        self.world.clock.sleep(1.0)
+        self.world.pause(1.0)
         self.moves.append(self._seen(name, scene, switch, before))
         self.say(f"--- {name}: {scene}: {switch['status']}, the prober saw {self.moves[-1].prober_downtime_seconds:.2f} s of outage")
 
@@ -177,7 +177,7 @@ class Day:
             running = [item for item in self.world.region.get("/state")["instances"] if item["state"] != "terminated"]
             switches = [s for agent_id in self.agents.values() for s in self._switches(agent_id)]
             recorded = all(s["old_terminated_at"] for s in switches if s["status"] == "completed")
-            return True if len(running) == len(WORKLOADS) and recorded else None
+            return True if len(running) == len(self.world.settings.workloads) and recorded else None
 
         self.world.wait_for("the old instances to be gone", settled, bound_seconds=SETTLE_BOUND_SECONDS)
         self.moves = [self._refreshed(move) for move in self.moves]

@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-STOP_SECONDS = 15.0
+from spot_simulator.clock import Clock
+from spot_simulator.demo import tied
+
+STOP_SECONDS = 10.0
+"""For all of them together; what still runs then is killed."""
 
 
 class ProcessDied(Exception):
     """A process of the demo ended by itself."""
 
 
+class Interrupted(Exception):
+    """A person pressed Ctrl-C, or the demo was told to end."""
+
+
 @dataclass(slots=True)
 class Processes:
-    """Started in order, stopped in the opposite order."""
+    """Started in order, stopped in the opposite order. None outlives this process, however that ends."""
 
     log_dir: Path
+    clock: Clock
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start a process in a session of its own, so that Ctrl-C reaches only the demo, which stops them in order."""
+        """Start a process in a session of its own, so that Ctrl-C reaches only the demo, which stops them in order.
+
+        It is killed when the calling thread ends, so that one should stay.
+        """
         self.log_dir.mkdir(parents=True, exist_ok=True)
         with (self.log_dir / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own programs
-                list(arguments),
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(Path(tied.__file__)), str(os.getpid()), *arguments],
                 env={**os.environ, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -40,7 +54,7 @@ class Processes:
 
     def check(self) -> None:
         """Raise ProcessDied, with the end of its log, if one ended by itself."""
-        for name, process in self.running.items():
+        for name, process in list(self.running.items()):
             if process.poll() is not None:
                 raise ProcessDied(f"{name} ended with code {process.returncode}:\n{self.tail(name)}")
 
@@ -50,19 +64,25 @@ class Processes:
         text = path.read_text(errors="replace") if path.exists() else ""
         return "\n".join(text.splitlines()[-line_count:])
 
-    def stop(self, name: str) -> None:
-        """Ask a process to end, and kill it if it does not."""
-        process = self.running.pop(name, None)
-        if process is None or process.poll() is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    def kill(self, name: str, *, whole_session: bool = True) -> None:
+        """Kill -9 a process, with everything that it started in its session or alone, and forget it."""
+        process = self.running.pop(name)
+        with contextlib.suppress(ProcessLookupError):
+            if whole_session:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
 
     def stop_all(self) -> None:
-        """Stop everything, the last started first."""
+        """Ask everything to end, the last started first, each after the one before; kill what is left when the time is over."""
+        until_seconds = self.clock.monotonic_seconds() + STOP_SECONDS
         for name in reversed(list(self.running)):
-            self.stop(name)
+            process = self.running[name]
+            process.terminate()
+            try:
+                process.wait(max(0.1, until_seconds - self.clock.monotonic_seconds()))
+            except subprocess.TimeoutExpired:
+                self.kill(name)
+            else:
+                del self.running[name]

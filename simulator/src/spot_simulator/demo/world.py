@@ -6,7 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 from spot_simulator.clock import SystemClock
 from spot_simulator.demo.apis import CallRefused, JsonApi, ec2_client
 from spot_simulator.demo.compression import compressed_settings
-from spot_simulator.demo.processes import Processes
+from spot_simulator.demo.processes import Interrupted, Processes
 
 T = TypeVar("T")
 
@@ -50,8 +51,11 @@ class Settings:
     database_url: str
     time_scale: float
     seed: int
-    prices: Path | None
-    port: int
+    prices: Path | None = None
+    port: int = 0
+    workloads: tuple[Workload, ...] = WORKLOADS
+    server_settings: Mapping[str, str] = field(default_factory=dict)
+    """The server's environment beyond what the time scale compresses."""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,9 @@ class World:
     settings: Settings
     clock: SystemClock
     processes: Processes
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set when the demo is to end: everybody who waits gives up with Interrupted."""
+
     region_url: str = ""
     server_url: str = ""
     client_id: str = ""
@@ -84,7 +91,7 @@ class World:
         return JsonApi(f"{self.server_url}/api/admin", self.tokens["admin"])
 
     @property
-    def ec2(self) -> Any:
+    def ec2(self) -> Any:  # noqa: ANN401 - boto3 publishes no types
         """The simulated EC2."""
         return ec2_client(self.region_url, REGION)
 
@@ -92,13 +99,19 @@ class World:
         """Return what `look` returns once it is not None; TimeoutError, naming `what`, when that takes too long."""
         until_seconds = self.clock.monotonic_seconds() + bound_seconds
         while True:
+            self.pause(0)
             self.processes.check()
             found = look()
             if found is not None:
                 return found
             if self.clock.monotonic_seconds() > until_seconds:
                 raise TimeoutError(f"{what}: not within {bound_seconds:g} s")
-            self.clock.sleep(POLL_SECONDS)
+            self.pause(POLL_SECONDS)
+
+    def pause(self, seconds: float) -> None:
+        """Wait; Interrupted when the demo is to end."""
+        if self.stop.wait(seconds):
+            raise Interrupted
 
     def put_up(self, say: Callable[[str], None]) -> None:
         """Start the region, the server, the jobs process, the workloads and their probers."""
@@ -107,10 +120,10 @@ class World:
         self._start_server()
         say(f"server   {self.server_url}   API under /api, description at /api/openapi.json, metrics at /metrics")
         self._make_tokens()
-        with ThreadPoolExecutor(max_workers=len(WORKLOADS)) as pool:
-            for launched in [pool.submit(self._launch, workload) for workload in WORKLOADS]:
+        with ThreadPoolExecutor(max_workers=len(self.settings.workloads)) as pool:
+            for launched in [pool.submit(self._launch, workload) for workload in self.settings.workloads]:
                 launched.result()
-        for workload in WORKLOADS:
+        for workload in self.settings.workloads:
             self._start_prober(workload)
 
     def _start_region(self) -> None:
@@ -137,13 +150,15 @@ class World:
             "SPOT_BIND_PORT": self.server_url.rpartition(":")[2],
             "SPOT_WEB_PROCESSES": processes,
             "SPOT_ON_DEMAND_CATALOGUE": str(catalogue),
+            "SPOT_WEB_STOP_SECONDS": "3",
             **compressed,
+            **self.settings.server_settings,
         }
 
     def _start_server(self) -> None:
         self.server_url = f"http://{HOST}:{self.settings.port or free_port()}"
         catalogue = [sys.executable, "-m", "spot_simulator.cli", "catalogue", "--region", REGION]
-        prices = subprocess.run(catalogue, check=True, capture_output=True).stdout  # noqa: S603 - our own program
+        prices = subprocess.run(catalogue, check=True, capture_output=True).stdout
         (self.settings.state_dir / "on_demand.csv").write_bytes(prices)
         self._spot_server("migrate")
         self.start_web()
@@ -154,15 +169,13 @@ class World:
         """Start the server's web processes."""
         self.processes.start("web", [*_SPOT_SERVER, "web"], self.server_environment())
 
-    def start_jobs(self) -> None:
-        """Start the jobs process."""
-        self.processes.start("jobs", [*_SPOT_SERVER, "jobs"], self.server_environment())
+    def start_jobs(self, name: str = "jobs") -> None:
+        """Start a jobs process; a second one, under another name, stands by."""
+        self.processes.start(name, [*_SPOT_SERVER, "jobs"], self.server_environment())
 
     def _spot_server(self, *arguments: str) -> str:
         environment = {**os.environ, **self.server_environment()}
-        done = subprocess.run(  # noqa: S603 - our own program
-            [*_SPOT_SERVER, *arguments], env=environment, capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*_SPOT_SERVER, *arguments], env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise CallRefused(f"spot-server {arguments[0]}: {done.stderr.strip()}")
         return done.stdout.strip()
