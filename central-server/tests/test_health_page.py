@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import update
 
 from server_support.builders import create_admin_token
@@ -64,6 +66,13 @@ def test_the_whole_is_as_well_as_its_worst_part() -> None:
         Health.DEGRADED,
         Health.FAILING,
     ]
+
+
+@given(st.lists(st.sampled_from(Health), min_size=1), st.sampled_from(Health))
+def test_another_part_never_makes_the_whole_look_better(parts: list[Health], another: Health) -> None:
+    order = [Health.OK, Health.DEGRADED, Health.FAILING]
+
+    assert order.index(worst([*parts, another])) >= order.index(worst(parts))
 
 
 def test_each_part_is_judged_by_its_figure() -> None:

@@ -21,7 +21,7 @@ def interface_files(settings: Settings) -> dict[str, str]:
 
 
 def state_machine_files() -> dict[str, str]:
-    """Return the state machines as Markdown, from the tables in `state_machines`."""
+    """Return the state machines as Markdown, from the tables that `state_machines.render_markdown` knows."""
     machines = importlib.import_module("spot_server.state_machines")
     return {STATE_MACHINE_PATH: machines.render_markdown()}
 

@@ -45,6 +45,13 @@ class Metrics:
         self.poll_failures = Counter("spot_poller_failures", "Looks of the poller that failed.", registry=self.registry)
         self.job_runs = Counter("spot_job_runs", "Runs of a job.", ["job", "outcome"], registry=self.registry)
         self.job_duration_seconds = Histogram("spot_job_duration_seconds", "Time of one run of a job.", ["job"], registry=self.registry)
+        self.job_last_success_timestamp_seconds = Gauge(
+            "spot_job_last_success_timestamp_seconds",
+            "When a job last did its work, in seconds since 1970.",
+            ["job"],
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
         self.is_jobs_leader = Gauge(
             "spot_jobs_leader", "1 while this process holds the jobs lease.", multiprocess_mode="livemax", registry=self.registry
         )

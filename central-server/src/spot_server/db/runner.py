@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import structlog
 from sqlalchemy import Connection, CursorResult, Engine, Executable
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from spot_server.clock import Clock, Sleeper
 from spot_server.db.engine import IS_WRITE_OPTION
@@ -89,6 +90,8 @@ class Database:
             attempt += 1
             try:
                 return self._attempt(use_case, is_write=is_write)
+            except PoolTimeout as error:
+                raise DatabaseUnavailable("all connections to the database are in use; try again") from error
             except DBAPIError as error:
                 elapsed_seconds = self._clock.monotonic_seconds() - started_seconds
                 if not self._may_repeat(error, attempt, elapsed_seconds):

@@ -17,6 +17,7 @@ class LeasedDatabase(Database):
     def __init__(self, database: Database, lease: Lease) -> None:
         """Guard `database` with `lease`; engine, clock and writer lock stay shared."""
         self.engine = database.engine
+        self.policy = database.policy
         self._database = database
         self._lease = lease
 

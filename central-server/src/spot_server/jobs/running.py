@@ -36,6 +36,7 @@ class JobRunner:
             return
         context.metrics.job_duration_seconds.labels(job.name).observe(context.clock.monotonic_seconds() - started_seconds)
         context.metrics.job_runs.labels(job.name, "done").inc()
+        context.metrics.job_last_success_timestamp_seconds.labels(job.name).set(context.clock.now().timestamp())
         if self._clear_failure(job):
             context.log.info("job_recovered", job=job.name)
         if sentence:
