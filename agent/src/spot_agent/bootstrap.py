@@ -1,22 +1,17 @@
-"""The composition root: the only place that builds things. Ports in, workers out."""
+"""The composition root: ports in, workers out. `machine.py` gives the real ports, a simulation its own."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from spot_agent.central_api import Credentials, HttpCentralApi, Timeouts
-from spot_agent.clock import Bell, Clock, Stop, SystemClock, ThreadBell, ThreadStop
+from spot_agent.clock import Bell, Clock, Stop
 from spot_agent.commands.handling import Tools
 from spot_agent.delivery import Delivery, DeliveryParts
 from spot_agent.discovery import Discoverer
-from spot_agent.ec2 import Boto3Ec2
 from spot_agent.executor import Executor
-from spot_agent.guard import FileGuard, Guard
-from spot_agent.hooks import ProcessHooks
-from spot_agent.imds import CountedImds, ImdsV2
-from spot_agent.journal import FileJournal, Journal
+from spot_agent.guard import Guard
+from spot_agent.journal import Journal
 from spot_agent.link import Answers, Link, Reports
 from spot_agent.live import Live
 from spot_agent.logs import Log
@@ -26,7 +21,6 @@ from spot_agent.ports import CentralApi, Ec2, Hooks, Imds
 from spot_agent.registration import Registrar, RegistrarParts
 from spot_agent.roles import Roles
 from spot_agent.rules.config import Effective, effective_settings
-from spot_agent.rules.registration import server_url_now
 from spot_agent.settings import Settings
 from spot_agent.slow_lane import SlowLane
 from spot_agent.startup import Startup
@@ -41,7 +35,6 @@ from spot_agent.workers.pricing import Pricing, PricingParts
 from spot_agent.workers.replica_manager import PERIOD_SECONDS, ReplicaManager, ReplicaManagerParts
 from spot_agent.workload import Workload
 
-URGENT_TIMEOUTS = Timeouts(connect_seconds=1.0, read_seconds=1.5)
 NOTICE_BACKOFF_CAP_SECONDS = 10.0
 WORKER_NAMES = ("heartbeat", "commands", "notices", "pricing", "replica_manager", "cleanup")
 
@@ -73,38 +66,6 @@ class Core:
     ports: Ports
     workload: Workload
     roles: Roles
-
-
-def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadStop, log: Log) -> Ports:
-    """The machine's own clock, network, processes and disk."""
-    clock = SystemClock()
-    live = Live(clock)
-    journal = FileJournal(settings.state_directory / "journal.json", clock)
-    if journal.problem is not None:
-        log.failure("journal_discarded", problem=journal.problem)
-
-    def credentials() -> Credentials | None:
-        contents = journal.read()
-        if contents.agent_id is None or contents.token is None:
-            return None
-        url = server_url_now(contents.server_url, contents.environment_server_url, settings.server_url)
-        return Credentials(url, contents.agent_id, contents.token)
-
-    return Ports(
-        clock=clock,
-        stop=stop,
-        imds=CountedImds(ImdsV2(settings.imds_endpoint, clock), live),
-        ec2_of_region=Boto3Ec2,
-        api=HttpCentralApi(credentials),
-        urgent_api=HttpCentralApi(credentials, URGENT_TIMEOUTS),
-        hooks=ProcessHooks(settings.hooks, environment, clock, stop),
-        guard=FileGuard(settings.runtime_directory),
-        journal=journal,
-        live=live,
-        log=log,
-        new_bell=ThreadBell,
-        draw=random.random,
-    )
 
 
 def build_core(settings: Settings, ports: Ports) -> Core:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from spot_agent.bootstrap import Core, build_core, build_startup, build_workers, real_ports
+from spot_agent.bootstrap import Core, build_core, build_startup, build_workers
 from spot_agent.clock import ThreadStop
 from spot_agent.errors import JournalUnwritable
 from spot_agent.journal_contents import JournalContents
 from spot_agent.logs import Log
+from spot_agent.machine import real_ports
 from spot_agent.metrics import serve_metrics
 from spot_agent.model import Identity
 from spot_agent.settings import Settings

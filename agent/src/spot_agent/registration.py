@@ -118,7 +118,7 @@ class Registrar:
             reason = f"another controller owns this instance: {error.detail}"
             self._parts.live.change(lambda facts: replace(facts, halted=reason))
             return Failed("instance_owned", {"detail": error.detail}, RETRY_CAP_SECONDS)
-        return self._refused(error.problem.replace("-", "_"), f"{error.status}: {error.detail}")
+        return self._refused("registration_refused", f"{error.status} {error.problem}: {error.detail}")
 
     def _refused(self, event: str, reason: str) -> Failed:
         self._refusals += 1

@@ -1,0 +1,53 @@
+"""The daemon's ports as this machine has them: its own clock, network, processes and disk."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from spot_agent.bootstrap import Ports
+from spot_agent.central_api import Credentials, HttpCentralApi, Timeouts
+from spot_agent.clock import SystemClock, ThreadBell, ThreadStop
+from spot_agent.ec2 import Boto3Ec2
+from spot_agent.guard import FileGuard
+from spot_agent.hooks import ProcessHooks
+from spot_agent.imds import CountedImds, ImdsV2
+from spot_agent.journal import FileJournal
+from spot_agent.live import Live
+from spot_agent.logs import Log
+from spot_agent.rules.registration import server_url_now
+from spot_agent.settings import Settings
+
+URGENT_TIMEOUTS = Timeouts(connect_seconds=1.0, read_seconds=1.5)
+
+
+def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadStop, log: Log) -> Ports:
+    """The machine's own clock, network, processes and disk."""
+    clock = SystemClock()
+    live = Live(clock)
+    journal = FileJournal(settings.state_directory / "journal.json", clock)
+    if journal.problem is not None:
+        log.failure("journal_discarded", problem=journal.problem)
+
+    def credentials() -> Credentials | None:
+        contents = journal.read()
+        if contents.agent_id is None or contents.token is None:
+            return None
+        url = server_url_now(contents.server_url, contents.environment_server_url, settings.server_url)
+        return Credentials(url, contents.agent_id, contents.token)
+
+    return Ports(
+        clock=clock,
+        stop=stop,
+        imds=CountedImds(ImdsV2(settings.imds_endpoint, clock), live),
+        ec2_of_region=Boto3Ec2,
+        api=HttpCentralApi(credentials),
+        urgent_api=HttpCentralApi(credentials, URGENT_TIMEOUTS),
+        hooks=ProcessHooks(settings.hooks, environment, clock, stop),
+        guard=FileGuard(settings.runtime_directory),
+        journal=journal,
+        live=live,
+        log=log,
+        new_bell=ThreadBell,
+        draw=random.random,
+    )

@@ -1,0 +1,66 @@
+"""What may be cleaned up."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent_fakes.virtual import START
+from spot_agent.ec2_facts import ImageFacts, SnapshotFacts
+from spot_agent.rules.cleanup import AgeLimits, plan_cleanup
+
+LIMITS = AgeLimits(images_days=30, snapshots_days=7)
+AGES: st.SearchStrategy[datetime | None] = st.none() | st.integers(0, 100).map(lambda days: START - timedelta(days=days))
+SNAPSHOT_IDS = [f"snap-{number}" for number in range(10)]
+
+
+@st.composite
+def _images(draw: st.DrawFn) -> list[ImageFacts]:
+    count = draw(st.integers(0, 6))
+    states = st.sampled_from(["available", "available", "pending", "failed"])
+    snapshots = st.lists(st.sampled_from(SNAPSHOT_IDS), max_size=2).map(tuple)
+    return [ImageFacts(f"ami-{number}", f"n{number}", draw(states), draw(AGES), draw(snapshots)) for number in range(count)]
+
+
+SNAPSHOTS = st.lists(
+    st.builds(SnapshotFacts, st.sampled_from(SNAPSHOT_IDS), st.just("vol-1"), AGES),
+    unique_by=lambda snapshot: snapshot.snapshot_id,
+)
+
+
+@given(_images(), SNAPSHOTS, st.sets(st.sampled_from([f"ami-{number}" for number in range(6)])))
+def test_what_goes_is_old_unused_and_not_the_newest(images: list[ImageFacts], snapshots: list[SnapshotFacts], in_use: set[str]) -> None:
+    plan = plan_cleanup(images, snapshots, frozenset(in_use), LIMITS, START)
+
+    limit = START - timedelta(days=30)
+    available = [image.created_at for image in images if image.state == "available" and image.created_at]
+    for image in plan.images:
+        assert image.created_at is not None
+        assert image.created_at < limit
+        assert image.image_id not in in_use
+        assert image.state != "pending"
+    gone = {image.image_id for image in plan.images}
+    if available:
+        assert any(image.created_at == max(available) and image.image_id not in gone for image in images)
+
+
+@given(_images(), SNAPSHOTS)
+def test_no_loose_snapshot_belongs_to_an_image_or_is_young(images: list[ImageFacts], snapshots: list[SnapshotFacts]) -> None:
+    plan = plan_cleanup(images, snapshots, frozenset(), LIMITS, START)
+
+    of_images = {snapshot_id for image in images for snapshot_id in image.snapshot_ids}
+    for snapshot in plan.snapshots:
+        assert snapshot.snapshot_id not in of_images
+        assert snapshot.started_at is not None
+        assert snapshot.started_at < START - timedelta(days=7)
+
+
+@given(_images(), SNAPSHOTS)
+def test_every_image_either_goes_or_stays_with_a_reason(images: list[ImageFacts], snapshots: list[SnapshotFacts]) -> None:
+    plan = plan_cleanup(images, snapshots, frozenset(), LIMITS, START)
+
+    listed = [image.image_id for image in plan.images] + [kept.id for kept in plan.kept if kept.kind == "image"]
+    assert sorted(listed) == sorted(image.image_id for image in images)
+    assert all(kept.reason for kept in plan.kept)

@@ -1,0 +1,282 @@
+"""Commands that act on EC2: each finds the result of an earlier try first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from agent_fakes.memory import command_json
+from agent_fakes.world import World
+from spot_agent.ec2_facts import AddressFacts
+from spot_agent.model import JsonObject
+
+IMAGE = {
+    "instance_id": "i-own",
+    "image_name": "web-1-s1",
+    "no_reboot": True,
+    "tags": {"spot-optimizer:managed": "true"},
+    "wait_seconds": 600,
+}
+LAUNCH = {
+    "client_token": "tok-1",
+    "image_id": "ami-1",
+    "instance_type": "m5.large",
+    "az_id": "use1-az1",
+    "subnet_id": "subnet-1",
+    "mode": "spot",
+    "tags": {},
+}
+MOVE = {"allocation_id": "eipalloc-1", "instance_id": "i-own", "allow_reassociation": True, "wait_seconds": 20}
+
+
+@pytest.fixture
+def running(world: World) -> World:
+    world.ec2.addresses["eipalloc-1"] = AddressFacts("eipalloc-1", "127.20.0.1", None, None)
+    return world.registered()
+
+
+def _again(command: JsonObject) -> JsonObject:
+    return {**command, "command_id": "again", "request_id": "again"}
+
+
+def test_an_image_is_waited_for_in_slices_while_the_fast_lane_stays_open(running: World) -> None:
+    running.ec2.new_image_state = "pending"
+    running.api.commands = [command_json("create_image", IMAGE)]
+    running.step("commands")
+    running.step("replica_manager")
+
+    between = running.execute(command_json("standby_check"))
+    made = next(iter(running.ec2.images.values()))
+    running.ec2.images[made.image_id] = replace(made, state="available")
+    running.clock.advance(5)
+    running.step("replica_manager")
+
+    assert between["outcome"] == "succeeded"
+    answer = running.api.bodies("executed")[-1]
+    assert answer["result"]["image_id"] == made.image_id
+    assert answer["result"]["snapshot_ids"] == list(made.snapshot_ids)
+
+
+def test_an_image_of_the_same_name_is_adopted(running: World) -> None:
+    first = running.execute(command_json("create_image", IMAGE))
+
+    again = running.execute(_again(command_json("create_image", IMAGE)))
+
+    assert again["result"]["image_id"] == first["result"]["image_id"]
+    assert running.ec2.calls.count("create_image") == 1
+
+
+def test_an_image_whose_answer_was_lost_is_found_by_its_name(running: World) -> None:
+    running.ec2.lost = {"create_image"}
+
+    answer = running.execute(command_json("create_image", IMAGE))
+
+    assert answer["outcome"] == "succeeded"
+    assert len(running.ec2.images) == 1
+
+
+def test_an_image_that_is_not_done_in_time_is_a_race_and_not_a_success(running: World) -> None:
+    running.ec2.new_image_state = "pending"
+
+    answer = running.execute(command_json("create_image", {**IMAGE, "wait_seconds": 30}))
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("race", "image_pending")
+
+
+def test_an_image_with_a_reboot_is_refused(running: World) -> None:
+    answer = running.execute(command_json("create_image", {**IMAGE, "no_reboot": False}))
+
+    assert answer["error"]["class"] == "refused"
+    assert running.ec2.images == {}
+
+
+def test_missing_rights_are_answered_at_once(running: World) -> None:
+    running.ec2.failures["create_image"] = ["UnauthorizedOperation"]
+
+    answer = running.execute(command_json("create_image", IMAGE))
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("not_authorized", "UnauthorizedOperation")
+
+
+def test_a_throttled_image_is_tried_again(running: World) -> None:
+    running.ec2.failures["find_image"] = ["RequestLimitExceeded", "RequestLimitExceeded"]
+
+    assert running.execute(command_json("create_image", IMAGE))["outcome"] == "succeeded"
+
+
+def test_a_launch_whose_answer_was_lost_makes_one_instance(running: World) -> None:
+    running.ec2.lost = {"run_instance"}
+
+    answer = running.execute(command_json("launch_instance", LAUNCH))
+
+    assert answer["result"]["instance_id"] in running.ec2.instances
+    assert len(running.ec2.launch_requests) == 1
+
+
+def test_a_launch_asks_for_one_spot_instance_with_its_token(running: World) -> None:
+    running.execute(command_json("launch_instance", {**LAUNCH, "user_data": {"spot_optimizer": {"nonce": "n"}}}))
+
+    request = running.ec2.launch_requests[0]
+    assert (request.is_spot, request.client_token, request.subnet_id) == (True, "tok-1", "subnet-1")
+    assert request.user_data == '{"spot_optimizer": {"nonce": "n"}}'
+
+
+def test_another_attempt_with_the_token_of_a_dead_instance_is_told_so(running: World) -> None:
+    first = running.execute(command_json("launch_instance", LAUNCH))
+    running.ec2.set_state(first["result"]["instance_id"], "terminated")
+
+    answer = running.execute(_again(command_json("launch_instance", LAUNCH)))
+
+    assert answer["error"]["class"] == "idempotency"
+
+
+@pytest.mark.parametrize(
+    ("code", "error_class"),
+    [("InsufficientInstanceCapacity", "capacity"), ("MaxSpotInstanceCountExceeded", "quota"), ("Unsupported", "pool_invalid")],
+)
+def test_what_ec2_says_of_a_pool_reaches_the_server(running: World, code: str, error_class: str) -> None:
+    running.ec2.failures["run_instance"] = [code]
+
+    answer = running.execute(command_json("launch_instance", LAUNCH))
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == (error_class, code)
+
+
+def test_a_payload_that_lacks_something_is_refused_by_name(running: World) -> None:
+    answer = running.execute(command_json("launch_instance", {**LAUNCH, "image_id": None}))
+
+    assert answer["error"] == {"class": "refused", "code": "bad_payload", "message": "image_id must be a non-empty string"}
+
+
+def test_an_address_moves_and_is_confirmed(running: World) -> None:
+    answer = running.execute(command_json("move_address", MOVE))
+
+    assert answer["result"]["public_ip"] == "127.20.0.1"
+    assert running.ec2.addresses["eipalloc-1"].instance_id == "i-own"
+
+
+def test_an_address_that_is_there_already_is_not_moved_again(running: World) -> None:
+    first = running.execute(command_json("move_address", MOVE))
+
+    again = running.execute(_again(command_json("move_address", MOVE)))
+
+    assert again["result"]["association_id"] == first["result"]["association_id"]
+    assert running.ec2.calls.count("associate_address") == 1
+
+
+def test_an_address_that_another_holds_is_not_taken_without_leave(running: World) -> None:
+    running.ec2.addresses["eipalloc-1"] = AddressFacts("eipalloc-1", "127.20.0.1", "i-other", "eipassoc-1")
+
+    answer = running.execute(command_json("move_address", {**MOVE, "allow_reassociation": False}))
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("refused", "Resource.AlreadyAssociated")
+    assert running.ec2.addresses["eipalloc-1"].instance_id == "i-other"
+
+
+def test_an_address_that_ec2_does_not_know_is_not_found(running: World) -> None:
+    answer = running.execute(command_json("move_address", {**MOVE, "allocation_id": "eipalloc-9"}))
+
+    assert answer["error"]["class"] == "not_found"
+
+
+def test_a_daemon_never_terminates_its_own_instance(running: World) -> None:
+    answer = running.execute(command_json("terminate_instance", {"instance_id": "i-own"}))
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("refused", "self")
+    assert running.ec2.instances["i-own"].state == "running"
+
+
+def test_a_persistent_spot_request_is_cancelled_before_its_instance_goes(running: World) -> None:
+    running.ec2.add_instance("i-old", spot_request_id="sir-1")
+    running.ec2.persistent_requests = {"sir-1"}
+
+    answer = running.execute(command_json("terminate_instance", {"instance_id": "i-old"}))
+
+    assert answer["result"]["state"] == "shutting-down"
+    assert [call for call in running.ec2.calls if "spot" in call or "terminate" in call] == ["cancel_spot_request", "terminate_instance"]
+
+
+def test_nothing_is_terminated_before_its_final_image_is_available(running: World) -> None:
+    running.ec2.add_instance("i-old")
+    running.ec2.new_image_state = "pending"
+    payload = {"instance_id": "i-old", "final_image_name": "web-1-final", "tags": {"a": "b"}}
+    running.api.commands = [command_json("terminate_instance", payload)]
+    running.step("commands")
+    running.step("replica_manager")
+    assert running.ec2.instances["i-old"].state == "running"
+    made = next(iter(running.ec2.images.values()))
+    running.ec2.images[made.image_id] = replace(made, state="available")
+    running.clock.advance(5)
+
+    running.step("replica_manager")
+
+    assert running.ec2.instances["i-old"].state == "shutting-down"
+
+
+def test_terminating_what_is_gone_is_a_success(running: World) -> None:
+    answer = running.execute(command_json("terminate_instance", {"instance_id": "i-gone"}))
+
+    assert answer["result"] == {"state": "gone"}
+
+
+def test_the_fence_waits_through_shutting_down(running: World) -> None:
+    running.ec2.add_instance("i-old", state="shutting-down")
+    running.api.commands = [command_json("wait_terminated", {"instance_id": "i-old", "wait_seconds": 60})]
+    running.step("commands")
+    running.step("replica_manager")
+    assert running.api.bodies("executed") == []
+    running.ec2.set_state("i-old", "terminated")
+    running.clock.advance(2)
+
+    running.step("replica_manager")
+
+    assert running.api.bodies("executed")[-1]["result"]["state"] == "terminated"
+
+
+def test_a_fence_that_does_not_come_is_never_claimed(running: World) -> None:
+    running.ec2.add_instance("i-old", state="shutting-down")
+
+    answer = running.execute(command_json("wait_terminated", {"instance_id": "i-old", "wait_seconds": 10}))
+
+    assert (answer["outcome"], answer["error"]["code"]) == ("failed", "still_shutting_down")
+
+
+def test_an_instance_that_ec2_does_not_know_yet_is_not_called_gone_at_the_first_look(running: World) -> None:
+    def launched() -> None:
+        running.ec2.add_instance("i-new", state="pending")
+
+    running.stop.on_wait = launched
+
+    answer = running.execute(command_json("describe_instance", {"instance_id": "i-new"}))
+
+    assert answer["result"]["state"] == "pending"
+
+
+def test_an_instance_that_stays_unknown_is_gone(running: World) -> None:
+    answer = running.execute(command_json("describe_instance", {"instance_id": "i-gone"}))
+
+    assert answer["result"]["state"] == "gone"
+
+
+def test_salvage_keeps_the_volumes_and_snapshots_each_once(running: World) -> None:
+    running.ec2.add_instance("i-old")
+    salvage = command_json("salvage_volumes", {"instance_id": "i-old", "tags": {"saga": "s1"}})
+    first = running.execute(salvage)
+
+    again = running.execute(_again(salvage))
+
+    assert first["result"] == again["result"]
+    assert len(first["result"]["snapshot_ids"]) == 1
+    assert not running.ec2.instances["i-old"].volumes[0].delete_on_termination
+
+
+def test_salvage_snapshots_also_if_the_volumes_cannot_be_kept(running: World) -> None:
+    running.ec2.add_instance("i-old")
+    running.ec2.failures["keep_volumes"] = ["UnauthorizedOperation"]
+
+    answer = running.execute(command_json("salvage_volumes", {"instance_id": "i-old", "tags": {}}))
+
+    assert answer["error"]["class"] == "not_authorized"
+    assert len(running.ec2.snapshots) == 1
+    assert next(iter(running.ec2.snapshots)) in answer["error"]["message"]

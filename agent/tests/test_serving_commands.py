@@ -1,0 +1,202 @@
+"""Commands that start and stop the workload."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agent_fakes.memory import command_json
+from agent_fakes.world import World, journal_of
+from spot_agent.model import Role
+from spot_agent.ports import HookName, HookResult
+
+START = command_json("start_serving", {"epoch": 2, "bound_seconds": 20}, epoch=2)
+QUIESCE = command_json("quiesce", {"bound_seconds": 10})
+
+
+@pytest.fixture
+def replica(tmp_path: Path) -> World:
+    world = World(tmp_path, journal_of(Role.REPLICA, quiesced=True))
+    world.boot()
+    return world
+
+
+def test_a_promoted_replica_writes_the_guard_starts_and_passes_its_check(replica: World) -> None:
+    replica.workload.start_seconds = 3
+
+    answer = replica.execute(START)
+
+    assert answer["result"]["serving"] is True
+    assert answer["result"]["serving_at"] >= "2026-01-01T00:00:03"
+    contents = replica.journal.read()
+    assert (contents.role, contents.epoch, contents.quiesced) == (Role.PRIMARY, 2, False)
+
+
+def test_a_workload_that_never_passes_its_check_is_stopped_again(replica: World) -> None:
+    replica.workload.is_broken = True
+
+    answer = replica.execute(START)
+
+    assert (answer["error"]["class"], answer["error"]["message"]) == ("check_failed", "connection refused")
+    assert not replica.guard.granted
+    assert replica.hooks.calls[-2] is HookName.STOP
+    assert not replica.journal.read().may_serve
+
+
+def test_a_check_that_says_it_is_final_is_not_waited_for(replica: World) -> None:
+    replica.hooks.scripted[HookName.SERVING_CHECK] = [HookResult(1, ""), HookResult(3, "exited with 1")]
+    began_seconds = replica.clock.passed_seconds
+
+    answer = replica.execute(START)
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("check_failed", "workload_failed")
+    assert replica.clock.passed_seconds - began_seconds < 1
+
+
+@pytest.mark.parametrize(
+    ("result", "error_class", "message"),
+    [
+        (HookResult(3, "port in use"), "hook_failed", "port in use"),
+        (HookResult(None, "still loading"), "hook_timed_out", "still loading"),
+    ],
+)
+def test_a_start_hook_that_fails_is_answered_with_its_output(replica: World, result: HookResult, error_class: str, message: str) -> None:
+    replica.hooks.scripted[HookName.START] = [result]
+
+    answer = replica.execute(START)
+
+    assert (answer["error"]["class"], answer["error"]["message"]) == (error_class, message)
+    assert not replica.guard.granted
+
+
+def test_start_serving_repeated_finds_it_serving(replica: World) -> None:
+    replica.execute(START)
+
+    again = replica.execute({**START, "command_id": "c2", "request_id": "r2"})
+
+    assert again["outcome"] == "succeeded"
+    assert replica.hooks.calls.count(HookName.START) == 1
+
+
+def test_quiesce_confirms_that_it_serves_no_more_and_stays_primary(world: World) -> None:
+    world.registered()
+
+    answer = world.execute(QUIESCE)
+
+    assert answer["result"]["serving"] is False
+    assert not world.guard.granted
+    assert world.journal.read().role is Role.PRIMARY
+
+
+def test_the_guard_and_the_permission_go_before_the_stop_hook_runs(world: World) -> None:
+    world.registered()
+    seen: list[tuple[bool, bool]] = []
+
+    def note(name: HookName) -> None:
+        if name is HookName.STOP:
+            seen.append((world.guard.granted, world.journal.read().may_serve))
+
+    world.hooks.before = note
+
+    world.execute(QUIESCE)
+
+    assert seen == [(False, False)]
+
+
+def test_a_quiesce_that_cannot_be_confirmed_fails_and_leaves_the_primary_serving(world: World) -> None:
+    world.registered()
+    world.workload.ignores_stop = True
+
+    answer = world.execute(QUIESCE)
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("check_failed", "still_serving")
+    assert world.guard.granted
+    assert world.workload.serves
+    assert world.journal.read().may_serve
+
+
+def test_without_a_stop_command_a_quiesce_is_never_claimed(world: World) -> None:
+    world.hooks.unset = {HookName.STOP}
+    world.registered()
+
+    answer = world.execute(QUIESCE)
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("hook_failed", "no_stop_command")
+
+
+def test_resume_undoes_a_quiesce(world: World) -> None:
+    world.registered()
+    world.execute(QUIESCE)
+
+    answer = world.execute(command_json("resume", {"bound_seconds": 10}))
+
+    assert answer["result"]["serving"] is True
+    assert world.workload.serves
+
+
+def test_a_zombie_does_not_resume(tmp_path: Path) -> None:
+    world = World(tmp_path, journal_of(Role.ZOMBIE, quiesced=True))
+    world.boot()
+
+    answer = world.execute(command_json("resume", {"bound_seconds": 10}))
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("refused", "not_primary")
+    assert not world.workload.serves
+
+
+def test_demote_makes_a_zombie_for_good_at_this_epoch(world: World) -> None:
+    world.registered()
+
+    answer = world.execute(command_json("demote", {"bound_seconds": 10}))
+    world.step("heartbeat")
+
+    assert answer["result"]["serving"] is False
+    assert world.journal.read().role is Role.ZOMBIE
+    assert not world.guard.granted
+
+
+def test_a_demote_that_cannot_be_confirmed_gives_the_role_up_and_says_so(world: World) -> None:
+    world.registered()
+    world.workload.ignores_stop = True
+
+    answer = world.execute(command_json("demote", {"bound_seconds": 10}))
+
+    assert answer["outcome"] == "failed"
+    assert world.journal.read().role is Role.ZOMBIE
+    assert not world.guard.granted
+
+
+def test_a_demotion_in_the_middle_of_a_start_wins(replica: World) -> None:
+    replica.workload.is_broken = True
+
+    def overtake() -> None:
+        replica.api.view("zombie", is_primary=False, epoch=3)
+        replica.stop.on_wait = lambda: None
+        replica.step("heartbeat")
+
+    replica.stop.on_wait = overtake
+
+    answer = replica.execute(START)
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("refused", "overtaken")
+    assert replica.journal.read().role is Role.ZOMBIE
+    assert not replica.guard.granted
+
+
+def test_a_released_daemon_remembers_it_and_leaves_the_workload_running(world: World) -> None:
+    world.registered()
+
+    answer = world.execute(command_json("release"))
+
+    assert answer["outcome"] == "succeeded"
+    assert world.journal.read().released
+    assert world.workload.serves
+
+
+def test_a_failed_standby_check_carries_its_output(replica: World) -> None:
+    replica.hooks.scripted[HookName.STANDBY_CHECK] = [HookResult(1, "disk missing")]
+
+    answer = replica.execute(command_json("standby_check"))
+
+    assert (answer["error"]["class"], answer["error"]["message"]) == ("check_failed", "disk missing")
