@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from spot_server.errors import StateConflict, UnexpectedInstance
+from spot_server.errors import RoleZombie, StateConflict, UnexpectedInstance
 from spot_server.words import Role
 
 
@@ -74,3 +74,9 @@ def require_own_instance(claimed_instance_id: str, token_instance_id: str | None
             f"this token belongs to {token_instance_id}, not to {claimed_instance_id}; register the instance",
             instance_id=claimed_instance_id,
         )
+
+
+def require_part_of_agent(role: Role) -> None:
+    """Refuse what only a PRIMARY or a REPLICA may say; RoleZombie for the others (ADR 0005)."""
+    if role not in {Role.PRIMARY, Role.REPLICA}:
+        raise RoleZombie(f"an instance that is {role} is no part of its agent any more", role=role)

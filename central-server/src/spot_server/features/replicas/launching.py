@@ -73,7 +73,7 @@ class LaunchImage:
 
 
 def choose_image(tx: Transaction, agent: Agent, primary: Instance | None) -> LaunchImage | None:
-    """Return the newest good image; else the configured base image; else, for a stateless agent, the primary's own. None: nothing to launch from.
+    """Return the newest good image; else the base image; else, for a stateless agent, the primary's own. None: there is none.
 
     The primary's own image would bring an agent that carries state up empty, which is worse than not at all.
     """

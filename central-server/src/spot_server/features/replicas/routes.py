@@ -16,6 +16,7 @@ from spot_server.features.replicas.schemas import (
     ReplicaStatusSchema,
     ReplicaUpdateSchema,
 )
+from spot_server.features.replicas.service import Progress
 from spot_server.features.switches import presenting
 from spot_server.features.switches import service as switches
 from spot_server.features.switches.presenting import SwitchDetail
@@ -46,7 +47,8 @@ def list_replicas(agent_id: str) -> dict[str, list[Replica]]:
 @daemon_blueprint.response(200, ReplicaAnswer)
 def update_replica(body: dict[str, Any], agent_id: str, replica_id: str) -> Replica:
     """Take a daemon's word of which instance came of a launch."""
-    return current_context().database.write(lambda tx: service.record_instance(tx, agent_id, replica_id, **body))
+    reporter_id = current_instance_id()
+    return current_context().database.write(lambda tx: service.record_instance(tx, agent_id, reporter_id, replica_id, **body))
 
 
 @daemon_blueprint.route("/replicas/<replica_id>/status", methods=["POST"])
@@ -55,7 +57,8 @@ def update_replica(body: dict[str, Any], agent_id: str, replica_id: str) -> Repl
 def report_status(body: dict[str, Any], agent_id: str, replica_id: str) -> Replica:
     """Take a replica's word of how far it is."""
     instance_id = current_instance_id()
-    return current_context().database.write(lambda tx: service.report_status(tx, agent_id, instance_id, replica_id, **body))
+    told = Progress(**body)
+    return current_context().database.write(lambda tx: service.report_status(tx, agent_id, instance_id, replica_id, told))
 
 
 @daemon_blueprint.route("/replica-config", methods=["GET"])

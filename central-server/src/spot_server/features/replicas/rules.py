@@ -175,6 +175,10 @@ def _decide_answer(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy)
         if is_late or not launch.is_actor_reachable:
             return AskAnother("no answer in time" if is_late else "the daemon that was asked cannot be reached")
         return Wait()
+    return _decide_failure(facts, launch, policy)
+
+
+def _decide_failure(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> LaunchDecision:
     if facts.attempt >= policy.max_launch_attempts:
         return GiveUp(f"{facts.attempt} launches failed, the last with {launch.error_text}")
     if launch.error_class == "quota":

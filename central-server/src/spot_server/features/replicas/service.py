@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,8 @@ from spot_server.db.runner import Transaction
 from spot_server.errors import FieldInvalid, MoveRefused, NoImage, StateConflict
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
-from spot_server.features.instances.queries import primary_of
+from spot_server.features.instances.queries import load_instance, primary_of
+from spot_server.features.instances.rules import require_part_of_agent
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import progress, queries
 from spot_server.features.replicas.launching import choose_image
@@ -42,46 +44,41 @@ def on_registered(tx: Transaction, *, agent_id: str, replica_id: str, instance_i
     switches.advance_switch_of_agent(tx, agent_id)
 
 
-def report_status(
-    tx: Transaction,
-    agent_id: str,
-    instance_id: str,
-    replica_id: str,
-    *,
-    status: ReplicaStatus,
-    sync_started_at: datetime | None,
-    sync_completed_at: datetime | None,
-    reason: str = "",
-) -> Replica:
-    """Take a daemon's word about a replica: `syncing`, `ready` or `failed`. What waits for it goes on in the same transaction.
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a replica is, by its own daemon: `syncing`, `ready` or `failed`."""
+
+    status: ReplicaStatus
+    sync_started_at: datetime | None = None
+    sync_completed_at: datetime | None = None
+    reason: str = ""
+
+
+def report_status(tx: Transaction, agent_id: str, instance_id: str, replica_id: str, told: Progress) -> Replica:
+    """Take a daemon's word about a replica. What waits for it goes on in the same transaction.
 
     Only the replica's own instance may say that it is ready.
     """
     agent = load_agent(tx, agent_id, for_update=True)
     replica = queries.load_replica(tx, agent_id, replica_id)
+    require_part_of_agent(load_instance(tx, agent_id, instance_id).role)
     if not replica.is_live:
         return replica
-    match status:
+    match told.status:
         case ReplicaStatus.READY:
-            replica = _become_ready(tx, replica, instance_id, sync_started_at, sync_completed_at)
+            replica = _become_ready(tx, replica, instance_id, told)
         case ReplicaStatus.FAILED:
-            replica = progress.end_replica(tx, agent, replica, ReplicaEvent.FAILED, reason or "its daemon says so")
+            replica = progress.end_replica(tx, agent, replica, ReplicaEvent.FAILED, told.reason or "its daemon says so")
         case ReplicaStatus.SYNCING | ReplicaStatus.LAUNCHING:
             pass
         case _:
-            raise FieldInvalid("status", status, "syncing, ready or failed")
+            raise FieldInvalid("status", told.status, "syncing, ready or failed")
     progress.advance_replica(tx, replica_id)
     switches.advance_switch_of_agent(tx, agent_id)
     return queries.load_replica(tx, agent_id, replica_id)
 
 
-def _become_ready(
-    tx: Transaction,
-    replica: Replica,
-    instance_id: str,
-    sync_started_at: datetime | None,
-    sync_completed_at: datetime | None,
-) -> Replica:
+def _become_ready(tx: Transaction, replica: Replica, instance_id: str, told: Progress) -> Replica:
     if replica.instance_id != instance_id:
         raise StateConflict(f"only instance {replica.instance_id} can say that replica {replica.replica_id} is ready")
     if replica.status is ReplicaStatus.READY:
@@ -91,8 +88,8 @@ def _become_ready(
         replica,
         status=next_replica_status(replica.status, ReplicaEvent.BECAME_READY),
         ready_at=tx.now,
-        sync_started_at=sync_started_at or replica.sync_started_at,
-        sync_completed_at=sync_completed_at or tx.now,
+        sync_started_at=told.sync_started_at or replica.sync_started_at,
+        sync_completed_at=told.sync_completed_at or tx.now,
     )
     if changed.image_id is not None:
         queries.mark_image_booted(tx, changed.agent_id, changed.image_id)
@@ -100,9 +97,12 @@ def _become_ready(
     return changed
 
 
-def record_instance(tx: Transaction, agent_id: str, replica_id: str, *, instance_id: str | None, status: ReplicaStatus | None) -> Replica:
-    """Take a daemon's word of which instance came of a launch, and of how far it is."""
+def record_instance(
+    tx: Transaction, agent_id: str, reporter_id: str, replica_id: str, *, instance_id: str | None, status: ReplicaStatus | None
+) -> Replica:
+    """Take the word of the daemon on `reporter_id` of which instance came of a launch, and of how far it is."""
     agent = load_agent(tx, agent_id, for_update=True)
+    require_part_of_agent(load_instance(tx, agent_id, reporter_id).role)
     replica = queries.load_replica(tx, agent_id, replica_id)
     if instance_id is not None and replica.instance_id is None:
         replica = progress.note_instance(tx, replica, instance_id, None)

@@ -76,9 +76,9 @@ def _attempt(
     """Return the attempt that succeeded, or None while there is none; issues the next one when it is time."""
     prefix = f"{kind}/{instance_id}"
     number, command = last_attempt(tx, agent.agent_id, prefix)
-    if command is not None and command.status is CommandStatus.SUCCEEDED:
-        if kind is CommandKind.TERMINATE_INSTANCE or command.result.get("state") in GONE_STATES:
-            return command
+    is_done = command is not None and command.status is CommandStatus.SUCCEEDED
+    if command is not None and is_done and (kind is CommandKind.TERMINATE_INSTANCE or command.result.get("state") in GONE_STATES):
+        return command
     if command is not None and command.is_open:
         if not is_forsaken(tx, agent, command):
             return None
