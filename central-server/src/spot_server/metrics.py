@@ -26,6 +26,12 @@ class Metrics:
             buckets=REQUEST_BUCKETS_SECONDS,
             registry=self.registry,
         )
+        self.sql_statements = Counter(
+            "spot_http_sql_statements",
+            "SQL statements that requests executed; BEGIN and COMMIT are left out.",
+            ["endpoint"],
+            registry=self.registry,
+        )
         self.unhandled_errors = Counter("spot_http_unhandled_errors", "Requests that ended in a 500.", registry=self.registry)
         self.unknown_fields = Counter(
             "spot_unknown_fields", "Fields in agent-side requests that this server does not know.", registry=self.registry

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 
+from spot_server.db.statement_count import count_statements
+
 SQLITE_BUSY_TIMEOUT_MS = 20
 """Short on purpose: waiting inside SQLite blocks the whole process under gevent; the runner waits and repeats instead."""
 
@@ -21,12 +23,14 @@ def create_database_engine(database_url: str, *, pool_size: int = 10) -> Engine:
     url = make_url(database_url)
     match url.get_backend_name():
         case "sqlite":
-            return _create_sqlite_engine(url)
+            engine = _create_sqlite_engine(url)
         case "mysql" | "mariadb":
-            return _create_mysql_engine(url, pool_size=pool_size)
+            engine = _create_mysql_engine(url, pool_size=pool_size)
         case other:
             message = f"database backend {other!r} is not supported; use sqlite, mysql+pymysql or mariadb+pymysql"
             raise ValueError(message)
+    count_statements(engine)
+    return engine
 
 
 def _create_sqlite_engine(url: URL) -> Engine:

@@ -8,6 +8,7 @@ import uuid
 import structlog
 from flask import Flask, Response, g, request
 
+from spot_server.db.statement_count import begin_count
 from spot_server.http.context import current_context
 
 HEADER = "X-Request-Id"
@@ -30,6 +31,7 @@ def _begin() -> None:
     sent = request.headers.get(HEADER, "")
     g.request_id = sent if _SANE.fullmatch(sent) else uuid.uuid4().hex
     g.started_seconds = current_context().clock.monotonic_seconds()
+    g.statement_count = begin_count()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
@@ -40,6 +42,7 @@ def _end(response: Response) -> Response:
     endpoint = request.endpoint or "none"
     context.metrics.requests.labels(endpoint, request.method, f"{response.status_code // 100}xx").inc()
     if started_seconds is not None:
+        context.metrics.sql_statements.labels(endpoint).inc(g.statement_count.statements)
         duration_seconds = context.clock.monotonic_seconds() - started_seconds
         if not g.get(IS_WAIT):
             context.metrics.request_duration_seconds.labels(endpoint).observe(duration_seconds)
