@@ -51,7 +51,6 @@ from spot_server.words import Carry, CommandKind, Mode, TokenKind
 
 CLOCK = SystemClock()
 CHANCE = Random(1)  # noqa: S311 - a load, not a secret
-HEARTBEAT_PERIOD_SECONDS = 30.0
 PLAIN_POLLS_PER_SECOND = 10.0
 COMMANDS_PER_SECOND = 5.0
 WAIT_SECONDS = 20.0
@@ -150,9 +149,9 @@ def wait_for_commands(book: Book, daemon: Daemon, delay_seconds: float) -> None:
             gevent.sleep(1)
 
 
-def beat(book: Book, daemon: Daemon, delay_seconds: float) -> None:
-    """Send heartbeats."""
-    gevent.sleep(delay_seconds)
+def beat(book: Book, daemon: Daemon, period_seconds: float) -> None:
+    """Send heartbeats, the next one a period after the answer to the last."""
+    gevent.sleep(period_seconds * CHANCE.random())
     caller = Caller(book, daemon)
     while not book.is_over:
         body = {
@@ -170,7 +169,7 @@ def beat(book: Book, daemon: Daemon, delay_seconds: float) -> None:
             "resources": {"instances": [], "images": [], "volumes": []},
         }
         caller.call("heartbeat", "POST", "heartbeat", body)
-        gevent.sleep(HEARTBEAT_PERIOD_SECONDS)
+        gevent.sleep(period_seconds)
 
 
 def poll_plainly(book: Book, daemons: list[Daemon]) -> None:
@@ -234,7 +233,6 @@ def start_server(options: argparse.Namespace, database_url: str, port: int, log_
         "SPOT_BIND_PORT": str(port),
         "SPOT_WEB_PROCESSES": str(options.processes),
         "SPOT_WEB_WORKER_KIND": options.worker_kind,
-        "SPOT_WEB_THREADS": str(options.threads),
         "SPOT_WAITING_ROOM_SEATS": str(options.seats),
         "SPOT_LOG_LEVEL": "warning",
     }
@@ -269,7 +267,7 @@ def load(book: Book, options: argparse.Namespace, database: Database, daemons: l
     group = Group()
     for number, daemon in enumerate(daemons):
         group.spawn(wait_for_commands, book, daemon, 10 * number / len(daemons))
-        group.spawn(beat, book, daemon, HEARTBEAT_PERIOD_SECONDS * CHANCE.random())
+        group.spawn(beat, book, daemon, options.heartbeat_period)
     gevent.sleep(12)  # all have sat down; what came before is not measured
     book.times_ms.clear()
     book.counts.clear()
@@ -292,9 +290,9 @@ def main() -> int:
     parser.add_argument("--database-url")
     parser.add_argument("--agents", type=int, default=1000)
     parser.add_argument("--seconds", type=int, default=40)
+    parser.add_argument("--heartbeat-period", type=float, default=30.0, help="seconds; a short one finds the most that the server can do")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1400)
-    parser.add_argument("--seats", type=int, default=1000)
+    parser.add_argument("--seats", type=int, default=1000, help="waiting requests that one process has room for")
     options = parser.parse_args()
     options.agents, options.seconds = min(options.agents, MOST_AGENTS), min(options.seconds, MOST_SECONDS)
     with tempfile.TemporaryDirectory() as directory:
@@ -318,7 +316,7 @@ def main() -> int:
         "agents": options.agents,
         "processes": options.processes,
     }
-    print(json.dumps(setup | result | {"server_log_lines": len(warnings), "first_log_line": (warnings or [""])[0][:300]}))
+    print(json.dumps(setup | result | {"server_log_lines": len(warnings), "first_log_line": (warnings or [""])[0][-300:]}))
     return 0
 
 

@@ -37,7 +37,7 @@ from spot_server.http.context import AppContext
 from spot_server.http.token_cache import TokenCache
 from spot_server.http.waiting import WaitingRoom
 from spot_server.metrics import Metrics
-from spot_server.settings import Settings, WorkerKind
+from spot_server.settings import Settings
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     tokens_blueprint,
@@ -66,9 +66,6 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 
-SQLITE_GEVENT_MOST_SEATS = 300
-"""A query to SQLite stops every greenlet of its process; docs/adr/0006-waiting-requests.md has the figures."""
-
 FRESH_LOOKS = 4
 """Looks of the poller that may be missing before the waiting room asks the database itself."""
 
@@ -82,21 +79,11 @@ def build_context(settings: Settings) -> AppContext:
         clock=clock,
         settings=settings,
         metrics=Metrics(),
-        waiting_room=WaitingRoom(clock, seats=seats_of(settings), fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000),
+        waiting_room=WaitingRoom(clock, seats=settings.waiting_room_seats, fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000),
         token_cache=TokenCache(clock, believe_seconds=settings.token_cache_seconds),
         readiness=ReadinessCheck(database, clock),
         on_demand=load_catalogue(settings.on_demand_catalogue),
     )
-
-
-def seats_of(settings: Settings) -> int:
-    """Return the waiting room's size, held down where waiters and the database would be in each other's way."""
-    seats = settings.waiting_room_seats
-    if settings.web_worker_kind is WorkerKind.GTHREAD:
-        return min(seats, settings.web_threads // 2)
-    if settings.is_sqlite:
-        return min(seats, SQLITE_GEVENT_MOST_SEATS)
-    return seats
 
 
 def build_app(context: AppContext) -> Flask:

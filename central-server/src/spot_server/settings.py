@@ -105,15 +105,12 @@ class Settings:
     bind_port: int = integer(8080, "The TCP port on which the web processes listen.", least=1, most=65535)
     web_processes: int = integer(2, "Web processes. Each has its own waiting room and token cache.", least=1, most=64)
     web_worker_kind: WorkerKind = choice(WorkerKind.GEVENT, "gevent or gthread; docs/adr/0006-waiting-requests.md has the figures.")
-    web_threads: int = integer(64, "Threads of one web process when the worker kind is gthread.", least=2, most=4000)
+    web_threads: int = integer(32, "Threads of a gthread web process beside those that wait.", least=2, most=1000)
     web_stop_seconds: int = integer(20, "How long a web process may finish its requests when it is told to stop.", least=1, most=600)
     body_limit_bytes: int = integer(1024 * 1024, "The largest request body that is read.", least=1024, most=64 * 1024 * 1024)
 
     waiting_room_seats: int = integer(
-        1000,
-        "Requests that may wait in one web process; the next is answered at once. SQLite under gevent: at most 300.",
-        least=0,
-        most=20000,
+        1000, "Requests that may wait in one web process; the next one is answered at once.", least=0, most=20000
     )
     command_wait_seconds: int = integer(50, "How long daemons are told to wait for commands in one request.", least=0, most=60)
     poller_period_ms: int = integer(250, "Between two looks of a web process for new commands and revoked tokens.", least=20, most=5000)
@@ -146,9 +143,7 @@ class Settings:
     fence_patience_seconds: float = number(
         15, "After the time that a notice named, before the old instance is terminated by us.", least=0, most=3600
     )
-    notice_margin_seconds: float = number(
-        10, "How long before the time that a notice names a handover should be over.", least=0, most=120
-    )
+    notice_margin_seconds: float = number(10, "How long before the time that a notice names a handover should be over.", least=0, most=120)
 
     coordinator_period_seconds: float = number(10, "How often replicas are compared with what is wanted.", least=0.05, most=3600)
     switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)

@@ -20,8 +20,8 @@ KEEP_ALIVE_SECONDS = 75
 SILENT_WORKER_SECONDS = 60
 """A worker whose loop stands still for this long is replaced. Waiting requests do not count: the loop goes on."""
 
-GEVENT_SPARE_CONNECTIONS = 2000
-"""Connections of one gevent worker beyond those that wait."""
+SPARE_CONNECTIONS = 2000
+"""Connections of one web process beyond those that wait: idle ones that are kept, and those at work."""
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]  # gunicorn carries no types
@@ -48,6 +48,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "bind": f"{settings.bind_address}:{settings.bind_port}",
         "workers": settings.web_processes,
         "worker_class": settings.web_worker_kind.value,
+        "worker_connections": settings.waiting_room_seats + SPARE_CONNECTIONS,
         "timeout": SILENT_WORKER_SECONDS,
         "graceful_timeout": settings.web_stop_seconds,
         "keepalive": KEEP_ALIVE_SECONDS,
@@ -60,10 +61,7 @@ def gunicorn_options(settings: Settings) -> dict[str, Any]:
         "child_exit": _after_worker_end,
     }
     if settings.web_worker_kind is WorkerKind.GTHREAD:
-        options["threads"] = settings.web_threads
-        options["worker_connections"] = max(1000, 2 * settings.web_threads)
-    else:
-        options["worker_connections"] = settings.waiting_room_seats + GEVENT_SPARE_CONNECTIONS
+        options["threads"] = settings.waiting_room_seats + settings.web_threads
     return options
 
 
