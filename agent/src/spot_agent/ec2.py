@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config as BotoConfig
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from spot_agent import ec2_shapes as shapes
 from spot_agent.ec2_facts import (
@@ -33,6 +43,7 @@ Call = Callable[[], Answer]
 
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
+CODE_DEREGISTERED = "InvalidAMIID.Unavailable"
 
 
 def _client(region: str, attempts: int) -> EC2Client:
@@ -56,10 +67,17 @@ def _asked(call: Call[Answer]) -> Answer:
         if meaning is ErrorClass.UNEXPECTED and status >= 500:
             meaning = ErrorClass.UNREACHABLE
         raise Ec2Failed(meaning, code, message) from error
-    except (NoCredentialsError, PartialCredentialsError) as error:
-        raise Ec2Failed(ErrorClass.NOT_AUTHORIZED, "NoCredentials", str(error)) from error
-    except BotoCoreError as error:
-        raise Ec2Failed(ErrorClass.UNREACHABLE, type(error).__name__, str(error)) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        raise Ec2Failed(_meaning_without_answer(error), type(error).__name__, str(error)) from error
+
+
+def _meaning_without_answer(error: Exception) -> ErrorClass:
+    """Only where the call may have reached EC2 is the outcome unknown; a call that was never made is a definite failure."""
+    if isinstance(error, HTTPClientError | BotoConnectionError | ResponseParserError):
+        return ErrorClass.UNREACHABLE
+    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
+        return ErrorClass.NOT_AUTHORIZED
+    return ErrorClass.REFUSED if isinstance(error, ParamValidationError) else ErrorClass.UNEXPECTED
 
 
 def _found(call: Call[Answer]) -> Answer | None:
@@ -143,7 +161,11 @@ class Boto3Ec2:
 
     def deregister_image(self, image_id: str) -> None:
         """Deregister; one that is gone already is fine. Its snapshots stay."""
-        _found(lambda: self._repeatable.deregister_image(ImageId=image_id))
+        try:
+            _found(lambda: self._repeatable.deregister_image(ImageId=image_id))
+        except Ec2Failed as error:
+            if error.code != CODE_DEREGISTERED:
+                raise
 
     def find_snapshots(self, tags: Mapping[str, str]) -> tuple[SnapshotFacts, ...]:
         """List this account's snapshots that carry all of `tags`."""

@@ -14,7 +14,7 @@ from spot_agent.journal_contents import CommandRecord, with_answer, with_started
 from spot_agent.logs import Log
 from spot_agent.model import Command, JsonObject, Lane
 from spot_agent.rules.commands import Admission
-from spot_agent.timestamps import to_wire
+from spot_agent.timestamps import from_wire, to_wire
 
 SLOW_WAIT_SECONDS = 900.0
 ASK_AGAIN_AFTER_ERROR_SECONDS = 5.0
@@ -96,7 +96,9 @@ class Executor:
         }
         self._save(lambda now: with_answer(now, command.request_id, answer))
         is_known = error is None or error.error_class is not ErrorClass.UNKNOWN_KIND
-        metrics.COMMANDS.labels(command.kind if is_known else "unknown", answer["outcome"]).inc()
+        kind = command.kind if is_known else "unknown"
+        metrics.COMMANDS.labels(kind, answer["outcome"]).inc()
+        metrics.COMMAND_SECONDS.labels(kind).observe(_seconds_between(started_at, answer["finished_at"]))
         self._log.info(
             "command_finished",
             command_id=command.command_id,
@@ -123,6 +125,11 @@ class Executor:
             self._journal.change(change)
         except JournalUnwritable as error:
             self._log.failure("journal_unwritable", error=str(error))
+
+
+def _seconds_between(started_at: str, finished_at: str) -> float:
+    """By the wall clock, as a restart may lie between them; never negative."""
+    return max(0.0, (from_wire(finished_at) - from_wire(started_at)).total_seconds())
 
 
 def _record(command: Command, started_at: str) -> CommandRecord:
