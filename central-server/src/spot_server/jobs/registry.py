@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
+from structlog.typing import FilteringBoundLogger
 
 from spot_server.clock import Clock
 from spot_server.db.runner import Database
@@ -21,7 +21,7 @@ class JobContext:
     clock: Clock
     settings: Settings
     metrics: Metrics
-    log: structlog.stdlib.BoundLogger
+    log: FilteringBoundLogger
 
 
 @dataclass(frozen=True, slots=True)
