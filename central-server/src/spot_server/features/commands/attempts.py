@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
@@ -34,7 +33,7 @@ def last_attempt(tx: Transaction, agent_id: str, prefix: str) -> tuple[int, Comm
 
 def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
     """Return the agent's daemons with whether each can be given work: heard from lately, and not past the end that a notice named."""
-    ends = _notice_ends(tx, agent.agent_id)
+    ends = notice_ends(tx, agent.agent_id)
     fresh_since = tx.now - timedelta(seconds=tx.policy.daemon_fresh_seconds)
     return [
         DaemonFacts(
@@ -45,6 +44,7 @@ def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
             and not (instance.instance_id in ends and ends[instance.instance_id] <= tx.now),
         )
         for instance in list_instances(tx, agent.agent_id)
+        if instance.released_at is None
     ]
 
 
@@ -59,7 +59,8 @@ def is_forsaken(tx: Transaction, agent: Agent, command: Command) -> bool:
     return not any(d.is_reachable and d.instance_id == command.instance_id for d in load_daemons(tx, agent))
 
 
-def _notice_ends(tx: Transaction, agent_id: str) -> dict[str, Any]:
+def notice_ends(tx: Transaction, agent_id: str) -> dict[str, datetime]:
+    """Return when notices take the agent's instances away, by instance id."""
     rows = tx.execute(
         select(spot_interruption_events.c.instance_id, spot_interruption_events.c.action_at).where(
             spot_interruption_events.c.agent_id == agent_id,

@@ -11,7 +11,13 @@ from spot_server.db.runner import Transaction
 from spot_server.errors import RequestIdReused
 from spot_server.features.commands import queries
 from spot_server.features.commands.queries import Command
-from spot_server.features.commands.rules import payload_digest, without_secrets
+from spot_server.features.commands.rules import (
+    CommandEvent,
+    next_command_status,
+    payload_digest,
+    payload_to_keep,
+    without_secrets,
+)
 from spot_server.words import Actor, CommandKind, CommandStatus, StepName
 
 
@@ -75,8 +81,9 @@ def issue(tx: Transaction, new: NewCommand) -> str:
 
 def finish(tx: Transaction, command: Command, outcome: dict[str, Any]) -> CommandStatus:
     """Record a daemon's answer to an open command and return the status that it now has."""
-    status = CommandStatus.SUCCEEDED if outcome["outcome"] == "succeeded" else CommandStatus.FAILED
-    queries.close_command(tx, command, status=status, outcome=outcome, payload=without_secrets(command.payload))
+    event = CommandEvent.SUCCEEDED if outcome["outcome"] == "succeeded" else CommandEvent.FAILED
+    status = next_command_status(command.status, event)
+    queries.close_command(tx, command, status=status, outcome=outcome, payload=payload_to_keep(command.payload, outcome))
     _emit(tx, command, "command_finished", {"status": status, "error": outcome.get("error")})
     return status
 
@@ -86,8 +93,27 @@ def give_up(tx: Transaction, command_id: str | None, *, status: CommandStatus, r
     command = None if command_id is None else queries.load_command(tx, command_id)
     if command is None or not command.is_open:
         return
-    queries.close_command(tx, command, status=status, outcome=None, payload=without_secrets(command.payload))
-    _emit(tx, command, "command_given_up", {"status": status, "reason": reason})
+    given_up = next_command_status(command.status, CommandEvent(status.value))
+    queries.close_command(tx, command, status=given_up, outcome=None, payload=without_secrets(command.payload))
+    _emit(tx, command, "command_given_up", {"status": given_up, "reason": reason})
+
+
+def give_up_switch(tx: Transaction, switch_id: str, *, reason: str) -> None:
+    """Close every open command of a switch that is over: none of them may take effect in what comes after it."""
+    for command in queries.open_commands_of_switch(tx, switch_id):
+        give_up(tx, command.command_id, status=CommandStatus.CANCELLED, reason=reason)
+
+
+def give_up_instance(tx: Transaction, agent_id: str, instance_id: str, *, reason: str) -> None:
+    """Close the commands that an instance which is gone can no longer answer, but for those whose owner asks somebody else."""
+    for command in queries.open_commands_of_instance(tx, agent_id, instance_id):
+        if command.switch_id is None and command.replica_id is None:
+            give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason=reason)
+
+
+def forget_secrets(tx: Transaction, command: Command) -> None:
+    """Remove what a failed command kept so that the same could be asked for again."""
+    queries.replace_payload(tx, command.command_id, without_secrets(command.payload))
 
 
 def _emit(tx: Transaction, command: Command, kind: str, data: dict[str, Any]) -> None:

@@ -91,6 +91,12 @@ def open_commands_of_instance(tx: Transaction, agent_id: str, instance_id: str) 
     return [_command(row) for row in rows]
 
 
+def open_commands_of_switch(tx: Transaction, switch_id: str) -> list[Command]:
+    """Return the commands of this switch that were neither answered nor given up."""
+    rows = tx.execute(select(*_COLUMNS).where(commands.c.switch_id == switch_id, commands.c.open_instance_id.is_not(None)))
+    return [_command(row) for row in rows]
+
+
 def open_commands_of_actor(tx: Transaction, actor: Actor, *, most: int) -> list[Command]:
     """Return up to `most` unanswered commands of one kind of actor, most urgent first."""
     rows = tx.execute(
@@ -141,6 +147,11 @@ def close_command(
         .values(status=status, outcome=outcome, payload=payload, finished_at=tx.now, open_instance_id=None)
     )
     return result.rowcount == 1
+
+
+def replace_payload(tx: Transaction, command_id: str, payload: dict[str, Any]) -> None:
+    """Change what is kept of a finished command's payload."""
+    tx.execute(update(commands).where(commands.c.command_id == command_id).values(payload=payload))
 
 
 def attach_late_outcome(tx: Transaction, command_id: str, outcome: dict[str, Any]) -> None:

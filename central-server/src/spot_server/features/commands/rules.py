@@ -6,15 +6,74 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
-from spot_server.words import OPEN_COMMAND_STATUSES, CommandStatus
+from spot_server.errors import StateConflict
+from spot_server.words import CommandStatus
+
+
+class CommandEvent(StrEnum):
+    """What can happen to a command."""
+
+    DELIVERED = "delivered"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    ANSWERED_LATE = "answered_late"
+
+
+COMMAND_MEANINGS: dict[CommandStatus, str] = {
+    CommandStatus.QUEUED: "Nobody was given it yet.",
+    CommandStatus.DELIVERED: "It was in an answer to its daemon, which may or may not have arrived.",
+    CommandStatus.SUCCEEDED: "The daemon says that it took effect.",
+    CommandStatus.FAILED: "The daemon says that it did not.",
+    CommandStatus.EXPIRED: "Its time is over, or another attempt took its place. It may have taken effect.",
+    CommandStatus.CANCELLED: "It is no longer wanted. If it was delivered, it may have taken effect.",
+}
+
+COMMAND_EVENT_MEANINGS: dict[CommandEvent, str] = {
+    CommandEvent.DELIVERED: "Its daemon asks for commands; again after a few seconds without an answer.",
+    CommandEvent.SUCCEEDED: "The daemon answers that it took effect.",
+    CommandEvent.FAILED: "The daemon answers that it did not.",
+    CommandEvent.EXPIRED: "No answer came in time, or a new attempt takes its place.",
+    CommandEvent.CANCELLED: "What it was for is taken back.",
+    CommandEvent.ANSWERED_LATE: "The daemon answers one that was given up: evidence, kept and acted on, not a change of status.",
+}
+
+COMMAND_TRANSITIONS: dict[tuple[CommandStatus, CommandEvent], CommandStatus] = {
+    (CommandStatus.QUEUED, CommandEvent.DELIVERED): CommandStatus.DELIVERED,
+    (CommandStatus.QUEUED, CommandEvent.SUCCEEDED): CommandStatus.SUCCEEDED,
+    (CommandStatus.QUEUED, CommandEvent.FAILED): CommandStatus.FAILED,
+    (CommandStatus.QUEUED, CommandEvent.EXPIRED): CommandStatus.EXPIRED,
+    (CommandStatus.QUEUED, CommandEvent.CANCELLED): CommandStatus.CANCELLED,
+    (CommandStatus.DELIVERED, CommandEvent.DELIVERED): CommandStatus.DELIVERED,
+    (CommandStatus.DELIVERED, CommandEvent.SUCCEEDED): CommandStatus.SUCCEEDED,
+    (CommandStatus.DELIVERED, CommandEvent.FAILED): CommandStatus.FAILED,
+    (CommandStatus.DELIVERED, CommandEvent.EXPIRED): CommandStatus.EXPIRED,
+    (CommandStatus.DELIVERED, CommandEvent.CANCELLED): CommandStatus.CANCELLED,
+    (CommandStatus.EXPIRED, CommandEvent.ANSWERED_LATE): CommandStatus.EXPIRED,
+    (CommandStatus.CANCELLED, CommandEvent.ANSWERED_LATE): CommandStatus.CANCELLED,
+}
+
+
+def next_command_status(status: CommandStatus, event: CommandEvent) -> CommandStatus:
+    """Return the status after `event`; StateConflict for a pair that the table does not hold."""
+    try:
+        return COMMAND_TRANSITIONS[(status, event)]
+    except KeyError as missing:
+        raise StateConflict(f"a command that is {status} cannot be {event}", status=status, event=event) from missing
+
 
 REDELIVERY_AFTER_SECONDS = 5
 """An answer that takes longer may be lost: the command is handed out again, and the daemon knows it by its request_id."""
 
 SECRET_PAYLOAD_KEYS = frozenset({"user_data"})
 """Removed from a command that is finished: user data holds a launch nonce."""
+
+TRANSIENT_ERRORS = frozenset({"throttled", "race", "unreachable", "unexpected", "stale_epoch"})
+"""Classes of failure that may pass, and after which the same thing is asked for again. The act may have happened all the same."""
 
 
 def payload_digest(kind: str, payload: Mapping[str, Any]) -> str:
@@ -25,7 +84,7 @@ def payload_digest(kind: str, payload: Mapping[str, Any]) -> str:
 
 def is_deliverable(status: CommandStatus, last_delivered_at: datetime | None, now: datetime) -> bool:
     """Tell whether a daemon that asks now should be given this command."""
-    if status not in OPEN_COMMAND_STATUSES:
+    if (status, CommandEvent.DELIVERED) not in COMMAND_TRANSITIONS:
         return False
     if last_delivered_at is None:
         return True
@@ -35,6 +94,12 @@ def is_deliverable(status: CommandStatus, last_delivered_at: datetime | None, no
 def without_secrets(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return the payload as it may be kept after the command is finished."""
     return {key: ("removed" if key in SECRET_PAYLOAD_KEYS else value) for key, value in payload.items()}
+
+
+def payload_to_keep(payload: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is kept of a payload that was answered: the whole of it only while the same thing may be asked for again."""
+    error_class = (outcome.get("error") or {}).get("class")
+    return dict(payload) if error_class in TRANSIENT_ERRORS else without_secrets(payload)
 
 
 def is_same_outcome(recorded: Mapping[str, Any] | None, reported: Mapping[str, Any]) -> bool:

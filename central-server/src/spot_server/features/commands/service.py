@@ -10,9 +10,17 @@ from spot_server.errors import NotFound, OutcomeDiffers
 from spot_server.features.agents.queries import load_agent
 from spot_server.features.commands import ledger, queries
 from spot_server.features.commands.queries import Command
-from spot_server.features.commands.rules import is_deliverable, is_same_outcome
+from spot_server.features.commands.rules import (
+    COMMAND_TRANSITIONS,
+    CommandEvent,
+    is_deliverable,
+    is_same_outcome,
+    next_command_status,
+)
 from spot_server.features.replicas import progress as replica_progress
+from spot_server.features.replicas.strays import own_late_launch
 from spot_server.features.switches import service as switches
+from spot_server.features.switches.outcomes import remember_image
 from spot_server.features.tokens.service import revoke_agent_tokens
 from spot_server.words import CommandKind, CommandStatus
 
@@ -61,10 +69,10 @@ def record_outcome(tx: Transaction, agent_id: str, instance_id: str, command_id:
 
 
 def _record_again(tx: Transaction, command: Command, answer: dict[str, Any]) -> CommandStatus:
-    if command.status in {CommandStatus.EXPIRED, CommandStatus.CANCELLED}:
+    if command.outcome is None and (command.status, CommandEvent.ANSWERED_LATE) in COMMAND_TRANSITIONS:
         queries.attach_late_outcome(tx, command.command_id, answer)
         _go_on(tx, command)
-        return command.status
+        return next_command_status(command.status, CommandEvent.ANSWERED_LATE)
     if not is_same_outcome(command.outcome, answer):
         raise OutcomeDiffers(f"command {command.command_id!r} is already {command.status}", status_recorded=command.status)
     return command.status
@@ -73,6 +81,9 @@ def _record_again(tx: Transaction, command: Command, answer: dict[str, Any]) -> 
 def _go_on(tx: Transaction, command: Command) -> None:
     if command.replica_id is not None:
         replica_progress.advance_replica(tx, command.replica_id)
+        own_late_launch(tx, command.command_id)
+    if command.kind is CommandKind.CREATE_IMAGE:
+        remember_image(tx, command.command_id)
     if command.switch_id is not None:
         switches.advance_switch(tx, command.switch_id)
     elif command.replica_id is not None:

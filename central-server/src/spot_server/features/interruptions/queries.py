@@ -51,6 +51,12 @@ def find_by_notice(tx: Transaction, agent_id: str, notice_id: str) -> Interrupti
     return None if row is None else _event(row)
 
 
+def find_event(tx: Transaction, event_id: str) -> InterruptionEvent | None:
+    """Return the event, or None."""
+    row = tx.execute(select(*_COLUMNS).where(spot_interruption_events.c.event_id == event_id)).one_or_none()
+    return None if row is None else _event(row)
+
+
 def insert_event(tx: Transaction, event: InterruptionEvent) -> None:
     """Store a new event."""
     values = {name: getattr(event, name) for name in InterruptionEvent.__dataclass_fields__}

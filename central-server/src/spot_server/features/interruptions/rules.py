@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from spot_server.words import InterruptionKind, Role
@@ -30,6 +31,17 @@ FORCING_KINDS = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP, In
 """What takes the instance away for certain."""
 
 
+USUAL_LEAD_SECONDS = 120.0
+"""Between a notice and its end, when a report does not name the end. Source: the EC2 user guide, spot instance interruption notices."""
+
+
+def named_end(kind: InterruptionKind, detected_at: datetime) -> datetime | None:
+    """Return when an instance goes whose notice did not say: hibernation begins at once, the others leave two minutes."""
+    if kind is InterruptionKind.HIBERNATE:
+        return detected_at
+    return detected_at + timedelta(seconds=USUAL_LEAD_SECONDS) if kind in FORCING_KINDS else None
+
+
 @dataclass(frozen=True, slots=True)
 class InterruptionFacts:
     """What a response rests on."""
@@ -40,12 +52,17 @@ class InterruptionFacts:
     is_deleted: bool
     has_live_replica: bool
     has_active_switch: bool
+    is_way_back: bool = False
+    """A move that runs could still be taken back to this instance."""
 
 
 def choose_response(facts: InterruptionFacts) -> Response:
     """Return the response to an event; notices always move a PRIMARY of an enabled agent, whatever its auto-switch setting."""
-    if facts.is_deleted or not facts.is_enabled or facts.role in {Role.ZOMBIE, Role.TERMINATED}:
+    if facts.is_deleted or not facts.is_enabled:
         return Response.OBSERVE_ONLY
+    if facts.role in {Role.ZOMBIE, Role.TERMINATED}:
+        is_needed = facts.role is Role.ZOMBIE and facts.is_way_back and facts.kind in FORCING_KINDS
+        return Response.HANDOVER if is_needed else Response.OBSERVE_ONLY
     if facts.role is Role.REPLICA:
         return Response.REPLACE_STANDBY if facts.kind in FORCING_KINDS else Response.OBSERVE_ONLY
     if facts.kind in FORCING_KINDS:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from functools import partial
 
 from spot_server.features.replicas import queries, service
+from spot_server.features.replicas.coordinating import coordinate
+from spot_server.jobs.each import for_each
 from spot_server.jobs.registry import JobContext
 
 
 def sweep_replicas(context: JobContext) -> str:
-    """Advance every replica that is on its way up, or whose instance is not known to be gone, each in its own transaction."""
-    for agent_id, replica_id in context.database.read(queries.unfinished_replicas):
-        context.database.write(partial(service.sweep_replica, agent_id=agent_id, replica_id=replica_id))
+    """Advance every replica that lives, or whose instance is not known to be gone, each in its own transaction."""
+    unfinished = context.database.read(queries.unfinished_replicas)
+    for_each(unfinished, lambda pair: context.database.write(partial(service.sweep_replica, agent_id=pair[0], replica_id=pair[1])))
     return ""
 
 
 def coordinate_replicas(context: JobContext) -> str:
     """Compare the standbys of every agent with those that are wanted, each agent in its own transaction."""
-    done = [
-        context.database.write(partial(service.coordinate, agent_id=agent_id))
-        for agent_id in context.database.read(queries.agents_to_coordinate)
-    ]
+    agent_ids = context.database.read(queries.agents_to_coordinate)
+    done = for_each(agent_ids, lambda agent_id: context.database.write(partial(coordinate, agent_id=agent_id)))
     return "; ".join(sentence for sentence in done if sentence is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -50,7 +51,14 @@ def rank_places(tx: Transaction, agent: Agent, wish: Wish, product: str) -> Rank
     return rank_offers(offers, wish, queries.load_shapes(tx, types))
 
 
-def wish_of(primary: Instance, *, is_standby: bool, target: dict[str, Any] | None = None, excluded: list[str]) -> Wish:
+def wish_of(
+    primary: Instance,
+    *,
+    is_standby: bool,
+    target: dict[str, Any] | None = None,
+    excluded: Sequence[str] = (),
+    is_last_resort: bool = False,
+) -> Wish:
     """Say what is looked for, from the primary and what a person asked for."""
     target = target or {}
     return Wish(
@@ -60,6 +68,7 @@ def wish_of(primary: Instance, *, is_standby: bool, target: dict[str, Any] | Non
         instance_type=target.get("instance_type"),
         az_id=target.get("az_id"),
         is_standby=is_standby,
+        is_last_resort=is_last_resort,
         excluded=frozenset(excluded),
     )
 
@@ -144,13 +153,14 @@ def best_place(tx: Transaction, agent: Agent, replica: Replica, primary: Instanc
         is_standby=replica.kind is not ReplicaKind.SWITCH,
         target=replica.wish,
         excluded=replica.rejected_places,
+        is_last_resort=is_rescue(replica),
     )
     ranking = rank_places(tx, agent, wish, primary.product)
     return ranking.suitable[0] if ranking.suitable else None
 
 
 def ask_another(tx: Transaction, agent: Agent, replica: Replica, command: Command, reason: str) -> Replica | None:
-    """Ask another party for the same launch, under the same client token and nonce: whoever acts, one instance comes of it."""
+    """Ask again, or another party, for the same launch under the same client token and nonce: one instance comes of it, whoever acts."""
     primary = last_primary(tx, agent)
     target = primary.instance_id if primary is not None else command.instance_id
     chosen = assign(tx, agent, _act(replica), target)
@@ -159,6 +169,7 @@ def ask_another(tx: Transaction, agent: Agent, replica: Replica, command: Comman
     number = int(command.request_id.rpartition("#")[2]) + 1 if "#" in command.request_id else 2
     request_id = f"{command.request_id.partition('#')[0]}#{number}"
     ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason=reason)
+    ledger.forget_secrets(tx, command)
     command_id = ledger.issue(
         tx,
         NewCommand(
@@ -175,7 +186,12 @@ def ask_another(tx: Transaction, agent: Agent, replica: Replica, command: Comman
             replica_id=replica.replica_id,
         ),
     )
-    return queries.update_replica(tx, replica, launch_command_id=command_id)
+    return queries.update_replica(tx, replica, launch_command_id=command_id, attempt=replica.attempt + 1, status_reason=reason)
+
+
+def is_rescue(replica: Replica) -> bool:
+    """Return whether it takes the place of a primary that is being taken away, rather than standing by."""
+    return replica.kind is ReplicaKind.EMERGENCY and replica.hold_until is None
 
 
 def _act(replica: Replica) -> Act:

@@ -52,6 +52,8 @@ class Wish:
     az_id: str | None = None
     is_standby: bool = False
     """A standby must not share the primary's fate: it differs in AZ, and in type where types allow."""
+    is_last_resort: bool = False
+    """The primary is being taken away: where nothing else is left its own stock will do, though never its own pool."""
     excluded: frozenset[str] = frozenset()
     """Keys of places that were tried and refused."""
 
@@ -114,16 +116,18 @@ def _refusal(offer: Offer, wish: Wish, shapes: Mapping[str, Shape]) -> str | Non
         return f"not {wish.instance_type}"
     if wish.az_id is not None and place.az_id != wish.az_id:
         return f"not in {wish.az_id}"
-    if place == wish.primary:
+    is_same_stock = shares_fate(place, wish.primary)
+    if place == wish.primary or (is_same_stock and wish.primary.mode is Mode.UNKNOWN):
         return "the workload runs there now"
-    if wish.is_standby and _shares_fate(place, wish.primary):
+    if wish.is_standby and is_same_stock and not wish.is_last_resort:
         return "a standby there would be lost together with the primary"
     if not wish.is_standby and place.mode is Mode.SPOT and offer.usd_per_hour is None:
         return "no price was reported"
     return _unfit(place.instance_type, wish, shapes)
 
 
-def _shares_fate(place: Place, primary: Place) -> bool:
+def shares_fate(place: Place, primary: Place) -> bool:
+    """Return whether both would be lost to the same shortage."""
     # The same type in the same AZ is one stock of machines, whichever way it is paid for.
     return place.instance_type == primary.instance_type and place.az_id == primary.az_id
 
@@ -143,12 +147,14 @@ def _unfit(instance_type: str, wish: Wish, shapes: Mapping[str, Shape]) -> str |
     return None
 
 
-def _rank(offer: Offer, wish: Wish) -> tuple[bool, bool, bool, bool, Decimal, str]:
+def _rank(offer: Offer, wish: Wish) -> tuple[bool, bool, bool, bool, bool, Decimal, str]:
     place = offer.place
     return (
+        wish.is_standby and shares_fate(place, wish.primary),
+        # A standby beside its primary is worth less than one that costs more elsewhere.
+        wish.is_standby and place.az_id == wish.primary.az_id,
         # On-demand is the fallback unless it was asked for.
         place.mode is not Mode.SPOT,
-        wish.is_standby and place.az_id == wish.primary.az_id,
         wish.is_standby and place.instance_type == wish.primary.instance_type,
         offer.usd_per_hour is None,
         offer.usd_per_hour or Decimal(0),

@@ -9,15 +9,12 @@ from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
-from spot_server.features.commands import ledger
-from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands.attempts import load_daemons
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import find_instance
-from spot_server.features.instances.rules import RoleEvent
-from spot_server.features.instances.service import change_role
-from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import launching, queries
+from spot_server.features.replicas.answers import emit_replica, launch_command, note_instance
+from spot_server.features.replicas.ending import end_replica, finish_replica
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import (
     AskAnother,
@@ -31,10 +28,8 @@ from spot_server.features.replicas.rules import (
     TryElsewhere,
     Wait,
     decide_launch,
-    next_replica_status,
 )
-from spot_server.features.replicas.termination import drive_termination
-from spot_server.words import Actor, CommandStatus, Mode, ReplicaKind, ReplicaStatus, Role, Severity
+from spot_server.words import Actor, Mode, ReplicaKind, ReplicaStatus, Role
 
 MAX_STEPS_AT_ONCE = 40
 """A bound on the loop below: a replica can refuse every place of a region within one call, and no more."""
@@ -92,7 +87,7 @@ def create_replica(tx: Transaction, agent: Agent, new: NewReplica) -> Replica:
         version=1,
     )
     queries.insert_replica(tx, replica)
-    _emit(tx, replica, "replica_wanted", {"kind": new.kind, "reason": new.reason})
+    emit_replica(tx, replica, "replica_wanted", {"kind": new.kind, "reason": new.reason})
     advance_replica(tx, replica.replica_id)
     return queries.load_replica(tx, agent.agent_id, replica.replica_id)
 
@@ -105,7 +100,7 @@ def advance_replica(tx: Transaction, replica_id: str) -> None:
     agent = load_agent(tx, replica.agent_id)
     for _ in range(MAX_STEPS_AT_ONCE):
         if replica.status in {ReplicaStatus.TERMINATED, ReplicaStatus.FAILED}:
-            _finish(tx, agent, replica)
+            finish_replica(tx, agent, replica)
             return
         changed = _step(tx, agent, replica)
         if changed is None:
@@ -115,7 +110,7 @@ def advance_replica(tx: Transaction, replica_id: str) -> None:
 
 def _step(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
     """Apply one decision; None when there is nothing more to do now."""
-    command = _launch_command(tx, replica)
+    command = launch_command(tx, replica)
     decision = decide_launch(_facts(tx, agent, replica, command), tx.policy)
     match decision:
         case Wait():
@@ -134,25 +129,6 @@ def _step(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
             return end_replica(tx, agent, replica, ReplicaEvent.FAILED, reason)
 
 
-def _launch_command(tx: Transaction, replica: Replica) -> Command | None:
-    """Return the launch command in force, or an earlier one for the same launch that was answered after it was given up."""
-    if replica.launch_command_id is None:
-        return None
-    command = command_queries.load_command(tx, replica.launch_command_id)
-    if command is None or command.result.get("instance_id") is not None or "#" not in command.request_id:
-        return command
-    first = command.request_id.partition("#")[0]
-    number = 1
-    while True:
-        name = first if number == 1 else f"{first}#{number}"
-        earlier = command_queries.find_by_request(tx, replica.agent_id, name)
-        if earlier is None or earlier.command_id == command.command_id:
-            return command
-        if earlier.result.get("instance_id") is not None:
-            return earlier
-        number += 1
-
-
 def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | None) -> LaunchFacts:
     answer = None
     if command is not None:
@@ -163,11 +139,15 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
             error_class=command.error_class,
             error_text=command.error_text,
             deadline_at=command.deadline_at,
+            finished_at=command.finished_at,
             is_actor_reachable=command.actor is Actor.CONTROL_ROLE or command.instance_id in reachable,
         )
+    instance = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
     return LaunchFacts(
         status=replica.status,
         instance_id=replica.instance_id,
+        is_gone=instance is not None and instance.role is Role.TERMINATED,
+        created_at=replica.created_at,
         launched_at=replica.launched_at,
         mode=replica.mode,
         attempt=replica.attempt,
@@ -180,14 +160,14 @@ def _launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
     launched = launching.issue_launch(tx, agent, replica)
     if launched is not None:
         data = {"place": launched.place.key, "attempt": launched.attempt, "image_id": launched.image_id}
-        _emit(tx, launched, "replica_launching", data)
+        emit_replica(tx, launched, "replica_launching", data)
         # Its answer is what comes next: nothing more can be decided before it.
         return None
     if tx.now - replica.created_at > timedelta(seconds=tx.policy.boot_bound_seconds):
         return end_replica(tx, agent, replica, ReplicaEvent.FAILED, "no place, or nobody to launch it, for too long")
-    if replica.rejected_places and not _has_place(tx, agent, replica):
+    if (replica.rejected_places or launching.is_rescue(replica)) and not _has_place(tx, agent, replica):
         tried = ", ".join(replica.rejected_places)
-        return end_replica(tx, agent, replica, ReplicaEvent.FAILED, f"no place is left; refused: {tried}")
+        return end_replica(tx, agent, replica, ReplicaEvent.FAILED, f"no place is left; refused: {tried or 'all'}")
     return None
 
 
@@ -197,8 +177,10 @@ def _has_place(tx: Transaction, agent: Agent, replica: Replica) -> bool:
 
 
 def _exclude(tx: Transaction, replica: Replica, reason: str, *, excludes_all_spot: bool) -> Replica:
-    wish = {**replica.wish, "mode": Mode.ON_DEMAND} if excludes_all_spot else replica.wish
-    _emit(tx, replica, "replica_refused", {"place": replica.place.key, "reason": reason})
+    # Who asked for spot gets spot or nothing.
+    widens = excludes_all_spot and "mode" not in replica.wish
+    wish = {**replica.wish, "mode": Mode.ON_DEMAND} if widens else replica.wish
+    emit_replica(tx, replica, "replica_refused", {"place": replica.place.key, "reason": reason})
     return queries.update_replica(
         tx,
         replica,
@@ -206,94 +188,4 @@ def _exclude(tx: Transaction, replica: Replica, reason: str, *, excludes_all_spo
         launch_command_id=None,
         status_reason=reason,
         wish=wish,
-    )
-
-
-def note_instance(tx: Transaction, replica: Replica, instance_id: str, command: Command | None) -> Replica:
-    """Record which instance came of the launch: from the command's answer, or from the instance's own registration."""
-    launched_at = None if command is None else _moment(command.result.get("launched_at"))
-    changed = queries.update_replica(tx, replica, instance_id=instance_id, launched_at=launched_at or tx.now)
-    _emit(tx, changed, "replica_launched", {"place": changed.place.key})
-    return changed
-
-
-def end_replica(tx: Transaction, agent: Agent, replica: Replica, event: ReplicaEvent, reason: str) -> Replica:
-    """Give a replica up: its status, its instance's role, and the first step towards its termination."""
-    status = next_replica_status(replica.status, event)
-    if replica.launch_command_id is not None and replica.instance_id is None:
-        _withdraw_launch(tx, replica.launch_command_id, reason)
-    changed = queries.update_replica(tx, replica, status=status, status_reason=reason)
-    _emit(tx, changed, f"replica_{status}", {"reason": reason})
-    if replica.instance_id is not None:
-        instance = find_instance(tx, agent.agent_id, replica.instance_id)
-        if instance is not None and instance.role is Role.REPLICA:
-            change_role(
-                tx,
-                agent_id=agent.agent_id,
-                instance_id=instance.instance_id,
-                event=RoleEvent.RETIRED,
-                reason=reason,
-                by="system",
-            )
-    if status is ReplicaStatus.FAILED:
-        text = f"a replica of {agent.logical_agent_id} failed: {reason}"
-        notify(
-            tx,
-            client_id=agent.client_id,
-            agent_id=agent.agent_id,
-            severity=Severity.WARNING,
-            kind="replica_failed",
-            text=text,
-            dedupe_key=f"replica_failed/{replica.replica_id}",
-        )
-    return changed
-
-
-def _withdraw_launch(tx: Transaction, command_id: str, reason: str) -> None:
-    command = command_queries.load_command(tx, command_id)
-    if command is not None and command.status is CommandStatus.QUEUED:
-        ledger.give_up(tx, command_id, status=CommandStatus.CANCELLED, reason=reason)
-
-
-def _finish(tx: Transaction, agent: Agent, replica: Replica) -> None:
-    """See to it that the instance of an ended replica is gone, whenever its launch is answered."""
-    if replica.ended_at is not None:
-        return
-    if replica.instance_id is None:
-        command = _launch_command(tx, replica)
-        instance_id = None if command is None else command.result.get("instance_id")
-        if instance_id is not None:
-            replica = note_instance(tx, replica, instance_id, command)
-        elif command is None or not _may_still_launch(tx, command):
-            queries.update_replica(tx, replica, ended_at=tx.now)
-            return
-        else:
-            return
-    assert replica.instance_id is not None  # noqa: S101 - set just above
-    gone_at = drive_termination(tx, agent, replica.instance_id)
-    if gone_at is not None:
-        queries.update_replica(tx, replica, ended_at=gone_at)
-        _emit(tx, replica, "replica_gone", {})
-
-
-def _may_still_launch(tx: Transaction, command: Command) -> bool:
-    if command.status is CommandStatus.FAILED or command.first_delivered_at is None:
-        return command.is_open
-    # Delivered and never answered: the act may have happened. The bound covers a daemon that restarts and answers late.
-    patience = timedelta(seconds=tx.policy.boot_bound_seconds)
-    return command.outcome is None and tx.now - command.issued_at < patience
-
-
-def _moment(text: object) -> datetime | None:
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
-
-
-def _emit(tx: Transaction, replica: Replica, kind: str, data: dict[str, Any]) -> None:
-    seconds = (tx.now - replica.created_at).total_seconds()
-    tx.emit(
-        kind,
-        client_id=replica.client_id,
-        agent_id=replica.agent_id,
-        instance_id=replica.instance_id,
-        data={"replica_id": replica.replica_id, "seconds": round(seconds, 3), **data},
     )

@@ -109,6 +109,14 @@ def live_replicas(tx: Transaction, agent_id: str) -> list[Replica]:
     return [_replica(row) for row in rows]
 
 
+_NEARNESS = {ReplicaStatus.READY: 0, ReplicaStatus.SYNCING: 1, ReplicaStatus.LAUNCHING: 2}
+
+
+def nearest_live_replicas(tx: Transaction, agent_id: str) -> list[Replica]:
+    """Return the live replicas, the nearest to serving first, the oldest among equals."""
+    return sorted(live_replicas(tx, agent_id), key=lambda replica: (_NEARNESS[replica.status], replica.created_at))
+
+
 def list_replicas_of_client(tx: Transaction, client_id: str, *, before: tuple[datetime, str] | None, limit: int) -> list[Replica]:
     """Return up to `limit` of the client's replicas, newest first; `before` is the position of the last one seen."""
     table = replica_instances

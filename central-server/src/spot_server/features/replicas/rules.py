@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from spot_server.errors import StateConflict
+from spot_server.features.commands.rules import TRANSIENT_ERRORS
 from spot_server.policy import MovePolicy
 from spot_server.words import LIVE_REPLICA_STATUSES, CommandStatus, Mode, ReplicaKind, ReplicaStatus
 
@@ -81,15 +82,18 @@ class LaunchAnswer:
     error_class: str | None
     error_text: str
     deadline_at: datetime | None
+    finished_at: datetime | None
     is_actor_reachable: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchFacts:
-    """A replica that has no instance yet, or none that has registered."""
+    """A replica on its way up. `is_gone`: EC2 says that its instance is terminated."""
 
     status: ReplicaStatus
     instance_id: str | None
+    is_gone: bool
+    created_at: datetime
     launched_at: datetime | None
     mode: Mode
     attempt: int
@@ -104,7 +108,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class AskAnother:
-    """The party that was asked cannot answer: ask another for the same launch, under the same client token."""
+    """No answer, or one that leaves open whether it happened: ask for the same launch again, under the same client token."""
 
     reason: str
 
@@ -126,7 +130,7 @@ class TryElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """The failure may pass: the same place again, as a new attempt."""
+    """The client token cannot be used again: the same place, as a new attempt."""
 
     reason: str
 
@@ -145,13 +149,21 @@ class Wait:
 
 LaunchDecision = Launch | AskAnother | NoteInstance | TryElsewhere | TryAgain | GiveUp | Wait
 
+LAUNCH_RETRY_SECONDS = 5.0
+"""Between a launch that failed for the moment and the next, so that a throttled API is not asked at once again."""
+
 _ELSEWHERE = frozenset({"capacity", "price", "subnet", "pool_invalid"})
-_AGAIN = frozenset({"throttled", "race", "unreachable", "idempotency", "unexpected"})
+_SAME_AGAIN = TRANSIENT_ERRORS | {"refused"}
+"""A daemon refuses what reached it after its deadline: that was not carried out."""
 
 
 def decide_launch(facts: LaunchFacts, policy: MovePolicy) -> LaunchDecision:
-    """Say what to do next about a replica's launch. Only LAUNCHING and SYNCING replicas have anything to decide."""
-    if facts.status not in {ReplicaStatus.LAUNCHING, ReplicaStatus.SYNCING}:
+    """Say what to do next about a replica that lives; for any other there is nothing to decide."""
+    if facts.status not in LIVE_REPLICA_STATUSES:
+        return Wait()
+    if facts.is_gone:
+        return GiveUp("EC2 says that its instance is terminated")
+    if facts.status is ReplicaStatus.READY:
         return Wait()
     if facts.instance_id is not None:
         return _decide_boot(facts, policy)
@@ -171,23 +183,31 @@ def _decide_answer(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy)
     if launch.instance_id is not None:
         return NoteInstance(launch.instance_id)
     if launch.status is not CommandStatus.FAILED:
-        is_late = launch.deadline_at is not None and facts.now > launch.deadline_at
-        if is_late or not launch.is_actor_reachable:
-            return AskAnother("no answer in time" if is_late else "the daemon that was asked cannot be reached")
-        return Wait()
-    return _decide_failure(facts, launch, policy)
-
-
-def _decide_failure(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> LaunchDecision:
+        return _decide_silence(facts, launch, policy)
     if facts.attempt >= policy.max_launch_attempts:
         return GiveUp(f"{facts.attempt} launches failed, the last with {launch.error_text}")
-    if launch.error_class == "quota":
-        if facts.mode is Mode.SPOT:
-            return TryElsewhere(launch.error_text, excludes_all_spot=True)
-        return GiveUp(launch.error_text)
+    if launch.error_class in _SAME_AGAIN:
+        last_at = launch.finished_at or facts.now
+        is_soon = facts.now - last_at < timedelta(seconds=LAUNCH_RETRY_SECONDS)
+        return Wait() if is_soon else AskAnother(launch.error_text)
+    return _decide_refusal(facts, launch)
+
+
+def _decide_silence(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> LaunchDecision:
+    is_late = launch.deadline_at is not None and facts.now > launch.deadline_at
+    if not is_late and launch.is_actor_reachable:
+        return Wait()
+    if facts.now - facts.created_at > timedelta(seconds=policy.boot_bound_seconds):
+        return GiveUp("nobody answered the request to launch it for too long")
+    return AskAnother("no answer in time" if is_late else "the daemon that was asked cannot be reached")
+
+
+def _decide_refusal(facts: LaunchFacts, launch: LaunchAnswer) -> LaunchDecision:
+    if launch.error_class == "quota" and facts.mode is Mode.SPOT:
+        return TryElsewhere(launch.error_text, excludes_all_spot=True)
     if launch.error_class in _ELSEWHERE:
         return TryElsewhere(launch.error_text, excludes_all_spot=False)
-    if launch.error_class in _AGAIN:
+    if launch.error_class == "idempotency":
         return TryAgain(launch.error_text)
     return GiveUp(launch.error_text)
 
@@ -201,6 +221,10 @@ class StandbyFacts:
     status: ReplicaStatus
     created_at: datetime
     is_in_handover: bool
+    is_misplaced: bool = False
+    """It shares the primary's stock, and could be elsewhere: the primary moved beside it."""
+    is_asked_for: bool = False
+    """A person asked for it: kept while no number is wanted, until a person retires it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +241,29 @@ _NEARNESS = {ReplicaStatus.READY: 2, ReplicaStatus.SYNCING: 1, ReplicaStatus.LAU
 def plan_standbys(*, wanted_count: int, replicas: Sequence[StandbyFacts]) -> StandbyPlan:
     """Compare the manual replicas that are with those that are wanted. Running it twice is harmless.
 
-    Keeps a ready one over a syncing over a launching, the newest among equals; never retires one in a handover,
-    and never the last ready one while any is wanted.
+    Keeps a well-placed one over a misplaced one, a ready one over a syncing over a launching, the newest among equals;
+    never retires one in a handover, and never the last ready one while any is wanted.
     """
     live = [r for r in replicas if r.kind is ReplicaKind.MANUAL and r.status in LIVE_REPLICA_STATUSES]
-    ordered = sorted(live, key=lambda r: (r.is_in_handover, _NEARNESS[r.status], r.created_at, r.replica_id), reverse=True)
-    kept, surplus = ordered[:wanted_count], ordered[wanted_count:]
-    retire = tuple(r.replica_id for r in surplus if not r.is_in_handover)
-    return StandbyPlan(create_count=max(0, wanted_count - len(kept)), retire=retire)
+    in_handover = [r for r in live if r.is_in_handover]
+    others = [r for r in live if not r.is_in_handover]
+    if wanted_count == 0:
+        return StandbyPlan(create_count=0, retire=tuple(r.replica_id for r in others if not r.is_asked_for))
+    others.sort(key=lambda r: (not r.is_misplaced, _NEARNESS[r.status], r.created_at, r.replica_id), reverse=True)
+    kept, surplus = others[:wanted_count], others[wanted_count:]
+    if not any(r.status is ReplicaStatus.READY for r in kept):
+        last_ready = next((r for r in surplus if r.status is ReplicaStatus.READY), None)
+        surplus = [r for r in surplus if r is not last_ready]
+    there_count = len(in_handover) + sum(not r.is_misplaced for r in kept)
+    return StandbyPlan(create_count=max(0, wanted_count - there_count), retire=tuple(r.replica_id for r in surplus))
+
+
+STANDBY_PAUSE_SECONDS = 30.0
+LONGEST_STANDBY_PAUSE_SECONDS = 900.0
+
+
+def standby_pause_seconds(failures_in_a_row: int) -> float:
+    """Return how long to wait after that many standbys failed one after the other, before the next is made."""
+    if failures_in_a_row == 0:
+        return 0.0
+    return min(STANDBY_PAUSE_SECONDS * 2.0 ** min(failures_in_a_row - 1, 10), LONGEST_STANDBY_PAUSE_SECONDS)

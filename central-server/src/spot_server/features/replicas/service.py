@@ -12,22 +12,24 @@ from spot_server.features.agents.queries import Agent, find_agent_of_client, loa
 from spot_server.features.audit.service import record
 from spot_server.features.instances.queries import load_instance, primary_of
 from spot_server.features.instances.rules import require_part_of_agent
-from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import progress, queries
+from spot_server.features.replicas.answers import note_instance
+from spot_server.features.replicas.ending import end_replica
 from spot_server.features.replicas.launching import choose_image
 from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.queries import Replica
-from spot_server.features.replicas.rules import ReplicaEvent, StandbyFacts, next_replica_status, plan_standbys
+from spot_server.features.replicas.rules import ReplicaEvent, next_replica_status
+from spot_server.features.replicas.strays import own_stray
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches import service as switches
-from spot_server.words import ReplicaKind, ReplicaStatus, Severity
+from spot_server.words import ReplicaKind, ReplicaStatus
 
 
 def on_registered(tx: Transaction, *, agent_id: str, replica_id: str, instance_id: str) -> None:
     """The replica's daemon has registered with its nonce; the caller has checked it, holds the agent's row and made the instance row."""
     replica = queries.load_replica(tx, agent_id, replica_id)
     if replica.instance_id is None:
-        replica = progress.note_instance(tx, replica, instance_id, None)
+        replica = note_instance(tx, replica, instance_id, None)
     if not replica.is_live:
         progress.advance_replica(tx, replica_id)
         return
@@ -68,7 +70,7 @@ def report_status(tx: Transaction, agent_id: str, instance_id: str, replica_id: 
         case ReplicaStatus.READY:
             replica = _become_ready(tx, replica, instance_id, told)
         case ReplicaStatus.FAILED:
-            replica = progress.end_replica(tx, agent, replica, ReplicaEvent.FAILED, told.reason or "its daemon says so")
+            replica = end_replica(tx, agent, replica, ReplicaEvent.FAILED, told.reason or "its daemon says so")
         case ReplicaStatus.SYNCING | ReplicaStatus.LAUNCHING:
             pass
         case _:
@@ -104,12 +106,14 @@ def record_instance(
     agent = load_agent(tx, agent_id, for_update=True)
     require_part_of_agent(load_instance(tx, agent_id, reporter_id).role)
     replica = queries.load_replica(tx, agent_id, replica_id)
-    if instance_id is not None and replica.instance_id is None:
-        replica = progress.note_instance(tx, replica, instance_id, None)
+    if instance_id is not None and replica.instance_id is None and replica.ended_at is not None:
+        own_stray(tx, replica, instance_id, None)
+    elif instance_id is not None and replica.instance_id is None:
+        replica = note_instance(tx, replica, instance_id, None)
     elif instance_id is not None and replica.instance_id != instance_id:
         raise StateConflict(f"replica {replica_id} is instance {replica.instance_id}", instance_id=replica.instance_id)
     if status is ReplicaStatus.FAILED and replica.is_live:
-        progress.end_replica(tx, agent, replica, ReplicaEvent.FAILED, "its daemon says so")
+        end_replica(tx, agent, replica, ReplicaEvent.FAILED, "its daemon says so")
     progress.advance_replica(tx, replica_id)
     switches.advance_switch_of_agent(tx, agent_id)
     return queries.load_replica(tx, agent_id, replica_id)
@@ -159,7 +163,7 @@ def retire_replica(tx: Transaction, client_id: str, agent_id: str, replica_id: s
     running = switch_queries.active_switch(tx, agent_id)
     if running is not None and running.replica_id == replica_id:
         raise MoveRefused(f"switch {running.switch_id} uses this replica", switch_id=running.switch_id)
-    progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, reason)
+    end_replica(tx, agent, replica, ReplicaEvent.RETIRED, reason)
     progress.advance_replica(tx, replica_id)
     record(
         tx,
@@ -180,7 +184,7 @@ def retire_all(tx: Transaction, *, agent_id: str, reason: str) -> int:
     agent = load_agent(tx, agent_id)
     live = queries.live_replicas(tx, agent_id)
     for replica in live:
-        progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, reason)
+        end_replica(tx, agent, replica, ReplicaEvent.RETIRED, reason)
         progress.advance_replica(tx, replica.replica_id)
     return len(live)
 
@@ -192,61 +196,6 @@ def sweep_replica(tx: Transaction, *, agent_id: str, replica_id: str) -> None:
     progress.advance_replica(tx, replica_id)
     if queries.load_replica(tx, agent_id, replica_id).version != before.version:
         switches.advance_switch_of_agent(tx, agent_id)
-
-
-def coordinate(tx: Transaction, *, agent_id: str) -> str | None:
-    """Compare the manual replicas of one agent with those wanted, and end what nobody needs; return what was done, or None."""
-    agent = load_agent(tx, agent_id, for_update=True)
-    if agent.is_deleted or not agent.enabled:
-        return None
-    running = switch_queries.active_switch(tx, agent_id)
-    in_handover = None if running is None else running.replica_id
-    replicas = queries.live_replicas(tx, agent_id)
-    stood_down = _stand_down(tx, agent, replicas, in_handover)
-    facts = [StandbyFacts(r.replica_id, r.kind, r.status, r.created_at, is_in_handover=r.replica_id == in_handover) for r in replicas]
-    wanted_count = agent.replica_count if agent.manual_replica_enabled else 0
-    plan = plan_standbys(wanted_count=wanted_count, replicas=facts)
-    for replica_id in plan.retire:
-        replica = queries.load_replica(tx, agent_id, replica_id)
-        progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, "one standby is enough")
-        progress.advance_replica(tx, replica_id)
-    made = 0
-    # While a move runs, the primary is about to change: a standby placed now could land beside the next one.
-    if running is None:
-        made = sum(_make_one(tx, agent) for _ in range(plan.create_count))
-    if not (made or plan.retire or stood_down):
-        return None
-    return f"{agent.logical_agent_id}: {made} made, {len(plan.retire)} surplus, {stood_down} stood down"
-
-
-def _stand_down(tx: Transaction, agent: Agent, replicas: list[Replica], in_handover: str | None) -> int:
-    due = [
-        replica
-        for replica in replicas
-        if replica.hold_until is not None and replica.hold_until <= tx.now and replica.replica_id != in_handover
-    ]
-    for replica in due:
-        reason = "nothing happened in the hold after the recommendation"
-        progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, reason)
-        progress.advance_replica(tx, replica.replica_id)
-    return len(due)
-
-
-def _make_one(tx: Transaction, agent: Agent) -> bool:
-    ended = sum(1 for replica in queries.list_replicas(tx, agent.agent_id) if replica.kind is ReplicaKind.MANUAL)
-    replica = make_standby(tx, agent, request_id=f"standby/{agent.epoch}/{ended + 1}", reason="manual replica mode wants one")
-    if replica is not None:
-        return True
-    notify(
-        tx,
-        client_id=agent.client_id,
-        agent_id=agent.agent_id,
-        severity=Severity.WARNING,
-        kind="standby_without_image",
-        text=f"no standby of {agent.logical_agent_id} can be made: there is no good image and no base image",
-        dedupe_key=f"standby_without_image/{agent.agent_id}/{agent.epoch}",
-    )
-    return False
 
 
 def _emit(tx: Transaction, replica: Replica, kind: str, data: dict[str, Any]) -> None:

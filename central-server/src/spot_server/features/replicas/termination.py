@@ -17,8 +17,9 @@ from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
 from spot_server.words import PRIORITY_HOUSEKEEPING, CommandKind, CommandStatus, Role
 
-RETRY_AFTER_SECONDS = 15
-"""Between two attempts at terminating, so that a missing permission is not asked for every second."""
+RETRY_AFTER_SECONDS = 15.0
+LONGEST_RETRY_SECONDS = 900.0
+"""Between two attempts at terminating, the first and the longest: a missing permission is not asked for every second."""
 
 WAIT_SECONDS = 30
 """How long one look at a terminating instance lasts; another follows, so that no daemon's slow lane is held for long."""
@@ -67,6 +68,7 @@ def note_terminated(tx: Transaction, agent: Agent, instance_id: str, *, reason: 
     instance = find_instance(tx, agent.agent_id, instance_id)
     if instance is not None and instance.role is not Role.TERMINATED:
         change_role(tx, agent_id=agent.agent_id, instance_id=instance_id, event=RoleEvent.TERMINATED, reason=reason, by="system")
+    ledger.give_up_instance(tx, agent.agent_id, instance_id, reason="EC2 says that the instance is gone")
     return tx.now
 
 
@@ -76,15 +78,11 @@ def _attempt(
     """Return the attempt that succeeded, or None while there is none; issues the next one when it is time."""
     prefix = f"{kind}/{instance_id}"
     number, command = last_attempt(tx, agent.agent_id, prefix)
-    is_done = command is not None and command.status is CommandStatus.SUCCEEDED
-    if command is not None and is_done and (kind is CommandKind.TERMINATE_INSTANCE or command.result.get("state") in GONE_STATES):
-        return command
-    if command is not None and command.is_open:
-        if not is_forsaken(tx, agent, command):
+    if command is not None:
+        if _is_answer(command):
+            return command
+        if not _may_ask_again(tx, agent, command, number):
             return None
-        ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="nobody answers it")
-    elif command is not None and tx.now - command.issued_at < timedelta(seconds=RETRY_AFTER_SECONDS):
-        return None
     chosen = assign(tx, agent, Act.TERMINATE, instance_id)
     if chosen is None:
         return None
@@ -105,3 +103,19 @@ def _attempt(
         ),
     )
     return None
+
+
+def _is_answer(command: Command) -> bool:
+    if command.status is not CommandStatus.SUCCEEDED:
+        return False
+    return command.kind is CommandKind.TERMINATE_INSTANCE or command.result.get("state") in GONE_STATES
+
+
+def _may_ask_again(tx: Transaction, agent: Agent, command: Command, number: int) -> bool:
+    if command.is_open:
+        if not is_forsaken(tx, agent, command):
+            return False
+        ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="nobody answers it")
+        return True
+    pause_seconds = min(RETRY_AFTER_SECONDS * 2 ** min(number - 1, 10), LONGEST_RETRY_SECONDS)
+    return tx.now - command.issued_at >= timedelta(seconds=pause_seconds)

@@ -67,18 +67,34 @@ class SwitchFacts:
     replica_status: ReplicaStatus | None
     replica_reason: str
     new_instance_id: str | None
+    new_role: Role | None
+    is_new_past_its_end: bool
+    """Whether the time is over at which a notice takes the new instance away."""
     old_role: Role
     is_old_reachable: bool
     has_handle: bool
     has_fallback_image: bool
     action_at: datetime | None
     """When a notice takes the old instance away; None without a notice."""
+    may_terminate_old: bool
+    """Whether an old instance that outlives its notice may be terminated by us: it was to be, and auto-terminate is on."""
     now: datetime
 
     @property
     def is_old_doomed(self) -> bool:
         """Whether going back to the old instance makes no sense any more."""
         return self.action_at is not None or self.old_role is Role.TERMINATED
+
+    @property
+    def is_promoted(self) -> bool:
+        """Whether the new instance is the PRIMARY."""
+        promote = self.step(StepName.PROMOTE)
+        return promote is not None and promote.status is StepStatus.DONE
+
+    @property
+    def is_replica_lost(self) -> bool:
+        """Whether there is nothing to move to any more."""
+        return self.replica_status in {ReplicaStatus.FAILED, ReplicaStatus.TERMINATED}
 
     def step(self, name: StepName) -> StepView | None:
         """Return the step of that name, if the plan has it."""
@@ -164,6 +180,11 @@ class UndoReplica:
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """The old instance is lost while the promotion still stands: there is only forward."""
+
+
+@dataclass(frozen=True, slots=True)
 class Complete:
     """The new primary serves: the move is over but for the retirement of the old instance."""
 
@@ -191,6 +212,7 @@ Decision = (
     | UndoSettle
     | UndoPromote
     | UndoReplica
+    | Resume
     | Complete
     | FinishUndo
     | Wait

@@ -5,14 +5,16 @@ from __future__ import annotations
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries as command_queries
-from spot_server.features.commands.attempts import load_daemons
+from spot_server.features.commands.attempts import load_daemons, notice_ends
 from spot_server.features.commands.queries import Command
-from spot_server.features.instances.queries import load_instance
+from spot_server.features.instances.queries import find_instance, load_instance, primary_of
+from spot_server.features.interruptions.queries import find_event
 from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.launching import choose_image
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
 from spot_server.features.switches.queries import Step, Switch
-from spot_server.words import Actor
+from spot_server.words import Actor, InterruptionKind
 
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
@@ -22,19 +24,31 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
     old = load_instance(tx, agent.agent_id, switch.from_instance_id)
     reachable = {daemon.instance_id for daemon in load_daemons(tx, agent) if daemon.is_reachable}
+    new_id = None if replica is None else replica.instance_id
+    new = None if new_id is None else find_instance(tx, agent.agent_id, new_id)
+    new_end_at = None if new_id is None else notice_ends(tx, agent.agent_id).get(new_id)
     return SwitchFacts(
         status=switch.status,
         steps=tuple(_step_view(tx, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
         replica_status=None if replica is None else replica.status,
         replica_reason="" if replica is None else replica.status_reason,
-        new_instance_id=None if replica is None else replica.instance_id,
+        new_instance_id=new_id,
+        new_role=None if new is None else new.role,
+        is_new_past_its_end=new_end_at is not None and new_end_at <= tx.now,
         old_role=old.role,
         is_old_reachable=old.instance_id in reachable,
         has_handle=bool(switch.traffic_handles),
-        has_fallback_image=replica_queries.newest_good_image(tx, agent.agent_id) is not None,
+        has_fallback_image=choose_image(tx, agent, primary_of(tx, agent.agent_id)) is not None,
         action_at=switch.deadline_at,
+        may_terminate_old=agent.auto_terminate_enabled and _is_terminated_by_notice(tx, switch),
         now=tx.now,
     )
+
+
+def _is_terminated_by_notice(tx: Transaction, switch: Switch) -> bool:
+    """Tell whether the notice said terminate: an instance that is to be stopped keeps its disk, and is not ended by us."""
+    event = None if switch.interruption_event_id is None else find_event(tx, switch.interruption_event_id)
+    return event is not None and event.kind is InterruptionKind.TERMINATE
 
 
 def _step_view(tx: Transaction, step: Step, reachable: set[str]) -> StepView:

@@ -9,14 +9,14 @@ from typing import Any
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
-from spot_server.features.commands.actors import Act, Assignment
+from spot_server.features.commands.actors import Assignment
 from spot_server.features.commands.attempts import assign
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.launching import owner_tags
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Issue
-from spot_server.features.switches.plans import STEP_SPECS, UNDO_SPECS, Side
+from spot_server.features.switches.plans import ACT_OF_KIND, Side
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.words import (
     PRIORITY_DECISION,
@@ -52,7 +52,7 @@ def issue_step(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -
     if step.intent_at is None:
         values["intent_at"] = tx.now
         emit_step(tx, switch, "step_started", decision.step, {})
-    chosen = choose_step_actor(tx, agent, switch, decision.step, decision.side, target=_target(switch, decision.step))
+    chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=_target(switch, decision.step))
     if chosen is None:
         queries.update_step(tx, switch.switch_id, decision.step, **values)
         return False
@@ -117,19 +117,16 @@ def _target(switch: Switch, step: StepName) -> str:
 
 
 def choose_step_actor(
-    tx: Transaction, agent: Agent, switch: Switch, step: StepName, side: Side, *, target: str, is_undo: bool = False
+    tx: Transaction, agent: Agent, switch: Switch, kind: CommandKind, side: Side, *, target: str
 ) -> Assignment | None:
-    """Return who carries out a step (or its undo) on or for the instance `target`; None when nobody can now."""
-    if side is Side.OLD:
-        return Assignment(Actor.DAEMON, switch.from_instance_id)
-    if side is Side.NEW:
-        return None if switch.to_instance_id is None else Assignment(Actor.DAEMON, switch.to_instance_id)
-    spec = UNDO_SPECS[step] if is_undo else STEP_SPECS[step]
-    act = spec.act
-    if act is None:
-        # Only the undo of START leaves its side for this: another party terminates the new instance and testifies.
-        return assign(tx, agent, Act.TERMINATE, target)
-    return assign(tx, agent, act, target)
+    """Return who carries out a command of a step (or of its undo) on or for the instance `target`; None when nobody can now."""
+    match side:
+        case Side.OLD:
+            return Assignment(Actor.DAEMON, switch.from_instance_id)
+        case Side.NEW:
+            return None if switch.to_instance_id is None else Assignment(Actor.DAEMON, switch.to_instance_id)
+        case Side.BY_TABLE:
+            return assign(tx, agent, ACT_OF_KIND[kind], target)
 
 
 def _payload(agent: Agent, switch: Switch, kind: CommandKind, bound_seconds: float) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from spot_server.features.switches import queries, service
+from spot_server.jobs.each import for_each
 from spot_server.jobs.registry import JobContext
 
 
 def sweep_switches(context: JobContext) -> str:
     """Advance every switch that is not over, each in its own transaction."""
     unfinished = context.database.read(queries.unfinished_switches)
-    for _agent_id, switch_id in unfinished:
-        context.database.write(partial(service.advance_switch, switch_id=switch_id))
+    for_each(unfinished, lambda pair: context.database.write(partial(service.advance_switch, switch_id=pair[1])))
     return ""

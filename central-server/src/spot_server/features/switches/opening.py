@@ -55,7 +55,7 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
     Raises MoveRefused with every rejected place and why, or NoImage.
     """
     primary = _movable_primary(tx, agent)
-    ranking = rank_places(tx, agent, wish_of(primary, is_standby=False, target=target, excluded=[]), primary.product)
+    ranking = rank_places(tx, agent, wish_of(primary, is_standby=False, target=target), primary.product)
     if not ranking.suitable:
         reasons = [{"place": refusal.place.key, "reason": refusal.reason} for refusal in ranking.refused]
         raise MoveRefused("no place fits this request", refused=reasons)
@@ -193,13 +193,22 @@ def promotion_opening(
     )
 
 
-def rescue_opening(primary: Instance, replica: Replica | None, *, event_id: str, image_id: str | None, action_at: datetime) -> Opening:
-    """Prepare the move that a notice forces: to the replica that is there, or to one that is still to be launched."""
+def rescue_opening(
+    primary: Instance,
+    replica: Replica | None,
+    *,
+    trigger: SwitchTrigger,
+    request_id: str,
+    event_id: str | None,
+    image_id: str | None,
+    action_at: datetime | None,
+) -> Opening:
+    """Prepare the move that a notice or a loss forces: to the replica that is there, or to one that is still to be launched."""
     is_ready = replica is not None and replica.status is ReplicaStatus.READY
     return Opening(
-        trigger=SwitchTrigger.NOTICE,
-        request_id=f"notice/{event_id}",
-        initiated_by="notice",
+        trigger=trigger,
+        request_id=request_id,
+        initiated_by=trigger,
         steps=plan_promotion() if is_ready else plan_rescue(),
         primary=primary,
         replica=replica,

@@ -18,6 +18,7 @@ from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.launching import choose_image
 from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.queries import AgentImage
+from spot_server.features.replicas.rules import ReplicaEvent, next_replica_status
 from spot_server.features.replicas.termination import note_terminated
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Settle
@@ -28,7 +29,6 @@ from spot_server.words import (
     CommandKind,
     CommandStatus,
     ReplicaKind,
-    ReplicaStatus,
     StepName,
     StepStatus,
     SwitchTrigger,
@@ -73,7 +73,7 @@ def _previous_end(tx: Transaction, switch: Switch, step: Step) -> datetime | Non
 def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName, command: Command | None) -> Switch:
     match name:
         case StepName.IMAGE if command is not None:
-            return _note_image(tx, agent, switch, command)
+            return _note_image(tx, switch, command)
         case StepName.LAUNCH | StepName.BOOT if switch.replica_id is not None:
             replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
             return queries.update_switch(
@@ -97,25 +97,35 @@ def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName,
             return switch
 
 
-def _note_image(tx: Transaction, agent: Agent, switch: Switch, command: Command) -> Switch:
+def remember_image(tx: Transaction, command_id: str) -> AgentImage | None:
+    """Store the image that a command brought, however late: it is ours, and may be the newest good one. None: it brought none."""
+    command = command_queries.load_command(tx, command_id)
+    if command is None or command.kind is not CommandKind.CREATE_IMAGE or command.result.get("image_id") is None:
+        return None
     result = command.result
-    available_at = moment(result.get("available_at")) or tx.now
     image = AgentImage(
-        agent_id=agent.agent_id,
+        agent_id=command.agent_id,
         image_id=result["image_id"],
-        client_id=agent.client_id,
+        client_id=command.client_id,
         image_name=command.payload.get("image_name", ""),
         snapshot_ids=list(result.get("snapshot_ids") or []),
-        source_instance_id=switch.from_instance_id,
-        switch_id=switch.switch_id,
+        source_instance_id=command.payload.get("instance_id"),
+        switch_id=command.switch_id,
         is_good=True,
         has_booted=False,
         started_at=moment(result.get("started_at")) or command.issued_at,
-        available_at=available_at,
+        available_at=moment(result.get("available_at")) or tx.now,
         deregistered_at=None,
     )
     replica_queries.store_image(tx, image)
-    return queries.update_switch(tx, switch, image_id=image.image_id, ami_created_at=available_at)
+    return image
+
+
+def _note_image(tx: Transaction, switch: Switch, command: Command) -> Switch:
+    image = remember_image(tx, command.command_id)
+    if image is None:
+        return switch
+    return queries.update_switch(tx, switch, image_id=image.image_id, ami_created_at=image.available_at)
 
 
 def make_replica(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:
@@ -128,7 +138,8 @@ def make_replica(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None
     if image_id is None:
         return None
     is_rescue = switch.trigger in {SwitchTrigger.NOTICE, SwitchTrigger.FAILOVER}
-    target = {"mode": switch.to_mode, "instance_type": switch.to_instance_type, "az_id": switch.to_az_id}
+    # What a person asked for does not hold up a rescue.
+    target = {} if is_rescue else {"mode": switch.to_mode, "instance_type": switch.to_instance_type, "az_id": switch.to_az_id}
     replica = replica_progress.create_replica(
         tx,
         agent,
@@ -165,8 +176,9 @@ def promote_new(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:
     )
     if epoch is None:
         return None
-    if replica is not None and replica.status is ReplicaStatus.READY:
-        replica_queries.update_replica(tx, replica, status=ReplicaStatus.PROMOTED)
+    if replica is not None:
+        promoted = next_replica_status(replica.status, ReplicaEvent.PROMOTED)
+        replica_queries.update_replica(tx, replica, status=promoted, hold_until=None)
     queries.update_step(
         tx,
         switch.switch_id,

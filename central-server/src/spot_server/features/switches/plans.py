@@ -87,6 +87,15 @@ UNDO_SPECS: dict[StepName, StepSpec] = {
 }
 
 
+ACT_OF_KIND: dict[CommandKind, Act] = {
+    CommandKind.CREATE_IMAGE: Act.CREATE_IMAGE,
+    CommandKind.MOVE_ADDRESS: Act.MOVE_HANDLE,
+    CommandKind.DESCRIBE_INSTANCE: Act.DESCRIBE,
+    CommandKind.TERMINATE_INSTANCE: Act.TERMINATE,
+}
+"""What the actor table is asked for when a step leaves its actor to it."""
+
+
 def plan_replica_steps(carry: Carry, *, takes_image: bool) -> tuple[StepName, ...]:
     """Return the steps that lead to a ready replica, for a planned move.
 

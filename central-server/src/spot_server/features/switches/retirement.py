@@ -24,6 +24,9 @@ OBSERVE_EVERY_SECONDS = 15
 """Between two looks at an old instance that EC2 itself is taking away."""
 
 
+STAYING_STATES = frozenset({"running", "stopped"})
+
+
 def advance_retirement(tx: Transaction, agent: Agent, switch: Switch) -> None:
     """Take the next step of retiring the old instance; harmless when there is none."""
     step = load_step(tx, switch, StepName.RETIRE)
@@ -46,7 +49,7 @@ def _is_due(switch: Switch, now: datetime) -> bool:
 
 def _retire(tx: Transaction, agent: Agent, switch: Switch, old: Instance) -> None:
     if not agent.auto_terminate_enabled:
-        if switch.deadline_at is not None:
+        if switch.deadline_at is not None and not _is_seen_to_stay(tx, agent, switch):
             _observe(tx, agent, switch)
             return
         tx.execute(
@@ -62,6 +65,12 @@ def _retire(tx: Transaction, agent: Agent, switch: Switch, old: Instance) -> Non
     gone_at = drive_termination(tx, agent, old.instance_id, final_image_name=final_image)
     if gone_at is not None:
         _finish(tx, switch, StepStatus.DONE, gone_at, "terminated")
+
+
+def _is_seen_to_stay(tx: Transaction, agent: Agent, switch: Switch) -> bool:
+    """Tell whether EC2, asked after the time that the notice named, showed an instance that it did not terminate."""
+    _number, command = last_attempt(tx, agent.agent_id, f"observe/{switch.from_instance_id}")
+    return command is not None and command.result.get("state") in STAYING_STATES
 
 
 def _observe(tx: Transaction, agent: Agent, switch: Switch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from spot_server.features.commands.rules import TRANSIENT_ERRORS
 from spot_server.features.switches.decisions import (
     FENCED_STATES,
     SETTLED,
@@ -34,8 +35,11 @@ from spot_server.words import (
     SwitchStatus,
 )
 
-TRANSIENT_ERRORS = frozenset({"throttled", "race", "unreachable", "idempotency", "unexpected"})
+PASSING_ERRORS = TRANSIENT_ERRORS | {"idempotency"}
 """Failures that may pass on a second attempt; the others mean what they say."""
+
+LOOKS_BEFORE_SLOWER = 10
+LONGEST_LOOK_PAUSE_SECONDS = 60.0
 
 
 def decide(facts: SwitchFacts, policy: MovePolicy) -> Decision:
@@ -51,30 +55,61 @@ def decide(facts: SwitchFacts, policy: MovePolicy) -> Decision:
     return Complete()
 
 
-_NEEDS_REPLICA = frozenset({StepName.PREPARE, StepName.QUIESCE, StepName.FENCE, StepName.TRAFFIC, StepName.PROMOTE})
+_NEEDS_REPLICA = frozenset(
+    {StepName.LAUNCH, StepName.BOOT, StepName.PREPARE, StepName.QUIESCE, StepName.FENCE, StepName.TRAFFIC, StepName.PROMOTE}
+)
 
 
 def _decide_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    is_lost = facts.replica_status in {ReplicaStatus.FAILED, ReplicaStatus.TERMINATED}
-    if is_lost and step.name in _NEEDS_REPLICA:
-        return _stop(step.name, facts, facts.replica_reason)
+    lost = _why_new_side_is_lost(step.name, facts)
+    if lost is not None:
+        return Abandon(step.name, lost) if facts.is_old_doomed else BeginUndo(step.name, lost)
+    needless = _why_needless(step, facts, policy)
+    if needless is not None:
+        return Settle(step.name, StepStatus.SKIPPED, needless)
     match step.name:
         case StepName.LAUNCH:
             return _decide_launch(step, facts)
+        case StepName.BOOT | StepName.PROMOTE if facts.replica_status is not ReplicaStatus.READY:
+            return Wait(f"the replica is {facts.replica_status}")
         case StepName.BOOT:
-            return _decide_boot(step, facts)
+            return Settle(step.name, StepStatus.DONE)
         case StepName.PROMOTE:
             return PromoteNew()
         case StepName.FENCE:
             return _decide_fence(step, facts, policy)
-        case StepName.TRAFFIC if not facts.has_handle:
-            return Settle(step.name, StepStatus.SKIPPED, "the agent has no traffic handle")
-        case StepName.IMAGE if step.status is StepStatus.PENDING and facts.is_old_doomed and facts.has_fallback_image:
-            return Settle(step.name, StepStatus.SKIPPED, "no time for a new image; the newest good one is used")
-        case StepName.QUIESCE if step.status is StepStatus.PENDING and facts.old_role is Role.TERMINATED:
-            return Settle(step.name, StepStatus.SKIPPED, "the old instance is terminated")
         case _:
             return _decide_command_step(step, facts, policy)
+
+
+def _why_new_side_is_lost(name: StepName, facts: SwitchFacts) -> str | None:
+    if facts.is_replica_lost and name in _NEEDS_REPLICA:
+        return facts.replica_reason
+    if name is StepName.START and (facts.new_role is Role.TERMINATED or facts.is_new_past_its_end):
+        return "the new instance is gone"
+    return None
+
+
+def _why_needless(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> str | None:
+    """Return why a step is left out, or None when it is needed."""
+    match step.name:
+        case StepName.TRAFFIC if not facts.has_handle:
+            return "the agent has no traffic handle"
+        case StepName.IMAGE if facts.is_old_doomed and facts.has_fallback_image:
+            return "no time for a new image; the newest good one is used"
+        case StepName.PREPARE if step.status is StepStatus.PENDING and _left_seconds(facts, policy) <= 0:
+            return "no time for another check"
+        case StepName.QUIESCE if facts.old_role is Role.TERMINATED:
+            return "the old instance is terminated"
+        case StepName.FENCE if _is_done(facts, StepName.QUIESCE):
+            return "the old side confirmed that it serves no more"
+        case _:
+            return None
+
+
+def _is_done(facts: SwitchFacts, name: StepName) -> bool:
+    step = facts.step(name)
+    return step is not None and step.status is StepStatus.DONE
 
 
 def _decide_launch(step: StepView, facts: SwitchFacts) -> Decision:
@@ -82,25 +117,10 @@ def _decide_launch(step: StepView, facts: SwitchFacts) -> Decision:
         return Settle(step.name, StepStatus.DONE)
     if facts.replica_status is None:
         return MakeReplica(step.name)
-    return _give_up_or_wait(step, facts)
-
-
-def _decide_boot(step: StepView, facts: SwitchFacts) -> Decision:
-    if facts.replica_status is ReplicaStatus.READY:
-        return Settle(step.name, StepStatus.DONE)
-    return _give_up_or_wait(step, facts)
-
-
-def _give_up_or_wait(step: StepView, facts: SwitchFacts) -> Decision:
-    if facts.replica_status in {ReplicaStatus.FAILED, ReplicaStatus.TERMINATED}:
-        return _stop(step.name, facts, facts.replica_reason)
     return Wait(f"the replica is {facts.replica_status}")
 
 
 def _decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    quiesce = facts.step(StepName.QUIESCE)
-    if quiesce is not None and quiesce.status is StepStatus.DONE:
-        return Settle(step.name, StepStatus.SKIPPED, "the old side confirmed that it serves no more")
     if facts.old_role is Role.TERMINATED:
         return Settle(step.name, StepStatus.DONE, "EC2 says terminated")
     command = step.command
@@ -112,17 +132,21 @@ def _decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Dec
         return Settle(step.name, StepStatus.DONE, f"EC2 says {command.state}")
     if command.status in OPEN_COMMAND_STATUSES:
         return look if command.is_forsaken(facts.now) else Wait("EC2's word about the old instance")
-    last_look_at = command.finished_at or command.issued_at
-    if facts.now - last_look_at < timedelta(seconds=policy.fence_poll_seconds):
+    if _is_within(command, look_pause_seconds(step.attempt, policy), facts.now):
         return Wait("the next look at the old instance")
     if _should_terminate(command, facts, policy):
         return Issue(step.name, CommandKind.TERMINATE_INSTANCE, Side.BY_TABLE, bound_seconds)
     return look
 
 
+def look_pause_seconds(attempt: int, policy: MovePolicy) -> float:
+    """Return the time between two looks at EC2: short at first, longer for what takes long."""
+    return min(policy.fence_poll_seconds * (1 + attempt // LOOKS_BEFORE_SLOWER), LONGEST_LOOK_PAUSE_SECONDS)
+
+
 def _should_terminate(command: CommandView, facts: SwitchFacts, policy: MovePolicy) -> bool:
     """EC2 said when it would take the instance and did not: make its word true ourselves, once between two looks."""
-    if facts.action_at is None or command.kind is CommandKind.TERMINATE_INSTANCE:
+    if facts.action_at is None or not facts.may_terminate_old or command.kind is CommandKind.TERMINATE_INSTANCE:
         return False
     is_late = facts.now > facts.action_at + timedelta(seconds=policy.fence_patience_seconds)
     return is_late and command.state == "running"
@@ -134,48 +158,57 @@ def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy)
     command = step.command
     if command is None:
         if step.intent_at is not None and _is_past(step.intent_at, issue.bound_seconds, facts, policy):
-            return _on_failure(step, facts, policy, "nobody could be asked in time")
+            return _on_failure(step, issue, facts, policy, "nobody could be asked in time")
         return issue
     if command.status is CommandStatus.SUCCEEDED:
         return Settle(step.name, StepStatus.DONE)
     if command.status in OPEN_COMMAND_STATUSES and not command.is_overdue(facts.now):
         if step.name is StepName.QUIESCE and facts.is_old_doomed and not facts.is_old_reachable:
-            return _on_failure(step, facts, policy, "the old daemon cannot be reached")
+            return _on_failure(step, issue, facts, policy, "the old daemon cannot be reached")
         return Wait(f"{command.kind} is under way")
-    if command.error_class in TRANSIENT_ERRORS and step.attempt < policy.max_attempts:
-        return issue
+    if command.error_class in PASSING_ERRORS and step.attempt < policy.max_attempts:
+        return _again(issue, command, facts, policy)
     reason = "no answer in time" if command.status is not CommandStatus.FAILED else command.error_text
-    return _on_failure(step, facts, policy, reason)
+    return _on_failure(step, issue, facts, policy, reason)
+
+
+def _again(issue: Issue, command: CommandView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
+    is_soon = _is_within(command, policy.fence_poll_seconds, facts.now)
+    return Wait("the next attempt") if is_soon else issue
+
+
+def _is_within(command: CommandView, pause_seconds: float, now: datetime) -> bool:
+    return now - (command.finished_at or command.issued_at) < timedelta(seconds=pause_seconds)
 
 
 def _bound_seconds(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> float:
-    """Return the act's bound, shortened for the old side when a notice leaves less."""
+    """Return the act's bound, shortened when a notice leaves less: all of it for the old side, a quarter for the check before."""
     bound_seconds = STEP_SPECS[step.name].bound_seconds(policy)
-    if facts.action_at is None or step.name is not StepName.QUIESCE:
-        return bound_seconds
-    left_seconds = (facts.action_at - facts.now).total_seconds() - policy.notice_margin_seconds
-    return max(1.0, min(bound_seconds, left_seconds))
+    match step.name:
+        case StepName.QUIESCE:
+            return max(1.0, min(bound_seconds, _left_seconds(facts, policy)))
+        case StepName.PREPARE:
+            return max(1.0, min(bound_seconds, _left_seconds(facts, policy) / 4))
+        case _:
+            return bound_seconds
+
+
+def _left_seconds(facts: SwitchFacts, policy: MovePolicy) -> float:
+    if facts.action_at is None:
+        return float("inf")
+    return (facts.action_at - facts.now).total_seconds() - policy.notice_margin_seconds
 
 
 def _is_past(since: datetime, bound_seconds: float, facts: SwitchFacts, policy: MovePolicy) -> bool:
     return facts.now - since > timedelta(seconds=bound_seconds + policy.command_margin_seconds)
 
 
-def _on_failure(step: StepView, facts: SwitchFacts, policy: MovePolicy, reason: str) -> Decision:
+def _on_failure(step: StepView, issue: Issue, facts: SwitchFacts, policy: MovePolicy, reason: str) -> Decision:
     """Say what a failed step means. With the old instance doomed there is no way back: what can be skipped is, the rest is tried on."""
     if not facts.is_old_doomed:
         return BeginUndo(step.name, reason)
-    match step.name:
-        case StepName.PREPARE | StepName.QUIESCE:
-            return Settle(step.name, StepStatus.SKIPPED, reason)
-        case StepName.IMAGE if facts.has_fallback_image:
-            return Settle(step.name, StepStatus.SKIPPED, f"{reason}; the newest good image is used")
-        case _ if step.attempt < 3 * policy.max_attempts:
-            spec = STEP_SPECS[step.name]
-            return Issue(step.name, spec.kind, spec.side, spec.bound_seconds(policy))
-        case _:
-            return Abandon(step.name, reason)
-
-
-def _stop(step: StepName, facts: SwitchFacts, reason: str) -> Decision:
-    return Abandon(step, reason) if facts.is_old_doomed else BeginUndo(step, reason)
+    if step.name in {StepName.PREPARE, StepName.QUIESCE}:
+        return Settle(step.name, StepStatus.SKIPPED, reason)
+    if step.attempt >= 3 * policy.max_attempts:
+        return Abandon(step.name, reason)
+    return issue if step.command is None else _again(issue, step.command, facts, policy)

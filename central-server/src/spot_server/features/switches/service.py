@@ -9,14 +9,16 @@ from spot_server.db.runner import Transaction
 from spot_server.errors import MoveRefused, NotFound, RequestIdReused, StateConflict
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
+from spot_server.features.instances.queries import load_instance
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.switches import opening, queries
 from spot_server.features.switches.driving import drive
 from spot_server.features.switches.opening import Preview
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.retirement import advance_retirement
+from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
-from spot_server.words import StepName, StepStatus, SwitchStatus, SwitchTrigger
+from spot_server.words import Role, StepName, StepStatus, SwitchStatus, SwitchTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,12 @@ def cancel(tx: Transaction, client_id: str, agent_id: str, switch_id: str, *, us
     if switch.status is not SwitchStatus.RUNNING:
         raise StateConflict(f"switch {switch_id} is {switch.status}", switch_status=switch.status)
     promoted = any(step.name is StepName.PROMOTE and step.status is StepStatus.DONE for step in queries.list_steps(tx, switch_id))
-    if promoted or switch.deadline_at is not None:
-        reason = "the new instance is the primary already" if promoted else "the old instance is being taken away"
+    is_old_gone = load_instance(tx, agent_id, switch.from_instance_id).role is Role.TERMINATED
+    if promoted or is_old_gone or switch.deadline_at is not None:
+        reason = "the new instance is the primary already" if promoted else "the old instance is being taken away, or gone"
         raise MoveRefused(reason, switch_id=switch_id)
-    cancelled = queries.update_switch(tx, switch, status=SwitchStatus.ROLLING_BACK, failure=f"cancelled by {user_id}", failed_step=None)
+    status = next_switch_status(switch.status, SwitchEvent.CANCEL_ASKED)
+    cancelled = queries.update_switch(tx, switch, status=status, failure=f"cancelled by {user_id}", failed_step=None)
     _audit(tx, agent, cancelled, user_id, "switch.cancelled", None)
     return drive(tx, agent, cancelled)
 

@@ -6,8 +6,11 @@ from datetime import timedelta
 
 from spot_server.features.switches.decisions import (
     FENCED_STATES,
+    Abandon,
+    CommandView,
     Decision,
     FinishUndo,
+    Resume,
     StepView,
     SwitchFacts,
     UndoIssue,
@@ -18,65 +21,119 @@ from spot_server.features.switches.decisions import (
 )
 from spot_server.features.switches.plans import UNDO_SPECS, Side
 from spot_server.policy import MovePolicy
-from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, StepName, StepStatus
+from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, Role, StepName, StepStatus
 
 UNDO_RETRY_SECONDS = 5.0
 """Between two attempts at undoing one step."""
 
+LOOK_AT_SILENT_SECONDS = 15.0
+"""Between two looks at an old instance whose daemon is silent: until it speaks, EC2 is asked whether it still exists."""
+
+LONGEST_RETRY_SECONDS = 60.0
+
 
 def decide_undo(facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    for step in reversed(facts.steps):
-        if step.status in {StepStatus.PENDING, StepStatus.UNDONE, StepStatus.SKIPPED}:
-            continue
-        return _decide_undo_step(step, facts, policy)
-    return FinishUndo()
+    """Return the next thing to do for a switch that is taken back; the last step that is not settled comes first.
+
+    An old instance that is lost, or is being taken away, is nothing to go back to: forward if the promotion still stands, else the end.
+    """
+    left = [step for step in reversed(facts.steps) if step.status not in _NOTHING_TO_UNDO]
+    if facts.is_old_doomed and facts.is_promoted:
+        return Resume()
+    if facts.is_old_doomed:
+        return Abandon(left[0].name if left else facts.steps[0].name, "there is no old instance to go back to")
+    return _decide_undo_step(left[0], facts, policy) if left else FinishUndo()
+
+
+_NOTHING_TO_UNDO = frozenset({StepStatus.PENDING, StepStatus.UNDONE, StepStatus.SKIPPED})
 
 
 def _decide_undo_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
     match step.name:
-        case StepName.PROMOTE:
-            # A promotion that was intended and not done has changed nothing.
-            return UndoPromote(step.name) if step.status is not StepStatus.RUNNING else UndoSettle(step.name)
+        case StepName.PROMOTE if step.status is StepStatus.DONE:
+            return UndoPromote(step.name)
         case StepName.LAUNCH:
             return UndoReplica(step.name)
         case StepName.START:
             return _decide_undo_start(step, facts, policy)
         case StepName.TRAFFIC | StepName.QUIESCE:
-            return _decide_undo_command(step, facts, policy)
+            return _decide_undo_on_old_side(step, facts, policy)
         case _:
             return UndoSettle(step.name)
 
 
+def _decide_undo_on_old_side(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
+    """The old side takes its part back. While it is silent, EC2 is asked whether it is still there."""
+    command = step.undo_command
+    if command is None or command.kind is not CommandKind.DESCRIBE_INSTANCE:
+        is_waiting = command is not None and not _is_over(command, facts)
+        if facts.is_old_reachable or is_waiting or _is_done(command):
+            return _decide_undo_command(step, facts, policy)
+    elif command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
+        return Abandon(step.name, f"EC2 says that the old instance is {command.state}")
+    elif not _is_over(command, facts):
+        return Wait("EC2's word about the old instance")
+    elif facts.is_old_reachable:
+        return _undo_issue(step, policy)
+    if command is not None and _is_within(command, LOOK_AT_SILENT_SECONDS, facts):
+        return Wait("the old daemon is silent")
+    return UndoIssue(step.name, CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, policy.check_bound_seconds)
+
+
 def _decide_undo_command(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    spec = UNDO_SPECS[step.name]
-    issue = UndoIssue(step.name, spec.kind, spec.side, spec.bound_seconds(policy))
     command = step.undo_command
     if command is None:
-        return issue
-    if command.status is CommandStatus.SUCCEEDED:
+        return _undo_issue(step, policy)
+    if _is_done(command):
         return UndoSettle(step.name)
-    if command.status in OPEN_COMMAND_STATUSES and not command.is_overdue(facts.now):
+    if not _is_over(command, facts):
         return Wait(f"{command.kind} is under way")
-    last_at = command.finished_at or command.issued_at
-    if facts.now - last_at < timedelta(seconds=UNDO_RETRY_SECONDS):
+    if _is_within(command, min(UNDO_RETRY_SECONDS * step.undo_attempt, LONGEST_RETRY_SECONDS), facts):
         return Wait("the next attempt")
-    return issue
+    return _undo_issue(step, policy)
+
+
+def _undo_issue(step: StepView, policy: MovePolicy) -> UndoIssue:
+    spec = UNDO_SPECS[step.name]
+    return UndoIssue(step.name, spec.kind, spec.side, spec.bound_seconds(policy))
+
+
+def _is_done(command: CommandView | None) -> bool:
+    return command is not None and command.status is CommandStatus.SUCCEEDED
+
+
+def _is_over(command: CommandView, facts: SwitchFacts) -> bool:
+    if command.kind in _TESTIMONY:
+        return command.status not in OPEN_COMMAND_STATUSES or command.is_forsaken(facts.now)
+    return command.status not in OPEN_COMMAND_STATUSES or command.is_overdue(facts.now)
+
+
+_TESTIMONY = frozenset({CommandKind.DESCRIBE_INSTANCE, CommandKind.TERMINATE_INSTANCE})
+"""What anybody can be asked for: no use in waiting for one who is gone."""
+
+
+def _is_within(command: CommandView, pause_seconds: float, facts: SwitchFacts) -> bool:
+    return facts.now - (command.finished_at or command.issued_at) < timedelta(seconds=pause_seconds)
 
 
 def _decide_undo_start(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
     """The new side must be known not to serve before the old one may: it says so, or EC2 says that it is gone."""
     command = step.undo_command
+    if facts.new_role is Role.TERMINATED:
+        return UndoSettle(step.name)
     if command is None or command.kind is CommandKind.DEMOTE:
         decision = _decide_undo_command(step, facts, policy)
-        is_unanswered = command is not None and command.status is not CommandStatus.SUCCEEDED
-        if is_unanswered and isinstance(decision, UndoIssue):
+        if command is not None and isinstance(decision, UndoIssue):
             return UndoIssue(step.name, CommandKind.TERMINATE_INSTANCE, Side.BY_TABLE, policy.terminate_bound_seconds)
         return decision
     if command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
         return UndoSettle(step.name)
-    if command.status in OPEN_COMMAND_STATUSES and not command.is_forsaken(facts.now):
+    if not _is_over(command, facts):
         return Wait("EC2's word about the new instance")
-    last_at = command.finished_at or command.issued_at
-    if facts.now - last_at < timedelta(seconds=policy.fence_poll_seconds):
+    if _is_within(command, min(policy.fence_poll_seconds * step.undo_attempt, LONGEST_RETRY_SECONDS), facts):
         return Wait("the next look at the new instance")
+    # A termination that was refused, or that EC2 does not show, is asked for again between two looks.
+    is_still_there = command.kind is CommandKind.DESCRIBE_INSTANCE and command.state == "running"
+    if is_still_there:
+        return UndoIssue(step.name, CommandKind.TERMINATE_INSTANCE, Side.BY_TABLE, policy.terminate_bound_seconds)
     return UndoIssue(step.name, CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, policy.check_bound_seconds)

@@ -12,12 +12,14 @@ from spot_server.features.commands import queries as command_queries
 from spot_server.features.instances.service import promote
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.ending import end_replica
 from spot_server.features.replicas.rules import ReplicaEvent
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import FinishUndo, UndoIssue, UndoPromote, UndoReplica, UndoSettle
 from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, issue_order, load_step
 from spot_server.features.switches.queries import Switch
-from spot_server.words import CommandKind, CommandStatus, StepName, StepStatus, SwitchStatus
+from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
+from spot_server.words import CommandKind, CommandStatus, StepName, StepStatus
 
 UndoDecision = UndoIssue | UndoSettle | UndoPromote | UndoReplica | FinishUndo
 
@@ -43,7 +45,9 @@ def apply_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoDeci
 
 def finish_undo(tx: Transaction, switch: Switch) -> None:
     """Everything is taken back: a person's wish ends as cancelled, a failure as rolled back."""
-    status = SwitchStatus.CANCELLED if switch.failed_step is None else SwitchStatus.ROLLED_BACK
+    event = SwitchEvent.CANCEL_DONE if switch.failed_step is None else SwitchEvent.UNDONE
+    status = next_switch_status(switch.status, event)
+    ledger.give_up_switch(tx, switch.switch_id, reason="the move is taken back")
     done = queries.update_switch(tx, switch, status=status, active_key=None, completed_at=tx.now)
     data = {
         "switch_id": done.switch_id,
@@ -66,8 +70,7 @@ def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssu
     if step.undo_attempt == 0:
         # The act may be under way or done: whatever it did, the undo comes after it.
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
-    target = switch.to_instance_id if decision.step is StepName.START else switch.from_instance_id
-    chosen = choose_step_actor(tx, agent, switch, decision.step, decision.side, target=target or "", is_undo=True)
+    chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=_undo_target(switch, decision.step))
     if chosen is None:
         queries.update_step(tx, switch.switch_id, decision.step, status=StepStatus.UNDOING)
         return False
@@ -102,9 +105,16 @@ def _undo_payload(agent: Agent, switch: Switch, decision: UndoIssue) -> dict[str
                 "wait_seconds": decision.bound_seconds,
             }
         case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
-            return {"instance_id": switch.to_instance_id}
+            return {"instance_id": _undo_target(switch, decision.step)}
         case _:
             return {"epoch": agent.epoch, "bound_seconds": decision.bound_seconds}
+
+
+def _undo_target(switch: Switch, step: StepName) -> str:
+    """Return whom the undo is about: what serves on the new side must end, everything else goes back to the old side."""
+    if step is StepName.START and switch.to_instance_id is not None:
+        return switch.to_instance_id
+    return switch.from_instance_id
 
 
 def undo_promote(tx: Transaction, agent: Agent, switch: Switch) -> bool:
@@ -122,7 +132,7 @@ def undo_promote(tx: Transaction, agent: Agent, switch: Switch) -> bool:
         return False
     if switch.replica_id is not None:
         replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
-        replica_progress.end_replica(tx, agent, replica, ReplicaEvent.RESTORED, f"its handover was undone: {switch.failure}")
+        end_replica(tx, agent, replica, ReplicaEvent.RESTORED, f"its handover was undone: {switch.failure}")
     pending = command_queries.find_by_request(tx, agent.agent_id, f"switch/{switch.switch_id}/demote/{switch.epoch_after}")
     if pending is not None:
         ledger.give_up(tx, pending.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
@@ -135,7 +145,7 @@ def undo_replica(tx: Transaction, agent: Agent, switch: Switch) -> None:
         return
     replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
     if replica.is_live:
-        replica = replica_progress.end_replica(tx, agent, replica, ReplicaEvent.RETIRED, f"its switch was taken back: {switch.failure}")
+        replica = end_replica(tx, agent, replica, ReplicaEvent.RETIRED, f"its switch was taken back: {switch.failure}")
     replica_progress.advance_replica(tx, replica.replica_id)
 
 

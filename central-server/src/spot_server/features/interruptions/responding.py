@@ -1,0 +1,182 @@
+"""Acting on an interruption event: adopt or open a move, hold, replace. The caller holds the agent's row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent
+from spot_server.features.commands import ledger
+from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.instances.queries import Instance, load_instance, primary_of
+from spot_server.features.interruptions.queries import InterruptionEvent
+from spot_server.features.interruptions.rules import Response
+from spot_server.features.notifications.service import notify
+from spot_server.features.replicas import progress as replica_progress
+from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.ending import end_replica
+from spot_server.features.replicas.launching import choose_image, owner_tags
+from spot_server.features.replicas.progress import NewReplica
+from spot_server.features.replicas.queries import Replica
+from spot_server.features.replicas.rules import ReplicaEvent
+from spot_server.features.switches import ending, opening
+from spot_server.features.switches import queries as switch_queries
+from spot_server.features.switches.driving import drive
+from spot_server.features.switches.queries import Switch
+from spot_server.words import (
+    PRIORITY_EMERGENCY,
+    CommandKind,
+    ReplicaKind,
+    ReplicaStatus,
+    Role,
+    Severity,
+    StepName,
+    SwitchStatus,
+    SwitchTrigger,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is there when an event comes in. `live`: the replicas that no running move uses, the nearest to serving first."""
+
+    agent: Agent
+    instance: Instance
+    event: InterruptionEvent
+    live: tuple[Replica, ...]
+    running: Switch | None
+
+
+def respond(tx: Transaction, scene: Scene) -> tuple[str | None, str | None]:
+    """Act on the event and return the switch and the replica that it concerns."""
+    match Response(scene.event.response):
+        case Response.HANDOVER | Response.LAUNCH_REPLICA:
+            switch = _rescue(tx, scene)
+            return switch.switch_id, switch.replica_id
+        case Response.HOLD:
+            return None, _hold(tx, scene)
+        case Response.REPLACE_STANDBY:
+            return None, _replace_standby(tx, scene)
+        case Response.OBSERVE_ONLY:
+            return None, None
+
+
+def _rescue(tx: Transaction, scene: Scene) -> Switch:
+    if scene.event.response == Response.LAUNCH_REPLICA:
+        _salvage(tx, scene)
+    running = scene.running
+    if running is None:
+        return _open_rescue(tx, scene)
+    if running.from_instance_id == scene.instance.instance_id:
+        return _adopt(tx, scene, running)
+    if running.deadline_at is None and load_instance(tx, scene.agent.agent_id, running.from_instance_id).role is not Role.TERMINATED:
+        return _turn_back(tx, scene.agent, running)
+    # Both sides of the move are being taken away: end it, and move from the one that is PRIMARY to what there is.
+    ending.supersede(tx, running, StepName.START, "a notice took the new instance too")
+    return _open_rescue(tx, scene)
+
+
+def _open_rescue(tx: Transaction, scene: Scene) -> Switch:
+    image = choose_image(tx, scene.agent, primary_of(tx, scene.agent.agent_id))
+    prepared = opening.rescue_opening(
+        scene.instance,
+        scene.live[0] if scene.live else None,
+        trigger=SwitchTrigger.NOTICE,
+        request_id=f"notice/{scene.event.event_id}",
+        event_id=scene.event.event_id,
+        image_id=None if image is None else image.image_id,
+        action_at=scene.event.action_at or tx.now,
+    )
+    return drive(tx, scene.agent, opening.open_switch(tx, scene.agent, prepared))
+
+
+def _adopt(tx: Transaction, scene: Scene, running: Switch) -> Switch:
+    """Let the move that runs be the rescue: its replica counts, its deadline is the notice's. One that is taken back turns round."""
+    adopted = switch_queries.update_switch(
+        tx,
+        running,
+        trigger=SwitchTrigger.NOTICE,
+        deadline_at=scene.event.action_at or tx.now,
+        interruption_event_id=scene.event.event_id,
+    )
+    if adopted.replica_id is not None:
+        _widen(tx, replica_queries.load_replica(tx, scene.agent.agent_id, adopted.replica_id))
+    data = {"switch_id": adopted.switch_id, "trigger": adopted.trigger}
+    tx.emit("switch_adopted", client_id=scene.agent.client_id, agent_id=scene.agent.agent_id, data=data)
+    return drive(tx, scene.agent, adopted)
+
+
+def _widen(tx: Transaction, replica: Replica) -> None:
+    """Let any daemon ask for a launch that is not answered yet, and any place do: whoever asked for one place wanted more time."""
+    if replica.status is ReplicaStatus.LAUNCHING and replica.instance_id is None:
+        replica_queries.update_replica(tx, replica, kind=ReplicaKind.EMERGENCY, wish={}, hold_until=None)
+
+
+def _turn_back(tx: Transaction, agent: Agent, running: Switch) -> Switch:
+    """The instance that is being taken away is the new side of a move that has just promoted it: go back to the old side."""
+    if running.status is SwitchStatus.RUNNING:
+        running = ending.begin_undo(tx, agent, running, StepName.START, "a notice took the new instance before it served")
+    return drive(tx, agent, running)
+
+
+def _salvage(tx: Transaction, scene: Scene) -> None:
+    """Have the dying instance's daemon start snapshots and keep the volumes; nothing waits for it."""
+    ledger.issue(
+        tx,
+        NewCommand(
+            client_id=scene.agent.client_id,
+            agent_id=scene.agent.agent_id,
+            instance_id=scene.instance.instance_id,
+            request_id=f"salvage/{scene.event.event_id}",
+            kind=CommandKind.SALVAGE_VOLUMES,
+            # Just behind the launch, which nothing may delay.
+            priority=PRIORITY_EMERGENCY - 1,
+            epoch=scene.agent.epoch,
+            payload={"instance_id": scene.instance.instance_id, "tags": owner_tags(scene.agent)},
+            deadline_at=scene.event.action_at,
+        ),
+    )
+
+
+def _hold(tx: Transaction, scene: Scene) -> str | None:
+    """Have one replica ready for as long as the hold lasts; one that is there already will do."""
+    if scene.running is not None:
+        return scene.running.replica_id
+    if scene.live:
+        return scene.live[0].replica_id
+    agent, event = scene.agent, scene.event
+    image = choose_image(tx, agent, primary_of(tx, agent.agent_id))
+    if image is None:
+        notify(
+            tx,
+            client_id=agent.client_id,
+            agent_id=agent.agent_id,
+            severity=Severity.CRITICAL,
+            kind="no_image",
+            text=f"{agent.logical_agent_id} has a rebalance recommendation and no image to launch a replica from",
+            dedupe_key=f"no_image/{event.event_id}",
+        )
+        return None
+    new = NewReplica(
+        kind=ReplicaKind.EMERGENCY,
+        request_id=f"interruption/{event.event_id}",
+        image_id=image.image_id,
+        reason="rebalance recommendation",
+        interruption_event_id=event.event_id,
+        hold_until=tx.now + timedelta(seconds=agent.rebalance_hold_seconds),
+    )
+    return replica_progress.create_replica(tx, agent, new).replica_id
+
+
+def _replace_standby(tx: Transaction, scene: Scene) -> str | None:
+    """Give up the standby that is being taken away."""
+    if scene.instance.replica_id is None:
+        return None
+    replica = replica_queries.load_replica(tx, scene.agent.agent_id, scene.instance.replica_id)
+    if replica.is_live:
+        end_replica(tx, scene.agent, replica, ReplicaEvent.FAILED, "EC2 is taking it away")
+        replica_progress.advance_replica(tx, replica.replica_id)
+        if scene.running is not None:
+            drive(tx, scene.agent, scene.running)
+    return replica.replica_id

@@ -1,0 +1,121 @@
+"""How a move ends, or turns round: completed, begun to be taken back, resumed, abandoned. The caller holds the agent's row."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent
+from spot_server.features.commands import ledger
+from spot_server.features.switches import issuing, queries
+from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, Resume
+from spot_server.features.switches.queries import Switch
+from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
+from spot_server.features.switches.succession import open_successor
+from spot_server.words import CommandStatus, Severity, StepName, StepStatus
+
+
+def apply_ending(tx: Transaction, agent: Agent, switch: Switch, decision: BeginUndo | Abandon | Resume | Complete) -> None:
+    """Carry out a decision that ends a move or turns it round."""
+    match decision:
+        case BeginUndo(step, reason):
+            begin_undo(tx, agent, switch, step, reason)
+        case Abandon(step, reason):
+            abandon(tx, agent, switch, step, reason)
+        case Resume():
+            _resume(tx, switch)
+        case Complete():
+            _complete(tx, agent, switch)
+
+
+def stop_without_image(tx: Transaction, agent: Agent, switch: Switch, step: StepName) -> None:
+    """End a move that has nothing to launch from."""
+    reason = "there is no good image, no base image, and the primary's own image would come up without its state"
+    if switch.deadline_at is None:
+        begin_undo(tx, agent, switch, step, reason)
+    else:
+        abandon(tx, agent, switch, step, reason)
+
+
+def begin_undo(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reason: str) -> Switch:
+    """Take the move back from `step` on, and say so."""
+    queries.update_step(tx, switch.switch_id, step, status=StepStatus.FAILED, outcome={"failure": reason})
+    issuing.emit_step(tx, switch, "step_failed", step, {"reason": reason})
+    status = next_switch_status(switch.status, SwitchEvent.UNDO_BEGUN)
+    failed = queries.update_switch(tx, switch, status=status, failed_step=step, failure=f"{step}: {reason}")
+    text = f"the move of {agent.logical_agent_id} failed at {step} and is taken back: {reason}"
+    issuing.tell_end(tx, agent, failed, Severity.WARNING, "switch_rolling_back", text)
+    return failed
+
+
+def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reason: str) -> None:
+    """End a move that can neither be finished nor taken back; another one takes over if there is anything to move to."""
+    failed = supersede(tx, switch, step, reason)
+    successor = open_successor(tx, agent, failed)
+    if successor is not None:
+        text = f"the move of {agent.logical_agent_id} failed ({step}: {reason}); switch {successor.switch_id} takes over"
+        issuing.tell_end(tx, agent, failed, Severity.WARNING, "switch_taken_over", text)
+        return
+    text = f"{agent.logical_agent_id} could not be moved and there is no way back ({step}: {reason}); a person must look"
+    issuing.tell_end(tx, agent, failed, Severity.CRITICAL, "switch_failed", text)
+
+
+def supersede(tx: Transaction, switch: Switch, step: StepName, reason: str) -> Switch:
+    """Close the move as failed, with all its open commands, so that another can begin."""
+    ledger.give_up_switch(tx, switch.switch_id, reason="the move is over")
+    status = next_switch_status(switch.status, SwitchEvent.ABANDONED)
+    if switch.failed_step is None:
+        queries.update_step(tx, switch.switch_id, step, status=StepStatus.FAILED, outcome={"failure": reason})
+    failure = f"{step}: {reason}" if switch.failure is None else f"{switch.failure}; then {step}: {reason}"
+    failed = queries.update_switch(
+        tx,
+        switch,
+        status=status,
+        active_key=None,
+        failed_step=switch.failed_step or step,
+        failure=failure,
+        completed_at=tx.now,
+    )
+    issuing.emit_step(tx, failed, "switch_failed", step, {"reason": reason})
+    return failed
+
+
+def _resume(tx: Transaction, switch: Switch) -> None:
+    """Go forward again from START: whatever its undo was about to do is called off."""
+    step = issuing.load_step(tx, switch, StepName.START)
+    ledger.give_up(tx, step.undo_command_id, status=CommandStatus.CANCELLED, reason="there is only forward now")
+    if step.status is not StepStatus.PENDING:
+        queries.update_step(tx, switch.switch_id, StepName.START, status=StepStatus.RUNNING)
+    status = next_switch_status(switch.status, SwitchEvent.RESUMED)
+    resumed = queries.update_switch(tx, switch, status=status, failed_step=None, failure=None)
+    issuing.emit_step(tx, resumed, "switch_resumed", StepName.START, {"after": switch.failure})
+
+
+def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
+    downtime_ms = None
+    if switch.quiesced_at is not None and switch.serving_at is not None:
+        downtime_ms = max(0, round((switch.serving_at - switch.quiesced_at).total_seconds() * 1000))
+    ledger.give_up_switch(tx, switch.switch_id, reason="the move is over")
+    done = queries.update_switch(
+        tx,
+        switch,
+        status=next_switch_status(switch.status, SwitchEvent.COMPLETED),
+        active_key=None,
+        completed_at=tx.now,
+        downtime_ms=downtime_ms,
+        retire_at=tx.now + timedelta(seconds=agent.terminate_wait_seconds),
+    )
+    data = {
+        "switch_id": done.switch_id,
+        "trigger": done.trigger,
+        "to": f"{done.to_mode}/{done.to_instance_type}/{done.to_az_id}",
+        "seconds": round((tx.now - done.initiated_at).total_seconds(), 3),
+        "downtime_ms": downtime_ms,
+    }
+    tx.emit(
+        "switch_completed",
+        client_id=done.client_id,
+        agent_id=done.agent_id,
+        instance_id=done.to_instance_id,
+        data=data,
+    )

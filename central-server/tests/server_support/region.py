@@ -1,0 +1,207 @@
+"""A region in memory, and a scripted daemon on each of its instances: they answer commands as docs/agent-protocol.md says."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from spot_server.features.commands.queries import Command
+from spot_server.words import CommandKind
+
+SERVING_WITHOUT_ORDER = "an instance serves beside another"
+
+
+@dataclass
+class Machine:
+    """One instance of the region: what EC2 says of it, and what its daemon knows."""
+
+    instance_id: str
+    instance_type: str
+    az_id: str
+    mode: str
+    state: str = "running"
+    nonce: str | None = None
+    is_serving: bool = False
+    has_daemon: bool = True
+    is_registered: bool = False
+    is_reported_ready: bool = False
+    epoch: int = 1
+    taken_away_at: datetime | None = None
+    action: str = "terminate"
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def is_heard(self) -> bool:
+        return self.has_daemon and self.state == "running"
+
+
+@dataclass
+class Failure:
+    """What a command is answered with instead: an error, or nothing at all."""
+
+    kind: CommandKind
+    error_class: str | None
+    times: int
+    instance_id: str | None
+    takes_effect: bool
+
+
+class Region:
+    """EC2 and the workloads, as far as moves touch them. Every rule that the world must keep is checked as it changes."""
+
+    def __init__(self) -> None:
+        self.machines: dict[str, Machine] = {}
+        self.address_of: dict[str, str] = {}
+        self.launched_by_token: dict[str, str] = {}
+        self.refused_places: dict[str, str] = {}
+        self.failures: list[Failure] = []
+        self.calls: list[tuple[CommandKind, str]] = []
+        self.final_images: list[str] = []
+        self.violations: list[str] = []
+        self.slow_termination = False
+        self._numbers = itertools.count(2)
+
+    def add(self, instance_id: str, *, instance_type: str, az_id: str, mode: str, is_serving: bool) -> Machine:
+        machine = Machine(instance_id, instance_type, az_id, mode, is_serving=is_serving, is_registered=True)
+        self.machines[instance_id] = machine
+        return machine
+
+    def fail(
+        self,
+        kind: CommandKind,
+        error_class: str | None,
+        *,
+        times: int = 1,
+        on: str | None = None,
+        takes_effect: bool = False,
+    ) -> None:
+        """Have the next `times` commands of this kind (on that daemon) fail; error_class None: they are never answered."""
+        self.failures.append(Failure(kind, error_class, times, on, takes_effect))
+
+    def refuse(self, place_key: str, error_class: str = "capacity") -> None:
+        self.refused_places[place_key] = error_class
+
+    def take_away(self, instance_id: str, at: datetime, action: str = "terminate") -> None:
+        """Announce that EC2 ends the instance at that time."""
+        self.machines[instance_id].taken_away_at = at
+        self.machines[instance_id].action = action
+
+    def lose(self, instance_id: str, state: str = "terminated") -> None:
+        """End an instance at once, without a word."""
+        machine = self.machines[instance_id]
+        machine.state, machine.is_serving = state, False
+
+    def pass_time(self, now: datetime) -> None:
+        for machine in self.machines.values():
+            if machine.state == "shutting-down":
+                machine.state = "terminated"
+            if machine.taken_away_at is not None and now >= machine.taken_away_at and machine.state == "running":
+                self.lose(machine.instance_id, "stopped" if machine.action == "stop" else "terminated")
+
+    @property
+    def serving(self) -> list[str]:
+        return [machine.instance_id for machine in self.machines.values() if machine.is_serving]
+
+    def kinds(self, kind: CommandKind) -> list[str]:
+        """Return the instances that were told to do this, in order."""
+        return [instance_id for told, instance_id in self.calls if told is kind]
+
+    def answer(self, machine: Machine, command: Command, now: datetime) -> dict[str, Any] | None:
+        """Carry a command out on this machine's daemon and return its answer; None: it is never answered."""
+        if command.request_id in machine.answers:
+            return machine.answers[command.request_id]
+        failure = self._failure_of(command)
+        if failure is not None and not failure.takes_effect:
+            return None if failure.error_class is None else self._kept(machine, command, _failed(failure.error_class))
+        answer = self._kept(machine, command, self._carry_out(machine, command, now))
+        return None if failure is not None else answer
+
+    def _kept(self, machine: Machine, command: Command, answer: dict[str, Any]) -> dict[str, Any]:
+        machine.answers[command.request_id] = answer
+        return answer
+
+    def _failure_of(self, command: Command) -> Failure | None:
+        for failure in self.failures:
+            if failure.kind is command.kind and failure.times > 0 and failure.instance_id in {None, command.instance_id}:
+                failure.times -= 1
+                return failure
+        return None
+
+    def _carry_out(self, machine: Machine, command: Command, now: datetime) -> dict[str, Any]:
+        if command.epoch < machine.epoch:
+            return _failed("stale_epoch")
+        machine.epoch = command.epoch
+        self.calls.append((command.kind, machine.instance_id))
+        acts: dict[CommandKind, Callable[[Machine, dict[str, Any], datetime], dict[str, Any]]] = {
+            CommandKind.CREATE_IMAGE: self._create_image,
+            CommandKind.LAUNCH_INSTANCE: self._launch,
+            CommandKind.STANDBY_CHECK: lambda _machine, _payload, _now: _succeeded({}),
+            CommandKind.QUIESCE: self._stop_serving,
+            CommandKind.DEMOTE: self._stop_serving,
+            CommandKind.START_SERVING: self._start_serving,
+            CommandKind.MOVE_ADDRESS: self._move_address,
+            CommandKind.DESCRIBE_INSTANCE: self._describe,
+            CommandKind.TERMINATE_INSTANCE: self._terminate,
+            CommandKind.WAIT_TERMINATED: self._describe,
+            CommandKind.SALVAGE_VOLUMES: lambda _machine, _payload, _now: _succeeded({"snapshot_ids": ["snap-1"]}),
+            CommandKind.RELEASE: lambda _machine, _payload, _now: _succeeded({}),
+        }
+        return acts[command.kind](machine, command.payload, now)
+
+    def _create_image(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        image_id = f"ami-{payload['image_name'][-8:]}"
+        started_at = (now - timedelta(seconds=60)).isoformat()
+        return _succeeded({"image_id": image_id, "snapshot_ids": ["snap-9"], "started_at": started_at, "available_at": now.isoformat()})
+
+    def _launch(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        token = payload["client_token"]
+        if token not in self.launched_by_token:
+            refusal = self.refused_places.get(f"{payload['mode']}/{payload['instance_type']}/{payload['az_id']}")
+            if refusal is not None:
+                return _failed(refusal)
+            instance_id = f"i-{next(self._numbers)}"
+            nonce = json.loads(payload["user_data"])["spot_optimizer"]["nonce"]
+            self.machines[instance_id] = Machine(instance_id, payload["instance_type"], payload["az_id"], payload["mode"], nonce=nonce)
+            self.launched_by_token[token] = instance_id
+        return _succeeded({"instance_id": self.launched_by_token[token], "launched_at": now.isoformat()})
+
+    def _stop_serving(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        machine.is_serving = False
+        return _succeeded({"serving": False, "quiesced_at": now.isoformat()})
+
+    def _start_serving(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        others = [instance_id for instance_id in self.serving if instance_id != machine.instance_id]
+        if others:
+            self.violations.append(f"{machine.instance_id} starts while {others} serve")
+        machine.is_serving = True
+        return _succeeded({"serving": True, "serving_at": now.isoformat()})
+
+    def _move_address(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        if self.machines[payload["instance_id"]].state != "running":
+            return _failed("not_found")
+        self.address_of[payload["allocation_id"]] = payload["instance_id"]
+        return _succeeded({"association_id": "eipassoc-1", "public_ip": "203.0.113.9", "moved_at": now.isoformat()})
+
+    def _describe(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        found = self.machines.get(payload["instance_id"])
+        return _succeeded({"state": "gone" if found is None else found.state, "observed_at": now.isoformat()})
+
+    def _terminate(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        if payload["instance_id"] == machine.instance_id:
+            self.violations.append(f"{machine.instance_id} was told to terminate itself")
+        if "final_image_name" in payload:
+            self.final_images.append(payload["instance_id"])
+        self.lose(payload["instance_id"], "shutting-down" if self.slow_termination else "terminated")
+        return _succeeded({"state": self.machines[payload["instance_id"]].state})
+
+
+def _succeeded(result: dict[str, Any]) -> dict[str, Any]:
+    return {"outcome": "succeeded", "error": None, "result": result}
+
+
+def _failed(error_class: str) -> dict[str, Any]:
+    return {"outcome": "failed", "error": {"class": error_class, "code": None, "message": "injected"}, "result": {}}

@@ -1,0 +1,236 @@
+"""One agent in a region, its daemons, and the server's jobs, stepped together on the fake clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+import structlog
+from sqlalchemy import insert, select, update
+
+from server_support.clock import FakeClock
+from server_support.fleet import Fleet
+from server_support.region import Machine, Region
+from spot_server.db.runner import Database
+from spot_server.db.tables import agent_images, agents, commands, instances
+from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.commands import service as command_service
+from spot_server.features.commands.queries import Command
+from spot_server.features.commands.service import CommandOutcome
+from spot_server.features.interruptions import service as interruption_service
+from spot_server.features.interruptions.service import Report, Taken
+from spot_server.features.pricing.queries import ensure_pools, store_instance_types, store_observations
+from spot_server.features.pricing.rules import Observation
+from spot_server.features.registration.service import Turned
+from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas import service as replica_service
+from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
+from spot_server.features.replicas.queries import Replica
+from spot_server.features.replicas.service import Progress
+from spot_server.features.switches import queries as switch_queries
+from spot_server.features.switches import service as switch_service
+from spot_server.features.switches.jobs import sweep_switches
+from spot_server.features.switches.queries import Step, Switch
+from spot_server.features.switches.service import SwitchRequest
+from spot_server.jobs.registry import JobContext
+from spot_server.metrics import Metrics
+from spot_server.settings import Settings
+from spot_server.words import InterruptionKind, Mode, PriceSource, ReplicaStatus, StepName
+
+ZONES = ("use1-az1", "use1-az2", "use1-az3")
+TYPES = ("m5.large", "m5a.large")
+STEP_SECONDS = 2.0
+ADDRESS = "eipalloc-1"
+
+
+@dataclass
+class Story:
+    """What a test of moves tells: `passes` lets the world and the server go on together."""
+
+    database: Database
+    clock: FakeClock
+    region: Region
+    fleet: Fleet
+    agent_id: str
+    reached: Callable[[Callable[[], Any]], Any] = field(default=lambda act: act())
+    """Through what every use case goes; a test may let the database fail here."""
+
+    @classmethod
+    def on(cls, database: Database, clock: FakeClock, *, has_image: bool = False, **settings: Any) -> Story:
+        """An agent on one spot instance, i-1, in the first zone, with prices in all three."""
+        region, fleet = Region(), Fleet.on(database)
+        seed = {"carry": "stateless", "traffic_handles": [{"kind": "elastic_ip", "allocation_id": ADDRESS}]}
+        subnets = {zone: f"subnet-{zone}" for zone in ZONES}
+        agent = fleet.agent(
+            settings={**seed, "allowed_instance_types": list(TYPES)},
+            launch_specification={"vpc_id": "vpc-1", "subnets": subnets, "security_group_ids": ["sg-1"]},
+            image_id="ami-own",
+        )
+        region.add("i-1", instance_type="m5.large", az_id=ZONES[0], mode="spot", is_serving=True)
+        region.address_of[ADDRESS] = "i-1"
+        story = cls(database, clock, region, fleet, agent.agent_id)
+        story._store_prices()
+        if settings:
+            story.set_agent(**settings)
+        if has_image:
+            story.add_image("ami-good")
+        return story
+
+    def set_agent(self, **values: Any) -> None:
+        self.fleet.execute(update(agents).where(agents.c.agent_id == self.agent_id).values(**values))
+
+    def add_image(self, image_id: str) -> None:
+        now = self.clock.now()
+        values = {"agent_id": self.agent_id, "client_id": self.fleet.client_id, "image_id": image_id, "image_name": image_id}
+        times = {"started_at": now, "available_at": now}
+        self.fleet.execute(insert(agent_images).values(**values, **times, snapshot_ids=[], is_good=True, has_booted=True))
+
+    def _store_prices(self) -> None:
+        markets = [("us-east-1", zone, kind, "Linux/UNIX") for zone in ZONES for kind in TYPES]
+        now = self.clock.now()
+
+        def store(tx: Any) -> None:
+            pools = ensure_pools(tx, markets)
+            prices = {market: Decimal("0.03") + Decimal(index) / 1000 for index, market in enumerate(markets)}
+            seen = [Observation(pools[market], now, PriceSource.PRIMARY, prices[market], 1, now, now) for market in markets]
+            store_observations(tx, seen)
+            shape = {"vcpu": 2, "memory_mib": 8192, "architectures": ["x86_64"]}
+            store_instance_types(tx, [{"instance_type": kind, **shape} for kind in TYPES])
+
+        self.database.write(store)
+
+    # What people and daemons ask for.
+
+    def switch(self, request_id: str = "request-1", **target: Any) -> Switch:
+        request = SwitchRequest(request_id=request_id, target=target, user_id="tester")
+        return self._write(lambda tx: switch_service.request_switch(tx, self.fleet.client_id, self.agent_id, request))
+
+    def cancel(self, switch: Switch) -> Switch:
+        return self._write(
+            lambda tx: switch_service.cancel(tx, self.fleet.client_id, self.agent_id, switch.switch_id, user_id="tester")
+        )
+
+    def promote(self, replica_id: str, request_id: str = "promotion-1", *, accepts_loss: bool = False) -> Switch:
+        act = partial(switch_service.request_promotion, request_id=request_id, user_id="tester", accepts_loss=accepts_loss)
+        return self._write(lambda tx: act(tx, self.fleet.client_id, self.agent_id, replica_id))
+
+    def notice(
+        self,
+        instance_id: str = "i-1",
+        kind: InterruptionKind = InterruptionKind.TERMINATE,
+        *,
+        lead_seconds: float | None = 120.0,
+        notice_id: str | None = None,
+    ) -> Taken:
+        """EC2 announces the end of an instance, and its daemon reports it."""
+        now = self.clock.now()
+        action_at = None if lead_seconds is None or kind is InterruptionKind.REBALANCE else now + timedelta(seconds=lead_seconds)
+        if action_at is not None:
+            self.region.take_away(instance_id, action_at, kind.value)
+        report = Report(notice_id or f"notice-{instance_id}-{kind}", instance_id, kind, action_at, now)
+        return self._write(lambda tx: interruption_service.take_report(tx, self.agent_id, report))
+
+    # Time.
+
+    def passes(self, seconds: float, *, until: Callable[[], bool] | None = None) -> None:
+        """Let that much time pass, in small steps; stop as soon as `until` holds."""
+        end = self.clock.now() + timedelta(seconds=seconds)
+        while self.clock.now() < end:
+            if until is not None and until():
+                return
+            self.clock.advance(STEP_SECONDS)
+            self.step()
+
+    def step(self) -> None:
+        """One round of everything: EC2, every daemon, every job."""
+        self.region.pass_time(self.clock.now())
+        for machine in list(self.region.machines.values()):
+            if machine.is_heard:
+                self._daemon(machine)
+        self.sweep()
+        serving = self.region.serving
+        if len(serving) > 1:
+            self.region.violations.append(f"{serving} serve at the same time")
+
+    def sweep(self) -> None:
+        context = JobContext(self.database, self.clock, Settings(), Metrics(), structlog.get_logger())
+        for job in (sweep_switches, sweep_replicas, coordinate_replicas):
+            self.reached(partial(job, context))
+
+    def _daemon(self, machine: Machine) -> None:
+        if not machine.is_registered and not self._register(machine):
+            return
+        where = (instances.c.agent_id == self.agent_id, instances.c.instance_id == machine.instance_id)
+        self.fleet.execute(update(instances).where(*where).values(last_heartbeat_at=self.clock.now()))
+        if machine.nonce is not None and not machine.is_reported_ready:
+            self._report_ready(machine)
+        for command in self.pending(machine.instance_id):
+            self.execute(machine, command)
+
+    def _register(self, machine: Machine) -> bool:
+        place = {"instance_type": machine.instance_type, "az_id": machine.az_id, "mode": Mode(machine.mode)}
+        act = partial(self.fleet.try_register, machine.nonce, instance_id=machine.instance_id, image_id="ami-good", **place)
+        outcome = self.reached(act)
+        machine.is_registered = outcome is not None and not isinstance(outcome, Turned)
+        return machine.is_registered
+
+    def _report_ready(self, machine: Machine) -> None:
+        replica = next((one for one in self.replicas() if one.instance_id == machine.instance_id), None)
+        if replica is None or replica.status is not ReplicaStatus.SYNCING:
+            return
+        report = Progress(ReplicaStatus.READY)
+        act = partial(replica_service.report_status, told=report)
+        done = self._write(lambda tx: act(tx, self.agent_id, machine.instance_id, replica.replica_id))
+        machine.is_reported_ready = done is not None
+
+    def pending(self, instance_id: str) -> list[Command]:
+        """Take this daemon's commands, as it would by polling."""
+        return self._write(lambda tx: command_service.take_pending(tx, self.agent_id, instance_id)) or []
+
+    def execute(self, machine: Machine, command: Command) -> None:
+        """Carry one command out and post the answer; a daemon that is gone by then posts nothing."""
+        answer = self.region.answer(machine, command, self.clock.now())
+        if answer is not None and machine.is_heard:
+            self.post(machine.instance_id, command, answer)
+
+    def post(self, instance_id: str, command: Command, answer: dict[str, Any]) -> Any:
+        outcome = CommandOutcome(request_id=command.request_id, started_at=None, finished_at=None, **answer)
+        return self._write(lambda tx: command_service.record_outcome(tx, self.agent_id, instance_id, command.command_id, outcome))
+
+    def _write(self, use_case: Callable[[Any], Any]) -> Any:
+        return self.reached(lambda: self.database.write(use_case))
+
+    # What the server says.
+
+    @property
+    def agent(self) -> Agent:
+        return self.database.read(lambda tx: load_agent(tx, self.agent_id))
+
+    @property
+    def roles(self) -> dict[str, str]:
+        return {instance_id: str(role) for instance_id, role in self.fleet.roles(self.agent).items()}
+
+    def reload(self, switch: Switch) -> Switch:
+        return self.database.read(lambda tx: switch_queries.load_switch(tx, switch.switch_id))
+
+    def active(self) -> Switch | None:
+        return self.database.read(lambda tx: switch_queries.active_switch(tx, self.agent_id))
+
+    def steps(self, switch: Switch) -> dict[StepName, Step]:
+        return {step.name: step for step in self.database.read(lambda tx: switch_queries.list_steps(tx, switch.switch_id))}
+
+    def switches(self) -> list[Switch]:
+        """Every switch of the agent, oldest first."""
+        page = self.database.read(lambda tx: switch_queries.list_switches(tx, self.fleet.client_id, agent_id=None, before=None, limit=50))
+        return list(reversed(page))
+
+    def replicas(self) -> list[Replica]:
+        return self.database.read(lambda tx: replica_queries.list_replicas(tx, self.agent_id))
+
+    def issued(self, kind: str) -> list[str]:
+        """The instances whose daemons were ever given a command of this kind."""
+        return self.fleet.scalars(select(commands.c.instance_id).where(commands.c.kind == kind).order_by(commands.c.issued_at))
