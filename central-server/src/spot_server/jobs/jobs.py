@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
@@ -17,6 +18,7 @@ def all_jobs(settings: Settings) -> tuple[Job, ...]:
         Job("sweep_switches", settings.switch_sweep_period_seconds, sweep_switches),
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
+        Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),

@@ -56,9 +56,7 @@ def make_overviews(tx: Transaction, listed: Sequence[Agent]) -> list[AgentOvervi
     ids = [agent.agent_id for agent in listed]
     if not ids:
         return []
-    primaries = {
-        row.agent_id: Instance(**row._asdict()) for row in tx.execute(select(instances).where(instances.c.primary_of.in_(ids)))
-    }
+    primaries = {row.agent_id: Instance(**row._asdict()) for row in tx.execute(select(instances).where(instances.c.primary_of.in_(ids)))}
     counted = select(instances.c.agent_id, func.count().label("row_count")).where(instances.c.agent_id.in_(ids))
     instance_counts = _counts(tx, counted.group_by(instances.c.agent_id))
     live = _replica_counts(tx, ids, LIVE_REPLICA_STATUSES)

@@ -49,9 +49,7 @@ def get_agent(client_id: str, agent_id: str) -> AgentDetail:
 def delete_agent(query: dict[str, Any], client_id: str, agent_id: str) -> Agent:
     """Delete an agent: its replicas go, its primary keeps running and is released, its history stays."""
     by = current_principal().user_id
-    return current_context().database.write(
-        lambda tx: service.delete_agent(tx, client_id, agent_id, by=by, reason=query["reason"])
-    )
+    return current_context().database.write(lambda tx: service.delete_agent(tx, client_id, agent_id, by=by, reason=query["reason"]))
 
 
 def _page(client_id: str, query: dict[str, Any], *, with_deleted: bool) -> Page[AgentOverview]:

@@ -14,14 +14,14 @@ from spot_server.features.agent_config.rules import settings_differences
 from spot_server.features.agent_config.service import read_settings
 from spot_server.features.agents.overviews import AgentOverview, make_overviews
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
+from spot_server.features.agents.release import release_primary
 from spot_server.features.audit.service import record
-from spot_server.features.commands.ledger import NewCommand, issue
 from spot_server.features.instances.queries import Instance, list_instances, primary_of
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.service import retire_all
-from spot_server.words import PRIORITY_PERSON, CommandKind, Severity
+from spot_server.words import Severity, SwitchStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ def delete_agent(tx: Transaction, client_id: str, agent_id: str, *, by: str, rea
     _refuse_while_moving(tx, agent)
     primary = primary_of(tx, agent_id)
     retire_all(tx, agent_id=agent_id, reason="the agent is deleted")
+    _hasten_retirements(tx, agent_id)
     _close(tx, agent)
     if primary is not None:
         _release(tx, agent, primary, by=by, reason=reason)
@@ -63,6 +64,15 @@ def _refuse_while_moving(tx: Transaction, agent: Agent) -> None:
     switch_id = tx.execute(select(switches.c.switch_id).where(switches.c.active_key == agent.agent_id)).scalar_one_or_none()
     if switch_id is not None:
         raise SwitchInProgress(f"{agent.logical_agent_id} is being moved; cancel or await the switch first", switch_id=switch_id)
+
+
+def _hasten_retirements(tx: Transaction, agent_id: str) -> None:
+    """An old instance that waits to be retired waits no longer: soon nobody is left who could terminate it."""
+    tx.execute(
+        update(switches)
+        .where(switches.c.agent_id == agent_id, switches.c.status == SwitchStatus.COMPLETED, switches.c.retire_at > tx.now)
+        .values(retire_at=tx.now, version=switches.c.version + 1)
+    )
 
 
 def _close(tx: Transaction, agent: Agent) -> None:
@@ -91,18 +101,7 @@ def _release(tx: Transaction, agent: Agent, primary: Instance, *, by: str, reaso
         reason=reason or "the agent is deleted",
         by=by,
     )
-    issue(
-        tx,
-        NewCommand(
-            client_id=agent.client_id,
-            agent_id=agent.agent_id,
-            instance_id=primary.instance_id,
-            request_id=f"release/{agent.agent_id}",
-            kind=CommandKind.RELEASE,
-            priority=PRIORITY_PERSON,
-            epoch=agent.epoch,
-        ),
-    )
+    release_primary(tx, agent_id=agent.agent_id)
 
 
 def _tell(tx: Transaction, agent: Agent, primary: Instance | None, *, by: str, reason: str) -> None:
