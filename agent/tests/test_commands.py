@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from agent_fakes.memory import command_json
 from agent_fakes.world import World, journal_of
 from spot_agent.commands import KINDS
-from spot_agent.errors import JournalUnwritable, ServerRefused, ServerUnreachable
-from spot_agent.journal_contents import JournalContents
+from spot_agent.errors import ServerRefused, ServerUnreachable
 from spot_agent.model import Role
 from spot_agent.ports import HookName
 
@@ -166,9 +163,9 @@ def test_an_error_nobody_thought_of_is_an_answer(world: World) -> None:
     assert answer["error"]["class"] == "unexpected"
 
 
-def test_without_a_journal_nothing_is_begun_but_what_stops(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_journal_nothing_is_begun_but_what_stops(world: World) -> None:
     world.registered()
-    monkeypatch.setattr(world.journal, "_save", _disk_full)
+    world.journal.is_full = True
 
     launched = world.execute(command_json("launch_instance", LAUNCH))
     stopped = world.execute(command_json("quiesce", {"bound_seconds": 9}))
@@ -229,7 +226,3 @@ def test_a_zombie_still_hears_and_obeys(tmp_path: Path) -> None:
 def _raise_for_standby(name: HookName) -> None:
     if name is HookName.STANDBY_CHECK:
         raise RuntimeError("a bug")
-
-
-def _disk_full(_contents: JournalContents) -> None:
-    raise JournalUnwritable("disk full")

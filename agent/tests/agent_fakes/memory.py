@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from agent_fakes.virtual import VirtualClock
-from spot_agent.errors import NotRegistered, ServerFailed
-from spot_agent.journal import Journal
+from spot_agent.errors import JournalUnwritable, NotRegistered, ServerFailed
+from spot_agent.journal import Journal, MemoryJournal
+from spot_agent.journal_contents import JournalContents
 from spot_agent.model import JsonObject
 from spot_agent.ports import Absent, Found, HookName, HookResult, Reading
 
@@ -23,6 +24,16 @@ IDENTITY = {
     "privateIp": "10.0.0.5",
     "region": "us-east-1",
 }
+
+
+class FakeDiskJournal(MemoryJournal):
+    """A journal whose disk can be full."""
+
+    is_full = False
+
+    def _save(self, contents: JournalContents) -> None:
+        if self.is_full:
+            raise JournalUnwritable("disk full")
 
 
 class FakeImds:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from agent_fakes.memory import FakeCentralApi, FakeGuard, FakeHooks, FakeImds, FakeWorkload
+from agent_fakes.memory import FakeCentralApi, FakeDiskJournal, FakeGuard, FakeHooks, FakeImds, FakeWorkload
 from agent_fakes.memory_ec2 import FakeEc2
 from agent_fakes.virtual import CountingBell, LogLines, VirtualClock, VirtualStop
 from spot_agent.bootstrap import Core, Ports, build_core, build_startup, build_workers
 from spot_agent.clock import Bell
 from spot_agent.imds import CountedImds
-from spot_agent.journal import MemoryJournal
 from spot_agent.journal_contents import JournalContents
 from spot_agent.live import Live
 from spot_agent.model import JsonObject, Role
@@ -40,7 +39,7 @@ class World:
         self.clock = VirtualClock()
         self.stop = VirtualStop(self.clock)
         self.lines = LogLines()
-        self.journal = MemoryJournal(contents)
+        self.journal = FakeDiskJournal(contents)
         self.guard = FakeGuard()
         self.workload = FakeWorkload(self.guard, self.clock)
         self.hooks = FakeHooks(self.workload)
