@@ -181,6 +181,26 @@ def test_missing_rights_leave_mode_unknown_and_the_specification_empty(world: Wo
     assert body["launch_specification"] is None
 
 
+def test_a_first_registration_waits_a_little_for_an_ec2_that_does_not_answer_now(world: World) -> None:
+    world.ec2.failures["describe_instance"] = ["RequestLimitExceeded", "Unavailable"]
+    world.boot()
+
+    world.steps("heartbeat", lambda: world.journal.read().token is not None)
+
+    body = world.api.bodies("register")[0]
+    assert body["launch_specification"]["subnets"] == {"use1-az1": "subnet-1"}
+    assert world.clock.passed_seconds == 6
+
+
+def test_an_ec2_that_never_answers_does_not_keep_an_instance_from_registering(world: World) -> None:
+    world.ec2.failures["describe_instance"] = ["Unavailable"] * 9
+    world.boot()
+
+    world.steps("heartbeat", lambda: world.journal.read().token is not None, at_most=4)
+
+    assert world.api.bodies("register")[0]["launch_specification"] is None
+
+
 def test_no_token_is_ever_logged(world: World) -> None:
     world.api.failures["register"] = [_token_refused(), ServerUnreachable("to so_enrol_secret")]
     world.boot()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from spot_agent.ec2_facts import InstanceFacts, SubnetFacts
-from spot_agent.errors import Ec2Failed
+from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.live import Live
 from spot_agent.logs import Log
 from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED, Identity, JsonObject, Mode
@@ -20,11 +20,12 @@ from spot_agent.wire import parse_identity
 PATH_IDENTITY = "dynamic/instance-identity/document"
 PATH_AZ_ID = "meta-data/placement/availability-zone-id"
 PATH_LIFE_CYCLE = "meta-data/instance-life-cycle"
+_PASSING = (ErrorClass.UNREACHABLE, ErrorClass.THROTTLED, ErrorClass.RACE)
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """`launch_specification` is None when EC2 would not tell (rights missing, API down)."""
+    """`launch_specification` is None when EC2 would not tell; `may_know_more`: because of a trouble that may pass."""
 
     mode: Mode
     mode_evidence: JsonObject
@@ -32,6 +33,7 @@ class Discovery:
     owner: str | None
     product: str
     az_id: str
+    may_know_more: bool
 
 
 def read_identity(imds: Imds) -> Identity | None:
@@ -52,9 +54,11 @@ class Discoverer:
         self._ec2 = ec2
         self._live = live
         self._log = log
+        self._has_passing_trouble = False
 
     def discover(self) -> Discovery:
         """All that a registration tells."""
+        self._has_passing_trouble = False
         instance = self._describe_self()
         mode = self._note_mode(instance)
         subnets = self._subnets(instance) if instance else ()
@@ -65,6 +69,7 @@ class Discoverer:
             owner=owner_of(instance.tags) if instance else None,
             product=(instance.platform_details if instance else None) or PRODUCT_ON_THE_WIRE,
             az_id=self._identity.az_id or (az_id_of(instance.subnet_id, subnets) if instance else ""),
+            may_know_more=self._has_passing_trouble,
         )
 
     def observe(self, logical_agent_id: str) -> bool:
@@ -81,8 +86,11 @@ class Discoverer:
 
     def _describe_self(self) -> InstanceFacts | None:
         try:
-            return self._ec2.describe_instance(self._identity.instance_id)
+            instance = self._ec2.describe_instance(self._identity.instance_id)
+            self._has_passing_trouble = instance is None
+            return instance
         except Ec2Failed as error:
+            self._has_passing_trouble = error.error_class in _PASSING
             self._log.warning("instance_not_described", error_class=error.error_class, code=error.code)
             return None
 
@@ -90,6 +98,7 @@ class Discoverer:
         try:
             return self._ec2.subnets_of_vpc(instance.vpc_id)
         except Ec2Failed as error:
+            self._has_passing_trouble = error.error_class in _PASSING
             self._log.warning("subnets_not_described", error_class=error.error_class, code=error.code)
             return ()
 

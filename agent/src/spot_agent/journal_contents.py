@@ -56,7 +56,6 @@ class JournalContents:
     quiesced: bool = True
     released: bool = False
     registration_attempted: bool = False
-    has_launch_specification: bool = False
     commands: tuple[CommandRecord, ...] = ()
     unsent: tuple[UnsentReport, ...] = ()
     known_notices: tuple[str, ...] = ()

@@ -36,6 +36,10 @@ from spot_agent.workload import Workload
 PATH_USER_DATA = "user-data"
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
+LOOKS_AT_EC2 = 3
+"""Only a first registration seeds the launch specification: it waits a little for an EC2 that does not answer now."""
+
+LOOK_AGAIN_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Registrar:
     def __init__(self, parts: RegistrarParts) -> None:
         self._parts = parts
         self._refusals = 0
+        self._looks = 0
         self._environment = Environment(parts.settings.server_url, parts.settings.logical_agent_id, parts.settings.enrolment_token)
 
     def step(self) -> Outcome:
@@ -74,6 +79,9 @@ class Registrar:
         if not ways:
             return self._refused("no_enrolment_token", "neither ENROLMENT_TOKEN nor a nonce in the user data")
         discovery = self._parts.discoverer.discover()
+        if is_first and discovery.may_know_more and self._looks < LOOKS_AT_EC2:
+            self._looks += 1
+            return Failed("launch_specification_unknown", {"look": self._looks}, LOOK_AGAIN_SECONDS)
         outcome: Outcome | None = None
         for way in ways:
             outcome = self._try(way, discovery)
@@ -155,7 +163,6 @@ class Registrar:
                 server_url=way.server_url,
                 environment_server_url=self._parts.settings.server_url,
                 registration_attempted=False,
-                has_launch_specification=discovery.launch_specification is not None,
                 config=config if isinstance(config, dict) else now.config,
                 role=now.role if had_role else (Role.PRIMARY if view.is_primary else view.role),
                 epoch=now.epoch if had_role else view.epoch,
