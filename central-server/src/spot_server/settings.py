@@ -104,7 +104,7 @@ class Settings:
     bind_address: str = text("127.0.0.1", "The address on which the web processes listen.")
     bind_port: int = integer(8080, "The TCP port on which the web processes listen.", least=1, most=65535)
     web_processes: int = integer(2, "Web processes. Each has its own waiting room and token cache.", least=1, most=64)
-    web_worker_kind: WorkerKind = choice(WorkerKind.GEVENT, "gevent or gthread; docs/adr/0006-waiting-requests.md has the figures.")
+    web_worker_kind: WorkerKind = choice(WorkerKind.GTHREAD, "gthread or gevent; docs/adr/0006-waiting-requests.md has the figures.")
     web_threads: int = integer(32, "Threads of a gthread web process beside those that wait.", least=2, most=1000)
     web_stop_seconds: int = integer(20, "How long a web process may finish its requests when it is told to stop.", least=1, most=600)
     body_limit_bytes: int = integer(1024 * 1024, "The largest request body that is read.", least=1024, most=64 * 1024 * 1024)
@@ -144,6 +144,11 @@ class Settings:
         15, "After the time that a notice named, before the old instance is terminated by us.", least=0, most=3600
     )
     notice_margin_seconds: float = number(10, "How long before the time that a notice names a handover should be over.", least=0, most=120)
+
+    control_role_period_seconds: float = number(
+        0.5, "How often commands are looked for that the server carries out with a client's control role.", least=0.05, most=60
+    )
+    control_role_threads: int = integer(8, "Calls to AWS with control roles that may be under way at once.", least=2, most=200)
 
     coordinator_period_seconds: float = number(10, "How often replicas are compared with what is wanted.", least=0.05, most=3600)
     switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)

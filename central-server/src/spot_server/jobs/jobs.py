@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spot_server.features.agents.jobs import release_deleted_agents
+from spot_server.features.control_role.jobs import control_role_job
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
@@ -15,6 +16,7 @@ from spot_server.settings import Settings
 def all_jobs(settings: Settings) -> tuple[Job, ...]:
     """Return every job with its period."""
     return (
+        control_role_job(settings),
         Job("sweep_switches", settings.switch_sweep_period_seconds, sweep_switches),
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),

@@ -84,6 +84,7 @@ class _Term:
         self._clock: Clock = context.clock
         self._settings: Settings = context.settings
         self._lease = lease
+        self._jobs = tuple(jobs)
         self._renewed_seconds = self._clock.monotonic_seconds()
         self._ending = threading.Event()
         self._started = threading.Event()
@@ -116,6 +117,9 @@ class _Term:
         self._started.wait()
         # Waiting happens here and not in a job's own thread, which would wait for itself.
         self._scheduler.shutdown(wait=True)
+        for job in self._jobs:
+            if job.settle is not None:
+                job.settle()
 
     def _renew(self) -> None:
         started_seconds = self._clock.monotonic_seconds()

@@ -35,3 +35,8 @@ class Job:
     name: str
     period_seconds: float
     run: Callable[[JobContext], str]
+    settle: Callable[[], None] | None = None
+    """For a job that leaves work under way between its runs: called when no run goes on any more and the lease is about to be given back.
+
+    Must return within a few seconds; the lease is not renewed meanwhile.
+    """

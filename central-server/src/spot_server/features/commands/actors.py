@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from spot_server.words import Actor, Role
+from spot_server.words import Actor, CommandKind, Role
 
 
 class Act(StrEnum):
@@ -39,6 +39,16 @@ ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
 }
 """In order of preference. Quiesce, sync, start and checks are not here: only the daemon of that instance can do them."""
 
+KINDS_OF_ACT: dict[Act, frozenset[CommandKind]] = {
+    Act.CREATE_IMAGE: frozenset({CommandKind.CREATE_IMAGE}),
+    Act.LAUNCH: frozenset({CommandKind.LAUNCH_INSTANCE}),
+    Act.LAUNCH_IN_EMERGENCY: frozenset({CommandKind.LAUNCH_INSTANCE}),
+    Act.MOVE_HANDLE: frozenset({CommandKind.MOVE_ADDRESS}),
+    Act.DESCRIBE: frozenset({CommandKind.DESCRIBE_INSTANCE, CommandKind.WAIT_TERMINATED}),
+    Act.TERMINATE: frozenset({CommandKind.TERMINATE_INSTANCE, CommandKind.WAIT_TERMINATED, CommandKind.DESCRIBE_INSTANCE}),
+}
+"""The commands that an act may be asked for with: a role that is refused one of them is not given the act."""
+
 CONTROL_ROLE_INSTANCE_ID = "control-role"
 """Stands in the place of an instance id in commands that the server itself carries out."""
 
@@ -66,12 +76,14 @@ def choose_actor(
     act: Act,
     *,
     has_control_role: bool,
+    is_control_role_usable: bool,
     daemons: Sequence[DaemonFacts],
     target_instance_id: str,
 ) -> Assignment | None:
     """Return who should do `act` on or for `target_instance_id`, or None when nobody can now.
 
-    An instance never terminates or testifies about itself; a handle is moved by the side that it moves to.
+    A control role that failed of late (`control_role.rules.is_role_usable`) is passed over. An instance never terminates or testifies
+    about itself; a handle is moved by the side that it moves to.
     """
     reachable = [daemon for daemon in daemons if daemon.is_reachable and daemon.role is not Role.TERMINATED]
     others = [daemon for daemon in reachable if daemon.instance_id != target_instance_id]
@@ -80,7 +92,7 @@ def choose_actor(
         found: DaemonFacts | None = None
         match candidate:
             case Candidate.CONTROL_ROLE:
-                if has_control_role:
+                if has_control_role and is_control_role_usable:
                     return Assignment(Actor.CONTROL_ROLE, CONTROL_ROLE_INSTANCE_ID)
             case Candidate.PRIMARY:
                 found = next((daemon for daemon in eligible if daemon.role is Role.PRIMARY), None)

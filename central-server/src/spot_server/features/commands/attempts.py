@@ -10,8 +10,9 @@ from spot_server.db.runner import Transaction
 from spot_server.db.tables import clients, spot_interruption_events
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries
-from spot_server.features.commands.actors import Act, Assignment, DaemonFacts, choose_actor
+from spot_server.features.commands.actors import KINDS_OF_ACT, Act, Assignment, DaemonFacts, choose_actor
 from spot_server.features.commands.queries import Command
+from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_role_usable
 from spot_server.features.instances.queries import list_instances
 from spot_server.words import Actor, InterruptionKind, Role
 
@@ -72,11 +73,22 @@ def notice_ends(tx: Transaction, agent_id: str) -> dict[str, datetime]:
 
 
 def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> Assignment | None:
-    """Choose who does `act` now, or None when nobody of the agent's can."""
+    """Choose who does `act` now, or None when nobody can. What the role failed at for one of the client's agents counts for all."""
     role_arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == agent.client_id)).scalar_one()
     return choose_actor(
         act,
         has_control_role=role_arn is not None,
+        is_control_role_usable=role_arn is not None and _is_role_usable(tx, agent.client_id, act),
         daemons=load_daemons(tx, agent),
         target_instance_id=target_instance_id,
     )
+
+
+def _is_role_usable(tx: Transaction, client_id: str, act: Act) -> bool:
+    since = tx.now - timedelta(seconds=max(UNUSABLE_SECONDS.values()))
+    failures = [
+        Failure(command.kind, command.error_class, command.error_code, command.finished_at)
+        for command in queries.failures_of_actor(tx, client_id, Actor.CONTROL_ROLE, since=since)
+        if command.finished_at is not None
+    ]
+    return is_role_usable(KINDS_OF_ACT[act], failures, tx.now)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import commands
+from spot_server.db.tables import agents, commands
 from spot_server.words import OPEN_COMMAND_STATUSES, Actor, CommandKind, CommandStatus, StepName
 
 
@@ -54,6 +54,12 @@ class Command:
         """The class of error of a command that failed, from the table in docs/agent-protocol.md."""
         error = (self.outcome or {}).get("error") or {}
         return error.get("class")
+
+    @property
+    def error_code(self) -> str | None:
+        """The code of error of a command that failed: AWS's own, or ours in snake_case."""
+        error = (self.outcome or {}).get("error") or {}
+        return error.get("code")
 
     @property
     def error_text(self) -> str:
@@ -104,6 +110,26 @@ def open_commands_of_actor(tx: Transaction, actor: Actor, *, most: int) -> list[
         .where(commands.c.open_instance_id.is_not(None), commands.c.actor == actor)
         .order_by(commands.c.priority.desc(), commands.c.issued_at)
         .limit(most)
+    )
+    return [_command(row) for row in rows]
+
+
+LONGEST_OPEN = timedelta(hours=1)
+"""Longer than any command stays open: what finished lately was issued within it before."""
+
+
+def failures_of_actor(tx: Transaction, client_id: str, actor: Actor, *, since: datetime) -> list[Command]:
+    """Return the commands of the client's agents that this actor answered `failed` at `since` or later."""
+    agent_ids = tx.execute(select(agents.c.agent_id).where(agents.c.client_id == client_id)).scalars().all()
+    rows = tx.execute(
+        select(*_COLUMNS).where(
+            # By the index of (agent_id, issued_at): commands have none by client.
+            commands.c.agent_id.in_(agent_ids),
+            commands.c.issued_at >= since - LONGEST_OPEN,
+            commands.c.actor == actor,
+            commands.c.status == CommandStatus.FAILED,
+            commands.c.finished_at >= since,
+        )
     )
     return [_command(row) for row in rows]
 

@@ -75,6 +75,9 @@ SECRET_PAYLOAD_KEYS = frozenset({"user_data"})
 TRANSIENT_ERRORS = frozenset({"throttled", "race", "unreachable", "unexpected", "stale_epoch"})
 """Classes of failure that may pass, and after which the same thing is asked for again. The act may have happened all the same."""
 
+ASKED_AGAIN_ERRORS = TRANSIENT_ERRORS | {"refused"}
+"""Classes after which the same launch is asked for again, with the same payload. What reached a daemon too late is refused."""
+
 
 def payload_digest(kind: str, payload: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of what a command asks for: the same request_id with another digest is another request."""
@@ -99,7 +102,7 @@ def without_secrets(payload: Mapping[str, Any]) -> dict[str, Any]:
 def payload_to_keep(payload: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is kept of a payload that was answered: the whole of it only while the same thing may be asked for again."""
     error_class = (outcome.get("error") or {}).get("class")
-    return dict(payload) if error_class in TRANSIENT_ERRORS else without_secrets(payload)
+    return dict(payload) if error_class in ASKED_AGAIN_ERRORS else without_secrets(payload)
 
 
 def is_same_outcome(recorded: Mapping[str, Any] | None, reported: Mapping[str, Any]) -> bool:

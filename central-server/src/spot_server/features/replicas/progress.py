@@ -141,6 +141,7 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
             deadline_at=command.deadline_at,
             finished_at=command.finished_at,
             is_actor_reachable=command.actor is Actor.CONTROL_ROLE or command.instance_id in reachable,
+            is_by_control_role=command.actor is Actor.CONTROL_ROLE,
         )
     instance = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
     return LaunchFacts(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from spot_server.errors import StateConflict
-from spot_server.features.commands.rules import TRANSIENT_ERRORS
+from spot_server.features.commands.rules import ASKED_AGAIN_ERRORS
 from spot_server.policy import MovePolicy
 from spot_server.words import LIVE_REPLICA_STATUSES, CommandStatus, Mode, ReplicaKind, ReplicaStatus
 
@@ -84,6 +84,7 @@ class LaunchAnswer:
     deadline_at: datetime | None
     finished_at: datetime | None
     is_actor_reachable: bool
+    is_by_control_role: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class TryElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """The client token cannot be used again: the same place, as a new attempt."""
+    """Nothing was launched, or the client token cannot be used again: the same place, as a new attempt."""
 
     reason: str
 
@@ -153,8 +154,6 @@ LAUNCH_RETRY_SECONDS = 5.0
 """Between a launch that failed for the moment and the next, so that a throttled API is not asked at once again."""
 
 _ELSEWHERE = frozenset({"capacity", "price", "subnet", "pool_invalid"})
-_SAME_AGAIN = TRANSIENT_ERRORS | {"refused"}
-"""A daemon refuses what reached it after its deadline: that was not carried out."""
 
 
 def decide_launch(facts: LaunchFacts, policy: MovePolicy) -> LaunchDecision:
@@ -186,7 +185,7 @@ def _decide_answer(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy)
         return _decide_silence(facts, launch, policy)
     if facts.attempt >= policy.max_launch_attempts:
         return GiveUp(f"{facts.attempt} launches failed, the last with {launch.error_text}")
-    if launch.error_class in _SAME_AGAIN:
+    if launch.error_class in ASKED_AGAIN_ERRORS:
         last_at = launch.finished_at or facts.now
         is_soon = facts.now - last_at < timedelta(seconds=LAUNCH_RETRY_SECONDS)
         return Wait() if is_soon else AskAnother(launch.error_text)
@@ -207,7 +206,9 @@ def _decide_refusal(facts: LaunchFacts, launch: LaunchAnswer) -> LaunchDecision:
         return TryElsewhere(launch.error_text, excludes_all_spot=True)
     if launch.error_class in _ELSEWHERE:
         return TryElsewhere(launch.error_text, excludes_all_spot=False)
-    if launch.error_class == "idempotency":
+    # A control role that is refused is not asked again for a while: the attempt falls to a daemon.
+    is_role_refused = launch.is_by_control_role and launch.error_class == "not_authorized"
+    if launch.error_class == "idempotency" or is_role_refused:
         return TryAgain(launch.error_text)
     return GiveUp(launch.error_text)
 

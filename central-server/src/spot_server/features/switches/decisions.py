@@ -35,6 +35,12 @@ class CommandView:
     finished_at: datetime | None
 
     is_actor_reachable: bool = True
+    is_by_control_role: bool = False
+
+    @property
+    def is_role_refused(self) -> bool:
+        """Whether the control role may not do it: it is not asked again for a while, so another attempt falls to a daemon."""
+        return self.is_by_control_role and self.error_class == "not_authorized"
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether its time is over without an answer."""

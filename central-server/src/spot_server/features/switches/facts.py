@@ -77,4 +77,5 @@ def _command_view(tx: Transaction, command_id: str | None, reachable: set[str]) 
         issued_at=command.issued_at,
         finished_at=command.finished_at,
         is_actor_reachable=command.actor is Actor.CONTROL_ROLE or command.instance_id in reachable,
+        is_by_control_role=command.actor is Actor.CONTROL_ROLE,
     )

@@ -1,0 +1,90 @@
+"""EC2 with a role's credentials. Time-outs everywhere; only calls that may be repeated are retried here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from spot_server.aws import shapes
+from spot_server.aws.asking import asked, found
+from spot_server.aws.ports import TAG_LAUNCH_TOKEN, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
+
+class Boto3Ec2:
+    """The real Ec2Port. Clients are safe to share between threads once made."""
+
+    def __init__(self, repeatable: EC2Client, once: EC2Client) -> None:
+        """`repeatable` retries by itself and gets the calls that are harmless to repeat, `once` does not."""
+        self._repeatable = repeatable
+        self._once = once
+
+    def describe_instance(self, instance_id: str) -> InstanceFacts | None:
+        """Describe one instance."""
+        answer = found(lambda: self._repeatable.describe_instances(InstanceIds=[instance_id]))
+        listed = shapes.instances([answer] if answer else [])
+        return listed[0] if listed else None
+
+    def find_by_launch_token(self, client_token: str) -> tuple[InstanceFacts, ...]:
+        """Find instances by the tag that carries their client token."""
+        paginator = self._repeatable.get_paginator("describe_instances")
+        pages = paginator.paginate(Filters=[{"Name": f"tag:{TAG_LAUNCH_TOKEN}", "Values": [client_token]}])
+        return shapes.instances(asked(lambda: list(pages)))
+
+    def run_instance(self, request: LaunchRequest) -> InstanceFacts:
+        """Launch one instance."""
+        arguments = shapes.run_instances_arguments(request)
+        answer = asked(lambda: self._once.run_instances(**arguments))
+        return shapes.instances([{"Reservations": [answer]}])[0]
+
+    def terminate_instance(self, instance_id: str) -> str:
+        """Terminate one instance."""
+        answer = asked(lambda: self._repeatable.terminate_instances(InstanceIds=[instance_id]))
+        return str(answer["TerminatingInstances"][0]["CurrentState"]["Name"])
+
+    def is_persistent_request(self, spot_request_id: str) -> bool:
+        """Read the type of a spot request; one that EC2 no longer knows launches nothing."""
+        ids = [spot_request_id]
+        answer = found(lambda: self._repeatable.describe_spot_instance_requests(SpotInstanceRequestIds=ids))
+        requests = answer["SpotInstanceRequests"] if answer else []
+        return any(request.get("Type") == "persistent" for request in requests)
+
+    def cancel_spot_request(self, spot_request_id: str) -> None:
+        """Cancel a spot request."""
+        ids = [spot_request_id]
+        asked(lambda: self._repeatable.cancel_spot_instance_requests(SpotInstanceRequestIds=ids))
+
+    def find_image_by_name(self, name: str) -> ImageFacts | None:
+        """Find an image of the account by its name."""
+        filters = [{"Name": "name", "Values": [name]}]
+        answer = asked(lambda: self._repeatable.describe_images(Owners=["self"], Filters=filters))  # type: ignore[arg-type]
+        listed = shapes.images([answer])
+        return listed[0] if listed else None
+
+    def describe_image(self, image_id: str) -> ImageFacts | None:
+        """Describe an image of the account."""
+        answer = found(lambda: self._repeatable.describe_images(Owners=["self"], ImageIds=[image_id]))
+        listed = shapes.images([answer] if answer else [])
+        return listed[0] if listed else None
+
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
+        """Begin an image without a reboot."""
+        specifications = shapes.tag_specifications(tags, ("image", "snapshot"))
+        answer = asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications))
+        return str(answer["ImageId"])
+
+    def describe_address(self, allocation_id: str) -> AddressFacts | None:
+        """Describe an Elastic IP."""
+        answer = found(lambda: self._repeatable.describe_addresses(AllocationIds=[allocation_id]))
+        return shapes.address(answer["Addresses"][0]) if answer and answer["Addresses"] else None
+
+    def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
+        """Associate an Elastic IP."""
+        answer = asked(
+            lambda: self._repeatable.associate_address(
+                AllocationId=allocation_id, InstanceId=instance_id, AllowReassociation=allow_reassociation
+            )
+        )
+        return str(answer.get("AssociationId", ""))

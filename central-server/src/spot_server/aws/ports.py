@@ -1,0 +1,119 @@
+"""What the server needs of AWS, as protocols and frozen values. Adapters and fakes both fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
+"""Carries the client token, by which anyone who may describe instances finds the result of an earlier launch."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRole:
+    """The role that a client gave us. `session_name` is what the client reads in its CloudTrail."""
+
+    role_arn: str
+    external_id: str | None
+    session_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFacts:
+    """One instance. `state` is EC2's own word; `spot_request_id` is None for on-demand."""
+
+    instance_id: str
+    state: str
+    state_reason_code: str | None = None
+    launched_at: datetime | None = None
+    spot_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """One image of the client's account. `state` is pending, available, failed, ..."""
+
+    image_id: str
+    name: str
+    state: str
+    created_at: datetime | None
+    snapshot_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddressFacts:
+    """One Elastic IP; `instance_id` is None while it is not associated."""
+
+    allocation_id: str
+    public_ip: str
+    instance_id: str | None
+    association_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """What RunInstances is asked for. `client_token` makes a repeat find the first result."""
+
+    client_token: str
+    image_id: str
+    instance_type: str
+    subnet_id: str
+    is_spot: bool
+    security_group_ids: tuple[str, ...] = ()
+    iam_instance_profile_arn: str | None = None
+    key_name: str | None = None
+    metadata_options: Mapping[str, Any] = field(default_factory=dict)
+    user_data: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Ec2Port(Protocol):
+    """EC2 of one account and region. Every call may raise AwsFailed; None means that EC2 knows no such thing.
+
+    Calls are bounded in time (the adapter's time-outs) and may be made from several threads at once.
+    """
+
+    def describe_instance(self, instance_id: str) -> InstanceFacts | None:
+        """Describe one instance; None when EC2 knows no such id, which may also be because it is too new."""
+
+    def find_by_launch_token(self, client_token: str) -> tuple[InstanceFacts, ...]:
+        """List the instances that were launched with this token, ended ones included while EC2 shows them."""
+
+    def run_instance(self, request: LaunchRequest) -> InstanceFacts:
+        """Launch one instance; a repeat with the same client token returns the first."""
+
+    def terminate_instance(self, instance_id: str) -> str:
+        """Terminate and return the state after the call. AwsFailed with an absence code for an unknown id."""
+
+    def is_persistent_request(self, spot_request_id: str) -> bool:
+        """Tell whether EC2 would launch another instance once this request's one is gone."""
+
+    def cancel_spot_request(self, spot_request_id: str) -> None:
+        """Cancel a spot request; its instance keeps running."""
+
+    def find_image_by_name(self, name: str) -> ImageFacts | None:
+        """Find the account's image of this name; names are unique in an account and region."""
+
+    def describe_image(self, image_id: str) -> ImageFacts | None:
+        """Describe one of the account's images."""
+
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
+        """Begin an image, always without a reboot, and return its id; image and snapshots carry the tags."""
+
+    def describe_address(self, allocation_id: str) -> AddressFacts | None:
+        """Describe an Elastic IP."""
+
+    def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
+        """Associate an Elastic IP and return the association's id; a repeat returns the same."""
+
+
+class AwsGateway(Protocol):
+    """The way from a client's role to that client's EC2."""
+
+    def ec2(self, role: ControlRole, region: str) -> Ec2Port:
+        """Return EC2 of the role's account. Raises AwsFailed; a refusal by STS has a code that begins with ASSUME_ROLE_PREFIX."""
+
+    def forget(self, role: ControlRole, region: str) -> None:
+        """Drop what is kept for the role, so that the next call assumes it anew."""

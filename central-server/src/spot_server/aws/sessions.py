@@ -1,0 +1,98 @@
+"""Sessions of the clients' roles: assumed with the external id, kept until shortly before they expire."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from spot_server.aws.asking import asked, client_config
+from spot_server.aws.ec2 import Boto3Ec2
+from spot_server.aws.errors import ASSUME_ROLE_PREFIX, AwsFailed, ErrorClass
+from spot_server.aws.ports import ControlRole
+from spot_server.clock import Clock
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_sts.type_defs import CredentialsTypeDef
+
+SESSION_SECONDS = 3600
+"""The longest session that every role allows."""
+
+RENEW_BEFORE_SECONDS = 300
+"""An act that began with the old session must be able to end with it."""
+
+ATTEMPTS = 2
+"""Of calls that may be repeated: one lost packet is mended at once, more is for the next look."""
+
+_NOT_A_REFUSAL = frozenset({ErrorClass.THROTTLED, ErrorClass.UNREACHABLE})
+
+
+@dataclass(slots=True)
+class _Held:
+    """What is kept for one role in one region. The lock keeps two threads from assuming it at once, and blocks no other role."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    ec2: Boto3Ec2 | None = None
+    renew_at_seconds: float = 0.0
+
+
+class AssumedRoles:
+    """The real AwsGateway. AWS_ENDPOINT_URL, proxies and the server's own credentials are boto3's affair."""
+
+    def __init__(self, clock: Clock) -> None:
+        """Nothing is asked of AWS yet."""
+        self._clock = clock
+        self._session = boto3.session.Session()
+        self._lock = threading.Lock()
+        self._held: dict[tuple[ControlRole, str], _Held] = {}
+
+    def ec2(self, role: ControlRole, region: str) -> Boto3Ec2:
+        """Return EC2 with the role's credentials, assuming it if need be."""
+        with self._lock:
+            held = self._held.setdefault((role, region), _Held())
+        with held.lock:
+            if held.ec2 is None or self._clock.monotonic_seconds() >= held.renew_at_seconds:
+                began_seconds = self._clock.monotonic_seconds()
+                held.ec2 = self._connect(self._assume(role, region), region)
+                # By the steady counter: the machine's time of day may be wrong.
+                held.renew_at_seconds = began_seconds + SESSION_SECONDS - RENEW_BEFORE_SECONDS
+            return held.ec2
+
+    def forget(self, role: ControlRole, region: str) -> None:
+        """Drop the session."""
+        with self._lock:
+            self._held.pop((role, region), None)
+
+    def _assume(self, role: ControlRole, region: str) -> CredentialsTypeDef:
+        arguments: dict[str, Any] = {
+            "RoleArn": role.role_arn,
+            "RoleSessionName": role.session_name,
+            "DurationSeconds": SESSION_SECONDS,
+        }
+        if role.external_id is not None:
+            arguments["ExternalId"] = role.external_id
+        try:
+            with self._lock:
+                sts = asked(lambda: self._session.client("sts", region_name=region, config=client_config(ATTEMPTS)))
+            return asked(lambda: sts.assume_role(**arguments))["Credentials"]
+        except AwsFailed as error:
+            if error.error_class in _NOT_A_REFUSAL:
+                raise AwsFailed(error.error_class, ASSUME_ROLE_PREFIX + error.code, error.message) from error
+            raise AwsFailed(ErrorClass.NOT_AUTHORIZED, ASSUME_ROLE_PREFIX + error.code, error.message) from error
+
+    def _connect(self, credentials: CredentialsTypeDef, region: str) -> Boto3Ec2:
+        return Boto3Ec2(self._client(credentials, region, ATTEMPTS), self._client(credentials, region, 1))
+
+    def _client(self, credentials: CredentialsTypeDef, region: str, attempts: int) -> EC2Client:
+        with self._lock:  # a session makes one client at a time; what it made may be shared
+            return self._session.client(
+                "ec2",
+                region_name=region,
+                config=client_config(attempts),
+                aws_access_key_id=credentials["AccessKeyId"],
+                aws_secret_access_key=credentials["SecretAccessKey"],
+                aws_session_token=credentials["SessionToken"],
+            )

@@ -1,0 +1,94 @@
+"""Between EC2's dicts and our frozen values. No boto3 here: dicts in, values out, and the other way round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from spot_server.aws.ports import TAG_LAUNCH_TOKEN, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest
+
+Pages = Iterable[Any]
+
+
+def tag_specifications(tags: Mapping[str, str], resource_types: Iterable[str]) -> Any:  # noqa: ANN401 - a list of boto3 TypedDicts
+    """Put the same tags on each of `resource_types` at creation."""
+    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    return [{"ResourceType": kind, "Tags": listed} for kind in resource_types] if listed else []
+
+
+def run_instances_arguments(request: LaunchRequest) -> dict[str, Any]:
+    """Ask for one instance, never more.
+
+    The same arguments as the daemons', because a client token with other arguments is a mismatch. A spot instance is one-time and ends by
+    termination; no MaxPrice (the cap is on-demand). What is not given is left out: EC2 takes it from the image or its own defaults.
+    """
+    tags = {**request.tags, TAG_LAUNCH_TOKEN: request.client_token}
+    arguments: dict[str, Any] = {
+        "ClientToken": request.client_token,
+        "ImageId": request.image_id,
+        "InstanceType": request.instance_type,
+        "SubnetId": request.subnet_id,
+        "MinCount": 1,
+        "MaxCount": 1,
+        "SecurityGroupIds": list(request.security_group_ids),
+        "UserData": request.user_data,
+        "MetadataOptions": dict(request.metadata_options),
+        "TagSpecifications": tag_specifications(tags, ("instance", "volume")),
+    }
+    if request.iam_instance_profile_arn:
+        arguments["IamInstanceProfile"] = {"Arn": request.iam_instance_profile_arn}
+    if request.key_name:
+        arguments["KeyName"] = request.key_name
+    if request.is_spot:
+        options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
+        arguments["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
+    return {name: value for name, value in arguments.items() if value not in ([], {}, "")}
+
+
+def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
+    """Return all instances of DescribeInstances pages (or of a RunInstances answer in a list of reservations)."""
+    return tuple(
+        InstanceFacts(
+            instance_id=made["InstanceId"],
+            state=made["State"]["Name"],
+            state_reason_code=made.get("StateReason", {}).get("Code") or None,
+            launched_at=made.get("LaunchTime"),
+            spot_request_id=made.get("SpotInstanceRequestId") or None,
+        )
+        for page in pages
+        for reservation in page.get("Reservations", [])
+        for made in reservation.get("Instances", [])
+    )
+
+
+def images(pages: Pages) -> tuple[ImageFacts, ...]:
+    """Return all images of DescribeImages pages."""
+    return tuple(
+        ImageFacts(
+            image_id=made["ImageId"],
+            name=made.get("Name", ""),
+            state=made.get("State", ""),
+            created_at=_moment(made.get("CreationDate")),
+            snapshot_ids=tuple(
+                mapping["Ebs"]["SnapshotId"] for mapping in made.get("BlockDeviceMappings", []) if mapping.get("Ebs", {}).get("SnapshotId")
+            ),
+        )
+        for page in pages
+        for made in page.get("Images", [])
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Return the moment that DescribeImages gives as text, such as 2026-01-01T00:00:00.000Z."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def address(made: Mapping[str, Any]) -> AddressFacts:
+    """Return one address of DescribeAddresses."""
+    return AddressFacts(
+        allocation_id=made["AllocationId"],
+        public_ip=made.get("PublicIp", ""),
+        instance_id=made.get("InstanceId") or None,
+        association_id=made.get("AssociationId") or None,
+    )

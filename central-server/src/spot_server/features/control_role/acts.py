@@ -1,0 +1,204 @@
+"""What each kind of command does in EC2. One look at a time: an act that takes long is begun, left, and looked at again.
+
+Every handler first looks for what an earlier try made (client token, image name, present state) and adopts it, so that it may be
+repeated after a crash, a lost answer, or beside a process that led before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass, is_absence
+from spot_server.aws.ports import Ec2Port, ImageFacts, InstanceFacts
+from spot_server.features.control_role.payloads import bad_payload, launch_request, tags, text
+from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, LookOnly
+from spot_server.words import CommandKind
+
+STATE_GONE = "gone"
+CODE_DUPLICATE_NAME = "InvalidAMIName.Duplicate"
+CODE_IMAGE_PENDING = "image_pending"
+IMAGE_LOOK_SECONDS = 5.0
+STATE_LOOK_SECONDS = 2.0
+ADDRESS_LOOK_SECONDS = 1.0
+UNKNOWN_FOR_SECONDS = 4.0
+"""An instance that is asked about counts as gone only when EC2 does not know it for this long."""
+
+_ENDING = frozenset({"shutting-down", "terminated"})
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A command as its handler sees it. `waited_seconds` since it was first begun; `default_tags` say whose a resource is."""
+
+    kind: CommandKind
+    payload: Mapping[str, Any]
+    waited_seconds: float
+    now: datetime
+    default_tags: Mapping[str, str]
+    only_look: LookOnly | None = None
+
+    def require_leave_to_act(self) -> None:
+        """Raise ActFailed when nothing new may be begun."""
+        if self.only_look is not None:
+            raise ActFailed(self.only_look.error_class, self.only_look.code, self.only_look.message)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """`result` as docs/agent-protocol.md names it for the kind."""
+
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet:
+    """Begun and not over: look again. `reason` is the error's code if waiting ends in vain."""
+
+    reason: str
+    look_again_seconds: float
+
+
+Handled = Done | NotYet
+
+
+def create_image(task: Task, ec2: Ec2Port) -> Handled:
+    """Make an image without a reboot; its unique name finds that of an earlier try."""
+    if task.payload.get("no_reboot", True) is not True:
+        raise bad_payload("no_reboot", "true: a reboot would take the workload down")
+    image = _image_named(text(task.payload, "image_name"), text(task.payload, "instance_id"), task, ec2)
+    if image is None or image.state == "pending":
+        return NotYet(CODE_IMAGE_PENDING, IMAGE_LOOK_SECONDS)
+    return Done(
+        {
+            "image_id": image.image_id,
+            "snapshot_ids": list(image.snapshot_ids),
+            "started_at": wire_time(image.created_at or task.now),
+            "available_at": wire_time(task.now),
+        }
+    )
+
+
+def _image_named(name: str, instance_id: str, task: Task, ec2: Ec2Port) -> ImageFacts | None:
+    """Return the image of this name, begun if there is none; None while EC2 does not list it yet. Never a failed one."""
+    image = ec2.find_image_by_name(name)
+    if image is None:
+        task.require_leave_to_act()
+        try:
+            ec2.create_image(instance_id, name, tags(task.payload) or task.default_tags)
+        except AwsFailed as error:
+            if error.code != CODE_DUPLICATE_NAME:
+                raise
+        image = ec2.find_image_by_name(name)
+    if image is not None and image.state not in {"pending", "available"}:
+        raise ActFailed(ErrorClass.UNEXPECTED, "image_failed", f"{image.image_id} is {image.state}")
+    return image
+
+
+def launch_instance(task: Task, ec2: Ec2Port) -> Handled:
+    """Launch one instance in one pool; the client token, also a tag, finds that of an earlier try."""
+    request = launch_request(task.payload)
+    made = _launched_before(request.client_token, ec2)
+    if made is None:
+        task.require_leave_to_act()
+        made = ec2.run_instance(request)
+    return Done({"instance_id": made.instance_id, "launched_at": wire_time(made.launched_at or task.now)})
+
+
+def _launched_before(client_token: str, ec2: Ec2Port) -> InstanceFacts | None:
+    listed = ec2.find_by_launch_token(client_token)
+    alive = [made for made in listed if made.state not in _ENDING]
+    if alive:
+        return min(alive, key=lambda made: made.instance_id)
+    if listed:
+        message = f"{listed[0].instance_id}, launched with this token, is {listed[0].state}"
+        raise ActFailed(ErrorClass.IDEMPOTENCY, "IdempotentInstanceTerminated", message)
+    return None
+
+
+def describe_instance(task: Task, ec2: Ec2Port) -> Handled:
+    """Give EC2's word about an instance."""
+    instance = ec2.describe_instance(text(task.payload, "instance_id"))
+    if instance is None:
+        if task.waited_seconds < UNKNOWN_FOR_SECONDS:
+            return NotYet("unknown_instance", STATE_LOOK_SECONDS)
+        return Done({"state": STATE_GONE, "state_reason_code": None, "launched_at": None})
+    launched_at = None if instance.launched_at is None else wire_time(instance.launched_at)
+    return Done({"state": instance.state, "state_reason_code": instance.state_reason_code, "launched_at": launched_at})
+
+
+def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
+    """Terminate: the final image first when it is asked for, then a persistent spot request, or EC2 would launch another."""
+    instance_id = text(task.payload, "instance_id")
+    instance = ec2.describe_instance(instance_id)
+    if instance is None:
+        # A replica may be given up the moment it is launched; EC2 may not know it yet, and it would run on.
+        return NotYet("unknown_instance", STATE_LOOK_SECONDS) if task.waited_seconds < NEW_INSTANCE_SECONDS else Done({"state": STATE_GONE})
+    if instance.state in _ENDING:
+        return Done({"state": instance.state})
+    task.require_leave_to_act()
+    final_image_name = task.payload.get("final_image_name")
+    if final_image_name is not None:
+        image = _image_named(str(final_image_name), instance_id, task, ec2)
+        if image is None or image.state == "pending":
+            return NotYet(CODE_IMAGE_PENDING, IMAGE_LOOK_SECONDS)
+    if instance.spot_request_id is not None and ec2.is_persistent_request(instance.spot_request_id):
+        ec2.cancel_spot_request(instance.spot_request_id)
+    return Done({"state": _terminated(instance_id, ec2)})
+
+
+def _terminated(instance_id: str, ec2: Ec2Port) -> str:
+    try:
+        return ec2.terminate_instance(instance_id)
+    except AwsFailed as error:
+        if is_absence(error.code):
+            return STATE_GONE
+        raise
+
+
+def wait_terminated(task: Task, ec2: Ec2Port) -> Handled:
+    """Wait for the fence. Only `terminated` counts: in shutting-down the system may still write."""
+    instance = ec2.describe_instance(text(task.payload, "instance_id"))
+    state = STATE_GONE if instance is None else instance.state
+    if state not in {"terminated", STATE_GONE}:
+        return NotYet(f"still_{state.replace('-', '_')}", STATE_LOOK_SECONDS)
+    return Done({"state": state, "observed_at": wire_time(task.now)})
+
+
+def move_address(task: Task, ec2: Ec2Port) -> Handled:
+    """Associate the Elastic IP and confirm it by asking again; an association that is already there is adopted."""
+    allocation_id, instance_id = text(task.payload, "allocation_id"), text(task.payload, "instance_id")
+    address = ec2.describe_address(allocation_id)
+    if address is None:
+        raise ActFailed(ErrorClass.NOT_FOUND, "InvalidAllocationID.NotFound", f"EC2 knows no {allocation_id}")
+    if address.instance_id != instance_id:
+        task.require_leave_to_act()
+        is_allowed = task.payload.get("allow_reassociation") is True
+        if address.instance_id is not None and not is_allowed:
+            raise ActFailed(ErrorClass.REFUSED, "Resource.AlreadyAssociated", f"{allocation_id} is associated with {address.instance_id}")
+        ec2.associate_address(allocation_id, instance_id, allow_reassociation=is_allowed)
+        address = ec2.describe_address(allocation_id)
+        if address is None or address.instance_id != instance_id:
+            return NotYet("address_not_moved", ADDRESS_LOOK_SECONDS)
+    return Done({"association_id": address.association_id, "public_ip": address.public_ip, "moved_at": wire_time(task.now)})
+
+
+Handler = Callable[[Task, Ec2Port], Handled]
+"""Raises ActFailed."""
+
+HANDLERS: dict[CommandKind, Handler] = {
+    CommandKind.CREATE_IMAGE: create_image,
+    CommandKind.LAUNCH_INSTANCE: launch_instance,
+    CommandKind.DESCRIBE_INSTANCE: describe_instance,
+    CommandKind.TERMINATE_INSTANCE: terminate_instance,
+    CommandKind.WAIT_TERMINATED: wait_terminated,
+    CommandKind.MOVE_ADDRESS: move_address,
+}
+"""Every kind that `features.commands.actors` may give to the control role."""
+
+
+def wire_time(moment: datetime) -> str:
+    """Write an aware moment as daemons do: RFC 3339, UTC, with a `Z`."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
