@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Measure the server under the load of 1,000 daemons on SQLite and MariaDB, each page alone, and what one daemon costs its instance.
+# Usage: scripts/bench.sh [--quick] [--seconds N] [--agents N] [--database sqlite|mariadb|both] [--json FILE]    (--help lists all)
+# Everything stays on 127.0.0.1 and ends by itself after about eight minutes. docs/performance.md says what each figure means.
+# Env:   SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scratch="$(mktemp -d "${TMPDIR:-/tmp}/spot-bench-mariadb.XXXXXX")"
+arguments=()
+
+finish() {
+  scripts/mariadb.sh stop "$scratch/mariadb" || true
+  rm -rf "$scratch"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+wants_mariadb() {
+  case " $* " in *" --database sqlite "* | *" --database=sqlite "* | *" --help "* | *" -h "*) return 1 ;; esac
+  [ -z "${SPOT_TEST_MARIADB_URL:-}" ]
+}
+
+start_mariadb() {
+  scripts/mariadb.sh install && SPOT_TEST_MARIADB_URL="$(scripts/mariadb.sh start "$scratch/mariadb")" || return 1
+  export SPOT_TEST_MARIADB_URL
+  arguments+=(--mariadb-pid "$(cat "$scratch/mariadb/pid")")
+}
+
+watch_over_mariadb() { # a bench that is killed runs no trap; this ends the database server all the same
+  setsid bash -c 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; scripts/mariadb.sh stop "$2/mariadb"; rm -rf "$2"' - $$ "$scratch" \
+    </dev/null >/dev/null 2>&1 &
+}
+
+scripts/setup_env.sh
+if wants_mariadb "$@"; then
+  start_mariadb || echo "bench: no MariaDB; measuring on SQLite only" >&2
+  watch_over_mariadb
+fi
+ulimit -n "$(ulimit -Hn)" # two connections for each daemon, at both ends
+PYTHONPATH="$PWD/scripts:$PWD/central-server/tests" .venv/bin/python -m bench "$@" "${arguments[@]}" &
+bench=$!
+trap 'kill "$bench" 2>/dev/null; wait "$bench"; exit 130' INT TERM
+wait "$bench"

@@ -1,0 +1,118 @@
+"""A kept HTTP/1.1 connection on a bare asyncio transport: little enough that the generator is not what is measured."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from bench.wire import HOST
+
+_END_OF_HEAD = b"\r\n\r\n"
+_LENGTH = b"\ncontent-length:"
+_CLOSE = b"\nconnection: close"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; `arrived_seconds` is when its last byte was here, on the monotonic clock."""
+
+    status: int
+    body: bytes
+    arrived_seconds: float
+
+
+class AnswerUnreadable(Exception):
+    """The server sent what this client does not understand: no Content-Length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The beginning of an answer."""
+
+    status: int
+    head_bytes: int
+    body_bytes: int
+    is_last: bool
+    """Whether the server closes the connection after it."""
+
+
+def read_head(data: bytes | bytearray) -> Head | None:
+    """Return the head of the answer that `data` begins with; None while it is not complete."""
+    end = data.find(_END_OF_HEAD)
+    if end < 0:
+        return None
+    head = bytes(data[: end + 2]).lower()
+    place = head.find(_LENGTH)
+    if place < 0:
+        raise AnswerUnreadable(head.decode("latin-1"))
+    length_text = head[place + len(_LENGTH) : head.index(b"\r", place)]
+    return Head(int(head[9:12]), end + len(_END_OF_HEAD), int(length_text), _CLOSE in head)
+
+
+class Connection(asyncio.Protocol):
+    """One request at a time, as requests.Session sends them; opened at the first call, and again after the server closed it."""
+
+    def __init__(self, port: int) -> None:
+        """Nothing is opened yet."""
+        self._port = port
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._head: Head | None = None
+        self._answer: asyncio.Future[Answer] | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._answer is not None
+
+    async def call(self, request: bytes) -> Answer:
+        """Send a request and return its answer; OSError or AnswerUnreadable when there is none."""
+        self._answer = self._loop.create_future()
+        try:
+            if self._transport is None:
+                self._transport, _ = await self._loop.create_connection(lambda: self, HOST, self._port)
+            self._transport.write(request)
+            return await self._answer
+        finally:
+            self._answer = None
+
+    def close(self) -> None:
+        """Close it; a later call opens it again."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._transport = None
+
+    def connection_made(self, _transport: asyncio.BaseTransport) -> None:
+        """Begin with nothing received."""
+        self._buffer.clear()
+        self._head = None
+
+    def data_received(self, data: bytes) -> None:
+        """Collect, and give the answer out when it is whole."""
+        self._buffer += data
+        try:
+            self._head = self._head or read_head(self._buffer)
+        except (AnswerUnreadable, ValueError) as error:
+            self._fail(error)
+            self.close()
+            return
+        head = self._head
+        if head is None or len(self._buffer) < head.head_bytes + head.body_bytes:
+            return
+        body = bytes(self._buffer[head.head_bytes : head.head_bytes + head.body_bytes])
+        self._buffer.clear()
+        self._head = None
+        if head.is_last:
+            self.close()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(Answer(head.status, body, self._loop.time()))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the one who waits."""
+        self._transport = None
+        self._fail(exc or ConnectionResetError("the server closed the connection"))
+
+    def _fail(self, error: Exception) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
