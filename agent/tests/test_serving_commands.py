@@ -125,24 +125,14 @@ def test_without_a_stop_command_a_quiesce_is_never_claimed(world: World) -> None
     assert (answer["error"]["class"], answer["error"]["code"]) == ("hook_failed", "no_stop_command")
 
 
-def test_resume_undoes_a_quiesce(world: World) -> None:
+def test_start_serving_undoes_a_quiesce(world: World) -> None:
     world.registered()
     world.execute(QUIESCE)
 
-    answer = world.execute(command_json("resume", {"bound_seconds": 10}))
+    answer = world.execute(command_json("start_serving", {"epoch": 1, "bound_seconds": 10}))
 
-    assert answer["result"]["serving"] is True
-    assert world.workload.serves
-
-
-def test_a_zombie_does_not_resume(tmp_path: Path) -> None:
-    world = World(tmp_path, journal_of(Role.ZOMBIE, quiesced=True))
-    world.boot()
-
-    answer = world.execute(command_json("resume", {"bound_seconds": 10}))
-
-    assert (answer["error"]["class"], answer["error"]["code"]) == ("refused", "not_primary")
-    assert not world.workload.serves
+    assert answer["outcome"] == "succeeded"
+    assert world.journal.read().may_serve
 
 
 def test_demote_makes_a_zombie_for_good_at_this_epoch(world: World) -> None:
@@ -200,3 +190,22 @@ def test_a_failed_standby_check_carries_its_output(replica: World) -> None:
     answer = replica.execute(command_json("standby_check"))
 
     assert (answer["error"]["class"], answer["error"]["message"]) == ("check_failed", "disk missing")
+
+
+def test_a_released_instance_is_tagged_so_that_no_sweep_takes_it_for_ours(world: World) -> None:
+    world.registered()
+
+    answer = world.execute(command_json("release", {"tags": {"spot-optimizer:managed": "released"}}))
+
+    assert answer["result"] == {"tagged": True}
+    assert list(world.ec2.tagged.values()) == [{"spot-optimizer:managed": "released"}]
+
+
+def test_a_missing_right_to_tag_does_not_hold_up_the_release(world: World) -> None:
+    world.registered()
+    world.ec2.failures["tag"] = ["UnauthorizedOperation"]
+
+    answer = world.execute(command_json("release", {"tags": {"spot-optimizer:managed": "released"}}))
+
+    assert (answer["outcome"], answer["result"]["tagged"]) == ("succeeded", False)
+    assert world.journal.read().released

@@ -126,6 +126,10 @@ class Boto3Ec2:
         answer = _asked(lambda: self._repeatable.terminate_instances(InstanceIds=[instance_id]))
         return str(answer["TerminatingInstances"][0]["CurrentState"]["Name"])
 
+    def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        """Set these tags, leaving others as they are."""
+        _asked(lambda: self._repeatable.create_tags(Resources=[resource_id], Tags=shapes.tag_list(tags)))
+
     def is_persistent_request(self, spot_request_id: str) -> bool:
         """Tell whether EC2 would launch another instance once this one is gone."""
         ids = [spot_request_id]

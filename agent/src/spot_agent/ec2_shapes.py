@@ -35,9 +35,14 @@ def tag_filters(tags: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
 
 
+def tag_list(tags: Mapping[str, str]) -> Any:  # noqa: ANN401 - a list of boto3 TypedDicts
+    """Tags as EC2 takes them."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
 def tag_specifications(tags: Mapping[str, str], resource_types: Iterable[str]) -> Any:  # noqa: ANN401 - a list of boto3 TypedDicts
     """Put the same tags on each of `resource_types` at creation."""
-    listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+    listed = tag_list(tags)
     return [{"ResourceType": kind, "Tags": listed} for kind in resource_types] if listed else []
 
 

@@ -137,6 +137,9 @@ class Ec2(Protocol):
     def terminate_instance(self, instance_id: str) -> str:
         """The state after the call."""
 
+    def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        """Set these tags, leaving others as they are."""
+
     def is_persistent_request(self, spot_request_id: str) -> bool:
         """Tell whether EC2 would launch another instance once this one is gone."""
 

@@ -51,12 +51,16 @@ class Roles:
         self._note(lambda now: replace(now, epoch=max(now.epoch, epoch)))
 
     def promote(self, epoch: int, bound_seconds: float) -> None:
-        """Become the PRIMARY that serves. On ActFailed it stays the PRIMARY, quiesced and stopped."""
-        self._begin_serving(epoch, bound_seconds, needs_primary=False)
-
-    def resume(self, bound_seconds: float) -> None:
-        """Undo a quiesce. Only a PRIMARY resumes; a ZOMBIE needs to be promoted with a new epoch."""
-        self._begin_serving(self._journal.read().epoch, bound_seconds, needs_primary=True)
+        """Become the PRIMARY that serves; a quiesced PRIMARY serves again. On ActFailed it stays the PRIMARY, quiesced and stopped."""
+        contents = self._note(lambda now: _promoted(now, epoch))
+        if contents.epoch > epoch:
+            raise _overtaken(contents)
+        try:
+            self._workload.start(bound_seconds)
+        except ActFailed:
+            self._note(lambda now: replace(now, quiesced=True))
+            self._stop_or_say()
+            raise
 
     def quiesce(self, bound_seconds: float) -> None:
         """Stop writes and confirm.
@@ -95,24 +99,6 @@ class Roles:
             return "stop"
         return None
 
-    def _begin_serving(self, epoch: int, bound_seconds: float, *, needs_primary: bool) -> None:
-        def allow(now: JournalContents) -> JournalContents:
-            if now.epoch > epoch or (needs_primary and now.role is not Role.PRIMARY):
-                return now
-            return replace(now, role=Role.PRIMARY, epoch=epoch, quiesced=False)
-
-        contents = self._note(allow)
-        if contents.epoch > epoch:
-            raise _overtaken(contents)
-        if contents.role is not Role.PRIMARY:
-            raise ActFailed(ErrorClass.REFUSED, "not_primary", f"only a PRIMARY resumes, this is {contents.role}")
-        try:
-            self._workload.start(bound_seconds)
-        except ActFailed:
-            self._note(lambda now: replace(now, quiesced=True))
-            self._stop_or_say()
-            raise
-
     def _stop_or_say(self) -> None:
         try:
             self._workload.stop_if_forbidden(self._hook_bound_seconds)
@@ -127,6 +113,12 @@ class Roles:
             contents = self._journal.read()
         metrics.EPOCH.set(contents.epoch)
         return contents
+
+
+def _promoted(contents: JournalContents, epoch: int) -> JournalContents:
+    if contents.epoch > epoch:
+        return contents
+    return replace(contents, role=Role.PRIMARY, epoch=epoch, quiesced=False)
 
 
 def _demoted(contents: JournalContents, epoch: int) -> JournalContents:

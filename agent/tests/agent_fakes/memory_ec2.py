@@ -33,6 +33,7 @@ class FakeEc2:
 
     def __init__(self) -> None:
         self.instances: dict[str, InstanceFacts] = {}
+        self.tagged: dict[str, dict[str, str]] = {}
         self.images: dict[str, ImageFacts] = {}
         self.snapshots: dict[str, SnapshotFacts] = {}
         self.addresses: dict[str, AddressFacts] = {}
@@ -97,6 +98,10 @@ class FakeEc2:
             raise _failed("InvalidInstanceID.NotFound")
         self.set_state(instance_id, "shutting-down")
         return "shutting-down"
+
+    def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        self._begin("tag")
+        self.tagged[resource_id] = {**self.tagged.get(resource_id, {}), **tags}
 
     def is_persistent_request(self, spot_request_id: str) -> bool:
         return spot_request_id in self.persistent_requests

@@ -98,7 +98,6 @@ class CommandKind(StrEnum):
     LAUNCH_INSTANCE = "launch_instance"
     STANDBY_CHECK = "standby_check"
     QUIESCE = "quiesce"
-    RESUME = "resume"
     DEMOTE = "demote"
     MOVE_ADDRESS = "move_address"
     START_SERVING = "start_serving"
