@@ -32,7 +32,7 @@ class CommandFailed(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    if options.command == "web" and os.environ.get("SPOT_WEB_WORKER_KIND", "gevent").lower() != "gthread":
+    if options.command == "web" and os.environ.get("SPOT_WEB_WORKER_KIND", "").strip().lower() == "gevent":
         from gevent import monkey  # noqa: PLC0415 - see above
 
         monkey.patch_all()
