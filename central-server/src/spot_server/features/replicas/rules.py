@@ -242,21 +242,22 @@ _NEARNESS = {ReplicaStatus.READY: 2, ReplicaStatus.SYNCING: 1, ReplicaStatus.LAU
 def plan_standbys(*, wanted_count: int, replicas: Sequence[StandbyFacts]) -> StandbyPlan:
     """Compare the manual replicas that are with those that are wanted. Running it twice is harmless.
 
-    Keeps a well-placed one over a misplaced one, a ready one over a syncing over a launching, the newest among equals;
-    never retires one in a handover, and never the last ready one while any is wanted.
+    Keeps a ready one over a syncing over a launching, the newest among equals; never retires one in a handover, and never the
+    last ready one while any is wanted. A misplaced one is kept only for as long as it is that last ready one.
     """
     live = [r for r in replicas if r.kind is ReplicaKind.MANUAL and r.status in LIVE_REPLICA_STATUSES]
     in_handover = [r for r in live if r.is_in_handover]
     others = [r for r in live if not r.is_in_handover]
     if wanted_count == 0:
         return StandbyPlan(create_count=0, retire=tuple(r.replica_id for r in others if not r.is_asked_for))
-    others.sort(key=lambda r: (not r.is_misplaced, _NEARNESS[r.status], r.created_at, r.replica_id), reverse=True)
-    kept, surplus = others[:wanted_count], others[wanted_count:]
+    others.sort(key=lambda r: (_NEARNESS[r.status], r.created_at, r.replica_id), reverse=True)
+    kept = [r for r in others if not r.is_misplaced][:wanted_count]
+    surplus = [r for r in others if r not in kept]
     if not any(r.status is ReplicaStatus.READY for r in kept):
         last_ready = next((r for r in surplus if r.status is ReplicaStatus.READY), None)
         surplus = [r for r in surplus if r is not last_ready]
-    there_count = len(in_handover) + sum(not r.is_misplaced for r in kept)
-    return StandbyPlan(create_count=max(0, wanted_count - there_count), retire=tuple(r.replica_id for r in surplus))
+    create_count = max(0, wanted_count - len(in_handover) - len(kept))
+    return StandbyPlan(create_count=create_count, retire=tuple(r.replica_id for r in surplus))
 
 
 STANDBY_PAUSE_SECONDS = 30.0

@@ -1,0 +1,394 @@
+"""A switch in memory: decisions are applied as the service applies them, and two daemons, EC2 and time do as they please."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from server_support.clock import START
+from spot_server.features.switches.decisions import (
+    Abandon,
+    BeginUndo,
+    CommandView,
+    Complete,
+    Decision,
+    FinishUndo,
+    Issue,
+    MakeReplica,
+    PromoteNew,
+    Resume,
+    Settle,
+    StepView,
+    SwitchFacts,
+    UndoIssue,
+    UndoPromote,
+    UndoReplica,
+    UndoSettle,
+    Wait,
+)
+from spot_server.features.switches.plans import Side
+from spot_server.features.switches.rules import decide
+from spot_server.policy import MovePolicy
+from spot_server.words import (
+    LIVE_REPLICA_STATUSES,
+    OPEN_COMMAND_STATUSES,
+    CommandKind,
+    CommandStatus,
+    ReplicaStatus,
+    Role,
+    StepName,
+    StepStatus,
+    SwitchStatus,
+)
+
+POLICY = MovePolicy()
+STOPPING = frozenset({CommandKind.QUIESCE, CommandKind.DEMOTE})
+
+
+@dataclass(eq=False)
+class Order:
+    """A command on its way: to the old side, to the new side, or to whom the table names."""
+
+    kind: CommandKind
+    to: Side
+    epoch: int
+    priority: int
+    target: Side
+    issued_at: datetime
+    deadline_at: datetime
+    status: CommandStatus = CommandStatus.QUEUED
+    was_delivered: bool = False
+    is_executed: bool = False
+    state: str | None = None
+    error_class: str | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_COMMAND_STATUSES
+
+    def close(self, status: CommandStatus, now: datetime) -> None:
+        if self.is_open:
+            self.status, self.finished_at = status, now
+
+
+@dataclass
+class ModelStep:
+    """A step as the table `switch_steps` holds it."""
+
+    name: StepName
+    status: StepStatus = StepStatus.PENDING
+    attempt: int = 0
+    intent_at: datetime | None = None
+    order: Order | None = None
+    undo_attempt: int = 0
+    undo_order: Order | None = None
+
+
+@dataclass
+class SideModel:
+    """One instance: what EC2 says of it, whether its daemon is heard, what it does, and the orders that it was given."""
+
+    ec2: str = "running"
+    is_heard: bool = True
+    is_serving: bool = False
+    epoch: int = 1
+    orders: list[Order] = field(default_factory=list)
+
+    @property
+    def can_act(self) -> bool:
+        return self.ec2 == "running"
+
+    def in_hand(self) -> list[Order]:
+        """What it was given, or would be, and has not carried out. A daemon asks again only when it has done what it was given."""
+        if not self.can_act:
+            return []
+        return [order for order in self.orders if not order.is_executed and (order.was_delivered or order.is_open)]
+
+    def end(self, state: str) -> None:
+        if self.ec2 == "none":
+            return
+        self.ec2, self.is_serving, self.is_heard = state, False, False
+
+
+class SwitchModel:
+    """Advance with `run`; the walk's moves are the other methods. Every broken promise is noted in `broken`."""
+
+    def __init__(self, plan: tuple[StepName, ...], *, has_handle: bool, has_image: bool, may_terminate_old: bool) -> None:
+        self.now = START
+        self.steps = [ModelStep(name) for name in plan]
+        self.status = SwitchStatus.RUNNING
+        self.has_handle, self.has_image, self.may_terminate_old = has_handle, has_image, may_terminate_old
+        self.old = SideModel(is_serving=True)
+        self.new = SideModel(ec2="none" if StepName.LAUNCH in plan else "running")
+        self.table = SideModel()
+        self.replica = None if StepName.LAUNCH in plan else ReplicaStatus.READY
+        self.old_role = Role.PRIMARY
+        self.new_role: Role | None = Role.REPLICA if self.replica else None
+        self.epoch = 1
+        self.action_at: datetime | None = None
+        self.keeps_its_word = True
+        self.priority = 75
+        self.broken: list[str] = []
+        self.last: Decision = Wait("not asked yet")
+        self.demotion: Order | None = None
+
+    # What the rules see.
+
+    def facts(self) -> SwitchFacts:
+        return SwitchFacts(
+            status=self.status,
+            steps=tuple(self._view(step) for step in self.steps),
+            replica_status=self.replica,
+            replica_reason="lost",
+            new_instance_id=None if self.new.ec2 == "none" else "i-new",
+            new_role=self.new_role,
+            is_new_past_its_end=False,
+            old_role=self.old_role,
+            is_old_reachable=self.old.is_heard and not (self.action_at is not None and self.action_at <= self.now),
+            has_handle=self.has_handle,
+            has_fallback_image=self.has_image,
+            action_at=self.action_at,
+            may_terminate_old=self.may_terminate_old,
+            now=self.now,
+        )
+
+    def _view(self, step: ModelStep) -> StepView:
+        return StepView(
+            step.name, step.status, step.attempt, step.intent_at, _seen(step.order), step.undo_attempt, _seen(step.undo_order)
+        )
+
+    # What the service does with a decision.
+
+    def run(self) -> None:
+        """Apply decisions until one waits or the switch is over."""
+        for _ in range(60):
+            if not self.is_active:
+                return
+            self.last = decide(self.facts(), POLICY)
+            if isinstance(self.last, Wait) or not self._apply(self.last):
+                return
+        self.broken.append(f"the loop does not come to rest: {self.last}")
+
+    @property
+    def is_active(self) -> bool:
+        return self.status in {SwitchStatus.RUNNING, SwitchStatus.ROLLING_BACK}
+
+    def _apply(self, decision: Decision) -> bool:
+        match decision:
+            case Issue():
+                return self._issue(decision)
+            case Settle(name, status):
+                self._settle(self.step(name), status)
+            case MakeReplica():
+                self._make_replica()
+            case PromoteNew():
+                self._promote()
+            case UndoIssue():
+                return self._undo_issue(decision)
+            case UndoSettle(name) | UndoReplica(name) | UndoPromote(name):
+                self._undo_settle(decision, self.step(name))
+            case BeginUndo() | Abandon() | Resume() | Complete() | FinishUndo():
+                self._turn_or_end(decision)
+            case Wait():
+                return False
+        return True
+
+    def step(self, name: StepName) -> ModelStep:
+        return next(step for step in self.steps if step.name is name)
+
+    def is_done(self, name: StepName) -> bool:
+        return any(step.name is name and step.status is StepStatus.DONE for step in self.steps)
+
+    def _issue(self, decision: Issue) -> bool:
+        step = self.step(decision.step)
+        step.status, step.intent_at = StepStatus.RUNNING, step.intent_at or self.now
+        if decision.step is StepName.START and not (self.is_done(StepName.QUIESCE) or self.is_done(StepName.FENCE)):
+            self.broken.append("START is issued before QUIESCE or FENCE is done")
+        if decision.side is Side.BY_TABLE and not self.table.is_heard:
+            return False
+        if step.order is not None:
+            step.order.close(CommandStatus.EXPIRED, self.now)
+        step.attempt += 1
+        step.order = self._order(decision.kind, decision.side, decision.bound_seconds, target=Side.OLD)
+        return True
+
+    def _order(self, kind: CommandKind, to: Side, bound_seconds: float, *, target: Side) -> Order:
+        deadline_at = self.now + timedelta(seconds=bound_seconds + POLICY.command_margin_seconds)
+        order = Order(kind, to, self.epoch, self.priority, target, self.now, deadline_at)
+        self.side(to).orders.append(order)
+        return order
+
+    def side(self, name: Side) -> SideModel:
+        return {Side.OLD: self.old, Side.NEW: self.new, Side.BY_TABLE: self.table}[name]
+
+    def _settle(self, step: ModelStep, status: StepStatus) -> None:
+        step.status = status
+        if status is StepStatus.SKIPPED and step.order is not None:
+            step.order.close(CommandStatus.CANCELLED, self.now)
+        if step.name is StepName.FENCE and step.order is not None and step.order.state in {"terminated", "gone"}:
+            self.old_role = Role.TERMINATED
+
+    def _make_replica(self) -> None:
+        if not self.has_image and not self.is_done(StepName.IMAGE):
+            decided = BeginUndo if self.action_at is None else Abandon
+            self._turn_or_end(decided(StepName.LAUNCH, "no image"))
+            return
+        self.replica = ReplicaStatus.LAUNCHING
+        self.step(StepName.LAUNCH).status = StepStatus.RUNNING
+
+    def _promote(self) -> None:
+        if self.replica is not ReplicaStatus.READY:
+            self.broken.append(f"a replica that is {self.replica} is promoted")
+        self.replica, self.new_role = ReplicaStatus.PROMOTED, Role.PRIMARY
+        self.old_role = Role.ZOMBIE if self.old_role is Role.PRIMARY else self.old_role
+        self.epoch += 1
+        self.step(StepName.PROMOTE).status = StepStatus.DONE
+        self.demotion = self._order(CommandKind.DEMOTE, Side.OLD, 600, target=Side.OLD)
+        self.demotion.priority = 25
+
+    def _undo_issue(self, decision: UndoIssue) -> bool:
+        step = self.step(decision.step)
+        if decision.kind is CommandKind.START_SERVING:
+            self._check_that_new_is_still()
+        if step.undo_attempt == 0 and step.order is not None:
+            step.order.close(CommandStatus.CANCELLED, self.now)
+        step.status = StepStatus.UNDOING
+        if decision.side is Side.BY_TABLE and not self.table.is_heard:
+            return False
+        if step.undo_order is not None:
+            step.undo_order.close(CommandStatus.EXPIRED, self.now)
+        step.undo_attempt += 1
+        target = Side.NEW if decision.step is StepName.START else Side.OLD
+        step.undo_order = self._order(decision.kind, decision.side, decision.bound_seconds, target=target)
+        return True
+
+    def _check_that_new_is_still(self) -> None:
+        starts = [order for order in self.new.in_hand() if order.kind is CommandKind.START_SERVING]
+        is_settled = self.step(StepName.START).status in {StepStatus.PENDING, StepStatus.UNDONE}
+        if self.new.is_serving or starts or not is_settled:
+            self.broken.append("the old side is told to serve while the new one may")
+
+    def _undo_settle(self, decision: UndoSettle | UndoReplica | UndoPromote, step: ModelStep) -> None:
+        if isinstance(decision, UndoPromote):
+            if self.old_role is not Role.ZOMBIE:
+                self.broken.append(f"a {self.old_role} is restored")
+            self.old_role, self.new_role, self.replica = Role.PRIMARY, Role.ZOMBIE, ReplicaStatus.FAILED
+            self.epoch += 1
+            if self.demotion is not None:
+                self.demotion.close(CommandStatus.CANCELLED, self.now)
+        if isinstance(decision, UndoReplica) and self.replica in LIVE_REPLICA_STATUSES:
+            self.replica = ReplicaStatus.TERMINATED
+        if step.undo_attempt == 0 and step.order is not None:
+            step.order.close(CommandStatus.CANCELLED, self.now)
+        step.status = StepStatus.UNDONE
+
+    def _turn_or_end(self, decision: Decision) -> None:
+        match decision:
+            case BeginUndo(name):
+                self.step(name).status, self.status = StepStatus.FAILED, SwitchStatus.ROLLING_BACK
+                return
+            case Resume():
+                start = self.step(StepName.START)
+                if start.undo_order is not None:
+                    start.undo_order.close(CommandStatus.CANCELLED, self.now)
+                start.status = StepStatus.PENDING if start.status is StepStatus.PENDING else StepStatus.RUNNING
+                self.status = SwitchStatus.RUNNING
+                return
+            case Abandon():
+                is_lost = self.action_at is not None or self.old_role is Role.TERMINATED or self.old.ec2 != "running"
+                if not is_lost:
+                    self.broken.append("abandoned although the old instance can go on")
+                self.status = SwitchStatus.FAILED
+            case Complete():
+                self.status = SwitchStatus.COMPLETED
+            case _:
+                self.status = SwitchStatus.ROLLED_BACK
+        self.last = decision
+        for side in (self.old, self.new, self.table):
+            for order in side.orders:
+                if order is not self.demotion:
+                    order.close(CommandStatus.CANCELLED, self.now)
+
+    # What the world does.
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        for side in (self.old, self.new):
+            if side.ec2 == "shutting-down":
+                side.ec2 = "terminated"
+        if self.action_at is not None and self.now >= self.action_at and self.old.ec2 == "running" and self.keeps_its_word:
+            self.old.end("terminated")
+
+    def execute(self, side: SideModel, *, error_class: str | None = None, loses_answer: bool = False) -> None:
+        """The daemon carries out its most urgent order, asking for orders if it has none left, and answers."""
+        given = [order for order in side.in_hand() if order.was_delivered] or self._deliver(side)
+        if not given:
+            return
+        order = max(given, key=lambda one: one.priority)
+        order.is_executed = True
+        if order.epoch < side.epoch:
+            error_class = "stale_epoch"
+        side.epoch = max(side.epoch, order.epoch)
+        if error_class is None:
+            self._take_effect(side, order)
+        if not loses_answer and order.is_open:
+            order.error_class = error_class
+            order.close(CommandStatus.SUCCEEDED if error_class is None else CommandStatus.FAILED, self.now)
+
+    def _deliver(self, side: SideModel) -> list[Order]:
+        given = [order for order in side.in_hand() if order.is_open]
+        for order in given:
+            order.status, order.was_delivered = CommandStatus.DELIVERED, True
+        return given
+
+    def poll(self, side: SideModel) -> None:
+        """The daemon takes what waits for it, and is then slow."""
+        if not any(order.was_delivered for order in side.in_hand()):
+            self._deliver(side)
+
+    def _take_effect(self, side: SideModel, order: Order) -> None:
+        if order.kind in STOPPING:
+            side.is_serving = False
+        elif order.kind is CommandKind.START_SERVING:
+            side.is_serving = True
+            if self.old.is_serving and self.new.is_serving:
+                self.broken.append("both sides serve")
+        elif order.kind is CommandKind.TERMINATE_INSTANCE:
+            self.side(order.target).end("shutting-down")
+        if order.kind in {CommandKind.DESCRIBE_INSTANCE, CommandKind.TERMINATE_INSTANCE}:
+            order.state = self.side(order.target).ec2
+
+    def notice(self, lead_seconds: float) -> None:
+        if self.is_active and self.old.ec2 == "running":
+            self.action_at = self.now + timedelta(seconds=lead_seconds)
+            self.priority = 100
+
+    def move_replica(self, *, fails: bool = False) -> None:
+        """The replica comes one stage nearer, or fails."""
+        if self.replica not in LIVE_REPLICA_STATUSES:
+            return
+        if fails:
+            self.replica = ReplicaStatus.FAILED
+        elif self.replica is ReplicaStatus.LAUNCHING and self.new.ec2 == "none":
+            self.new.ec2 = "running"
+        elif self.replica is ReplicaStatus.LAUNCHING:
+            self.replica, self.new_role = ReplicaStatus.SYNCING, Role.REPLICA
+        else:
+            self.replica = ReplicaStatus.READY
+
+
+def _seen(order: Order | None) -> CommandView | None:
+    if order is None:
+        return None
+    return CommandView(
+        kind=order.kind,
+        status=order.status,
+        state=order.state,
+        error_class=order.error_class,
+        error_text=order.error_class or order.status,
+        deadline_at=order.deadline_at,
+        issued_at=order.issued_at,
+        finished_at=order.finished_at,
+    )
+

@@ -1,0 +1,195 @@
+"""What becomes of a replica's launch: every answer leads somewhere, none leads to a second instance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server_support.clock import START
+from spot_server.features.replicas.rules import (
+    AskAnother,
+    GiveUp,
+    Launch,
+    LaunchAnswer,
+    LaunchDecision,
+    LaunchFacts,
+    NoteInstance,
+    TryAgain,
+    TryElsewhere,
+    Wait,
+    client_token,
+    decide_launch,
+)
+from spot_server.policy import MovePolicy
+from spot_server.words import LIVE_REPLICA_STATUSES, CommandStatus, Mode, ReplicaStatus
+
+POLICY = MovePolicy()
+NOW = START + timedelta(seconds=60)
+ERRORS = (
+    *("capacity", "quota", "price", "subnet", "pool_invalid", "throttled", "idempotency", "not_authorized", "race", "not_found"),
+    *("hook_failed", "check_failed", "stale_epoch", "unknown_kind", "refused", "unreachable", "unexpected", "something new"),
+)
+
+
+def facts(**changes: Any) -> LaunchFacts:
+    base = LaunchFacts(
+        status=ReplicaStatus.LAUNCHING,
+        instance_id=None,
+        is_gone=False,
+        created_at=START,
+        launched_at=None,
+        mode=Mode.SPOT,
+        attempt=1,
+        launch=None,
+        now=NOW,
+    )
+    return replace(base, **changes)
+
+
+def answer(**changes: Any) -> LaunchAnswer:
+    base = LaunchAnswer(
+        status=CommandStatus.DELIVERED,
+        instance_id=None,
+        error_class=None,
+        error_text="",
+        deadline_at=START + timedelta(seconds=120),
+        finished_at=None,
+        is_actor_reachable=True,
+    )
+    return replace(base, **changes)
+
+
+def failed(error_class: str, **changes: Any) -> LaunchDecision:
+    told = answer(status=CommandStatus.FAILED, error_class=error_class, error_text=error_class, finished_at=START)
+    return decide_launch(facts(launch=told, **changes), POLICY)
+
+
+moments = st.integers(0, 3000).map(lambda seconds: START + timedelta(seconds=seconds))
+any_facts = st.builds(
+    LaunchFacts,
+    status=st.sampled_from(ReplicaStatus),
+    instance_id=st.none() | st.just("i-2"),
+    is_gone=st.booleans(),
+    created_at=st.just(START),
+    launched_at=st.none() | moments,
+    mode=st.sampled_from([Mode.SPOT, Mode.ON_DEMAND]),
+    attempt=st.integers(0, 20),
+    launch=st.none()
+    | st.builds(
+        LaunchAnswer,
+        status=st.sampled_from(CommandStatus),
+        instance_id=st.none() | st.just("i-2"),
+        error_class=st.none() | st.sampled_from(ERRORS),
+        error_text=st.just("why"),
+        deadline_at=st.none() | moments,
+        finished_at=st.none() | moments,
+        is_actor_reachable=st.booleans(),
+    ),
+    now=moments,
+)
+
+
+@given(any_facts)
+def test_only_a_replica_that_lives_has_anything_to_decide(seen: LaunchFacts) -> None:
+    decision = decide_launch(seen, POLICY)
+
+    assert seen.status in LIVE_REPLICA_STATUSES or decision == Wait()
+
+
+@given(any_facts)
+def test_nothing_is_launched_anew_while_an_earlier_request_may_still_bring_an_instance(seen: LaunchFacts) -> None:
+    decision = decide_launch(seen, POLICY)
+
+    if isinstance(decision, Launch):
+        assert seen.launch is None
+        assert seen.instance_id is None
+    if isinstance(decision, TryElsewhere | TryAgain):
+        assert seen.launch is not None
+        assert seen.launch.status is CommandStatus.FAILED
+        assert seen.launch.instance_id is None
+
+
+@given(any_facts)
+def test_an_instance_that_came_of_the_launch_is_never_overlooked(seen: LaunchFacts) -> None:
+    decision = decide_launch(seen, POLICY)
+
+    is_waited_for = seen.status in {ReplicaStatus.LAUNCHING, ReplicaStatus.SYNCING} and not seen.is_gone
+    if is_waited_for and seen.instance_id is None and seen.launch is not None and seen.launch.instance_id is not None:
+        assert decision == NoteInstance(seen.launch.instance_id)
+
+
+@given(st.sampled_from(ERRORS), st.integers(12, 30))
+def test_the_attempts_of_one_replica_are_bounded(error_class: str, attempt: int) -> None:
+    assert isinstance(failed(error_class, attempt=attempt), GiveUp)
+
+
+@pytest.mark.parametrize("error_class", ["capacity", "price", "subnet", "pool_invalid"])
+def test_a_place_that_has_nothing_is_left_for_the_next(error_class: str) -> None:
+    assert failed(error_class) == TryElsewhere(error_class, excludes_all_spot=False)
+
+
+def test_a_quota_of_spot_leaves_on_demand_and_a_quota_of_on_demand_leaves_nothing() -> None:
+    assert failed("quota") == TryElsewhere("quota", excludes_all_spot=True)
+    assert failed("quota", mode=Mode.ON_DEMAND) == GiveUp("quota")
+
+
+@pytest.mark.parametrize("error_class", ["throttled", "race", "unreachable", "unexpected", "stale_epoch", "refused"])
+def test_a_failure_that_leaves_open_whether_it_happened_repeats_the_same_request_after_a_pause(error_class: str) -> None:
+    soon = failed(error_class, now=START + timedelta(seconds=1))
+    later = failed(error_class)
+
+    assert soon == Wait()
+    assert later == AskAnother(error_class)
+
+
+def test_a_client_token_that_is_spent_needs_another() -> None:
+    assert failed("idempotency") == TryAgain("idempotency")
+
+
+@pytest.mark.parametrize("error_class", ["not_authorized", "not_found", "unknown_kind", "something new"])
+def test_what_will_not_pass_ends_the_replica(error_class: str) -> None:
+    assert failed(error_class) == GiveUp(error_class)
+
+
+def test_silence_is_waited_for_until_the_deadline_and_then_another_is_asked() -> None:
+    early = decide_launch(facts(launch=answer()), POLICY)
+    late = decide_launch(facts(launch=answer(), now=START + timedelta(seconds=121)), POLICY)
+    too_late = decide_launch(facts(launch=answer(), now=START + timedelta(seconds=901)), POLICY)
+
+    assert early == Wait()
+    assert isinstance(late, AskAnother)
+    assert isinstance(too_late, GiveUp)
+
+
+def test_a_daemon_that_cannot_be_reached_is_not_waited_for() -> None:
+    decision = decide_launch(facts(launch=answer(is_actor_reachable=False)), POLICY)
+
+    assert isinstance(decision, AskAnother)
+
+
+def test_an_instance_that_is_not_ready_in_time_is_given_up() -> None:
+    launched = facts(status=ReplicaStatus.SYNCING, instance_id="i-2", launched_at=START)
+
+    assert decide_launch(launched, POLICY) == Wait()
+    assert isinstance(decide_launch(replace(launched, now=START + timedelta(seconds=901)), POLICY), GiveUp)
+
+
+@pytest.mark.parametrize("status", sorted(LIVE_REPLICA_STATUSES))
+def test_a_replica_whose_instance_is_gone_is_given_up_at_any_stage(status: ReplicaStatus) -> None:
+    assert isinstance(decide_launch(facts(status=status, instance_id="i-2", is_gone=True), POLICY), GiveUp)
+
+
+@given(st.tuples(*[st.text(max_size=5)] * 3, st.integers(0, 5)), st.tuples(*[st.text(max_size=5)] * 3, st.integers(0, 5)))
+def test_a_client_token_fits_ec2_and_is_the_same_only_for_the_same_launch(
+    first: tuple[str, str, str, int], second: tuple[str, str, str, int]
+) -> None:
+    one, other = client_token(*first), client_token(*second)
+
+    assert len(one) == 64
+    assert one.isascii()
+    assert (one == other) == ("|".join(map(str, first)) == "|".join(map(str, second)))

@@ -1,0 +1,171 @@
+"""Where instances may go: what no ranking may ever hold, and in which order the rest comes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from itertools import pairwise
+from random import Random
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from spot_server.features.replicas.placement import Offer, Place, Shape, Wish, list_offers, rank_offers, shares_fate
+from spot_server.words import Mode
+
+TYPES = ("m5.large", "m5a.large", "c5.xlarge", "m6g.large")
+ZONES = ("use1-az1", "use1-az2", "use1-az3")
+SHAPES = {
+    "m5.large": Shape(2, 8192, frozenset({"x86_64"})),
+    "m5a.large": Shape(2, 8192, frozenset({"x86_64"})),
+    "c5.xlarge": Shape(4, 4096, frozenset({"x86_64"})),
+    "m6g.large": Shape(2, 8192, frozenset({"arm64"})),
+}
+
+places = st.builds(Place, st.sampled_from(TYPES), st.sampled_from(ZONES), st.sampled_from([Mode.SPOT, Mode.ON_DEMAND]))
+offers = st.lists(
+    st.builds(Offer, places, st.none() | st.decimals("0.001", "2", places=4)), unique_by=lambda offer: offer.place, max_size=24
+)
+shapes = st.dictionaries(st.sampled_from(TYPES), st.sampled_from(list(SHAPES.values())))
+wishes = st.builds(
+    Wish,
+    primary=st.builds(Place, st.sampled_from(TYPES), st.sampled_from(ZONES), st.sampled_from(Mode)),
+    architecture=st.sampled_from(["x86_64", "arm64"]),
+    mode=st.none() | st.sampled_from([Mode.SPOT, Mode.ON_DEMAND]),
+    instance_type=st.none() | st.sampled_from(TYPES),
+    az_id=st.none() | st.sampled_from(ZONES),
+    is_standby=st.booleans(),
+    is_last_resort=st.booleans(),
+    excluded=st.frozensets(places.map(lambda place: place.key), max_size=6),
+)
+
+
+@given(offers, wishes, shapes)
+def test_suitable_and_refused_together_are_all_offers_once(given_offers: list[Offer], wish: Wish, known: dict[str, Shape]) -> None:
+    ranking = rank_offers(given_offers, wish, known)
+
+    told = [offer.place for offer in ranking.suitable] + [refusal.place for refusal in ranking.refused]
+    assert sorted(place.key for place in told) == sorted(offer.place.key for offer in given_offers)
+    assert all(refusal.reason for refusal in ranking.refused)
+
+
+@given(offers, wishes, shapes)
+def test_nothing_ever_lands_where_the_workload_runs_or_where_it_was_refused(
+    given_offers: list[Offer], wish: Wish, known: dict[str, Shape]
+) -> None:
+    ranking = rank_offers(given_offers, wish, known)
+
+    assert all(offer.place != wish.primary for offer in ranking.suitable)
+    assert all(offer.place.key not in wish.excluded for offer in ranking.suitable)
+
+
+@given(offers, wishes, shapes)
+def test_a_standby_never_lands_in_the_stock_of_its_primary(given_offers: list[Offer], wish: Wish, known: dict[str, Shape]) -> None:
+    assume(wish.is_standby and not wish.is_last_resort)
+
+    ranking = rank_offers(given_offers, wish, known)
+
+    assert not any(shares_fate(offer.place, wish.primary) for offer in ranking.suitable)
+
+
+@given(offers, wishes, shapes)
+def test_a_last_resort_comes_after_every_place_of_another_stock(given_offers: list[Offer], wish: Wish, known: dict[str, Shape]) -> None:
+    assume(wish.is_standby and wish.is_last_resort)
+
+    ranking = rank_offers(given_offers, wish, known)
+
+    same_stock = [shares_fate(offer.place, wish.primary) for offer in ranking.suitable]
+    assert same_stock == sorted(same_stock)
+
+
+@given(offers, wishes, shapes)
+def test_what_was_asked_for_is_what_is_offered(given_offers: list[Offer], wish: Wish, known: dict[str, Shape]) -> None:
+    ranking = rank_offers(given_offers, wish, known)
+
+    for offer in ranking.suitable:
+        assert wish.mode in {None, offer.place.mode}
+        assert wish.instance_type in {None, offer.place.instance_type}
+        assert wish.az_id in {None, offer.place.az_id}
+
+
+@given(offers, wishes, shapes)
+def test_another_type_is_at_least_as_large_and_of_the_same_architecture(
+    given_offers: list[Offer], wish: Wish, known: dict[str, Shape]
+) -> None:
+    ranking = rank_offers(given_offers, wish, known)
+
+    for offer in ranking.suitable:
+        if offer.place.instance_type != wish.primary.instance_type:
+            shape, own = known[offer.place.instance_type], known[wish.primary.instance_type]
+            assert wish.architecture in shape.architectures
+            assert (shape.vcpu, shape.memory_mib) >= (own.vcpu, 0)
+            assert shape.memory_mib >= own.memory_mib
+
+
+@given(offers, wishes)
+def test_a_planned_move_takes_spot_before_on_demand_and_the_cheaper_of_two_spot_pools(given_offers: list[Offer], wish: Wish) -> None:
+    assume(not wish.is_standby)
+
+    ranking = rank_offers(given_offers, wish, SHAPES)
+
+    modes = [offer.place.mode is Mode.ON_DEMAND for offer in ranking.suitable]
+    spot = [offer.usd_per_hour for offer in ranking.suitable if offer.place.mode is Mode.SPOT]
+    assert modes == sorted(modes)
+    assert None not in spot
+    assert all(first <= second for first, second in pairwise(price for price in spot if price is not None))
+
+
+@given(offers, wishes)
+def test_a_standby_takes_another_zone_before_its_primary_s_own(given_offers: list[Offer], wish: Wish) -> None:
+    assume(wish.is_standby)
+
+    ranking = rank_offers(given_offers, wish, SHAPES)
+
+    beside = [offer.place.az_id == wish.primary.az_id for offer in ranking.suitable if not shares_fate(offer.place, wish.primary)]
+    assert beside == sorted(beside)
+
+
+@given(offers, wishes, st.randoms(use_true_random=False))
+def test_the_order_of_the_offers_does_not_matter(given_offers: list[Offer], wish: Wish, random: Random) -> None:
+    shuffled = list(given_offers)
+    random.shuffle(shuffled)
+
+    first, second = rank_offers(given_offers, wish, SHAPES), rank_offers(shuffled, wish, SHAPES)
+
+    assert first.suitable == second.suitable
+
+
+def test_on_demand_in_another_zone_is_a_better_standby_than_spot_beside_the_primary() -> None:
+    wish = Wish(primary=Place("m5.large", "use1-az1", Mode.SPOT), architecture="x86_64", is_standby=True)
+    beside = Offer(Place("m5a.large", "use1-az1", Mode.SPOT), Decimal("0.03"))
+    elsewhere = Offer(Place("m5.large", "use1-az2", Mode.ON_DEMAND), Decimal("0.10"))
+
+    ranking = rank_offers([beside, elsewhere], wish, SHAPES)
+
+    assert ranking.suitable == (elsewhere, beside)
+
+
+def test_a_primary_whose_mode_is_unknown_gets_no_neighbour_even_as_a_last_resort() -> None:
+    primary = Place("m5.large", "use1-az1", Mode.UNKNOWN)
+    wish = Wish(primary=primary, architecture="x86_64", is_standby=True, is_last_resort=True)
+    offer = Offer(Place("m5.large", "use1-az1", Mode.SPOT), Decimal("0.03"))
+
+    ranking = rank_offers([offer], wish, SHAPES)
+
+    assert ranking.suitable == ()
+
+
+def test_the_offers_are_every_type_in_every_zone_in_both_modes() -> None:
+    spot = {("m5.large", "use1-az1"): Decimal("0.03")}
+
+    listed = list_offers(
+        instance_types=["m5.large", "m5a.large", "m5.large"],
+        az_ids=["use1-az2", "use1-az1"],
+        spot_usd_per_hour=spot,
+        on_demand_usd_per_hour={"m5a.large": Decimal("0.086")},
+    )
+
+    prices = {offer.place.key: offer.usd_per_hour for offer in listed}
+    assert len(listed) == len(prices) == 8
+    assert prices["spot/m5.large/use1-az1"] == Decimal("0.03")
+    assert prices["spot/m5.large/use1-az2"] is None
+    assert prices["on_demand/m5a.large/use1-az2"] == Decimal("0.086")

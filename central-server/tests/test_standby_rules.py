@@ -1,0 +1,128 @@
+"""Which standbys are kept, made and retired."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server_support.clock import START
+from spot_server.features.replicas.rules import StandbyFacts, plan_standbys, standby_pause_seconds
+from spot_server.words import LIVE_REPLICA_STATUSES, ReplicaKind, ReplicaStatus
+
+
+def named(facts: list[StandbyFacts]) -> list[StandbyFacts]:
+    """Each under its own id; at most one is in a handover, as there is at most one switch."""
+    is_taken = False
+    result = []
+    for number, one in enumerate(facts):
+        is_in_handover = one.is_in_handover and not is_taken
+        is_taken = is_taken or is_in_handover
+        result.append(replace(one, replica_id=f"replica-{number}", is_in_handover=is_in_handover))
+    return result
+
+
+standbys = st.lists(
+    st.builds(
+        StandbyFacts,
+        replica_id=st.just(""),
+        kind=st.sampled_from(ReplicaKind),
+        status=st.sampled_from(ReplicaStatus),
+        created_at=st.integers(0, 5).map(lambda minutes: START + timedelta(minutes=minutes)),
+        is_in_handover=st.booleans(),
+        is_misplaced=st.booleans(),
+        is_asked_for=st.booleans(),
+    ),
+    max_size=8,
+).map(named)
+counts = st.integers(0, 2)
+
+
+def live_manual(facts: list[StandbyFacts]) -> list[StandbyFacts]:
+    return [one for one in facts if one.kind is ReplicaKind.MANUAL and one.status in LIVE_REPLICA_STATUSES]
+
+
+@given(counts, standbys)
+def test_only_live_manual_replicas_outside_a_handover_are_retired(wanted: int, facts: list[StandbyFacts]) -> None:
+    plan = plan_standbys(wanted_count=wanted, replicas=facts)
+
+    allowed = {one.replica_id for one in live_manual(facts) if not one.is_in_handover}
+    assert set(plan.retire) <= allowed
+    assert len(plan.retire) == len(set(plan.retire))
+
+
+@given(st.integers(1, 2), standbys)
+def test_the_last_ready_one_is_never_retired_while_one_is_wanted(wanted: int, facts: list[StandbyFacts]) -> None:
+    plan = plan_standbys(wanted_count=wanted, replicas=facts)
+
+    ready = [one for one in live_manual(facts) if one.status is ReplicaStatus.READY and not one.is_in_handover]
+    assert not ready or any(one.replica_id not in plan.retire for one in ready)
+
+
+@given(counts, standbys)
+def test_doing_what_the_plan_says_leaves_nothing_more_to_do(wanted: int, facts: list[StandbyFacts]) -> None:
+    plan = plan_standbys(wanted_count=wanted, replicas=facts)
+    after = [one for one in facts if one.replica_id not in plan.retire]
+    after += [
+        StandbyFacts(f"new-{number}", ReplicaKind.MANUAL, ReplicaStatus.LAUNCHING, START + timedelta(hours=1), is_in_handover=False)
+        for number in range(plan.create_count)
+    ]
+
+    again = plan_standbys(wanted_count=wanted, replicas=after)
+
+    assert (again.create_count, again.retire) == (0, ())
+
+
+@given(st.integers(1, 2), standbys)
+def test_once_everything_is_ready_as_many_are_left_as_are_wanted(wanted: int, facts: list[StandbyFacts]) -> None:
+    settled = [replace(one, is_in_handover=False, is_misplaced=False) for one in facts]
+
+    plan = plan_standbys(wanted_count=wanted, replicas=settled)
+
+    kept = [one for one in live_manual(settled) if one.replica_id not in plan.retire]
+    is_sparing = len(kept) + plan.create_count == wanted
+    assert is_sparing
+
+
+@given(standbys)
+def test_with_none_wanted_those_that_a_person_asked_for_stay(facts: list[StandbyFacts]) -> None:
+    plan = plan_standbys(wanted_count=0, replicas=facts)
+
+    kept = {one.replica_id for one in live_manual(facts)} - set(plan.retire)
+    assert plan.create_count == 0
+    assert kept == {one.replica_id for one in live_manual(facts) if one.is_asked_for or one.is_in_handover}
+
+
+@given(st.integers(1, 2), standbys)
+def test_a_misplaced_standby_is_replaced_before_it_is_retired(wanted: int, facts: list[StandbyFacts]) -> None:
+    plan = plan_standbys(wanted_count=wanted, replicas=facts)
+
+    well_placed = [one for one in live_manual(facts) if not one.is_misplaced or one.is_in_handover]
+    assert plan.create_count == max(0, wanted - len(well_placed))
+
+
+def test_a_ready_one_is_kept_over_a_syncing_over_a_launching_and_the_newest_among_equals() -> None:
+    order = [
+        (ReplicaStatus.LAUNCHING, 5),
+        (ReplicaStatus.SYNCING, 4),
+        (ReplicaStatus.READY, 1),
+        (ReplicaStatus.READY, 2),
+    ]
+    facts = [
+        StandbyFacts(f"{status}-{age}", ReplicaKind.MANUAL, status, START + timedelta(minutes=age), is_in_handover=False)
+        for status, age in order
+    ]
+
+    plan = plan_standbys(wanted_count=1, replicas=facts)
+
+    assert set(plan.retire) == {"launching-5", "syncing-4", "ready-1"}
+
+
+@given(st.integers(0, 200))
+def test_the_pause_after_failures_grows_up_to_a_quarter_of_an_hour(failures: int) -> None:
+    pause, longer = standby_pause_seconds(failures), standby_pause_seconds(failures + 1)
+
+    assert 0 <= pause <= longer <= 900
+    assert (pause == 0) == (failures == 0)

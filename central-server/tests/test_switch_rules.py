@@ -1,0 +1,219 @@
+"""Single decisions about a switch that a random walk seldom meets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from server_support.clock import START
+from spot_server.features.switches.decisions import (
+    Abandon,
+    BeginUndo,
+    CommandView,
+    FinishUndo,
+    Issue,
+    PromoteNew,
+    Resume,
+    Settle,
+    StepView,
+    SwitchFacts,
+    UndoIssue,
+    UndoPromote,
+    UndoSettle,
+    Wait,
+)
+from spot_server.features.switches.plans import Side, plan_promotion, plan_switch
+from spot_server.features.switches.rules import decide, look_pause_seconds
+from spot_server.policy import MovePolicy
+from spot_server.words import Carry, CommandKind, CommandStatus, ReplicaStatus, Role, StepName, StepStatus, SwitchStatus
+
+POLICY = MovePolicy()
+NOW = START + timedelta(minutes=10)
+
+
+def command(kind: CommandKind, status: CommandStatus = CommandStatus.DELIVERED, **changes: Any) -> CommandView:
+    base = CommandView(
+        kind=kind,
+        status=status,
+        state=None,
+        error_class=None,
+        error_text="why",
+        deadline_at=NOW + timedelta(seconds=60),
+        issued_at=NOW - timedelta(seconds=60),
+        finished_at=None,
+    )
+    return replace(base, **changes)
+
+
+def facts(at: StepName, *, step: dict[str, Any] | None = None, undo: bool = False, **changes: Any) -> SwitchFacts:
+    """A handover to a ready replica that has come to `at`: what is before it is done, what is after it is not begun."""
+    plan = changes.pop("plan", plan_promotion())
+    steps = []
+    for name in plan:
+        is_before = plan.index(name) < plan.index(at)
+        base = StepView(name, StepStatus.DONE if is_before else StepStatus.PENDING, 1 if is_before else 0, None, None, 0, None)
+        steps.append(replace(base, **(step or {})) if name is at else base)
+    base_facts = SwitchFacts(
+        status=SwitchStatus.ROLLING_BACK if undo else SwitchStatus.RUNNING,
+        steps=tuple(steps),
+        replica_status=ReplicaStatus.READY,
+        replica_reason="lost",
+        new_instance_id="i-2",
+        new_role=Role.REPLICA,
+        is_new_past_its_end=False,
+        old_role=Role.PRIMARY,
+        is_old_reachable=True,
+        has_handle=True,
+        has_fallback_image=True,
+        action_at=None,
+        may_terminate_old=True,
+        now=NOW,
+    )
+    return replace(base_facts, **changes)
+
+
+def test_a_promotion_that_never_happened_is_not_undone() -> None:
+    failed = facts(StepName.PROMOTE, step={"status": StepStatus.FAILED}, undo=True)
+    done = facts(StepName.PROMOTE, step={"status": StepStatus.DONE}, undo=True)
+
+    assert decide(failed, POLICY) == UndoSettle(StepName.PROMOTE)
+    assert decide(done, POLICY) == UndoPromote(StepName.PROMOTE)
+
+
+def test_nothing_is_promoted_but_a_replica_that_is_ready() -> None:
+    assert decide(facts(StepName.PROMOTE), POLICY) == PromoteNew()
+    assert isinstance(decide(facts(StepName.PROMOTE, replica_status=ReplicaStatus.SYNCING), POLICY), Wait)
+    assert decide(facts(StepName.PROMOTE, replica_status=ReplicaStatus.FAILED), POLICY) == BeginUndo(StepName.PROMOTE, "lost")
+
+
+def test_an_image_under_way_is_not_waited_for_under_a_notice() -> None:
+    step = {"status": StepStatus.RUNNING, "attempt": 1, "command": command(CommandKind.CREATE_IMAGE)}
+    seen = facts(StepName.IMAGE, step=step, plan=plan_switch(Carry.STATELESS, takes_image=True), action_at=NOW + timedelta(seconds=100))
+
+    decision = decide(seen, POLICY)
+
+    assert isinstance(decision, Settle)
+    assert decision.status is StepStatus.SKIPPED
+
+
+def test_an_image_is_waited_for_under_a_notice_when_it_is_the_only_one() -> None:
+    step = {"status": StepStatus.RUNNING, "attempt": 1, "command": command(CommandKind.CREATE_IMAGE)}
+    plan = plan_switch(Carry.STATELESS, takes_image=True)
+    seen = facts(StepName.IMAGE, step=step, plan=plan, action_at=NOW + timedelta(seconds=100), has_fallback_image=False)
+
+    assert isinstance(decide(seen, POLICY), Wait)
+
+
+def fence(action_seconds_ago: float, *, may_terminate_old: bool) -> Any:
+    """EC2 has just shown the old instance running, that long after it was to be gone; it did not confirm its quiesce."""
+    look = command(CommandKind.DESCRIBE_INSTANCE, CommandStatus.SUCCEEDED, state="running", finished_at=NOW - timedelta(seconds=5))
+    seen = facts(
+        StepName.FENCE,
+        step={"status": StepStatus.RUNNING, "attempt": 1, "command": look},
+        action_at=NOW - timedelta(seconds=action_seconds_ago),
+        may_terminate_old=may_terminate_old,
+    )
+    skipped = tuple(replace(s, status=StepStatus.SKIPPED) if s.name is StepName.QUIESCE else s for s in seen.steps)
+    return decide(replace(seen, steps=skipped), POLICY)
+
+
+def test_an_old_instance_that_outlives_its_notice_is_terminated_only_after_some_patience() -> None:
+    assert fence(10, may_terminate_old=True).kind is CommandKind.DESCRIBE_INSTANCE
+    assert fence(20, may_terminate_old=True).kind is CommandKind.TERMINATE_INSTANCE
+
+
+def test_an_old_instance_is_never_terminated_by_the_fence_with_auto_terminate_off() -> None:
+    assert fence(7200, may_terminate_old=False).kind is CommandKind.DESCRIBE_INSTANCE
+
+
+def test_looks_at_ec2_become_rarer_but_never_rarer_than_once_a_minute() -> None:
+    pauses = [look_pause_seconds(attempt, POLICY) for attempt in (0, 9, 10, 100, 10_000)]
+
+    assert pauses == [2.0, 2.0, 4.0, 22.0, 60.0]
+
+
+@pytest.mark.parametrize(("left_seconds", "bound_seconds"), [(1000.0, 60.0), (110.0, 25.0), (12.0, 1.0)])
+def test_the_check_before_a_handover_takes_at_most_a_quarter_of_what_a_notice_leaves(left_seconds: float, bound_seconds: float) -> None:
+    decision = decide(facts(StepName.PREPARE, action_at=NOW + timedelta(seconds=left_seconds)), POLICY)
+
+    assert decision == Issue(StepName.PREPARE, CommandKind.STANDBY_CHECK, Side.NEW, bound_seconds)
+
+
+def test_the_check_before_a_handover_is_left_out_when_a_notice_leaves_no_time() -> None:
+    decision = decide(facts(StepName.PREPARE, action_at=NOW + timedelta(seconds=5)), POLICY)
+
+    assert isinstance(decision, Settle)
+    assert decision.status is StepStatus.SKIPPED
+
+
+def test_a_failure_that_may_pass_is_tried_again_after_a_short_pause() -> None:
+    def failed(seconds_ago: float) -> Any:
+        finished_at = NOW - timedelta(seconds=seconds_ago)
+        told = command(CommandKind.QUIESCE, CommandStatus.FAILED, error_class="throttled", finished_at=finished_at)
+        return decide(facts(StepName.QUIESCE, step={"status": StepStatus.RUNNING, "attempt": 1, "command": told}), POLICY)
+
+    assert isinstance(failed(1), Wait)
+    assert isinstance(failed(3), Issue)
+
+
+def undoing(**changes: Any) -> SwitchFacts:
+    """The old side was told to serve again, a minute ago."""
+    step = {"status": StepStatus.UNDOING, "attempt": 1, "undo_attempt": 1, **changes.pop("step", {})}
+    return facts(StepName.QUIESCE, step=step, undo=True, **changes)
+
+
+def test_a_silent_old_side_is_looked_for_at_ec2_and_asked_again_once_it_speaks() -> None:
+    expired = command(CommandKind.START_SERVING, CommandStatus.EXPIRED, finished_at=NOW - timedelta(seconds=30))
+    seen = command(CommandKind.DESCRIBE_INSTANCE, CommandStatus.SUCCEEDED, state="running", finished_at=NOW - timedelta(seconds=30))
+
+    silent = decide(undoing(step={"undo_command": expired}, is_old_reachable=False), POLICY)
+    heard = decide(undoing(step={"undo_command": seen}, is_old_reachable=True), POLICY)
+
+    assert silent == UndoIssue(StepName.QUIESCE, CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, POLICY.check_bound_seconds)
+    assert isinstance(heard, UndoIssue)
+    assert heard.kind is CommandKind.START_SERVING
+
+
+@pytest.mark.parametrize("state", ["terminated", "stopped", "gone"])
+def test_an_undo_whose_old_instance_turns_out_to_be_lost_is_abandoned(state: str) -> None:
+    seen = command(CommandKind.DESCRIBE_INSTANCE, CommandStatus.SUCCEEDED, state=state, finished_at=NOW)
+
+    decision = decide(undoing(step={"undo_command": seen}, is_old_reachable=False), POLICY)
+
+    assert isinstance(decision, Abandon)
+
+
+def test_an_undo_under_a_notice_goes_forward_while_the_promotion_stands_and_ends_when_it_does_not() -> None:
+    promoted = facts(StepName.START, step={"status": StepStatus.UNDOING}, undo=True, action_at=NOW + timedelta(seconds=60))
+    taken_back = undoing(action_at=NOW + timedelta(seconds=60))
+
+    assert decide(promoted, POLICY) == Resume()
+    assert isinstance(decide(taken_back, POLICY), Abandon)
+
+
+def test_a_termination_of_the_new_side_that_was_refused_is_asked_for_again() -> None:
+    def after(told: CommandView) -> Any:
+        step = {"status": StepStatus.UNDOING, "attempt": 1, "undo_attempt": 3, "undo_command": told}
+        return decide(facts(StepName.START, step=step, undo=True), POLICY)
+
+    past = NOW - timedelta(seconds=30)
+    refused = command(CommandKind.TERMINATE_INSTANCE, CommandStatus.FAILED, error_class="throttled", finished_at=past)
+    running = command(CommandKind.DESCRIBE_INSTANCE, CommandStatus.SUCCEEDED, state="running", finished_at=past)
+    gone = command(CommandKind.DESCRIBE_INSTANCE, CommandStatus.SUCCEEDED, state="terminated", finished_at=past)
+
+    assert after(refused).kind is CommandKind.DESCRIBE_INSTANCE
+    assert after(running).kind is CommandKind.TERMINATE_INSTANCE
+    assert after(gone) == UndoSettle(StepName.START)
+
+
+def test_a_new_side_that_ec2_took_needs_no_word_of_its_own() -> None:
+    seen = facts(StepName.START, step={"status": StepStatus.FAILED}, undo=True, new_role=Role.TERMINATED)
+
+    assert decide(seen, POLICY) == UndoSettle(StepName.START)
+
+
+def test_an_undo_without_anything_begun_is_over_at_once() -> None:
+    assert decide(facts(StepName.PREPARE, undo=True), POLICY) == FinishUndo()

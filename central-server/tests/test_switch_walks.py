@@ -1,0 +1,153 @@
+"""Any walk of a switch through failures, losses and notices keeps what must hold, and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server_support.switch_model import SwitchModel
+from spot_server.features.switches.decisions import Wait
+from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
+from spot_server.words import Carry, ReplicaStatus, StepName, StepStatus, SwitchStatus
+
+PLANS = (
+    plan_switch(Carry.STATELESS, takes_image=True),
+    plan_switch(Carry.STATELESS, takes_image=False),
+    plan_switch(Carry.IMAGE_AFTER_QUIESCE, takes_image=True),
+    plan_promotion(),
+    plan_rescue(),
+)
+
+
+def _hear(model: SwitchModel, *, is_heard: bool) -> None:
+    model.old.is_heard = is_heard and model.old.can_act
+
+
+MOVES: dict[str, Callable[[SwitchModel], None]] = {
+    "old answers": lambda model: model.execute(model.old),
+    "old fails for the moment": lambda model: model.execute(model.old, error_class="throttled"),
+    "old fails": lambda model: model.execute(model.old, error_class="hook_failed"),
+    "old's answer is lost": lambda model: model.execute(model.old, loses_answer=True),
+    "old polls": lambda model: model.poll(model.old),
+    "old falls silent": lambda model: _hear(model, is_heard=False),
+    "old is heard": lambda model: _hear(model, is_heard=True),
+    "old is lost": lambda model: model.old.end("terminated"),
+    "old is stopped": lambda model: model.old.end("stopped"),
+    "new answers": lambda model: model.execute(model.new),
+    "new fails for the moment": lambda model: model.execute(model.new, error_class="unreachable"),
+    "new fails": lambda model: model.execute(model.new, error_class="check_failed"),
+    "new's answer is lost": lambda model: model.execute(model.new, loses_answer=True),
+    "new polls": lambda model: model.poll(model.new),
+    "new is lost": lambda model: model.new.end("terminated"),
+    "another answers": lambda model: model.execute(model.table),
+    "another fails": lambda model: model.execute(model.table, error_class="not_authorized"),
+    "another's answer is lost": lambda model: model.execute(model.table, loses_answer=True),
+    "the replica moves on": lambda model: model.move_replica(),
+    "the replica fails": lambda model: model.move_replica(fails=True),
+    "a second": lambda model: model.pass_time(1),
+    "ten seconds": lambda model: model.pass_time(10),
+    "two minutes": lambda model: model.pass_time(120),
+    "half an hour": lambda model: model.pass_time(1800),
+    "a notice": lambda model: model.notice(120),
+    "a notice without lead": lambda model: model.notice(0),
+    "EC2 breaks its word": lambda model: setattr(model, "keeps_its_word", False),
+}
+
+models = st.builds(
+    SwitchModel,
+    st.sampled_from(PLANS),
+    has_handle=st.booleans(),
+    has_image=st.booleans(),
+    may_terminate_old=st.booleans(),
+)
+GOING_WELL = [name for name in sorted(MOVES) if name.endswith((" answers", " moves on"))]
+# Most of what happens goes well, or no walk would ever come as far as the handover.
+walks = st.lists(st.sampled_from([*GOING_WELL * 6, *sorted(MOVES)]), max_size=60)
+
+
+def walk(model: SwitchModel, names: list[str]) -> None:
+    model.run()
+    for name in names:
+        MOVES[name](model)
+        model.run()
+
+
+def let_all_answer(model: SwitchModel) -> None:
+    """From now on every daemon that exists does what it is told, and EC2 keeps its word."""
+    model.keeps_its_word = True
+    for _ in range(400):
+        if not model.is_active:
+            return
+        model.pass_time(20)
+        _hear(model, is_heard=True)
+        for side in (model.old, model.new, model.table):
+            model.execute(side)
+        if model.new.ec2 == "terminated" and model.replica in {ReplicaStatus.LAUNCHING, ReplicaStatus.SYNCING, ReplicaStatus.READY}:
+            model.move_replica(fails=True)
+        model.move_replica()
+        model.run()
+
+
+@settings(max_examples=500)
+@given(model=models, names=walks)
+def test_no_walk_lets_two_sides_serve_or_starts_one_before_the_other_is_known_to_have_stopped(
+    model: SwitchModel, names: list[str]
+) -> None:
+    walk(model, names)
+
+    assert model.broken == []
+
+
+@settings(max_examples=500)
+@given(model=models, names=walks)
+def test_every_walk_ends_once_the_world_answers_again(model: SwitchModel, names: list[str]) -> None:
+    walk(model, names)
+
+    let_all_answer(model)
+
+    assert not model.is_active, model.last
+    assert model.broken == []
+
+
+@settings(max_examples=500)
+@given(model=models, names=walks)
+def test_a_switch_that_was_taken_back_left_its_old_side_serving_and_one_that_completed_its_new_side(
+    model: SwitchModel, names: list[str]
+) -> None:
+    walk(model, names)
+
+    told = {step.name: step.status for step in model.steps}
+    if model.status is SwitchStatus.COMPLETED:
+        assert told[StepName.START] is StepStatus.DONE
+    if model.status is SwitchStatus.ROLLED_BACK:
+        assert model.old.is_serving or not model.old.can_act
+        assert not model.new.is_serving
+
+
+@settings(max_examples=500)
+@given(model=models, names=walks)
+def test_nothing_of_a_switch_that_is_over_can_still_make_a_second_side_serve(model: SwitchModel, names: list[str]) -> None:
+    walk(model, names)
+    let_all_answer(model)
+
+    for _ in range(10):
+        for side in (model.old, model.new, model.table):
+            model.execute(side)
+
+    assert model.broken == []
+    assert not (model.old.is_serving and model.new.is_serving)
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan[0])
+def test_without_a_failure_every_plan_completes(plan: tuple[StepName, ...]) -> None:
+    model = SwitchModel(plan, has_handle=True, has_image=True, may_terminate_old=True)
+    model.run()
+
+    let_all_answer(model)
+
+    assert model.status is SwitchStatus.COMPLETED
+    assert model.new.is_serving
+    assert not isinstance(model.last, Wait)
