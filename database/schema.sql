@@ -141,7 +141,7 @@ CREATE TABLE spot_price_snapshots (
 	last_observed_at DATETIME(6) NOT NULL,
 	CONSTRAINT pk_spot_price_snapshots PRIMARY KEY (pool_id, bucket_at, source, usd_per_hour),
 	CONSTRAINT fk_spot_price_snapshots_pool_id_spot_pools FOREIGN KEY(pool_id) REFERENCES spot_pools (pool_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What daemons and the server saw, per pool, 5-minute bucket, kind of source and price: rows grow with pools, conflicts survive.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Prices seen, per pool, 5-minute bucket, kind of source and price: rows grow with pools, conflicts survive.' COLLATE utf8mb4_bin;
 
 CREATE TABLE tokens (
 	token_id VARCHAR(36) NOT NULL,
@@ -185,6 +185,21 @@ CREATE TABLE agent_images (
 	CONSTRAINT fk_agent_images_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Images of agents. started_at is the moment whose state the image holds.' COLLATE utf8mb4_bin;
 
+CREATE TABLE cleanup_logs (
+	agent_id VARCHAR(36) NOT NULL,
+	request_id VARCHAR(128) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	instance_id VARCHAR(64) NOT NULL,
+	received_at DATETIME(6) NOT NULL,
+	deleted MEDIUMTEXT NOT NULL,
+	kept MEDIUMTEXT NOT NULL,
+	failed MEDIUMTEXT NOT NULL,
+	CONSTRAINT pk_cleanup_logs PRIMARY KEY (agent_id, request_id),
+	CONSTRAINT fk_cleanup_logs_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What daemons cleaned up by age: images and snapshots, with the reason for each.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_cleanup_logs_client_id_received_at ON cleanup_logs (client_id, received_at);
+
 CREATE TABLE commands (
 	command_id VARCHAR(36) NOT NULL,
 	client_id VARCHAR(36) NOT NULL,
@@ -212,7 +227,7 @@ CREATE TABLE commands (
 	CONSTRAINT pk_commands PRIMARY KEY (command_id),
 	CONSTRAINT uq_commands_agent_id_request_id UNIQUE (agent_id, request_id),
 	CONSTRAINT fk_commands_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Instructions to one instance''s daemon. open_instance_id is instance_id while unanswered, else NULL: the delivery poller reads only those.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Instructions to daemons. open_instance_id = instance_id while unanswered, else NULL: the poller reads those.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_commands_agent_id_issued_at ON commands (agent_id, issued_at);
 
@@ -259,7 +274,7 @@ CREATE TABLE instances (
 	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
 	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances that serve, served or will serve an agent. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
 

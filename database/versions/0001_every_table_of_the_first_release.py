@@ -219,7 +219,7 @@ def upgrade() -> None:
         sa.Column("last_observed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
         sa.ForeignKeyConstraint(["pool_id"], ["spot_pools.pool_id"], name=op.f("fk_spot_price_snapshots_pool_id_spot_pools")),
         sa.PrimaryKeyConstraint("pool_id", "bucket_at", "source", "usd_per_hour", name=op.f("pk_spot_price_snapshots")),
-        comment="What daemons and the server saw, per pool, 5-minute bucket, kind of source and price: rows grow with pools, conflicts survive.",
+        comment="Prices seen, per pool, 5-minute bucket, kind of source and price: rows grow with pools, conflicts survive.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -284,6 +284,29 @@ def upgrade() -> None:
         mysql_engine="InnoDB",
     )
     op.create_table(
+        "cleanup_logs",
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("request_id", sa.String(length=128), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("instance_id", sa.String(length=64), nullable=False),
+        sa.Column("received_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("deleted", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("kept", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("failed", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_cleanup_logs_agent_id_agents")),
+        sa.PrimaryKeyConstraint("agent_id", "request_id", name=op.f("pk_cleanup_logs")),
+        comment="What daemons cleaned up by age: images and snapshots, with the reason for each.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("cleanup_logs", schema=None) as batch_op:
+        batch_op.create_index("ix_cleanup_logs_client_id_received_at", ["client_id", "received_at"], unique=False)
+
+    op.create_table(
         "commands",
         sa.Column("command_id", sa.String(length=36), nullable=False),
         sa.Column("client_id", sa.String(length=36), nullable=False),
@@ -311,7 +334,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_commands_agent_id_agents")),
         sa.PrimaryKeyConstraint("command_id", name=op.f("pk_commands")),
         sa.UniqueConstraint("agent_id", "request_id", name=op.f("uq_commands_agent_id_request_id")),
-        comment="Instructions to one instance's daemon. open_instance_id is instance_id while unanswered, else NULL: the delivery poller reads only those.",
+        comment="Instructions to daemons. open_instance_id = instance_id while unanswered, else NULL: the poller reads those.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -364,7 +387,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_instances_agent_id_agents")),
         sa.PrimaryKeyConstraint("agent_id", "instance_id", name=op.f("pk_instances")),
         sa.UniqueConstraint("primary_of", name=op.f("uq_instances_primary_of")),
-        comment="EC2 instances that serve, served or will serve an agent. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.",
+        comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -558,6 +581,8 @@ def downgrade() -> None:
     op.drop_table("instances")
 
     op.drop_table("commands")
+
+    op.drop_table("cleanup_logs")
     op.drop_table("agent_images")
 
     op.drop_table("tokens")

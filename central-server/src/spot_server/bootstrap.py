@@ -10,6 +10,8 @@ from spot_server.features.agent_config.routes import client_blueprint as agent_c
 from spot_server.features.agent_config.routes import daemon_blueprint as daemon_config_blueprint
 from spot_server.features.agents.routes import blueprint as agents_blueprint
 from spot_server.features.audit.routes import blueprint as audit_blueprint
+from spot_server.features.cleanups.routes import client_blueprint as cleanup_history_blueprint
+from spot_server.features.cleanups.routes import daemon_blueprint as cleanup_reports_blueprint
 from spot_server.features.clients.routes import blueprint as clients_blueprint
 from spot_server.features.clients.routes import who_blueprint
 from spot_server.features.commands.routes import blueprint as commands_blueprint
@@ -57,6 +59,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     health_blueprint,
     system_health_blueprint,
     who_blueprint,
+    cleanup_reports_blueprint,
+    cleanup_history_blueprint,
     notices_blueprint,
     interruptions_blueprint,
     replicas_blueprint,

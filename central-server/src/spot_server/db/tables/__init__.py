@@ -2,7 +2,7 @@
 
 from spot_server.db.tables.authority import audit_logs, clients, event_cursors, events, leases, notifications, tokens
 from spot_server.db.tables.base import metadata
-from spot_server.db.tables.fleet import agent_images, agents, instances, replica_instances
+from spot_server.db.tables.fleet import agent_images, agents, cleanup_logs, instances, replica_instances
 from spot_server.db.tables.market import instance_types, spot_pools, spot_price_snapshots
 from spot_server.db.tables.moves import commands, spot_interruption_events, switch_steps, switches
 
@@ -10,6 +10,7 @@ __all__ = [
     "agent_images",
     "agents",
     "audit_logs",
+    "cleanup_logs",
     "clients",
     "commands",
     "event_cursors",

@@ -80,7 +80,7 @@ instances = define_table(
     version_column(),
     Index("ix_instances_client_id_instance_id", "client_id", "instance_id"),
     Index("ix_instances_role_last_heartbeat_at", "role", "last_heartbeat_at"),
-    comment="EC2 instances that serve, served or will serve an agent. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.",
+    comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.",
 )
 
 replica_instances = define_table(
@@ -136,4 +136,18 @@ agent_images = define_table(
     Column("available_at", UtcDateTime),
     Column("deregistered_at", UtcDateTime),
     comment="Images of agents. started_at is the moment whose state the image holds.",
+)
+
+cleanup_logs = define_table(
+    "cleanup_logs",
+    Column("agent_id", Id, ForeignKey("agents.agent_id"), primary_key=True),
+    Column("request_id", RequestId, primary_key=True),
+    Column("client_id", Id, nullable=False),
+    Column("instance_id", Ec2Id, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("deleted", JsonText, nullable=False),
+    Column("kept", JsonText, nullable=False),
+    Column("failed", JsonText, nullable=False),
+    Index("ix_cleanup_logs_client_id_received_at", "client_id", "received_at"),
+    comment="What daemons cleaned up by age: images and snapshots, with the reason for each.",
 )

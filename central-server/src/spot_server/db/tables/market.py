@@ -29,7 +29,7 @@ spot_price_snapshots = define_table(
     Column("observation_count", Integer, nullable=False),
     Column("effective_at", UtcDateTime, nullable=False),
     Column("last_observed_at", UtcDateTime, nullable=False),
-    comment="What daemons and the server saw, per pool, 5-minute bucket, kind of source and price: rows grow with pools, conflicts survive.",
+    comment="Prices seen, per pool, 5-minute bucket, kind of source and price: rows grow with pools, conflicts survive.",
 )
 
 instance_types = define_table(

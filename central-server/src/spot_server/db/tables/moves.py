@@ -46,7 +46,7 @@ commands = define_table(
     Column("outcome", JsonText),
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_commands_agent_id_issued_at", "agent_id", "issued_at"),
-    comment="Instructions to one instance's daemon. open_instance_id is instance_id while unanswered, else NULL: the delivery poller reads only those.",
+    comment="Instructions to daemons. open_instance_id = instance_id while unanswered, else NULL: the poller reads those.",
 )
 
 switches = define_table(

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, commands, instances, replica_instances, switch_steps, switches
 from spot_server.features.agents.queries import load_agent
+from spot_server.features.commands.attempts import release_request_id
 from spot_server.features.commands.ledger import NewCommand, issue
 from spot_server.words import (
     PRIORITY_PERSON,
@@ -60,7 +61,7 @@ def release_primary(tx: Transaction, *, agent_id: str) -> bool:
             client_id=agent.client_id,
             agent_id=agent_id,
             instance_id=released,
-            request_id=f"release/{agent_id}",
+            request_id=release_request_id(agent_id),
             kind=CommandKind.RELEASE,
             priority=PRIORITY_PERSON,
             epoch=agent.epoch,

@@ -22,6 +22,11 @@ def request_id(prefix: str, attempt: int) -> str:
     return f"{prefix}/{attempt}"
 
 
+def release_request_id(agent_id: str) -> str:
+    """Name the one command that tells a deleted agent's daemon to stop."""
+    return f"release/{agent_id}"
+
+
 def last_attempt(tx: Transaction, agent_id: str, prefix: str) -> tuple[int, Command | None]:
     """Return the number and command of the newest attempt, or (0, None)."""
     number, found = 0, None
@@ -35,6 +40,7 @@ def last_attempt(tx: Transaction, agent_id: str, prefix: str) -> tuple[int, Comm
 def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
     """Return the agent's daemons with whether each can be given work: heard from lately, and not past the end that a notice named."""
     ends = notice_ends(tx, agent.agent_id)
+    is_dismissed = agent.is_deleted and queries.find_by_request(tx, agent.agent_id, release_request_id(agent.agent_id)) is not None
     fresh_since = tx.now - timedelta(seconds=tx.policy.daemon_fresh_seconds)
     return [
         DaemonFacts(
@@ -45,7 +51,8 @@ def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
             and not (instance.instance_id in ends and ends[instance.instance_id] <= tx.now),
         )
         for instance in list_instances(tx, agent.agent_id)
-        if instance.released_at is None
+        # A released daemon finishes what is left to terminate, until it is told to stop.
+        if instance.released_at is None or not is_dismissed
     ]
 
 
