@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 from spot_server.bootstrap import build_app, build_context
 from spot_server.http.openapi import agent_document, full_document, write_json, write_yaml
 from spot_server.settings import Settings
+from spot_server.state_machines import render_markdown
 
 OPENAPI_PATH = "docs/api/openapi.json"
 AGENT_SPEC_PATH = "docs/agent-api-spec.yaml"
@@ -21,9 +21,8 @@ def interface_files(settings: Settings) -> dict[str, str]:
 
 
 def state_machine_files() -> dict[str, str]:
-    """Return the state machines as Markdown, from the tables that `state_machines.render_markdown` knows."""
-    machines = importlib.import_module("spot_server.state_machines")
-    return {STATE_MACHINE_PATH: machines.render_markdown()}
+    """Return the state machines as Markdown, from the tables in `state_machines`."""
+    return {STATE_MACHINE_PATH: render_markdown()}
 
 
 def write_files(root: str, files: dict[str, str], *, check_only: bool) -> list[str]:
