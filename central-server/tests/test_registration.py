@@ -17,6 +17,7 @@ from spot_server.db.tables import agents, commands, notifications, replica_insta
 from spot_server.errors import InstanceNotMatchedYet, InstanceOwned, ProductError, TokenInvalid, UnexpectedInstance
 from spot_server.features.registration.service import Registered, Turned
 from spot_server.features.tokens.service import digest_of
+from spot_server.policy import MovePolicy
 from spot_server.words import Mode, Role, TokenKind
 
 
@@ -43,6 +44,14 @@ def test_the_first_instance_of_an_agent_becomes_its_primary_with_the_settings_of
     assert registered.config.agent.allowed_instance_types == ["m5.large"]
     assert registered.config.agent.traffic_handles == [{"kind": "elastic_ip", "allocation_id": "eipalloc-1"}]
     assert kinds_told(fleet.database) == ["no_image_yet"]
+
+
+def test_a_new_agent_holds_replicas_after_recommendations_as_long_as_the_server_is_set_to(database: Database) -> None:
+    database.policy = MovePolicy(rebalance_hold_seconds=77)
+
+    registered = Fleet.on(database).register()
+
+    assert registered.config.agent.rebalance_hold_seconds == 77
 
 
 def test_the_same_instance_again_is_the_same_agent_uses_up_nothing_and_gets_a_fresh_token(database: Database) -> None:

@@ -47,3 +47,6 @@ class MovePolicy:
 
     release_wait_seconds: float = 300.0
     """How long a deleted agent's daemon has to clean up and say so."""
+
+    rebalance_hold_seconds: float = 1800.0
+    """What a new agent starts with: how long the replica that a recommendation made is kept. A person may change it per agent."""

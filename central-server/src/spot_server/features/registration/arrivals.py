@@ -227,6 +227,7 @@ def _agent_values(tx: Transaction, agent_id: str, client_id: str, request: NewRe
     # A new agent may move within its own instance type until a person allows more.
     seed["allowed_instance_types"] = seed.get("allowed_instance_types") or [request.instance_type]
     seed.setdefault("traffic_handles", [])
+    seed.setdefault("rebalance_hold_seconds", round(tx.policy.rebalance_hold_seconds))
     return {
         "agent_id": agent_id,
         "client_id": client_id,
