@@ -17,6 +17,11 @@ Json: TypeAlias = Any
 class CallRefused(Exception):
     """An API answered with an error; the text is its own."""
 
+    def __init__(self, text: str, status: int | None = None) -> None:
+        """`status` is HTTP's."""
+        super().__init__(text)
+        self.status = status
+
 
 @dataclass(frozen=True, slots=True)
 class JsonApi:
@@ -31,14 +36,18 @@ class JsonApi:
 
     def post(self, path: str, body: Json = None) -> Json:
         """Return the answer's JSON."""
-        return self._call("POST", path, json={} if body is None else body)
+        return self.call("POST", path, {} if body is None else body)
+
+    def call(self, method: str, path: str, body: Json = None) -> Json:
+        """Return the answer's JSON."""
+        return self._call(method, path, json=body)
 
     def _call(self, method: str, path: str, **options: Json) -> Json:
         headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
         timeout_seconds = TIMEOUT_SECONDS + float(options.get("params", {}).get("wait", 0))
         answer = requests.request(method, self.base_url + path, headers=headers, timeout=timeout_seconds, **options)
         if not answer.ok:
-            raise CallRefused(f"{method} {path}: {answer.status_code} {answer.text.strip()[:600]}")
+            raise CallRefused(f"{method} {path}: {answer.status_code} {answer.text.strip()[:600]}", answer.status_code)
         return answer.json()
 
 

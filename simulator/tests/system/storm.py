@@ -1,0 +1,186 @@
+"""A world under attack: put up, stormed, left to settle, and read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from spot_simulator.clock import SystemClock
+from spot_simulator.demo.apis import CallRefused
+from spot_simulator.demo.books import disagreements
+from spot_simulator.demo.day import ENDED, Day
+from spot_simulator.demo.processes import Processes
+from spot_simulator.demo.reading import read_all, read_books, strangers
+from spot_simulator.demo.world import Settings, Workload, World
+from spot_simulator.probe_report import lost_writes, read_held_numbers, read_log
+from system import verdict
+from system.assassin import Assassin
+from system.client import Ledger
+from system.mover import Mover
+
+TYPES = ("m5.large", "m5a.large", "m6i.large")
+WORKLOADS = (
+    Workload("web", "stateless", "m5.large", TYPES),
+    Workload("carts", "stateless", "m5.large", TYPES),
+    Workload("orders", "image_after_quiesce", "m5.large", TYPES),
+)
+ONLY_PLANNED = frozenset({"orders"})
+"""Gets no notices: every move of it is planned, so that not one acknowledged write may be lost."""
+
+SERVER_SETTINGS = {
+    "SPOT_LEASE_SECONDS": "2",
+    "SPOT_LEASE_RENEW_PERIOD_SECONDS": "0.5",
+    "SPOT_REBALANCE_HOLD_SECONDS": "6",
+    "SPOT_DAEMON_FRESH_SECONDS": "6",
+    "SPOT_CHECK_BOUND_SECONDS": "10",
+    "SPOT_QUIESCE_BOUND_SECONDS": "10",
+    "SPOT_TRAFFIC_BOUND_SECONDS": "10",
+    "SPOT_START_BOUND_SECONDS": "15",
+    "SPOT_LAUNCH_BOUND_SECONDS": "15",
+    "SPOT_BOOT_BOUND_SECONDS": "60",
+    "SPOT_IMAGE_BOUND_SECONDS": "60",
+    "SPOT_TERMINATE_BOUND_SECONDS": "30",
+    "SPOT_COMMAND_MARGIN_SECONDS": "5",
+}
+TIME_SCALE = 0.02
+SETTLE_BOUND_SECONDS = 100.0
+
+
+@dataclass(slots=True)
+class Storm:
+    """One run; `found` holds everything that is wrong at the end."""
+
+    world: World
+    day: Day
+    seed: str
+    say: Callable[[str], None]
+    ledger: Ledger = field(default_factory=Ledger)
+    movers: list[Mover] = field(default_factory=list)
+    began_seconds: float = 0.0
+
+    @classmethod
+    def prepare(cls, directory: Path, database_url: str, seed: str, say: Callable[[str], None]) -> "Storm":
+        """Make the world, and start nothing."""
+        clock = SystemClock()
+        settings = Settings(
+            state_dir=directory,
+            database_url=database_url,
+            time_scale=TIME_SCALE,
+            seed=int(seed) if seed.isdigit() else 1,
+            workloads=WORKLOADS,
+            server_settings=SERVER_SETTINGS,
+        )
+        world = World(settings, clock, Processes(directory / "logs", clock))
+        return cls(world, Day(world, say), seed, say)
+
+    def put_up(self) -> None:
+        """Start everything and wait until each workload serves and may be moved."""
+        self.began_seconds = self.world.clock.monotonic_seconds()
+        self.world.put_up(self.say)
+        self.day.await_registrations()
+        self.day.await_prices()
+        self.say(f"{self._elapsed()}: the world is up")
+
+    def rage(self, *, least_kills_of_each: int, mean_gap_seconds: float, bound_seconds: float) -> Assassin:
+        """Move everything all the time while processes are killed; return the killer with its counts."""
+        self.movers = [
+            Mover(self.world, name, agent_id, self.ledger, self.seed, has_notices=name not in ONLY_PLANNED)
+            for name, agent_id in self.day.agents.items()
+        ]
+        for mover in self.movers:
+            mover.start()
+        assassin = Assassin(self.world, self.seed, least_kills_of_each, mean_gap_seconds)
+        try:
+            assassin.run(bound_seconds)
+        finally:
+            for mover in self.movers:
+                mover.stop()
+        for mover in self.movers:
+            mover.join(60)
+            mover.retire_standbys()
+        acts = ", ".join(f"{mover.name} {sum(mover.done.values())}" for mover in self.movers)
+        self.say(f"{self._elapsed()}: killed {dict(assassin.kills)} ({dict(assassin.ways)}); acts: {acts}; refused: {self.ledger.refusals}")
+        return assassin
+
+    def _elapsed(self) -> str:
+        return f"{self.world.clock.monotonic_seconds() - self.began_seconds:.0f} s"
+
+    def settle(self) -> list[str]:
+        """Wait until everything begun is over; return what is not when the time is over."""
+        left: list[str] = ["nothing was read"]
+
+        def is_quiet() -> bool | None:
+            nonlocal left
+            try:
+                left = self._unfinished()
+            except (CallRefused, OSError) as error:
+                left = [f"the server does not answer: {error}"]
+            return not left or None
+
+        try:
+            self.world.wait_for("everything to settle", is_quiet, bound_seconds=SETTLE_BOUND_SECONDS)
+        except TimeoutError as error:
+            return [str(error), *left]
+        self.say(f"{self._elapsed()}: it has settled")
+        return []
+
+    def _unfinished(self) -> list[str]:
+        state = self.world.region.get("/state")
+        alive = [item["instance_id"] for item in state["instances"] if item["state"] != "terminated"]
+        left = [f"EC2 has {len(alive)} instances: {alive}"] if len(alive) != len(WORKLOADS) else []
+        left += [f"{name} does not answer" for name in self.day.agents if not self._answers(name)]
+        for item in read_all(self.world.server, "/switch-history"):
+            if item["status"] not in ENDED:
+                left.append(f"switch {item['switch_id']} is {item['status']}")
+            elif item["status"] == "completed" and item["old_terminated_at"] is None:
+                left.append(f"the old instance {item['from_instance_id']} of switch {item['switch_id']} is not known to be gone")
+        left += [
+            f"replica {item['replica_id']} is {item['status']}"
+            for item in read_all(self.world.server, "/replicas")
+            if item["status"] not in verdict.ENDED_REPLICAS
+        ]
+        return left
+
+    def _answers(self, name: str) -> bool:
+        try:
+            return requests.get(f"http://{self.world.public_ips[name]}:8080/health", timeout=2).ok
+        except requests.RequestException:
+            return False
+
+    def wrongs(self) -> list[str]:
+        """Read all books and return everything that is wrong."""
+        world = self.world
+        world.pause(1.0)
+        state = world.region.get("/state")
+        found = list(self.ledger.contradictions) + strangers(world, state) + verdict.region_faults(state)
+        for workload in WORKLOADS:
+            found += disagreements(read_books(world, self.day.agents[workload.name], workload, state))
+        found += verdict.event_faults(self._events())
+        found += verdict.switch_faults(read_all(world.server, "/switch-history"), self.ledger.switches)
+        found += verdict.replica_faults(read_all(world.server, "/replicas"), self.ledger.replicas)
+        found += verdict.role_faults(read_all(world.server, "/instances"), self.day.agents.values())
+        for name in ONLY_PLANNED:
+            found += self._lost(name)
+        return found
+
+    def _events(self) -> list[dict[str, Any]]:
+        events: list[dict[str, Any]] = []
+        after = 0
+        while True:
+            page = self.world.server.get("/events", after=after, limit=500)
+            if not page["items"]:
+                return events
+            events += page["items"]
+            after = page["next_after"]
+
+    def _lost(self, name: str) -> list[str]:
+        probes, _torn = read_log(self.world.prober_log(name))
+        try:
+            held = read_held_numbers(f"http://{self.world.public_ips[name]}:8080")
+        except OSError as error:
+            return [f"{name} does not answer: {error}"]
+        last = max(held, default=0)
+        lost = lost_writes([probe for probe in probes if probe.number < last], held)
+        return [f"{name}: {len(lost)} acknowledged writes are lost, the first is {lost[0]}"] if lost else []
