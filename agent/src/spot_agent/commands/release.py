@@ -12,7 +12,8 @@ from spot_agent.model import Command
 def handle(command: Command, tools: Tools) -> Handled:
     """The journal keeps that it was released, so that a restart does nothing but allow the workload to start.
 
-    The instance is tagged as released, so that nobody's sweep takes it for one of ours; a missing right to tag does not hold up the release.
+    The instance is tagged as released, so that nobody's sweep takes it for one of ours; a missing right to tag does
+    not hold up the release.
     """
     tools.journal.change(lambda now: replace(now, released=True))
     wanted = tags(command)
