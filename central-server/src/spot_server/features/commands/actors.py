@@ -76,7 +76,7 @@ def choose_actor(
     act: Act,
     *,
     has_control_role: bool,
-    is_control_role_usable: bool,
+    is_control_role_usable: bool = True,
     daemons: Sequence[DaemonFacts],
     target_instance_id: str,
 ) -> Assignment | None:
