@@ -160,3 +160,21 @@ def test_a_statement_that_is_refused_is_no_outage(database: Database) -> None:
 
     with pytest.raises(Exception, match=r"(?i)unique|duplicate"):
         database.write(use_case)
+
+
+def test_a_connection_comes_back_without_a_transaction_and_without_locks(engine: Engine) -> None:
+    client_id = create_client(Database(engine, clock=SystemClock(), sleeper=SystemClock()), "before")
+    narrow = create_database_engine(engine.url.render_as_string(hide_password=False), pool_size=1)
+    first = Database(narrow, clock=SystemClock(), sleeper=SystemClock())
+
+    def fail(tx: Transaction) -> None:
+        rename(tx, client_id, "never")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        first.write(fail)
+    other = Database(engine, clock=SystemClock(), sleeper=SystemClock())
+    other.write(partial(rename, client_id=client_id, name="after"))
+
+    assert name_of(first, client_id) == "after"
+    narrow.dispose()

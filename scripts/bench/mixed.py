@@ -81,6 +81,7 @@ class MixedLoad:
         """Wait, answer, wait again. The first wait is of any length, so that the fleet's waits end spread over time."""
         await asyncio.sleep(self._chance.random() * SIT_DOWN_SECONDS)
         wait_seconds = self._chance.randint(1, LONGEST_WAIT_SECONDS)
+        is_first = True
         while True:
             asked_seconds = self._loop.time()
             answer = await self._park(member, wait_seconds) if wait_seconds else await self._ask_plainly(member)
@@ -88,8 +89,9 @@ class MixedLoad:
                 await asyncio.sleep(1)
                 continue
             body = json.loads(answer.body)
-            if wait_seconds and not body["commands"] and self._recorder.is_open(answer.arrived_seconds):
+            if wait_seconds and not (is_first or body["commands"]) and self._recorder.is_open(answer.arrived_seconds):
                 self._recorder.note("wait", answer.arrived_seconds - asked_seconds - wait_seconds)
+            is_first = False
             for command in body["commands"]:
                 self._recorder.seen.arrivals_seconds.setdefault(command["command_id"], answer.arrived_seconds)
                 request = agent_request(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy import bindparam, exists, func, or_, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, commands, instances
@@ -52,30 +52,35 @@ class Odd:
     clock_skew_seconds: float | None
 
 
+# The two statements of the hot path are built once: building them for each heartbeat costs as much time as SQLite needs to run them.
+_IS_THIS_INSTANCE = (instances.c.agent_id == bindparam("this_agent_id"), instances.c.instance_id == bindparam("this_instance_id"))
+_STORE = update(instances).where(*_IS_THIS_INSTANCE)
+
+
 def store_heartbeat(tx: Transaction, agent_id: str, instance_id: str, values: dict[str, Any]) -> bool:
     """Store what the daemon saw; False when the agent never had that instance. One UPDATE by primary key; no version is raised."""
-    statement = update(instances).where(instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
-    return tx.execute(statement.values(values)).rowcount == 1
+    return tx.execute(_STORE, {**values, "this_agent_id": agent_id, "this_instance_id": instance_id}).rowcount == 1
 
 
-_WAITING = exists().where(
-    commands.c.open_instance_id == instances.c.instance_id, commands.c.agent_id == instances.c.agent_id
+_WAITING = exists().where(commands.c.open_instance_id == instances.c.instance_id, commands.c.agent_id == instances.c.agent_id)
+_FACTS = (
+    select(
+        agents.c.client_id,
+        agents.c.logical_agent_id,
+        instances.c.role,
+        agents.c.epoch,
+        agents.c.config_version,
+        agents.c.is_offline,
+        _WAITING.label("commands_waiting"),
+    )
+    .join_from(instances, agents)
+    .where(*_IS_THIS_INSTANCE)
 )
-_FACTS = select(
-    agents.c.client_id,
-    agents.c.logical_agent_id,
-    instances.c.role,
-    agents.c.epoch,
-    agents.c.config_version,
-    agents.c.is_offline,
-    _WAITING.label("commands_waiting"),
-).join_from(instances, agents)
 
 
 def read_facts(tx: Transaction, agent_id: str, instance_id: str) -> HeartbeatFacts:
     """Return all that the answer needs, in one SELECT."""
-    statement = _FACTS.where(instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
-    row = tx.execute(statement).one()
+    row = tx.execute(_FACTS, {"this_agent_id": agent_id, "this_instance_id": instance_id}).one()
     return HeartbeatFacts(**{**row._asdict(), "commands_waiting": bool(row.commands_waiting)})
 
 
