@@ -14,6 +14,7 @@ from spot_server.features.audit.service import record
 from spot_server.features.instances.rules import RoleEvent, next_role
 from spot_server.features.notifications.service import notify
 from spot_server.features.registration import queries
+from spot_server.features.registration.restarts import tell_to_serve
 from spot_server.features.registration.rules import Enrolment, LaunchNonce
 from spot_server.features.replicas.service import on_registered
 from spot_server.words import Mode, Role, Severity
@@ -83,9 +84,7 @@ def open_agent(tx: Transaction, credential: Enrolment | LaunchNonce, request: Ne
     return Arrival(client_id, is_new=True)
 
 
-def stand_in(
-    tx: Transaction, credential: Enrolment | LaunchNonce, agent: Agent, request: NewRegistration
-) -> Arrival:
+def stand_in(tx: Transaction, credential: Enrolment | LaunchNonce, agent: Agent, request: NewRegistration) -> Arrival:
     """Make this instance the PRIMARY of an agent whose instances are all gone, under a new epoch."""
     _spend(tx, credential)
     queries.raise_epoch(tx, agent.agent_id)
@@ -112,9 +111,7 @@ def stand_in(
     return Arrival(agent.client_id, is_new=True)
 
 
-def take_replica_in(
-    tx: Transaction, agent: Agent, replica_id: str, request: NewRegistration, *, is_adopted: bool
-) -> Arrival:
+def take_replica_in(tx: Transaction, agent: Agent, replica_id: str, request: NewRegistration, *, is_adopted: bool) -> Arrival:
     """Make an instance that the server launched a REPLICA and spend its nonce."""
     if not queries.use_nonce(tx, replica_id, request.instance_id):
         raise TokenInvalid("the launch nonce is used up")
@@ -133,9 +130,7 @@ def take_replica_in(
     return Arrival(agent.client_id, is_new=True)
 
 
-def greet_again(
-    tx: Transaction, credential: Enrolment | LaunchNonce, agent: Agent, request: NewRegistration
-) -> Arrival:
+def greet_again(tx: Transaction, credential: Enrolment | LaunchNonce, agent: Agent, request: NewRegistration) -> Arrival:
     """Note what a known instance says of itself now. Its role, and the agent's settings, stay as they are."""
     values = {key: value for key, value in _observed(tx, request).items() if value is not None}
     queries.touch_instance(tx, agent.agent_id, request.instance_id, values)
@@ -146,6 +141,7 @@ def greet_again(
         instance_id=request.instance_id,
         data={"daemon_version": request.daemon_version, "with_nonce": isinstance(credential, LaunchNonce)},
     )
+    tell_to_serve(tx, agent, request.instance_id)
     _warn_of_mode(tx, agent.client_id, agent.agent_id, request)
     return Arrival(agent.client_id, is_new=False)
 

@@ -52,9 +52,7 @@ def find_nonce(tx: Transaction, nonce_sha256: str) -> LaunchNonce | None:
         )
         .select_from(replica_instances)
         .outerjoin(commands, commands.c.command_id == replica_instances.c.launch_command_id)
-        .outerjoin(
-            actor, (actor.c.agent_id == commands.c.agent_id) & (actor.c.instance_id == commands.c.instance_id)
-        )
+        .outerjoin(actor, (actor.c.agent_id == commands.c.agent_id) & (actor.c.instance_id == commands.c.instance_id))
         .outerjoin(
             event,
             (event.c.event_id == replica_instances.c.interruption_event_id)
@@ -86,9 +84,7 @@ def are_others_gone(tx: Transaction, agent_id: str) -> bool:
         select(replica_instances.c.replica_id).where(
             replica_instances.c.agent_id == agent_id, replica_instances.c.status.in_(LIVE_REPLICA_STATUSES)
         ),
-        select(switches.c.switch_id).where(
-            switches.c.agent_id == agent_id, switches.c.status.in_(ACTIVE_SWITCH_STATUSES)
-        ),
+        select(switches.c.switch_id).where(switches.c.agent_id == agent_id, switches.c.status.in_(ACTIVE_SWITCH_STATUSES)),
     )
     return all(tx.execute(statement.limit(1)).one_or_none() is None for statement in pending)
 

@@ -133,9 +133,7 @@ class Refused:
 Decision = NewAgent | StandsIn | SameInstance | ReplicaArrives | TooEarly | Unexpected | Refused
 
 
-def decide_registration(
-    claim: Claim, credential: Enrolment | LaunchNonce | None, standing: Standing | None, now: datetime
-) -> Decision:
+def decide_registration(claim: Claim, credential: Enrolment | LaunchNonce | None, standing: Standing | None, now: datetime) -> Decision:
     """Return what becomes of the claim. `standing` is None when no live agent has that logical id."""
     match credential:
         case None:

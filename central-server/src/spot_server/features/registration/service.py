@@ -83,9 +83,7 @@ def accept_or_raise(outcome: Registered | Turned) -> Registered:
 
 
 def _claim(request: NewRegistration) -> Claim:
-    return Claim(
-        request.logical_agent_id, request.instance_id, request.instance_type, request.az_id, request.owner
-    )
+    return Claim(request.logical_agent_id, request.instance_id, request.instance_type, request.az_id, request.owner)
 
 
 def _find_credential(tx: Transaction, secret: str) -> Enrolment | LaunchNonce | None:
