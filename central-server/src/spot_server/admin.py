@@ -10,8 +10,9 @@ from typing import TypeVar
 from spot_server.clock import SystemClock
 from spot_server.db.factory import build_database
 from spot_server.db.runner import Transaction
+from spot_server.errors import StateConflict
 from spot_server.features.clients import service as clients
-from spot_server.features.clients.queries import find_client_by_name
+from spot_server.features.clients.queries import Client, find_client_by_name
 from spot_server.features.tokens import service as tokens
 from spot_server.features.tokens.rules import TokenRequest
 from spot_server.migrations import expected_revision, migrate
@@ -46,15 +47,28 @@ def migrate_database(settings: Settings) -> str:
     return f"the schema went from {before.current or 'nothing'} to {expected_revision()}"
 
 
-def create_client(settings: Settings, name: str, *, if_missing: bool) -> str:
-    """Make a client and return its id; with `if_missing`, return that of the client of this name if there is one."""
+def create_client(settings: Settings, new: clients.NewClient, *, if_missing: bool) -> str:
+    """Make a client and return its id, and its external id in a second line if it has a role.
+
+    With `if_missing` the client of this name is kept as it is; StateConflict if it has another role, or external id, than is asked for.
+    """
 
     def use_case(tx: Transaction) -> str:
-        known = find_client_by_name(tx, name) if if_missing else None
-        client = known or clients.create_client(tx, clients.NewClient(name=name))
-        return client.client_id
+        known = find_client_by_name(tx, new.name) if if_missing else None
+        if known is not None:
+            _require_same_role(known, new)
+        client = known or clients.create_client(tx, new)
+        return client.client_id if client.aws_role_arn is None else f"{client.client_id}\nexternal id: {client.aws_external_id}"
 
     return _write(settings, use_case)
+
+
+def _require_same_role(known: Client, new: clients.NewClient) -> None:
+    is_other_role = new.aws_role_arn is not None and new.aws_role_arn != known.aws_role_arn
+    is_other_id = new.aws_external_id is not None and new.aws_external_id != known.aws_external_id
+    if is_other_role or is_other_id:
+        has = f"the role {known.aws_role_arn}" if known.aws_role_arn else "no role"
+        raise StateConflict(f"there is already a client named {new.name!r}, with {has} or another external id; nothing was changed")
 
 
 def create_token(settings: Settings, wanted: WantedToken) -> str:

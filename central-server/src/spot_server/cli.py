@@ -66,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     client = add("create-client", _create_client, "Make a client and print its id.")
     client.add_argument("name")
     client.add_argument("--if-missing", action="store_true", help="print the id of the client of this name if there is one")
+    client.add_argument("--aws-role-arn", help="the IAM role in its account that the server may assume; without it, daemons act")
+    client.add_argument("--external-id", help="for the role's trust policy; default: one is made up and printed")
     token = add("create-token", _create_token, "Make a token and print it, this once.")
     token.add_argument("kind", choices=["admin", "client", "enrolment"])
     token.add_argument("--label", default="command line", help="who or what it is for; the audit log shows it")
@@ -122,8 +124,10 @@ def _migrate(_options: argparse.Namespace, settings: Settings) -> None:
 
 def _create_client(options: argparse.Namespace, settings: Settings) -> None:
     from spot_server import admin  # noqa: PLC0415 - see above
+    from spot_server.features.clients.service import NewClient  # noqa: PLC0415 - see above
 
-    print(_or_fail(lambda: admin.create_client(settings, options.name, if_missing=options.if_missing)))
+    new = NewClient(name=options.name, aws_role_arn=options.aws_role_arn, aws_external_id=options.external_id)
+    print(_or_fail(lambda: admin.create_client(settings, new, if_missing=options.if_missing)))
 
 
 def _create_token(options: argparse.Namespace, settings: Settings) -> None:

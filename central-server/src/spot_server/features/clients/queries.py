@@ -40,6 +40,11 @@ def find_client_by_name(tx: Transaction, name: str) -> Client | None:
     return None if row is None else Client(**row._asdict())
 
 
+def is_external_id_taken(tx: Transaction, external_id: str) -> bool:
+    """Return whether a client has this external id."""
+    return tx.execute(select(clients.c.client_id).where(clients.c.aws_external_id == external_id)).first() is not None
+
+
 def list_clients(tx: Transaction, *, after_name: str, most: int) -> list[Client]:
     """Return up to `most` clients in the order of their names, those after `after_name`."""
     rows = tx.execute(select(clients).where(clients.c.name > after_name).order_by(clients.c.name).limit(most))

@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, post_load, validate
 
+from spot_server.features.clients.rules import EXTERNAL_ID_EXPECTED, EXTERNAL_ID_PATTERN, ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN
 from spot_server.features.clients.service import NewClient
 from spot_server.http.fields import BoundedText, UtcMoment
 from spot_server.http.schemas import AnswerSchema, StrictSchema, page_schema
@@ -24,10 +25,15 @@ class NewClientSchema(StrictSchema):
     aws_role_arn = fields.String(
         load_default=None,
         allow_none=True,
-        validate=validate.Regexp(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,200}\Z", error="expected the ARN of an IAM role"),
+        validate=validate.Regexp(ROLE_ARN_PATTERN, error=f"expected {ROLE_ARN_EXPECTED}"),
         metadata={"description": "The role that the server may assume for this client; null: its daemons act."},
     )
-    aws_external_id = BoundedText(least=2, load_default=None, allow_none=True)
+    aws_external_id = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp(EXTERNAL_ID_PATTERN, error=f"expected {EXTERNAL_ID_EXPECTED}"),
+        metadata={"description": "With a role only; left out or null: one is made up, which is safer."},
+    )
     time_zone = fields.String(load_default="UTC", validate=check_time_zone)
 
     @post_load
@@ -42,6 +48,9 @@ class ClientAnswer(AnswerSchema):
     client_id = fields.String(required=True)
     name = fields.String(required=True)
     aws_role_arn = fields.String(required=True, allow_none=True)
+    aws_external_id = fields.String(
+        required=True, allow_none=True, metadata={"description": "For the condition sts:ExternalId in the role's trust policy."}
+    )
     time_zone = fields.String(required=True)
     created_at = UtcMoment(required=True)
 

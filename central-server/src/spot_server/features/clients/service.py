@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from dataclasses import dataclass
 
 from spot_server.db.runner import Transaction
-from spot_server.errors import NotFound, StateConflict
+from spot_server.errors import FieldInvalid, NotFound, StateConflict
 from spot_server.features.clients import queries
 from spot_server.features.clients.queries import Client
+from spot_server.features.clients.rules import find_role_problem
 
 
 @dataclass(frozen=True, slots=True)
 class NewClient:
-    """What is told of a new tenant. The role is assumed with the external id; without a role, daemons act."""
+    """What is told of a new tenant. The role is assumed with the external id (made up if there is none); without a role, daemons act."""
 
     name: str
     aws_role_arn: str | None = None
@@ -22,19 +24,31 @@ class NewClient:
 
 
 def create_client(tx: Transaction, new: NewClient) -> Client:
-    """Store a new client; StateConflict if the name is taken."""
+    """Store a new client; StateConflict if the name, or the external id, is another client's; FieldInvalid for a role that cannot be one.
+
+    An external id of our making, a different one for each client, is what keeps one client from having us act with another's role.
+    """
+    problem = find_role_problem(new.aws_role_arn, new.aws_external_id)
+    if problem is not None:
+        raise FieldInvalid(problem.field, problem.value, problem.expected)
     if queries.find_client_by_name(tx, new.name) is not None:
         raise StateConflict(f"there is already a client named {new.name!r}", field="name", value=new.name)
+    if new.aws_external_id is not None and queries.is_external_id_taken(tx, new.aws_external_id):
+        raise StateConflict("this external id is another client's", field="aws_external_id", value=new.aws_external_id)
     client = Client(
         client_id=str(uuid.uuid4()),
         name=new.name,
         aws_role_arn=new.aws_role_arn,
-        aws_external_id=new.aws_external_id,
+        aws_external_id=new.aws_external_id or _new_external_id(new.aws_role_arn),
         time_zone=new.time_zone,
         created_at=tx.now,
     )
     queries.insert_client(tx, client)
     return client
+
+
+def _new_external_id(role_arn: str | None) -> str | None:
+    return None if role_arn is None else "so-" + secrets.token_urlsafe(24)
 
 
 def load_client(tx: Transaction, client_id: str) -> Client:
