@@ -72,7 +72,7 @@ def test_removing_secrets_twice_is_removing_them_once(payload: dict[str, str]) -
     [({}, True), ({"started_at": "later"}, True), ({"result": {"state": "gone"}}, False), ({"outcome": "failed"}, False)],
 )
 def test_an_outcome_is_the_same_whatever_its_times_say(changed: dict[str, Any], is_same: bool) -> None:
-    recorded = {"outcome": "succeeded", "error": None, "result": {}, "started_at": "then"}
+    recorded: dict[str, Any] = {"outcome": "succeeded", "error": None, "result": {}, "started_at": "then"}
 
     assert is_same_outcome(recorded, {**recorded, **changed}) is is_same
     assert not is_same_outcome(None, recorded)

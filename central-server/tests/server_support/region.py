@@ -12,9 +12,6 @@ from typing import Any
 from spot_server.features.commands.queries import Command
 from spot_server.words import CommandKind
 
-SERVING_WITHOUT_ORDER = "an instance serves beside another"
-
-
 @dataclass
 class Machine:
     """One instance of the region: what EC2 says of it, and what its daemon knows."""
@@ -112,13 +109,16 @@ class Region:
 
     def answer(self, machine: Machine, command: Command, now: datetime) -> dict[str, Any] | None:
         """Carry a command out on this machine's daemon and return its answer; None: it is never answered."""
+        failure = self._failure_of(command)
+        if failure is not None and failure.error_class is None:
+            if failure.takes_effect and command.request_id not in machine.answers:
+                self._kept(machine, command, self._carry_out(machine, command, now))
+            return None
         if command.request_id in machine.answers:
             return machine.answers[command.request_id]
-        failure = self._failure_of(command)
-        if failure is not None and not failure.takes_effect:
-            return None if failure.error_class is None else self._kept(machine, command, _failed(failure.error_class))
-        answer = self._kept(machine, command, self._carry_out(machine, command, now))
-        return None if failure is not None else answer
+        if failure is not None and failure.error_class is not None:
+            return self._kept(machine, command, _failed(failure.error_class))
+        return self._kept(machine, command, self._carry_out(machine, command, now))
 
     def _kept(self, machine: Machine, command: Command, answer: dict[str, Any]) -> dict[str, Any]:
         machine.answers[command.request_id] = answer

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import insert, select, update
@@ -15,8 +15,9 @@ from sqlalchemy import insert, select, update
 from server_support.clock import FakeClock
 from server_support.fleet import Fleet
 from server_support.region import Machine, Region
-from spot_server.db.runner import Database
+from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import agent_images, agents, commands, instances
+from spot_server.errors import ProductError
 from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.commands import service as command_service
 from spot_server.features.commands.queries import Command
@@ -39,7 +40,14 @@ from spot_server.features.switches.service import SwitchRequest
 from spot_server.jobs.registry import JobContext
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
-from spot_server.words import InterruptionKind, Mode, PriceSource, ReplicaStatus, StepName
+from spot_server.words import CommandStatus, InterruptionKind, Mode, PriceSource, ReplicaStatus, StepName
+
+T = TypeVar("T")
+
+
+class PowerCut(Exception):
+    """The process or the database died in the middle of a use case."""
+
 
 ZONES = ("use1-az1", "use1-az2", "use1-az3")
 TYPES = ("m5.large", "m5a.large")
@@ -56,8 +64,8 @@ class Story:
     region: Region
     fleet: Fleet
     agent_id: str
-    reached: Callable[[Callable[[], Any]], Any] = field(default=lambda act: act())
-    """Through what every use case goes; a test may let the database fail here."""
+    failures: list[Exception] = field(default_factory=list)
+    """What daemons and jobs were refused, or met when the database failed; they try again in the next round."""
 
     @classmethod
     def on(cls, database: Database, clock: FakeClock, *, has_image: bool = False, **settings: Any) -> Story:
@@ -136,14 +144,23 @@ class Story:
 
     # Time.
 
-    def passes(self, seconds: float, *, until: Callable[[], bool] | None = None) -> None:
-        """Let that much time pass, in small steps; stop as soon as `until` holds."""
+    def passes(self, seconds: float, *, until: Callable[[], bool] | None = None, step_seconds: float = STEP_SECONDS) -> None:
+        """Let that much time pass, in steps; stop as soon as `until` holds."""
         end = self.clock.now() + timedelta(seconds=seconds)
         while self.clock.now() < end:
             if until is not None and until():
                 return
-            self.clock.advance(STEP_SECONDS)
+            self.clock.advance(step_seconds)
             self.step()
+
+    def settles(self, seconds: float, *, step_seconds: float = STEP_SECONDS) -> None:
+        """Let time pass until no move, launch, or termination is under way, and no longer than that."""
+        self.passes(seconds, until=lambda: self.database.read(self._is_settled), step_seconds=step_seconds)
+
+    def _is_settled(self, tx: Transaction) -> bool:
+        ready = {replica.replica_id for replica in replica_queries.list_replicas(tx, self.agent_id) if replica.status is ReplicaStatus.READY}
+        unfinished = {replica_id for _agent_id, replica_id in replica_queries.unfinished_replicas(tx)}
+        return not switch_queries.unfinished_switches(tx) and unfinished <= ready
 
     def step(self) -> None:
         """One round of everything: EC2, every daemon, every job."""
@@ -159,12 +176,13 @@ class Story:
     def sweep(self) -> None:
         context = JobContext(self.database, self.clock, Settings(), Metrics(), structlog.get_logger())
         for job in (sweep_switches, sweep_replicas, coordinate_replicas):
-            self.reached(partial(job, context))
+            self._attempt(partial(job, context))
 
     def _daemon(self, machine: Machine) -> None:
         if not machine.is_registered and not self._register(machine):
             return
         where = (instances.c.agent_id == self.agent_id, instances.c.instance_id == machine.instance_id)
+        # Straight to the table: heartbeats decide nothing, and every test has hundreds of them.
         self.fleet.execute(update(instances).where(*where).values(last_heartbeat_at=self.clock.now()))
         if machine.nonce is not None and not machine.is_reported_ready:
             self._report_ready(machine)
@@ -174,7 +192,7 @@ class Story:
     def _register(self, machine: Machine) -> bool:
         place = {"instance_type": machine.instance_type, "az_id": machine.az_id, "mode": Mode(machine.mode)}
         act = partial(self.fleet.try_register, machine.nonce, instance_id=machine.instance_id, image_id="ami-good", **place)
-        outcome = self.reached(act)
+        outcome = self._attempt(act)
         machine.is_registered = outcome is not None and not isinstance(outcome, Turned)
         return machine.is_registered
 
@@ -184,25 +202,35 @@ class Story:
             return
         report = Progress(ReplicaStatus.READY)
         act = partial(replica_service.report_status, told=report)
-        done = self._write(lambda tx: act(tx, self.agent_id, machine.instance_id, replica.replica_id))
+        done = self._attempt(lambda: self._write(lambda tx: act(tx, self.agent_id, machine.instance_id, replica.replica_id)))
         machine.is_reported_ready = done is not None
 
     def pending(self, instance_id: str) -> list[Command]:
         """Take this daemon's commands, as it would by polling."""
-        return self._write(lambda tx: command_service.take_pending(tx, self.agent_id, instance_id)) or []
+        taken = self._attempt(lambda: self._write(lambda tx: command_service.take_pending(tx, self.agent_id, instance_id)))
+        return taken or []
 
     def execute(self, machine: Machine, command: Command) -> None:
         """Carry one command out and post the answer; a daemon that is gone by then posts nothing."""
         answer = self.region.answer(machine, command, self.clock.now())
         if answer is not None and machine.is_heard:
-            self.post(machine.instance_id, command, answer)
+            self._attempt(partial(self.post, machine.instance_id, command, answer))
 
-    def post(self, instance_id: str, command: Command, answer: dict[str, Any]) -> Any:
+    def post(self, instance_id: str, command: Command, answer: dict[str, Any]) -> CommandStatus:
+        """Post an answer as this instance's daemon, whatever becomes of it."""
         outcome = CommandOutcome(request_id=command.request_id, started_at=None, finished_at=None, **answer)
         return self._write(lambda tx: command_service.record_outcome(tx, self.agent_id, instance_id, command.command_id, outcome))
 
-    def _write(self, use_case: Callable[[Any], Any]) -> Any:
-        return self.reached(lambda: self.database.write(use_case))
+    def _write(self, use_case: Callable[[Transaction], T]) -> T:
+        return self.database.write(use_case)
+
+    def _attempt(self, act: Callable[[], T]) -> T | None:
+        """What a daemon or a job asks for: a refusal or a failure is noted, and the next round asks again."""
+        try:
+            return act()
+        except (ProductError, ExceptionGroup, PowerCut) as failure:
+            self.failures.append(failure)
+            return None
 
     # What the server says.
 

@@ -154,8 +154,22 @@ class SwitchModel:
         )
 
     def _view(self, step: ModelStep) -> StepView:
-        return StepView(
-            step.name, step.status, step.attempt, step.intent_at, _seen(step.order), step.undo_attempt, _seen(step.undo_order)
+        command, undo_command = self._seen(step.order), self._seen(step.undo_order)
+        return StepView(step.name, step.status, step.attempt, step.intent_at, command, step.undo_attempt, undo_command)
+
+    def _seen(self, order: Order | None) -> CommandView | None:
+        if order is None:
+            return None
+        return CommandView(
+            kind=order.kind,
+            status=order.status,
+            state=order.state,
+            error_class=order.error_class,
+            error_text=order.error_class or order.status,
+            deadline_at=order.deadline_at,
+            issued_at=order.issued_at,
+            finished_at=order.finished_at,
+            is_actor_reachable=self.side(order.to).is_heard,
         )
 
     # What the service does with a decision.
@@ -376,19 +390,4 @@ class SwitchModel:
             self.replica, self.new_role = ReplicaStatus.SYNCING, Role.REPLICA
         else:
             self.replica = ReplicaStatus.READY
-
-
-def _seen(order: Order | None) -> CommandView | None:
-    if order is None:
-        return None
-    return CommandView(
-        kind=order.kind,
-        status=order.status,
-        state=order.state,
-        error_class=order.error_class,
-        error_text=order.error_class or order.status,
-        deadline_at=order.deadline_at,
-        issued_at=order.issued_at,
-        finished_at=order.finished_at,
-    )
 

@@ -7,6 +7,8 @@ from datetime import timedelta
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
+from spot_server.features.commands import queries as command_queries
+from spot_server.features.replicas.termination import GONE_STATES, note_terminated
 from spot_server.features.switches import issuing, queries
 from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, Resume
 from spot_server.features.switches.queries import Switch
@@ -50,6 +52,7 @@ def begin_undo(tx: Transaction, agent: Agent, switch: Switch, step: StepName, re
 
 def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reason: str) -> None:
     """End a move that can neither be finished nor taken back; another one takes over if there is anything to move to."""
+    _note_what_ec2_said(tx, agent, switch, step)
     failed = supersede(tx, switch, step, reason)
     successor = open_successor(tx, agent, failed)
     if successor is not None:
@@ -58,6 +61,15 @@ def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reaso
         return
     text = f"{agent.logical_agent_id} could not be moved and there is no way back ({step}: {reason}); a person must look"
     issuing.tell_end(tx, agent, failed, Severity.CRITICAL, "switch_failed", text)
+
+
+def _note_what_ec2_said(tx: Transaction, agent: Agent, switch: Switch, name: StepName) -> None:
+    """Record that the old instance is gone, if that is what was learned when its side was to be taken back."""
+    command_id = issuing.load_step(tx, switch, name).undo_command_id
+    command = None if command_id is None else command_queries.load_command(tx, command_id)
+    asked_about_old = command is not None and command.payload.get("instance_id") == switch.from_instance_id
+    if command is not None and asked_about_old and command.result.get("state") in GONE_STATES:
+        note_terminated(tx, agent, switch.from_instance_id, reason="EC2 says that it is gone")
 
 
 def supersede(tx: Transaction, switch: Switch, step: StepName, reason: str) -> Switch:

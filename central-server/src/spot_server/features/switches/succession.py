@@ -28,6 +28,8 @@ def open_successor(tx: Transaction, agent: Agent, failed: Switch) -> Switch | No
     is_promoted = any(step.name is StepName.PROMOTE and step.status is StepStatus.DONE for step in queries.list_steps(tx, failed.switch_id))
     from_id = failed.to_instance_id if is_promoted and failed.to_instance_id is not None else failed.from_instance_id
     is_noticed = failed.deadline_at is not None and not is_promoted
+    # An old instance that is lost without a notice is as good as past its end: nothing is taken back to it.
+    action_at = None if is_promoted else failed.deadline_at or tx.now
     prepared = opening.rescue_opening(
         load_instance(tx, agent.agent_id, from_id),
         live[0] if live else None,
@@ -35,7 +37,7 @@ def open_successor(tx: Transaction, agent: Agent, failed: Switch) -> Switch | No
         request_id=f"rescue/{failed.switch_id}",
         event_id=failed.interruption_event_id if is_noticed else None,
         image_id=None if image is None else image.image_id,
-        action_at=failed.deadline_at if is_noticed else None,
+        action_at=action_at,
     )
     successor = opening.open_switch(tx, agent, prepared)
     return queries.update_switch(tx, successor, timing={"rescue_number": number, "takes_over_from": failed.switch_id})

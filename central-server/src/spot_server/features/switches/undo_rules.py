@@ -66,7 +66,7 @@ def _decide_undo_on_old_side(step: StepView, facts: SwitchFacts, policy: MovePol
     """The old side takes its part back. While it is silent, EC2 is asked whether it is still there."""
     command = step.undo_command
     if command is None or command.kind is not CommandKind.DESCRIBE_INSTANCE:
-        is_waiting = command is not None and not _is_over(command, facts)
+        is_waiting = command is not None and command.status in OPEN_COMMAND_STATUSES and not command.is_forsaken(facts.now)
         if facts.is_old_reachable or is_waiting or _is_done(command):
             return _decide_undo_command(step, facts, policy)
     elif command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
