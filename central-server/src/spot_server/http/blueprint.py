@@ -64,8 +64,12 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
         return decorator
 
     def arguments(self, schema: type[Schema] | Schema, *, location: str = "json", **options: Any) -> Callable[[View], View]:  # noqa: ANN401
-        """Parse the body (or `location="query"`) and pass it to the view as its next positional argument."""
-        decorator: Callable[[View], View] = super().arguments(schema, location=location, **options)
+        """Parse the body (or `location="query"`) and pass it to the view as its next positional argument.
+
+        The schema is made once: of a class, webargs would make one, with copies of all its fields, for every request.
+        """
+        made = schema() if isinstance(schema, type) else schema
+        decorator: Callable[[View], View] = super().arguments(made, location=location, **options)
         return decorator
 
     def response(self, status_code: int, schema: type[Schema] | Schema | None = None, **options: Any) -> Callable[[View], View]:  # noqa: ANN401
