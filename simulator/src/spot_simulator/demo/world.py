@@ -56,6 +56,8 @@ class Settings:
     workloads: tuple[Workload, ...] = WORKLOADS
     server_settings: Mapping[str, str] = field(default_factory=dict)
     """The server's environment beyond what the time scale compresses."""
+    aws_role_arn: str | None = None
+    """The control role that the client gives to the server; None: its daemons act."""
 
 
 @dataclass(slots=True)
@@ -151,6 +153,9 @@ class World:
             "SPOT_WEB_PROCESSES": processes,
             "SPOT_ON_DEMAND_CATALOGUE": str(catalogue),
             "SPOT_WEB_STOP_SECONDS": "3",
+            "AWS_ENDPOINT_URL": self.region_url,
+            "AWS_ACCESS_KEY_ID": "server",
+            "AWS_SECRET_ACCESS_KEY": "server",
             **compressed,
             **self.settings.server_settings,
         }
@@ -181,7 +186,9 @@ class World:
         return done.stdout.strip()
 
     def _make_tokens(self) -> None:
-        self.client_id = self._spot_server("create-client", "demo", "--if-missing")
+        role = [] if self.settings.aws_role_arn is None else ["--aws-role-arn", self.settings.aws_role_arn]
+        # The client's id stands in the first line, a role's external id below it.
+        self.client_id = self._spot_server("create-client", "demo", "--if-missing", *role).splitlines()[0]
         self.tokens["admin"] = self._spot_server("create-token", "admin", "--label", "demo")
         self.tokens["client"] = self._spot_server("create-token", "client", "--client-id", self.client_id, "--label", "demo")
 
