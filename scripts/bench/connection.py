@@ -49,47 +49,61 @@ def read_head(data: bytes | bytearray) -> Head | None:
     return Head(int(head[9:12]), end + len(_END_OF_HEAD), int(length_text), _CLOSE in head)
 
 
-class Connection(asyncio.Protocol):
-    """One request at a time, as requests.Session sends them; opened at the first call, and again after the server closed it."""
+class Connection:
+    """One request at a time, as requests.Session sends them; opened at the first call, and again after either side closed it."""
 
     def __init__(self, port: int) -> None:
         """Nothing is opened yet."""
         self._port = port
+        self._stream: _Stream | None = None
+        self.is_busy = False
+
+    async def call(self, request: bytes) -> Answer:
+        """Send a request and return its answer; OSError or AnswerUnreadable when there is none."""
+        self.is_busy = True
+        try:
+            if self._stream is None or self._stream.is_closed:
+                _, self._stream = await asyncio.get_running_loop().create_connection(_Stream, HOST, self._port)
+            return await self._stream.ask(request)
+        finally:
+            self.is_busy = False
+
+    def close(self) -> None:
+        """Close it; a later call opens it again."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+
+class _Stream(asyncio.Protocol):
+    """One TCP connection. A new one is another object, so that the end of the old one is never taken for its own."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._head: Head | None = None
         self._answer: asyncio.Future[Answer] | None = None
-        self._loop = asyncio.get_running_loop()
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request is under way."""
-        return self._answer is not None
-
-    async def call(self, request: bytes) -> Answer:
-        """Send a request and return its answer; OSError or AnswerUnreadable when there is none."""
+    def ask(self, request: bytes) -> asyncio.Future[Answer]:
         self._answer = self._loop.create_future()
-        try:
-            if self._transport is None:
-                self._transport, _ = await self._loop.create_connection(lambda: self, HOST, self._port)
+        if self._transport is None or self.is_closed:
+            self._fail(ConnectionResetError("the server closed the connection"))
+        else:
             self._transport.write(request)
-            return await self._answer
-        finally:
-            self._answer = None
+        return self._answer
 
     def close(self) -> None:
-        """Close it; a later call opens it again."""
+        self.is_closed = True
         if self._transport is not None:
             self._transport.abort()
-            self._transport = None
 
-    def connection_made(self, _transport: asyncio.BaseTransport) -> None:
-        """Begin with nothing received."""
-        self._buffer.clear()
-        self._head = None
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Collect, and give the answer out when it is whole."""
         self._buffer += data
         try:
             self._head = self._head or read_head(self._buffer)
@@ -103,14 +117,13 @@ class Connection(asyncio.Protocol):
         body = bytes(self._buffer[head.head_bytes : head.head_bytes + head.body_bytes])
         self._buffer.clear()
         self._head = None
-        if head.is_last:
-            self.close()
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(Answer(head.status, body, self._loop.time()))
+        if head.is_last:
+            self.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the one who waits."""
-        self._transport = None
+        self.is_closed = True
         self._fail(exc or ConnectionResetError("the server closed the connection"))
 
     def _fail(self, error: Exception) -> None:
