@@ -10,7 +10,8 @@ from server_support.story import ADDRESS, Story
 from spot_server.db.runner import Database
 from spot_server.db.tables import commands
 from spot_server.errors import MoveRefused, RequestIdReused, SwitchInProgress
-from spot_server.words import CommandKind, Mode, ReplicaStatus, StepName, StepStatus, SwitchStatus
+from spot_server.features.commands.queries import Command, load_command
+from spot_server.words import CommandKind, CommandStatus, Mode, ReplicaStatus, StepName, StepStatus, SwitchStatus
 
 
 @pytest.fixture
@@ -196,3 +197,28 @@ def test_a_failure_that_passes_is_tried_again(story: Story, kind: CommandKind) -
 
     assert story.reload(switch).status is SwitchStatus.COMPLETED
     assert story.region.violations == []
+
+
+def test_an_old_instance_is_not_terminated_twice_when_the_answer_comes_after_the_command_was_given_up(story: Story) -> None:
+    story.region.fail(CommandKind.TERMINATE_INSTANCE, None, takes_effect=True)
+    story.switch()
+    story.passes(2400, until=lambda: bool(story.issued("terminate_instance")))
+    story.step()
+    new = story.region.machines["i-2"]
+    new.has_daemon = False
+    story.passes(120)
+    new.has_daemon = True
+    (late,) = commands_of(story, CommandKind.TERMINATE_INSTANCE)
+    assert late.status is CommandStatus.EXPIRED
+
+    story.post("i-2", late, {"outcome": "succeeded", "error": None, "result": {"state": "shutting-down"}})
+    story.settles(200)
+
+    assert story.issued("terminate_instance") == ["i-2"]
+    assert story.roles == {"i-1": "TERMINATED", "i-2": "PRIMARY"}
+
+
+def commands_of(story: Story, kind: CommandKind) -> list[Command]:
+    ids = story.fleet.scalars(select(commands.c.command_id).where(commands.c.kind == kind))
+    found = [story.database.read(lambda tx, each=each: load_command(tx, each)) for each in ids]  # type: ignore[misc]
+    return [command for command in found if command is not None]

@@ -106,7 +106,8 @@ def _attempt(
 
 
 def _is_answer(command: Command) -> bool:
-    if command.status is not CommandStatus.SUCCEEDED:
+    """Whether it was done: an answer that came after the command was given up is as good."""
+    if (command.outcome or {}).get("outcome") != "succeeded":
         return False
     return command.kind is CommandKind.TERMINATE_INSTANCE or command.result.get("state") in GONE_STATES
 
@@ -117,5 +118,8 @@ def _may_ask_again(tx: Transaction, agent: Agent, command: Command, number: int)
             return False
         ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="nobody answers it")
         return True
+    if command.status is not CommandStatus.FAILED:
+        # Nobody refused it: whoever had it went away.
+        number = 1
     pause_seconds = min(RETRY_AFTER_SECONDS * 2 ** min(number - 1, 10), LONGEST_RETRY_SECONDS)
     return tx.now - command.issued_at >= timedelta(seconds=pause_seconds)
