@@ -99,7 +99,6 @@ class Storm:
                 mover.stop()
         for mover in self.movers:
             mover.join(60)
-            mover.retire_standbys()
         acts = ", ".join(f"{mover.name} {sum(mover.done.values())}" for mover in self.movers)
         self.say(f"{self._elapsed()}: killed {dict(assassin.kills)} ({dict(assassin.ways)}); acts: {acts}; refused: {self.ledger.refusals}")
         return assassin
@@ -114,6 +113,8 @@ class Storm:
         def is_quiet() -> bool | None:
             nonlocal left
             try:
+                for mover in self.movers:
+                    mover.retire_standbys()
                 left = self._unfinished()
             except (CallRefused, OSError) as error:
                 left = [f"the server does not answer: {error}"]
