@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 import structlog
-from sqlalchemy import insert, select
+from sqlalchemy import Engine, insert, select
 
 from server_support.clock import FakeClock
 from spot_server.clock import SystemClock
@@ -220,3 +220,27 @@ def test_a_process_whose_lease_was_taken_stops_its_jobs(engine: object, quick_se
     thread.join(PATIENCE_SECONDS)
 
     assert (usurper.epoch, ran_again and len(ran) > ending + 1) == (2, False)
+
+
+def test_what_a_job_left_under_way_is_settled_while_its_process_may_still_write(engine: Engine, quick_settings: Settings) -> None:
+    database = Database(engine, clock=SystemClock(), sleeper=SystemClock())
+    lease = Lease(database, holder="first", duration_seconds=quick_settings.lease_seconds)
+    leased = LeasedDatabase(database, lease)
+    has_run = threading.Event()
+
+    def run(_context: JobContext) -> str:
+        has_run.set()
+        return ""
+
+    def settle() -> None:
+        leased.write(add_client)
+
+    process = JobsProcess(job_context(leased, SystemClock(), quick_settings), lease, [Job("tick", 0.02, run, settle=settle)])
+    thread = threading.Thread(target=process.run)
+    thread.start()
+    has_run.wait(PATIENCE_SECONDS)
+
+    process.stop()
+    thread.join(PATIENCE_SECONDS)
+
+    assert database.read(lambda tx: len(tx.execute(select(clients)).all())) == 1
