@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scratch="$(mktemp -d "${TMPDIR:-/tmp}/spot-bench-mariadb.XXXXXX")"
+scratch="$(mktemp -d "${TMPDIR:-/tmp}/spot-bench.XXXXXX")"
 arguments=()
 
 finish() {
@@ -27,7 +27,7 @@ start_mariadb() {
   arguments+=(--mariadb-pid "$(cat "$scratch/mariadb/pid")")
 }
 
-watch_over_mariadb() { # a bench that is killed runs no trap; this ends the database server all the same
+clean_up_if_killed() { # whoever is killed runs no trap; this ends the database server and removes the files all the same
   setsid bash -c 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; scripts/mariadb.sh stop "$2/mariadb"; rm -rf "$2"' - $$ "$scratch" \
     </dev/null >/dev/null 2>&1 &
 }
@@ -35,10 +35,10 @@ watch_over_mariadb() { # a bench that is killed runs no trap; this ends the data
 scripts/setup_env.sh
 if wants_mariadb "$@"; then
   start_mariadb || echo "bench: no MariaDB; measuring on SQLite only" >&2
-  watch_over_mariadb
 fi
+clean_up_if_killed
 ulimit -n "$(ulimit -Hn)" # two connections for each daemon, at both ends
-PYTHONPATH="$PWD/scripts:$PWD/central-server/tests" .venv/bin/python -m bench "$@" "${arguments[@]}" &
+TMPDIR="$scratch" PYTHONPATH="$PWD/scripts:$PWD/central-server/tests" .venv/bin/python -m bench "$@" "${arguments[@]}" &
 bench=$!
 trap 'kill "$bench" 2>/dev/null; wait "$bench"; exit 130' INT TERM
 wait "$bench"

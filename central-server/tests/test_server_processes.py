@@ -112,6 +112,23 @@ def test_a_server_that_stops_sends_its_waiters_home_with_an_answer(url: str, ten
     assert (code, answers) == (0, [(200, {"commands": [], "wait_seconds": 50})])
 
 
+@pytest.mark.parametrize("worker_kind", WORKER_KINDS)
+def test_a_worker_whose_master_was_killed_sends_its_waiters_home(url: str, tenant: Tenant, tmp_path: Path, worker_kind: str) -> None:
+    with running("web", url, tmp_path, SPOT_WEB_WORKER_KIND=worker_kind) as server:
+        wait_until_ready(server)
+        answers: list[Any] = []
+        path = f"/api/agents/{tenant.agent_id}/pending-commands?wait=60"
+        waiting = threading.Thread(target=lambda: answers.append(server.call(path, tenant.tokens[TokenKind.AGENT])))
+        waiting.start()
+        waiting.join(0.5)
+
+        server.process.kill()
+
+        waiting.join(PATIENCE_SECONDS)
+
+    assert answers == [(200, {"commands": [], "wait_seconds": 50})]
+
+
 def test_the_metrics_of_all_web_processes_are_added_up(url: str, tmp_path: Path) -> None:
     with running("web", url, tmp_path, SPOT_WEB_PROCESSES="2") as server:
         wait_until_ready(server)

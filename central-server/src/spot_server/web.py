@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from flask import Flask
@@ -73,7 +74,8 @@ def serve(settings: Settings) -> None:
 
 def _after_worker_start(worker: Any) -> None:  # noqa: ANN401 - gunicorn carries no types
     app: Flask = worker.wsgi
-    start_poller(app.extensions[EXTENSION], is_stopping=lambda: not worker.alive)
+    # Without its master a worker ends, but not before its last waiting request.
+    start_poller(app.extensions[EXTENSION], is_stopping=lambda: not worker.alive or worker.ppid != os.getppid())
 
 
 def _after_worker_end(_server: Any, worker: Any) -> None:  # noqa: ANN401 - gunicorn carries no types
