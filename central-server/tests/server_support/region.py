@@ -12,6 +12,7 @@ from typing import Any
 from spot_server.features.commands.queries import Command
 from spot_server.words import CommandKind
 
+
 @dataclass
 class Machine:
     """One instance of the region: what EC2 says of it, and what its daemon knows."""
@@ -30,6 +31,8 @@ class Machine:
     taken_away_at: datetime | None = None
     action: str = "terminate"
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    in_hand: set[str] = field(default_factory=set)
+    """Requests that its daemon is slow with: delivered again, they are ignored."""
 
     @property
     def is_heard(self) -> bool:
@@ -109,6 +112,8 @@ class Region:
 
     def answer(self, machine: Machine, command: Command, now: datetime) -> dict[str, Any] | None:
         """Carry a command out on this machine's daemon and return its answer; None: it is never answered."""
+        if command.request_id in machine.in_hand:
+            return None
         failure = self._failure_of(command)
         if failure is not None and failure.error_class is None:
             if failure.takes_effect and command.request_id not in machine.answers:

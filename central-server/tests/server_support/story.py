@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -19,6 +19,7 @@ from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import agent_images, agents, commands, instances
 from spot_server.errors import ProductError
 from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands import service as command_service
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.service import CommandOutcome
@@ -30,7 +31,7 @@ from spot_server.features.registration.service import Turned
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas import service as replica_service
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
-from spot_server.features.replicas.queries import Replica
+from spot_server.features.replicas.queries import AgentImage, Replica
 from spot_server.features.replicas.service import Progress
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches import service as switch_service
@@ -153,12 +154,18 @@ class Story:
             self.clock.advance(step_seconds)
             self.step()
 
+    def gets_ready(self) -> Replica:
+        """Let time pass until a replica is ready, and return it."""
+        self.passes(120, until=lambda: any(replica.status is ReplicaStatus.READY for replica in self.replicas()))
+        return next(replica for replica in self.replicas() if replica.status is ReplicaStatus.READY)
+
     def settles(self, seconds: float, *, step_seconds: float = STEP_SECONDS) -> None:
         """Let time pass until no move, launch, or termination is under way, and no longer than that."""
         self.passes(seconds, until=lambda: self.database.read(self._is_settled), step_seconds=step_seconds)
 
     def _is_settled(self, tx: Transaction) -> bool:
-        ready = {replica.replica_id for replica in replica_queries.list_replicas(tx, self.agent_id) if replica.status is ReplicaStatus.READY}
+        replicas = replica_queries.list_replicas(tx, self.agent_id)
+        ready = {replica.replica_id for replica in replicas if replica.status is ReplicaStatus.READY}
         unfinished = {replica_id for _agent_id, replica_id in replica_queries.unfinished_replicas(tx)}
         return not switch_queries.unfinished_switches(tx) and unfinished <= ready
 
@@ -191,7 +198,8 @@ class Story:
 
     def _register(self, machine: Machine) -> bool:
         place = {"instance_type": machine.instance_type, "az_id": machine.az_id, "mode": Mode(machine.mode)}
-        act = partial(self.fleet.try_register, machine.nonce, instance_id=machine.instance_id, image_id="ami-good", **place)
+        fleet = replace(self.fleet, database=self.database)
+        act = partial(fleet.try_register, machine.nonce, instance_id=machine.instance_id, image_id="ami-good", **place)
         outcome = self._attempt(act)
         machine.is_registered = outcome is not None and not isinstance(outcome, Turned)
         return machine.is_registered
@@ -258,6 +266,20 @@ class Story:
 
     def replicas(self) -> list[Replica]:
         return self.database.read(lambda tx: replica_queries.list_replicas(tx, self.agent_id))
+
+    def commands(self) -> list[Command]:
+        """Every command that the agent's daemons were ever given."""
+        where = commands.c.agent_id == self.agent_id
+        found = self.fleet.scalars(select(commands.c.command_id).where(where).order_by(commands.c.issued_at))
+        loaded = [self.database.read(partial(command_queries.load_command, command_id=one)) for one in found]
+        return [command for command in loaded if command is not None]
+
+    def newest_image(self) -> AgentImage | None:
+        return self.database.read(lambda tx: replica_queries.newest_good_image(tx, self.agent_id))
+
+    def payloads(self, kind: str) -> list[dict[str, Any]]:
+        """What is kept of the commands of this kind."""
+        return self.fleet.scalars(select(commands.c.payload).where(commands.c.kind == kind).order_by(commands.c.issued_at))
 
     def issued(self, kind: str) -> list[str]:
         """The instances whose daemons were ever given a command of this kind."""

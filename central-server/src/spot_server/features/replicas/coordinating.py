@@ -91,8 +91,8 @@ def _is_pausing(tx: Transaction, agent: Agent) -> bool:
         failures += 1
     if failures == 0:
         return False
-    ended_at = manual[-1].ended_at or tx.now
-    return tx.now < ended_at + timedelta(seconds=standby_pause_seconds(failures))
+    # Counted from when it was wanted: one that was ready for days and is taken away is replaced at once.
+    return tx.now < manual[-1].created_at + timedelta(seconds=standby_pause_seconds(failures))
 
 
 def _make_one(tx: Transaction, agent: Agent) -> bool:

@@ -43,7 +43,7 @@ def drive_termination(
     if instance is not None and instance.role is Role.PRIMARY:
         raise StateConflict(f"instance {instance_id} is the PRIMARY and is not terminated")
     if instance is not None and instance.role is Role.TERMINATED:
-        return instance.terminated_at
+        return instance.terminated_at or tx.now
     payload: dict[str, object] = {"instance_id": instance_id}
     if final_image_name is not None:
         payload["final_image_name"] = final_image_name

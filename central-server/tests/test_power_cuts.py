@@ -1,0 +1,97 @@
+"""The process or the database dies in any transaction of a move, before or after its commit: the sweep brings it to the same end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Engine, select
+
+from server_support.clock import FakeClock
+from server_support.story import ADDRESS, PowerCut, Story
+from spot_server.db.runner import Database, Transaction
+from spot_server.db.tables import commands
+from spot_server.words import CommandKind, ReplicaStatus, SwitchStatus
+
+T = TypeVar("T")
+PARTS = 4
+"""Each test dies in every fourth transaction, so that together they die in all of them."""
+
+STRIDES = {"sqlite": PARTS, "mysql": 4 * PARTS, "mariadb": 4 * PARTS}
+"""On MariaDB a sample: what is tested is that each use case is whole, which the other database shows for all of them."""
+
+
+class FailingDatabase(Database):
+    """Dies once, in the n-th transaction that does anything: before the commit, or after it and before anybody hears of it."""
+
+    dies_in = 0
+    dies_after_commit = False
+    count = 0
+
+    def write(self, use_case: Callable[[Transaction], T]) -> T:
+        is_last = False
+
+        def act(tx: Transaction) -> T:
+            nonlocal is_last
+            result = use_case(tx)
+            does_anything = bool(tx.pending_events) or (isinstance(result, list) and bool(result))
+            self.count += does_anything
+            is_last = does_anything and self.count == self.dies_in
+            if is_last and not self.dies_after_commit:
+                raise PowerCut
+            return result
+
+        result = super().write(act)
+        if is_last:
+            raise PowerCut
+        return result
+
+
+def tell(engine: Engine, clock: FakeClock, scene: str, *, dies_in: int = 0, dies_after_commit: bool = False) -> tuple[Story, int]:
+    """A move from beginning to end with one death in it; return it with the number of transactions that did anything."""
+    sound = Database(engine, clock=clock, sleeper=clock)
+    story = Story.on(sound, clock, has_image=True, terminate_wait_seconds=10)
+    database = FailingDatabase(engine, clock=clock, sleeper=clock)
+    database.dies_in, database.dies_after_commit = dies_in, dies_after_commit
+    # Heartbeats, and what the test itself reads and writes, go on through the sound one.
+    story.database = database
+    if scene == "undone":
+        story.region.fail(CommandKind.START_SERVING, "check_failed", on="i-2")
+    request = (lambda: story.notice(lead_seconds=60)) if scene == "rescue" else story.switch
+    try:
+        request()
+    except PowerCut:
+        # Whoever asked asks again, under the same request_id or notice_id.
+        request()
+    story.settles(300)
+    return story, database.count
+
+
+def assert_same_end(story: Story, scene: str) -> None:
+    winner, status = ("i-1", SwitchStatus.ROLLED_BACK) if scene == "undone" else ("i-2", SwitchStatus.COMPLETED)
+    assert [switch.status for switch in story.switches()] == [status]
+    assert story.region.serving == [winner]
+    assert story.region.address_of[ADDRESS] == winner
+    assert story.agent.epoch == {"planned": 2, "rescue": 2, "undone": 3}[scene]
+    assert story.roles == {"i-1": "TERMINATED", "i-2": "TERMINATED", winner: "PRIMARY"}
+    assert len(story.region.launched_by_token) == 1
+    assert [replica.status for replica in story.replicas()] == [ReplicaStatus.FAILED if scene == "undone" else ReplicaStatus.PROMOTED]
+    own = commands.c.agent_id == story.agent_id
+    assert story.fleet.scalars(select(commands.c.kind).where(own, commands.c.open_instance_id.is_not(None))) == []
+    assert story.region.violations == []
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("dies_after_commit", [False, True], ids=["before-commit", "after-commit"])
+@pytest.mark.parametrize("scene", ["planned", "undone", "rescue"])
+def test_a_move_ends_the_same_wherever_it_was_interrupted(
+    engine: Engine, clock: FakeClock, scene: str, dies_after_commit: bool, part: int
+) -> None:
+    whole, total = tell(engine, clock, scene)
+
+    for dies_in in range(1 + part, total + 1, STRIDES[engine.dialect.name]):
+        story, _count = tell(engine, clock, scene, dies_in=dies_in, dies_after_commit=dies_after_commit)
+        assert_same_end(story, scene)
+    assert_same_end(whole, scene)
+    assert total > 20
