@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is checked, in the order of what fails fastest. One summary line per stage.
 # Usage: scripts/test.sh            all of it: lint, types, every test on SQLite and MariaDB, the demo on both
-#        scripts/test.sh --quick    lint, types, and the tests that start no process and need no server (under 30 s)
+#        scripts/test.sh --quick    lint, types, and the tests that start no process and touch no database (under 30 s)
 # Env:   CI=true                    a missing MariaDB is a failure (otherwise its tests are skipped and it is said)
 #        SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
 set -euo pipefail
@@ -21,7 +21,7 @@ failures=0
 
 finish() {
   scripts/mariadb.sh stop "$scratch/mariadb" || true
-  rm -rf "$scratch"
+  rm -rf "$scratch" "${test_files:-$scratch}"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -42,7 +42,15 @@ stage() { # stage NAME COMMAND... : run it, remember how it went, go on
   note $result "$name" "$(seconds_since "$started")"
 }
 
-run_pytest() { "$bin/python" -m pytest -c pyproject.toml --rootdir . -q "$@"; }
+# The tests write many small databases, and a disk would make them wait for it: memory will do, where there is some.
+memory=/dev/shm
+if [ -w "$memory" ] && [ "$(df --output=avail -k "$memory" | tail -1)" -gt 2000000 ]; then
+  test_files="$(mktemp -d "$memory/spot-test.XXXXXX")"
+else
+  test_files="$scratch/files"
+fi
+
+run_pytest() { "$bin/python" -m pytest -c pyproject.toml --rootdir . -q -p no:cacheprovider --basetemp="$test_files/$RANDOM" "$@"; }
 
 start_mariadb() {
   [ -z "${SPOT_TEST_MARIADB_URL:-}" ] || { echo "using the server of SPOT_TEST_MARIADB_URL"; return 0; }
@@ -80,10 +88,13 @@ stage "types" scripts/type_check.sh
 stage "imports" "$bin/lint-imports" --no-logo
 stage "sizes" "$bin/python" scripts/check_sizes.py
 if $is_quick; then
-  stage "tests without a server" run_pytest -m "not server and not mariadb and not data"
+  export SPOT_HYPOTHESIS_PROFILE=quick
+  stage "tests without a server" run_pytest -n 2 -m "not server and not mariadb and not data and not database"
 else
   prepare_mariadb
-  stage "tests" run_pytest --durations=5
+  stage "tests that start no process" run_pytest -n 2 -m "not server"
+  # One at a time: each starts a fleet of its own, and two of them would measure each other.
+  stage "tests with real processes" run_pytest -m server --durations=8
   run_demos
 fi
 

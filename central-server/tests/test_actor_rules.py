@@ -42,9 +42,7 @@ def test_whoever_is_chosen_can_be_reached_and_exists(act: Act, daemons: list[Dae
 
 
 @given(st.sampled_from([Act.TERMINATE, Act.DESCRIBE]), fleets, targets, st.booleans())
-def test_no_instance_terminates_or_testifies_about_itself(
-    act: Act, daemons: list[DaemonFacts], target: str, has_role: bool
-) -> None:
+def test_no_instance_terminates_or_testifies_about_itself(act: Act, daemons: list[DaemonFacts], target: str, has_role: bool) -> None:
     chosen = choose_actor(act, has_control_role=has_role, daemons=daemons, target_instance_id=target)
 
     assert chosen is None or chosen.instance_id != target

@@ -24,9 +24,7 @@ payloads = st.dictionaries(st.sampled_from(["user_data", "instance_id", "mode", 
 
 
 @given(st.sampled_from(CommandStatus), st.none() | st.floats(0, 60))
-def test_a_command_is_handed_out_while_it_is_open_and_again_after_five_seconds(
-    status: CommandStatus, seconds_ago: float | None
-) -> None:
+def test_a_command_is_handed_out_while_it_is_open_and_again_after_five_seconds(status: CommandStatus, seconds_ago: float | None) -> None:
     last_delivered_at = None if seconds_ago is None else START - timedelta(seconds=seconds_ago)
 
     deliverable = is_deliverable(status, last_delivered_at, START)
@@ -53,9 +51,7 @@ def test_what_may_be_asked_for_again_is_kept_whole(error_class: str) -> None:
 
 
 @given(payloads, payloads, st.sampled_from(["launch_instance", "quiesce"]), st.sampled_from(["launch_instance", "quiesce"]))
-def test_the_digest_is_the_same_only_for_the_same_request(
-    one: dict[str, str], other: dict[str, str], kind: str, other_kind: str
-) -> None:
+def test_the_digest_is_the_same_only_for_the_same_request(one: dict[str, str], other: dict[str, str], kind: str, other_kind: str) -> None:
     is_same = (one, kind) == (other, other_kind)
 
     assert (payload_digest(kind, one) == payload_digest(other_kind, other)) == is_same

@@ -56,9 +56,7 @@ def test_prices_of_more_than_ninety_days_are_deleted_and_the_others_kept(fleet: 
 
     def store(tx: Transaction) -> None:
         (pool_id,) = ensure_pools(tx, [("us-east-1", "use1-az1", "m5.large", "Linux/UNIX")]).values()
-        store_observations(
-            tx, [Observation(pool_id, bucket_of(at), PriceSource.SERVER, Decimal("0.03"), 1, at, at) for at in (old, young)]
-        )
+        store_observations(tx, [Observation(pool_id, bucket_of(at), PriceSource.SERVER, Decimal("0.03"), 1, at, at) for at in (old, young)])
 
     fleet.database.write(store)
 
@@ -70,9 +68,7 @@ def test_prices_of_more_than_ninety_days_are_deleted_and_the_others_kept(fleet: 
 
 def test_deletion_ends_the_agents_replicas_and_its_wishes_for_more(fleet: Fleet) -> None:
     agent = fleet.agent()
-    fleet.database.write(
-        lambda tx: change_settings(tx, fleet.client_id, agent.agent_id, {"manual_replica_enabled": True}, by="test")
-    )
+    fleet.database.write(lambda tx: change_settings(tx, fleet.client_id, agent.agent_id, {"manual_replica_enabled": True}, by="test"))
     fleet.replica_in_place(agent, "i-2")
 
     deleted = fleet.delete(agent)

@@ -97,9 +97,7 @@ def test_settings_that_exclude_each_other_do_not_get_in_by_two_doors_at_once(fle
     agent = fleet.agent()
 
     def save(name: str) -> Callable[[], Any]:
-        return lambda: fleet.database.write(
-            lambda tx: change_settings(tx, fleet.client_id, agent.agent_id, {name: True}, by="test")
-        )
+        return lambda: fleet.database.write(lambda tx: change_settings(tx, fleet.client_id, agent.agent_id, {name: True}, by="test"))
 
     at_once(save("auto_switch_enabled"), save("manual_replica_enabled"))
 

@@ -151,9 +151,7 @@ def test_a_daemon_that_names_an_instance_for_a_replica_that_has_ended_has_it_ter
     answer = story.region.answer(story.region.machines["i-1"], command, story.clock.now())
     assert answer is not None
 
-    story.database.write(
-        lambda tx: service.record_instance(tx, story.agent_id, "i-1", replica.replica_id, instance_id="i-2", status=None)
-    )
+    story.database.write(lambda tx: service.record_instance(tx, story.agent_id, "i-1", replica.replica_id, instance_id="i-2", status=None))
     story.settles(100)
 
     assert story.region.machines["i-2"].state == "terminated"

@@ -35,9 +35,7 @@ def test_one_look_is_a_few_statements_whoever_waits(context: AppContext, poller:
     assert len(selects) <= MOST_STATEMENTS
 
 
-def test_a_token_revoked_elsewhere_is_refused_after_the_next_look(
-    database: Database, http: Http, poller: Poller, clock: FakeClock
-) -> None:
+def test_a_token_revoked_elsewhere_is_refused_after_the_next_look(database: Database, http: Http, poller: Poller, clock: FakeClock) -> None:
     token = create_admin_token(database)
     token_id = token_id_of(http, token)
     poller.step()

@@ -79,9 +79,7 @@ def makes_primary(decision: Decision) -> bool:
 
 
 @given(claims, enrolments, standings)
-def test_a_second_primary_is_never_made_while_another_instance_may_run(
-    claim: Claim, token: Enrolment, standing: Standing | None
-) -> None:
+def test_a_second_primary_is_never_made_while_another_instance_may_run(claim: Claim, token: Enrolment, standing: Standing | None) -> None:
     decision = decide_registration(claim, token, standing, START)
 
     if makes_primary(decision):

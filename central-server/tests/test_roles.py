@@ -169,9 +169,7 @@ def test_a_terminated_instances_token_dies_and_a_zombies_does_not(fleet: Fleet) 
     living = select(tokens.c.instance_id).where(tokens.c.agent_id == agent.agent_id, tokens.c.revoked_at.is_(None))
     while_zombie = fleet.database.read(lambda tx: sorted(tx.execute(living).scalars()))
     fleet.database.write(
-        lambda tx: change_role(
-            tx, agent_id=agent.agent_id, instance_id="i-2", event=RoleEvent.TERMINATED, reason="EC2 says so", by="test"
-        )
+        lambda tx: change_role(tx, agent_id=agent.agent_id, instance_id="i-2", event=RoleEvent.TERMINATED, reason="EC2 says so", by="test")
     )
 
     assert while_zombie == ["i-1", "i-2"]

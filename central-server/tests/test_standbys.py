@@ -74,17 +74,13 @@ def test_a_standby_that_a_person_asks_for_without_the_mode_stays_until_a_person_
 
 def ask(story: Story, request_id: str) -> str:
     act = service.request_replica
-    made = story.database.write(
-        lambda tx: act(tx, story.fleet.client_id, story.agent_id, request_id=request_id, user_id="tester", wish={})
-    )
+    made = story.database.write(lambda tx: act(tx, story.fleet.client_id, story.agent_id, request_id=request_id, user_id="tester", wish={}))
     return made.replica_id
 
 
 def retire(story: Story, replica_id: str) -> None:
     act = service.retire_replica
-    story.database.write(
-        lambda tx: act(tx, story.fleet.client_id, story.agent_id, replica_id, user_id="tester", reason="not needed")
-    )
+    story.database.write(lambda tx: act(tx, story.fleet.client_id, story.agent_id, replica_id, user_id="tester", reason="not needed"))
 
 
 def test_turning_the_mode_off_retires_the_standby(story: Story) -> None:

@@ -93,9 +93,7 @@ def let_all_answer(model: SwitchModel) -> None:
 
 @settings(max_examples=500)
 @given(model=models, names=walks)
-def test_no_walk_lets_two_sides_serve_or_starts_one_before_the_other_is_known_to_have_stopped(
-    model: SwitchModel, names: list[str]
-) -> None:
+def test_no_walk_lets_two_sides_serve_or_starts_one_before_the_other_is_known_to_have_stopped(model: SwitchModel, names: list[str]) -> None:
     walk(model, names)
 
     assert model.broken == []

@@ -119,9 +119,7 @@ class Story:
         return self._write(lambda tx: switch_service.request_switch(tx, self.fleet.client_id, self.agent_id, request))
 
     def cancel(self, switch: Switch) -> Switch:
-        return self._write(
-            lambda tx: switch_service.cancel(tx, self.fleet.client_id, self.agent_id, switch.switch_id, user_id="tester")
-        )
+        return self._write(lambda tx: switch_service.cancel(tx, self.fleet.client_id, self.agent_id, switch.switch_id, user_id="tester"))
 
     def promote(self, replica_id: str, request_id: str = "promotion-1", *, accepts_loss: bool = False) -> Switch:
         act = partial(switch_service.request_promotion, request_id=request_id, user_id="tester", accepts_loss=accepts_loss)

@@ -390,4 +390,3 @@ class SwitchModel:
             self.replica, self.new_role = ReplicaStatus.SYNCING, Role.REPLICA
         else:
             self.replica = ReplicaStatus.READY
-

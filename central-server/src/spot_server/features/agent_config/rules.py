@@ -69,7 +69,5 @@ def decide_change(current: Mapping[str, Any], requested: Mapping[str, Any]) -> S
 def settings_differences(server: Mapping[str, Any], daemon: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the settings in which the daemon's own view differs: {name: {"server": ..., "daemon": ...}}; the server's value holds."""
     return {
-        name: {"server": server[name], "daemon": daemon[name]}
-        for name in SETTING_NAMES
-        if name in daemon and daemon[name] != server[name]
+        name: {"server": server[name], "daemon": daemon[name]} for name in SETTING_NAMES if name in daemon and daemon[name] != server[name]
     }

@@ -36,9 +36,7 @@ class TrafficHandleSchema(StrictSchema):
     """What clients reach the workload by. Only Elastic IP addresses are moved so far."""
 
     kind = fields.String(required=True, validate=validate.OneOf(["elastic_ip"], error='expected "elastic_ip"'))
-    allocation_id = BoundedText(
-        least=1, most=64, required=True, metadata={"description": "The Elastic IP's allocation id, eipalloc-…"}
-    )
+    allocation_id = BoundedText(least=1, most=64, required=True, metadata={"description": "The Elastic IP's allocation id, eipalloc-…"})
 
 
 class MetadataOptionsSchema(TolerantSchema):
@@ -59,14 +57,10 @@ class LaunchSpecificationSchema(TolerantSchema):
         validate=validate.Length(min=1, max=MOST_ENTRIES),
         metadata={"description": "AZ id to subnet id."},
     )
-    security_group_ids = fields.List(
-        BoundedText(least=1, most=64), required=True, validate=validate.Length(min=1, max=16)
-    )
+    security_group_ids = fields.List(BoundedText(least=1, most=64), required=True, validate=validate.Length(min=1, max=16))
     iam_instance_profile_arn = BoundedText(least=1, most=255, allow_none=True, load_default=None)
     key_name = BoundedText(least=1, most=255, allow_none=True, load_default=None)
-    metadata_options = fields.Nested(
-        MetadataOptionsSchema, load_default=lambda: {"HttpTokens": "required", "HttpPutResponseHopLimit": 1}
-    )
+    metadata_options = fields.Nested(MetadataOptionsSchema, load_default=lambda: {"HttpTokens": "required", "HttpPutResponseHopLimit": 1})
     tags = fields.Dict(
         keys=BoundedText(least=1, most=128), values=BoundedText(most=256), load_default=dict, validate=validate.Length(max=MOST_ENTRIES)
     )
@@ -160,15 +154,9 @@ class DaemonConfigAnswer(AnswerSchema):
     carry = fields.Enum(Carry, by_value=True, required=True, attribute="agent.carry")
     allowed_instance_types = fields.List(fields.String(), required=True, attribute="agent.allowed_instance_types")
     traffic_handles = fields.List(fields.Dict(), required=True, attribute="agent.traffic_handles")
-    cleanup_snapshots_older_than_days = fields.Integer(
-        required=True, attribute="agent.cleanup_snapshots_older_than_days"
-    )
+    cleanup_snapshots_older_than_days = fields.Integer(required=True, attribute="agent.cleanup_snapshots_older_than_days")
     cleanup_images_older_than_days = fields.Integer(required=True, attribute="agent.cleanup_images_older_than_days")
     heartbeat_interval_seconds = fields.Integer(required=True, attribute="intervals.heartbeat_interval_seconds")
-    pending_commands_check_interval_seconds = fields.Integer(
-        required=True, attribute="intervals.pending_commands_check_interval_seconds"
-    )
+    pending_commands_check_interval_seconds = fields.Integer(required=True, attribute="intervals.pending_commands_check_interval_seconds")
     command_wait_seconds = fields.Integer(required=True, attribute="intervals.command_wait_seconds")
-    pricing_report_interval_seconds = fields.Integer(
-        required=True, attribute="intervals.pricing_report_interval_seconds"
-    )
+    pricing_report_interval_seconds = fields.Integer(required=True, attribute="intervals.pricing_report_interval_seconds")

@@ -87,9 +87,7 @@ def change_settings(
     return load_agent(tx, agent_id)
 
 
-def toggle_enabled(
-    tx: Transaction, client_id: str, agent_id: str, *, enabled: bool | None, by: str, reason: str = ""
-) -> Agent:
+def toggle_enabled(tx: Transaction, client_id: str, agent_id: str, *, enabled: bool | None, by: str, reason: str = "") -> Agent:
     """Turn the agent on or off; None turns it into the opposite of what it is."""
     agent = _lock_living(tx, client_id, agent_id)
     wanted = (not agent.enabled) if enabled is None else enabled
@@ -103,9 +101,7 @@ def _lock_living(tx: Transaction, client_id: str, agent_id: str) -> Agent:
     return agent
 
 
-def _save(
-    tx: Transaction, agent: Agent, change: SettingsChange, *, by: str, reason: str, request_id: str | None
-) -> None:
+def _save(tx: Transaction, agent: Agent, change: SettingsChange, *, by: str, reason: str, request_id: str | None) -> None:
     config_version = agent.config_version + 1
     statement = update(agents).where(agents.c.agent_id == agent.agent_id)
     tx.execute(statement.values(**change.after, config_version=config_version, version=agent.version + 1))

@@ -31,9 +31,7 @@ class AuditRow:
 _COLUMNS = [audit_logs.c[name] for name in AuditRow.__dataclass_fields__]
 
 
-def list_audit(
-    tx: Transaction, client_id: str, *, before_audit_id: int | None, most: int, agent_id: str | None = None
-) -> list[AuditRow]:
+def list_audit(tx: Transaction, client_id: str, *, before_audit_id: int | None, most: int, agent_id: str | None = None) -> list[AuditRow]:
     """Return up to `most` of the client's rows, newest first, those with a smaller id than `before_audit_id`."""
     statement = select(*_COLUMNS).where(audit_logs.c.client_id == client_id)
     if agent_id is not None:

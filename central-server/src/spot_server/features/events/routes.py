@@ -50,7 +50,5 @@ def list_agent_events(query: dict[str, Any], client_id: str, agent_id: str) -> P
     """List what happened to one agent, newest first."""
     (before,) = read_cursor(query["cursor"], int) or [None]
     most = query["limit"] + 1
-    rows = current_context().database.read(
-        lambda tx: service.read_agent_events(tx, client_id, agent_id, before_sequence=before, most=most)
-    )
+    rows = current_context().database.read(lambda tx: service.read_agent_events(tx, client_id, agent_id, before_sequence=before, most=most))
     return page_of(rows, limit=query["limit"], position=lambda event: (event.sequence,))

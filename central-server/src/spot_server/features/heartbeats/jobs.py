@@ -21,8 +21,6 @@ class OfflineSweep:
         """Mark the agents that are silent now, and tell of clocks and modes in doubt."""
         listening_since = self._listening_since = self._listening_since or context.clock.now()
         patience_seconds = context.settings.offline_after_seconds
-        marked = context.database.write(
-            lambda tx: service.mark_offline(tx, listening_since, offline_after_seconds=patience_seconds)
-        )
+        marked = context.database.write(lambda tx: service.mark_offline(tx, listening_since, offline_after_seconds=patience_seconds))
         warned = context.database.write(lambda tx: service.warn_of_odd_instances(tx, heard_within_seconds=HEARD_WITHIN_SECONDS))
         return f"marked {marked} agents offline, warned of {warned} instances" if marked or warned else ""

@@ -82,9 +82,7 @@ def load_instance(tx: Transaction, agent_id: str, instance_id: str) -> Instance:
 
 def list_instances(tx: Transaction, agent_id: str) -> list[Instance]:
     """Return all instances that the agent ever had, oldest registration first."""
-    statement = (
-        select(instances).where(instances.c.agent_id == agent_id).order_by(instances.c.registered_at, instances.c.instance_id)
-    )
+    statement = select(instances).where(instances.c.agent_id == agent_id).order_by(instances.c.registered_at, instances.c.instance_id)
     return [Instance(**row._asdict()) for row in tx.execute(statement)]
 
 

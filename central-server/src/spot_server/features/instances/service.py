@@ -18,9 +18,7 @@ from spot_server.features.tokens.service import revoke_agent_tokens
 from spot_server.words import Role
 
 
-def change_role(
-    tx: Transaction, *, agent_id: str, instance_id: str, event: RoleEvent, reason: str, by: str
-) -> Role:
+def change_role(tx: Transaction, *, agent_id: str, instance_id: str, event: RoleEvent, reason: str, by: str) -> Role:
     """Apply `event` to one instance, with its audit row and the event `role_changed`; IllegalTransition if its role does not allow it.
 
     For a change of PRIMARY use `promote`: it is the only way to a new epoch.
@@ -116,9 +114,7 @@ def _write_role(tx: Transaction, instance: Instance, role: Role, event: RoleEven
         revoke_agent_tokens(tx, instance.agent_id, instance_id=instance.instance_id)
 
 
-def _tell_promotion(
-    tx: Transaction, agent: Agent, old: Instance | None, new: Instance, event: RoleEvent, *, by: str, reason: str
-) -> None:
+def _tell_promotion(tx: Transaction, agent: Agent, old: Instance | None, new: Instance, event: RoleEvent, *, by: str, reason: str) -> None:
     before: dict[str, Any] = {new.instance_id: new.role}
     after: dict[str, Any] = {new.instance_id: Role.PRIMARY}
     if old is not None:

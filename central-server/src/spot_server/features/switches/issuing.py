@@ -116,9 +116,7 @@ def _target(switch: Switch, step: StepName) -> str:
     return switch.from_instance_id
 
 
-def choose_step_actor(
-    tx: Transaction, agent: Agent, switch: Switch, kind: CommandKind, side: Side, *, target: str
-) -> Assignment | None:
+def choose_step_actor(tx: Transaction, agent: Agent, switch: Switch, kind: CommandKind, side: Side, *, target: str) -> Assignment | None:
     """Return who carries out a command of a step (or of its undo) on or for the instance `target`; None when nobody can now."""
     match side:
         case Side.OLD:
