@@ -99,8 +99,13 @@ def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, re
         replica_id=None,
     )
     queries.insert_event(tx, event)
+    _tell(tx, agent, event)
+    return event
+
+
+def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent) -> None:
     lead_seconds = None if event.action_at is None else round((event.action_at - tx.now).total_seconds(), 3)
-    data = {"kind": event.kind, "response": response, "lead_seconds": lead_seconds, "role": instance.role}
+    data = {"kind": event.kind, "response": event.response, "lead_seconds": lead_seconds, "role": event.instance_role}
     tx.emit(
         "interruption",
         client_id=agent.client_id,
@@ -108,18 +113,16 @@ def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, re
         instance_id=event.instance_id,
         data=data,
     )
-    severity = Severity.WARNING if event.kind in FORCING_KINDS else Severity.INFO
-    text = f"{agent.logical_agent_id}: {event.kind} for {event.instance_id} ({instance.role}); response: {response}"
+    text = f"{agent.logical_agent_id}: {event.kind} for {event.instance_id} ({event.instance_role}); response: {event.response}"
     notify(
         tx,
         client_id=agent.client_id,
         agent_id=agent.agent_id,
-        severity=severity,
+        severity=Severity.WARNING if event.kind in FORCING_KINDS else Severity.INFO,
         kind=f"interruption_{event.kind}",
         text=text,
         dedupe_key=f"interruption/{event.event_id}",
     )
-    return event
 
 
 def list_of_client(tx: Transaction, client_id: str, *, limit: int, cursor: str | None) -> Page[InterruptionEvent]:

@@ -1,0 +1,75 @@
+"""The two sides of a switch in memory, the orders that they are given, and the steps that the orders belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from spot_server.features.switches.plans import Side
+from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, StepName, StepStatus
+
+
+@dataclass(eq=False)
+class Order:
+    """A command on its way: to the old side, to the new side, or to whom the table names."""
+
+    kind: CommandKind
+    to: Side
+    epoch: int
+    priority: int
+    target: Side
+    issued_at: datetime
+    deadline_at: datetime
+    status: CommandStatus = CommandStatus.QUEUED
+    was_delivered: bool = False
+    is_executed: bool = False
+    state: str | None = None
+    error_class: str | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN_COMMAND_STATUSES
+
+    def close(self, status: CommandStatus, now: datetime) -> None:
+        if self.is_open:
+            self.status, self.finished_at = status, now
+
+
+@dataclass
+class ModelStep:
+    """A step as the table `switch_steps` holds it."""
+
+    name: StepName
+    status: StepStatus = StepStatus.PENDING
+    attempt: int = 0
+    intent_at: datetime | None = None
+    order: Order | None = None
+    undo_attempt: int = 0
+    undo_order: Order | None = None
+
+
+@dataclass
+class SideModel:
+    """One instance: what EC2 says of it, whether its daemon is heard, what it does, and the orders that it was given."""
+
+    ec2: str = "running"
+    is_heard: bool = True
+    is_serving: bool = False
+    epoch: int = 1
+    orders: list[Order] = field(default_factory=list)
+
+    @property
+    def can_act(self) -> bool:
+        return self.ec2 == "running"
+
+    def in_hand(self) -> list[Order]:
+        """What it was given, or would be, and has not carried out. A daemon asks again only when it has done what it was given."""
+        if not self.can_act:
+            return []
+        return [order for order in self.orders if not order.is_executed and (order.was_delivered or order.is_open)]
+
+    def end(self, state: str) -> None:
+        if self.ec2 == "none":
+            return
+        self.ec2, self.is_serving, self.is_heard = state, False, False
