@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import requests
+
 from spot_simulator.demo.apis import CallRefused
 from spot_simulator.demo.world import World
 
@@ -28,7 +30,7 @@ class Assassin:
     seed: str
     least_kills_of_each: int
     mean_gap_seconds: float
-    """Between two kills of one kind; a kind of which nothing runs waits until something does."""
+    """From when a kind is up again to its next kill."""
     kills: Counter[str] = field(default_factory=Counter)
     ways: Counter[str] = field(default_factory=Counter)
     _due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
@@ -37,17 +39,22 @@ class Assassin:
         """Kill until each kind had its share or the time is over; then bring everything back."""
         dice = random.Random(self.seed)
         until_seconds = self._now() + bound_seconds
-        next_seconds = {kind: self._now() + self._gap(dice) for kind in KINDS}
+        due_seconds: dict[str, float] = {}
         while self._open_kinds() and self._now() < until_seconds:
             self._bring_back(self._now())
             for kind in self._open_kinds():
-                if self._now() >= next_seconds[kind] and self._kill_one(kind, dice):
-                    next_seconds[kind] = self._now() + self._gap(dice)
+                if kind not in due_seconds and self._is_up(kind):
+                    due_seconds[kind] = self._now() + dice.expovariate(1 / self.mean_gap_seconds)
+                elif self._now() >= due_seconds.get(kind, until_seconds) and self._kill_one(kind, dice):
+                    del due_seconds[kind]
             self.world.clock.sleep(TICK_SECONDS)
         self._bring_back(float("inf"))
 
-    def _gap(self, dice: random.Random) -> float:
-        return dice.uniform(0, 2 * self.mean_gap_seconds)
+    def _is_up(self, kind: str) -> bool:
+        """Whether there is something to kill: a server that never gets up meets nothing to be interrupted in."""
+        if kind == "jobs":
+            return any(name in self.world.processes.running for name in JOBS)
+        return kind == "daemon" or ("web" in self.world.processes.running and self._answers())
 
     def _now(self) -> float:
         return self.world.clock.monotonic_seconds()
@@ -78,13 +85,19 @@ class Assassin:
             return None
         workers = children_of(process.pid)
         if not workers:
-            return None  # it has not come up yet
-        way = dice.choice(("web worker", "web master", "web master and workers"))
+            return None
+        way = dice.choice(("web worker", "web worker", "web master", "web master and workers"))
         if way == "web worker":
             return way if self._kill_worker(process.pid, dice.choice(workers)) else None
         self.world.processes.kill("web", whole_session=way != "web master")
         self._later(dice, self.world.start_web)
         return way
+
+    def _answers(self) -> bool:
+        try:
+            return requests.get(f"{self.world.server_url}/readyz", timeout=1).ok
+        except requests.RequestException:
+            return False
 
     @staticmethod
     def _kill_worker(master_pid: int, worker_pid: int) -> bool:

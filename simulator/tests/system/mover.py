@@ -14,7 +14,7 @@ from system.client import Ledger, persist
 WAIT_BOUND_SECONDS = 45.0
 LIVE = frozenset({"launching", "syncing", "ready"})
 LONGEST_REST_SECONDS = 1.0
-NOTICE_LEAD_SECONDS = 20.0
+NOTICE_LEAD_SECONDS = 15.0
 """Real ones, compressed less than the rest: processes start in real time. A notice that nobody lives to tell is another subject."""
 
 

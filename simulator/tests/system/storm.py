@@ -1,5 +1,6 @@
 """A world under attack: put up, stormed, left to settle, and read."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +23,18 @@ from system.mover import Mover
 
 TYPES = ("m5.large", "m5a.large", "m6i.large")
 WORKLOADS = (
-    Workload("web", "stateless", "m5.large", TYPES),
-    Workload("carts", "stateless", "m5.large", TYPES),
-    Workload("orders", "image_after_quiesce", "m5.large", TYPES),
+    Workload("web", "stateless", "m5.large", TYPES, starts_on_spot=True),
+    Workload("carts", "stateless", "m5.large", TYPES, starts_on_spot=True),
+    Workload("search", "stateless", "m5.large", TYPES, starts_on_spot=True),
+    Workload("orders", "image_after_quiesce", "m5.large", TYPES, starts_on_spot=True),
 )
 ONLY_PLANNED = frozenset({"orders"})
 """Gets no notices: every move of it is planned, so that not one acknowledged write may be lost."""
 
 SERVER_SETTINGS = {
+    "SPOT_HEARTBEAT_INTERVAL_SECONDS": "2",
+    "SPOT_PRICING_REPORT_INTERVAL_SECONDS": "20",
+    "SPOT_COORDINATOR_PERIOD_SECONDS": "1",
     "SPOT_LEASE_SECONDS": "2",
     "SPOT_LEASE_RENEW_PERIOD_SECONDS": "0.5",
     "SPOT_REBALANCE_HOLD_SECONDS": "6",
@@ -124,7 +129,8 @@ class Storm:
             self.world.wait_for("everything to settle", is_quiet, bound_seconds=SETTLE_BOUND_SECONDS)
         except TimeoutError as error:
             return [str(error), *left]
-        self.say(f"{self._elapsed()}: it has settled")
+        ends = Counter(f"{item['trigger']} {item['status']}" for item in read_all(self.world.server, "/switch-history"))
+        self.say(f"{self._elapsed()}: it has settled; moves: {dict(ends)}")
         return []
 
     def _unfinished(self) -> list[str]:

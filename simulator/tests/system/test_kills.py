@@ -3,27 +3,47 @@
 import os
 import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from server_support.databases import MARIADB_VARIABLE, empty_mariadb
 from system.storm import Storm
 
+SEED_VARIABLE = "SPOT_TEST_SEED"
 KILLS_OF_EACH = int(os.environ.get("SPOT_TEST_KILLS", "50"))
-MEAN_GAP_SECONDS = 2.5
+MEAN_GAP_SECONDS = 2.0
 BOUND_SECONDS = 240.0
+
+pytestmark = [pytest.mark.server, pytest.mark.timeout(480)]
 
 
 def say(line: str) -> None:
-    """Print, also for a test that passes under -s: the seed is what a person needs to look again."""
+    """Print at once: the seed is what a person needs to look again."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def weather(directory: Path, database_url: str, seed: str) -> None:
-    """Put up a world, storm it, let it settle, and read the books."""
-    say(f"seed {seed} (again: SPOT_TEST_SEED={seed}); everything is kept in {directory}")
-    storm = Storm.prepare(directory, database_url, seed, say)
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database of this run's own."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/spot.db"
+        return
+    if MARIADB_VARIABLE not in os.environ:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{MARIADB_VARIABLE} is not set; CI runs every test")
+        pytest.skip(f"{MARIADB_VARIABLE} is not set")
+    with empty_mariadb(f"spot_kills_{os.getpid()}") as url:
+        yield url
+
+
+def test_whatever_is_killed_the_books_agree_and_nothing_happens_twice(database_url: str, tmp_path: Path) -> None:
+    seed = os.environ.get(SEED_VARIABLE) or str(secrets.randbelow(10**6))
+    say(f"seed {seed} (again: {SEED_VARIABLE}={seed}); everything is kept in {tmp_path}")
+    storm = Storm.prepare(tmp_path, database_url, seed, say)
+
     try:
         storm.put_up()
         assassin = storm.rage(least_kills_of_each=KILLS_OF_EACH, mean_gap_seconds=MEAN_GAP_SECONDS, bound_seconds=BOUND_SECONDS)
@@ -34,11 +54,3 @@ def weather(directory: Path, database_url: str, seed: str) -> None:
 
     assert (left, wrongs) == ([], []), f"seed {seed}"
     assert min(assassin.kills.values()) >= KILLS_OF_EACH
-
-
-@pytest.mark.server
-@pytest.mark.timeout(480)
-def test_whatever_is_killed_the_books_agree_and_nothing_happens_twice(tmp_path: Path) -> None:
-    seed = os.environ.get("SPOT_TEST_SEED") or str(secrets.randbelow(10**6))
-
-    weather(tmp_path, f"sqlite:///{tmp_path}/spot.db", seed)

@@ -34,6 +34,7 @@ class Workload:
     carry: str
     instance_type: str
     allowed_instance_types: tuple[str, ...]
+    starts_on_spot: bool = False
 
 
 WORKLOADS = (
@@ -193,7 +194,7 @@ class World:
         self.tokens["client"] = self._spot_server("create-token", "client", "--client-id", self.client_id, "--label", "demo")
 
     def _launch(self, workload: Workload) -> None:
-        """Launch a workload's first instance on demand, from an image that a person has prepared, behind an Elastic IP."""
+        """Launch a workload's first instance, from an image that a person has prepared, behind an Elastic IP."""
         enrolment = self._spot_server(
             *("create-token", "enrolment", "--client-id", self.client_id, "--pattern", workload.name, "--uses", "1")
         )
@@ -210,6 +211,7 @@ class World:
             ClientToken=f"demo-{workload.name}",
             MetadataOptions={"HttpTokens": "required"},
             TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+            **({"InstanceMarketOptions": {"MarketType": "spot"}} if workload.starts_on_spot else {}),
         )
         instance_id = launched["Instances"][0]["InstanceId"]
         self.wait_for(f"{workload.name} running", lambda: self._is_running(instance_id), bound_seconds=60)
