@@ -214,3 +214,25 @@ def test_an_old_instance_that_vanishes_during_an_undo_is_not_waited_for(story: S
     assert len(story.region.serving) == 1
     assert "i-1" not in story.region.serving
     assert story.region.violations == []
+
+
+def test_an_address_that_cannot_be_moved_back_keeps_nobody_from_serving(story: Story) -> None:
+    story.region.fail(CommandKind.MOVE_ADDRESS, "not_authorized", times=ALWAYS)
+    switch = story.switch()
+
+    story.passes(300)
+
+    assert story.steps(switch)[StepName.QUIESCE].status is StepStatus.UNDONE
+    assert story.region.serving == ["i-1"]
+    assert story.region.address_of[ADDRESS] == "i-1"
+    assert story.reload(switch).status is SwitchStatus.ROLLING_BACK
+    assert story.region.violations == []
+
+
+def test_a_switch_is_taken_back_whole_once_its_address_can_be_moved(story: Story) -> None:
+    story.region.fail(CommandKind.MOVE_ADDRESS, "unreachable", times=8)
+    story.switch()
+
+    story.settles(900)
+
+    assert_all_as_before(story)

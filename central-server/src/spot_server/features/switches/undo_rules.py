@@ -42,7 +42,21 @@ def decide_undo(facts: SwitchFacts, policy: MovePolicy) -> Decision:
         return Resume()
     if facts.is_old_doomed:
         return Abandon(left[0].name if left else facts.steps[0].name, "there is no old instance to go back to")
-    return _decide_undo_step(left[0], facts, policy) if left else FinishUndo()
+    return _decide_undo_of(left, facts, policy) if left else FinishUndo()
+
+
+def _decide_undo_of(left: list[StepView], facts: SwitchFacts, policy: MovePolicy) -> Decision:
+    """The last step first; only an address that does not come back at once keeps nobody from serving in the meantime.
+
+    By then the new side is known not to serve: the old one may, whoever holds the address.
+    """
+    step = left[0]
+    decision = _decide_undo_step(step, facts, policy)
+    is_stuck = step.name is StepName.TRAFFIC and step.undo_attempt > 1
+    quiesced = next((other for other in left if other.name is StepName.QUIESCE), None)
+    if isinstance(decision, Wait) and is_stuck and quiesced is not None:
+        return _decide_undo_step(quiesced, facts, policy)
+    return decision
 
 
 _NOTHING_TO_UNDO = frozenset({StepStatus.PENDING, StepStatus.UNDONE, StepStatus.SKIPPED})
