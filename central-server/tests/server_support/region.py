@@ -151,7 +151,7 @@ class Region:
             CommandKind.MOVE_ADDRESS: self._move_address,
             CommandKind.DESCRIBE_INSTANCE: self._describe,
             CommandKind.TERMINATE_INSTANCE: self._terminate,
-            CommandKind.WAIT_TERMINATED: self._describe,
+            CommandKind.WAIT_TERMINATED: self._wait_terminated,
             CommandKind.SALVAGE_VOLUMES: lambda _machine, _payload, _now: _succeeded({"snapshot_ids": ["snap-1"]}),
             CommandKind.RELEASE: lambda _machine, _payload, _now: _succeeded({}),
         }
@@ -194,6 +194,10 @@ class Region:
     def _describe(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         found = self.machines.get(payload["instance_id"])
         return _succeeded({"state": "gone" if found is None else found.state, "observed_at": now.isoformat()})
+
+    def _wait_terminated(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        seen = self._describe(machine, payload, now)
+        return seen if seen["result"]["state"] in {"terminated", "gone"} else _failed("race")
 
     def _terminate(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         if payload["instance_id"] == machine.instance_id:

@@ -63,6 +63,13 @@ def drive_termination(
     return note_terminated(tx, agent, instance_id, reason="retired")
 
 
+def withdraw_termination(tx: Transaction, agent: Agent, instance_id: str) -> None:
+    """Take back what was asked for and not answered: nobody who has not begun may begin now."""
+    _number, command = last_attempt(tx, agent.agent_id, f"{CommandKind.TERMINATE_INSTANCE}/{instance_id}")
+    if command is not None:
+        ledger.give_up(tx, command.command_id, status=CommandStatus.CANCELLED, reason="the instance is kept")
+
+
 def note_terminated(tx: Transaction, agent: Agent, instance_id: str, *, reason: str) -> datetime:
     """EC2 says that the instance is gone: record it. Harmless when recorded already."""
     instance = find_instance(tx, agent.agent_id, instance_id)

@@ -14,7 +14,7 @@ from spot_server.features.commands.actors import Act
 from spot_server.features.commands.attempts import assign, is_forsaken, last_attempt, request_id
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.instances.queries import Instance, load_instance
-from spot_server.features.replicas.termination import GONE_STATES, drive_termination, note_terminated
+from spot_server.features.replicas.termination import GONE_STATES, drive_termination, note_terminated, withdraw_termination
 from spot_server.features.switches import queries
 from spot_server.features.switches.issuing import emit_step, load_step
 from spot_server.features.switches.queries import Switch
@@ -52,6 +52,7 @@ def _retire(tx: Transaction, agent: Agent, switch: Switch, old: Instance) -> Non
         if switch.deadline_at is not None and not _is_seen_to_stay(tx, agent, switch):
             _observe(tx, agent, switch)
             return
+        withdraw_termination(tx, agent, old.instance_id)
         tx.execute(
             update(instances)
             .where(instances.c.agent_id == agent.agent_id, instances.c.instance_id == old.instance_id)
@@ -98,10 +99,10 @@ def _observe(tx: Transaction, agent: Agent, switch: Switch) -> None:
             instance_id=chosen.instance_id,
             actor=chosen.actor,
             request_id=request_id(prefix, number + 1),
-            kind=CommandKind.WAIT_TERMINATED,
+            kind=CommandKind.DESCRIBE_INSTANCE,
             priority=PRIORITY_HOUSEKEEPING,
             epoch=agent.epoch,
-            payload={"instance_id": switch.from_instance_id, "wait_seconds": tx.policy.check_bound_seconds},
+            payload={"instance_id": switch.from_instance_id},
             deadline_at=tx.now + timedelta(seconds=tx.policy.check_bound_seconds + tx.policy.command_margin_seconds),
         ),
     )
