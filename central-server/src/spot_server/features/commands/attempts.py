@@ -29,12 +29,8 @@ def release_request_id(agent_id: str) -> str:
 
 def last_attempt(tx: Transaction, agent_id: str, prefix: str) -> tuple[int, Command | None]:
     """Return the number and command of the newest attempt, or (0, None)."""
-    number, found = 0, None
-    while True:
-        command = queries.find_by_request(tx, agent_id, request_id(prefix, number + 1))
-        if command is None:
-            return number, found
-        number, found = number + 1, command
+    found = queries.newest_attempt(tx, agent_id, prefix)
+    return (0, None) if found is None else (int(found.request_id.rpartition("/")[2]), found)
 
 
 def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:

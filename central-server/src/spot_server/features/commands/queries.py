@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, commands
@@ -84,6 +84,15 @@ def load_command(tx: Transaction, command_id: str) -> Command | None:
 def find_by_request(tx: Transaction, agent_id: str, request_id: str) -> Command | None:
     """Return the command that an earlier identical request made, or None."""
     row = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, commands.c.request_id == request_id)).one_or_none()
+    return None if row is None else _command(row)
+
+
+def newest_attempt(tx: Transaction, agent_id: str, prefix: str) -> Command | None:
+    """Return the command with the highest number among the request ids `prefix`/1, `prefix`/2 and so on, or None."""
+    attempts = (commands.c.request_id > f"{prefix}/", commands.c.request_id < f"{prefix}0")  # "0" comes right after "/"
+    newest_first = (func.length(commands.c.request_id).desc(), commands.c.request_id.desc())
+    where = (commands.c.agent_id == agent_id, *attempts)
+    row = tx.execute(select(*_COLUMNS).where(*where).order_by(*newest_first).limit(1)).one_or_none()
     return None if row is None else _command(row)
 
 
