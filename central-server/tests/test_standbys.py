@@ -7,7 +7,7 @@ import pytest
 from server_support.clock import FakeClock
 from server_support.story import TYPES, ZONES, Story
 from spot_server.db.runner import Database
-from spot_server.features.replicas import service
+from spot_server.features.replicas import queries, service
 from spot_server.words import CommandKind, ReplicaKind, ReplicaStatus, Role, SwitchStatus
 
 
@@ -141,3 +141,14 @@ def test_a_ready_standby_is_never_told_to_serve_before_it_is_promoted(story: Sto
 
     assert story.region.kinds(CommandKind.START_SERVING) == []
     assert story.region.serving == ["i-1"]
+
+
+def test_a_standby_that_is_ready_costs_the_sweep_of_every_second_nothing(story: Story) -> None:
+    story.gets_ready()
+    at_rest = story.database.read(queries.unfinished_replicas)
+
+    story.fleet.set_role(story.agent, "i-2", Role.TERMINATED)
+    gone = story.database.read(queries.unfinished_replicas)
+
+    assert at_rest == []
+    assert len(gone) == 1

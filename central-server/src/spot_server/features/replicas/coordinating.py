@@ -39,7 +39,7 @@ def coordinate(tx: Transaction, *, agent_id: str) -> str | None:
         _retire(tx, agent, queries.load_replica(tx, agent_id, replica_id), "a standby that is better, or none, is wanted")
     made = 0
     # While a move runs, the primary is about to change: a standby placed now could land beside the next one.
-    if running is None and not _is_pausing(tx, agent):
+    if plan.create_count and running is None and not _is_pausing(tx, agent):
         made = sum(_make_one(tx, agent) for _ in range(plan.create_count))
     if not (made or plan.retire or stood_down):
         return None

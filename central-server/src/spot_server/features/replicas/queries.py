@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, or_, select, update
+from sqlalchemy import Row, and_, exists, insert, or_, select, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import agent_images, agents, instance_types, replica_instances
+from spot_server.db.tables import agent_images, agents, instance_types, instances, replica_instances
 from spot_server.errors import NotFound, StateConflict
 from spot_server.features.replicas.placement import Place, Shape
-from spot_server.words import LIVE_REPLICA_STATUSES, Mode, ReplicaKind, ReplicaStatus
+from spot_server.words import LIVE_REPLICA_STATUSES, Mode, ReplicaKind, ReplicaStatus, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,19 @@ def list_replicas_of_client(tx: Transaction, client_id: str, *, before: tuple[da
 
 
 def unfinished_replicas(tx: Transaction) -> list[tuple[str, str]]:
-    """Return (agent_id, replica_id) of every replica that is on its way up, or whose instance is not known to be gone."""
-    on_the_way = replica_instances.c.status.in_(LIVE_REPLICA_STATUSES)
+    """Return (agent_id, replica_id) of every replica that is on its way up, or has ended and whose instance is not known to be gone.
+
+    One that is ready waits for others, and costs a sweep nothing; only if its instance is gone there is something to do about it.
+    """
+    has_lost_its_instance = exists().where(
+        instances.c.agent_id == replica_instances.c.agent_id,
+        instances.c.instance_id == replica_instances.c.instance_id,
+        instances.c.role == Role.TERMINATED,
+    )
+    on_the_way = or_(
+        replica_instances.c.status.in_(LIVE_REPLICA_STATUSES - {ReplicaStatus.READY}),
+        and_(replica_instances.c.status == ReplicaStatus.READY, has_lost_its_instance),
+    )
     not_gone = and_(
         replica_instances.c.status.in_({ReplicaStatus.TERMINATED, ReplicaStatus.FAILED}),
         replica_instances.c.ended_at.is_(None),
