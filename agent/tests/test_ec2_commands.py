@@ -280,3 +280,15 @@ def test_salvage_snapshots_also_if_the_volumes_cannot_be_kept(running: World) ->
     assert answer["error"]["class"] == "not_authorized"
     assert len(running.ec2.snapshots) == 1
     assert next(iter(running.ec2.snapshots)) in answer["error"]["message"]
+
+
+def test_an_instance_that_ec2_does_not_know_yet_is_terminated_all_the_same(running: World) -> None:
+    def launched() -> None:
+        running.ec2.add_instance("i-new", state="pending")
+
+    running.stop.on_wait = launched
+
+    answer = running.execute(command_json("terminate_instance", {"instance_id": "i-new"}))
+
+    assert answer["result"]["state"] != "gone"
+    assert running.ec2.calls.count("terminate_instance") == 1

@@ -14,7 +14,7 @@ LOOK_AGAIN_SECONDS = 2.0
 
 def handle(command: Command, tools: Tools) -> Handled:
     """`gone` only after several looks: right after a launch EC2 may not know an instance yet."""
-    instance = _looked_up(text(command, "instance_id"), tools)
+    instance = looked_up(text(command, "instance_id"), tools)
     if instance is None:
         return Succeeded({"state": STATE_GONE, "state_reason_code": None, "launched_at": None})
     return Succeeded(
@@ -26,7 +26,8 @@ def handle(command: Command, tools: Tools) -> Handled:
     )
 
 
-def _looked_up(instance_id: str, tools: Tools) -> InstanceFacts | None:
+def looked_up(instance_id: str, tools: Tools) -> InstanceFacts | None:
+    """What EC2 says of it; None only after several looks."""
     for looks_left in range(LOOKS - 1, -1, -1):
         instance = tools.ec2.describe_instance(instance_id)
         if instance is not None:

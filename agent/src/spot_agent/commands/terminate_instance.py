@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spot_agent.commands.create_image import CODE_PENDING, image_named
-from spot_agent.commands.describe_instance import STATE_GONE
+from spot_agent.commands.describe_instance import STATE_GONE, looked_up
 from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, optional_text, tags, text
 from spot_agent.errors import ActFailed, Ec2Failed, ErrorClass
 from spot_agent.model import Command, Lane
@@ -22,7 +22,8 @@ def handle(command: Command, tools: Tools) -> Handled:
     instance_id = text(command, "instance_id")
     if instance_id == tools.identity.instance_id:
         raise ActFailed(ErrorClass.REFUSED, "self", "a daemon never terminates its own instance")
-    instance = tools.ec2.describe_instance(instance_id)
+    # One that was launched a moment ago may not be known yet: called gone, it would run on.
+    instance = looked_up(instance_id, tools)
     if instance is None:
         return Succeeded({"state": STATE_GONE})
     if instance.state in _ENDED:
