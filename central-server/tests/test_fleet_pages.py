@@ -124,6 +124,7 @@ def test_turning_manual_replica_on_wants_one_replica_and_off_none(site: Site) ->
         ({"carry": "luck"}, "carry"),
         ({"allowed_instance_types": ["m5 large"]}, "allowed_instance_types"),
         ({"traffic_handles": [{"kind": "dns"}]}, "traffic_handles"),
+        ({"traffic_handles": [{"kind": "elastic_ip", "allocation_id": f"eipalloc-{n}"} for n in "12"]}, "traffic_handles"),
         ({}, ""),
         ({"auto_terminate_enabled": None}, "auto_terminate_enabled"),
     ],

@@ -16,7 +16,9 @@ from spot_server.http.schemas import AnswerSchema, StrictSchema, TolerantSchema
 from spot_server.words import Carry, InstanceStatus
 
 MOST_TYPES = 100
-MOST_HANDLES = 10
+MOST_HANDLES = 1
+"""Moves take one along; one that stayed behind would end with the old instance."""
+
 MOST_ENTRIES = 50
 
 INSTANCE_TYPE = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
