@@ -12,7 +12,8 @@ from spot_server.aws.errors import AwsFailed, ErrorClass
 from spot_server.db.runner import Database
 from spot_server.db.tables import clients
 from spot_server.features.commands.actors import Act
-from spot_server.features.commands.attempts import assign
+from spot_server.features.commands.attempts import assign, falls_to_role
+from spot_server.features.commands.service import CommandOutcome, record_outcome
 from spot_server.features.switches.service import SwitchRequest, advance_switch, request_switch
 from spot_server.words import Actor, CommandKind, CommandStatus
 
@@ -133,3 +134,25 @@ def test_a_launch_that_the_role_may_not_make_is_made_by_the_primary(stage: Stage
 
     assert stage.open_daemon_commands() == [("i-1", CommandKind.LAUNCH_INSTANCE)]
     assert "launch_instance (UnauthorizedOperation" in stage.told()[0]
+
+
+def test_an_address_that_the_new_sides_daemon_may_not_move_is_moved_by_the_role(stage: Stage) -> None:
+    own = stage.fleet.instance(stage.agent, "i-1").instance_id
+    move = {"allocation_id": "eipalloc-1", "instance_id": own}
+    before = mover(stage, own)
+    command_id = stage.issue(CommandKind.MOVE_ADDRESS, move, instance_id=own, actor=Actor.DAEMON)
+    error = {"class": "not_authorized", "code": "UnauthorizedOperation", "message": "no"}
+    refused = CommandOutcome(stage.command(command_id).request_id, "failed", error, {}, None, None)
+
+    stage.database.write(lambda tx: record_outcome(tx, stage.agent.agent_id, own, command_id, refused))
+
+    assert (before, mover(stage, own)) == (Actor.DAEMON, Actor.CONTROL_ROLE)
+    assert stage.database.read(lambda tx: falls_to_role(tx, stage.agent, stage.command(command_id)))
+    stage.clock.advance(301)
+    stage.heartbeat()
+    assert mover(stage, own) is Actor.DAEMON
+
+
+def mover(stage: Stage, instance_id: str) -> Actor | None:
+    chosen = stage.database.write(lambda tx: assign(tx, stage.agent, Act.MOVE_HANDLE, instance_id))
+    return None if chosen is None else chosen.actor

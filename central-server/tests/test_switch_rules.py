@@ -217,3 +217,15 @@ def test_a_new_side_that_ec2_took_needs_no_word_of_its_own() -> None:
 
 def test_an_undo_without_anything_begun_is_over_at_once() -> None:
     assert decide(facts(StepName.PREPARE, undo=True), POLICY) == FinishUndo()
+
+
+def test_an_address_that_a_daemon_may_not_move_is_asked_for_again_only_if_the_control_role_is_there() -> None:
+    refused = command(CommandKind.MOVE_ADDRESS, CommandStatus.FAILED, error_class="not_authorized")
+    step = {"status": StepStatus.RUNNING, "attempt": 1}
+
+    with_role = decide(facts(StepName.TRAFFIC, step={**step, "command": replace(refused, falls_to_control_role=True)}), POLICY)
+    without = decide(facts(StepName.TRAFFIC, step={**step, "command": refused}), POLICY)
+
+    assert isinstance(with_role, Issue)
+    assert with_role.kind is CommandKind.MOVE_ADDRESS
+    assert without == BeginUndo(StepName.TRAFFIC, "why")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from spot_server.aws.errors import ErrorClass
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import clients, spot_interruption_events
 from spot_server.features.agents.queries import Agent
@@ -14,7 +15,7 @@ from spot_server.features.commands.actors import KINDS_OF_ACT, Act, Assignment, 
 from spot_server.features.commands.queries import Command
 from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_role_usable
 from spot_server.features.instances.queries import list_instances
-from spot_server.words import Actor, InterruptionKind, Role
+from spot_server.words import Actor, CommandKind, InterruptionKind, Role
 
 
 def request_id(prefix: str, attempt: int) -> str:
@@ -78,13 +79,37 @@ def notice_ends(tx: Transaction, agent_id: str) -> dict[str, datetime]:
 def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> Assignment | None:
     """Choose who does `act` now, or None when nobody can. What the role failed at for one of the client's agents counts for all."""
     role_arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == agent.client_id)).scalar_one()
+    is_usable = role_arn is not None and _is_role_usable(tx, agent.client_id, act)
+    daemons = load_daemons(tx, agent)
+    if is_usable and act is Act.MOVE_HANDLE:
+        # The one act that daemons come first for: those whose instance lacks the right leave it to the role.
+        refused = _refused_instances(tx, agent.agent_id, act)
+        daemons = [daemon for daemon in daemons if daemon.instance_id not in refused]
     return choose_actor(
         act,
         has_control_role=role_arn is not None,
-        is_control_role_usable=role_arn is not None and _is_role_usable(tx, agent.client_id, act),
-        daemons=load_daemons(tx, agent),
+        is_control_role_usable=is_usable,
+        daemons=daemons,
         target_instance_id=target_instance_id,
     )
+
+
+def falls_to_role(tx: Transaction, agent: Agent, command: Command) -> bool:
+    """Tell whether another attempt at what a daemon may not do falls to the control role."""
+    if (
+        command.kind is not CommandKind.MOVE_ADDRESS
+        or command.actor is not Actor.DAEMON
+        or command.error_class != ErrorClass.NOT_AUTHORIZED
+    ):
+        return False
+    chosen = assign(tx, agent, Act.MOVE_HANDLE, command.instance_id)
+    return chosen is not None and chosen.actor is Actor.CONTROL_ROLE
+
+
+def _refused_instances(tx: Transaction, agent_id: str, act: Act) -> set[str]:
+    since = tx.now - timedelta(seconds=UNUSABLE_SECONDS[ErrorClass.NOT_AUTHORIZED])
+    failed = queries.failures_of_daemons(tx, agent_id, since=since)
+    return {one.instance_id for one in failed if one.kind in KINDS_OF_ACT[act] and one.error_class == ErrorClass.NOT_AUTHORIZED}
 
 
 def _is_role_usable(tx: Transaction, client_id: str, act: Act) -> bool:

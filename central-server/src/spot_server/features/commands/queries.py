@@ -143,6 +143,20 @@ def failures_of_actor(tx: Transaction, client_id: str, actor: Actor, *, since: d
     return [_command(row) for row in rows]
 
 
+def failures_of_daemons(tx: Transaction, agent_id: str, *, since: datetime) -> list[Command]:
+    """Return the commands that daemons of this agent answered `failed` at `since` or later."""
+    rows = tx.execute(
+        select(*_COLUMNS).where(
+            commands.c.agent_id == agent_id,
+            commands.c.issued_at >= since - LONGEST_OPEN,
+            commands.c.actor == Actor.DAEMON,
+            commands.c.status == CommandStatus.FAILED,
+            commands.c.finished_at >= since,
+        )
+    )
+    return [_command(row) for row in rows]
+
+
 def insert_command(tx: Transaction, command: Command) -> None:
     """Store a new command."""
     values = {name: getattr(command, name) for name in Command.__dataclass_fields__}

@@ -36,11 +36,13 @@ class CommandView:
 
     is_actor_reachable: bool = True
     is_by_control_role: bool = False
+    falls_to_control_role: bool = False
+    """A daemon may not do it, and the control role would be asked next."""
 
     @property
-    def is_role_refused(self) -> bool:
-        """Whether the control role may not do it: it is not asked again for a while, so another attempt falls to a daemon."""
-        return self.is_by_control_role and self.error_class == "not_authorized"
+    def is_refused_to_one(self) -> bool:
+        """Whether another attempt falls to somebody else: who may not do it is not asked again for a while."""
+        return self.falls_to_control_role or (self.is_by_control_role and self.error_class == "not_authorized")
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether its time is over without an answer."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries as command_queries
-from spot_server.features.commands.attempts import load_daemons, notice_ends
+from spot_server.features.commands.attempts import falls_to_role, load_daemons, notice_ends
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import find_instance, load_instance, primary_of
 from spot_server.features.interruptions.queries import find_event
@@ -29,7 +29,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     new_end_at = None if new_id is None else notice_ends(tx, agent.agent_id).get(new_id)
     return SwitchFacts(
         status=switch.status,
-        steps=tuple(_step_view(tx, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
+        steps=tuple(_step_view(tx, agent, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
         replica_status=None if replica is None else replica.status,
         replica_reason="" if replica is None else replica.status_reason,
         new_instance_id=new_id,
@@ -51,19 +51,19 @@ def _is_terminated_by_notice(tx: Transaction, switch: Switch) -> bool:
     return event is not None and event.kind is InterruptionKind.TERMINATE
 
 
-def _step_view(tx: Transaction, step: Step, reachable: set[str]) -> StepView:
+def _step_view(tx: Transaction, agent: Agent, step: Step, reachable: set[str]) -> StepView:
     return StepView(
         name=step.name,
         status=step.status,
         attempt=step.attempt,
         intent_at=step.intent_at,
-        command=_command_view(tx, step.command_id, reachable),
+        command=_command_view(tx, agent, step.command_id, reachable),
         undo_attempt=step.undo_attempt,
-        undo_command=_command_view(tx, step.undo_command_id, reachable),
+        undo_command=_command_view(tx, agent, step.undo_command_id, reachable),
     )
 
 
-def _command_view(tx: Transaction, command_id: str | None, reachable: set[str]) -> CommandView | None:
+def _command_view(tx: Transaction, agent: Agent, command_id: str | None, reachable: set[str]) -> CommandView | None:
     command: Command | None = None if command_id is None else command_queries.load_command(tx, command_id)
     if command is None:
         return None
@@ -78,4 +78,5 @@ def _command_view(tx: Transaction, command_id: str | None, reachable: set[str]) 
         finished_at=command.finished_at,
         is_actor_reachable=command.actor is Actor.CONTROL_ROLE or command.instance_id in reachable,
         is_by_control_role=command.actor is Actor.CONTROL_ROLE,
+        falls_to_control_role=falls_to_role(tx, agent, command),
     )

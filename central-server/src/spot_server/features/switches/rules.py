@@ -166,7 +166,7 @@ def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy)
         if step.name is StepName.QUIESCE and facts.is_old_doomed and not facts.is_old_reachable:
             return _on_failure(step, issue, facts, policy, "the old daemon cannot be reached")
         return Wait(f"{command.kind} is under way")
-    if (command.error_class in PASSING_ERRORS or command.is_role_refused) and step.attempt < policy.max_attempts:
+    if (command.error_class in PASSING_ERRORS or command.is_refused_to_one) and step.attempt < policy.max_attempts:
         return _again(issue, command, facts, policy)
     reason = "no answer in time" if command.status is not CommandStatus.FAILED else command.error_text
     return _on_failure(step, issue, facts, policy, reason)
