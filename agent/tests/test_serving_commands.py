@@ -44,6 +44,19 @@ def test_a_workload_that_never_passes_its_check_is_stopped_again(replica: World)
     assert not replica.journal.read().may_serve
 
 
+def test_a_primary_that_may_serve_is_not_stopped_because_its_workload_takes_long(tmp_path: Path) -> None:
+    world = World(tmp_path, journal_of(Role.PRIMARY))
+    world.boot()
+    world.workload.is_broken = True
+
+    answer = world.execute(command_json("start_serving", {"epoch": 1, "bound_seconds": 5}))
+
+    assert answer["error"]["class"] == "check_failed"
+    assert world.guard.granted
+    assert world.journal.read().may_serve
+    assert HookName.STOP not in world.hooks.calls
+
+
 def test_a_check_that_says_it_is_final_is_not_waited_for(replica: World) -> None:
     replica.hooks.scripted[HookName.SERVING_CHECK] = [HookResult(1, ""), HookResult(3, "exited with 1")]
     began_seconds = replica.clock.passed_seconds

@@ -51,15 +51,21 @@ class Roles:
         self._note(lambda now: replace(now, epoch=max(now.epoch, epoch)))
 
     def promote(self, epoch: int, bound_seconds: float) -> None:
-        """Become the PRIMARY that serves; a quiesced PRIMARY serves again. On ActFailed it stays the PRIMARY, quiesced and stopped."""
+        """Become the PRIMARY that serves; a quiesced PRIMARY serves again.
+
+        On ActFailed it stays the PRIMARY, quiesced and stopped; but for one that was allowed to serve before: a workload
+        that takes its time to come back is not stopped for having been told once more.
+        """
+        was_allowed = self._journal.read().may_serve
         contents = self._note(lambda now: _promoted(now, epoch))
         if contents.epoch > epoch:
             raise _overtaken(contents)
         try:
             self._workload.start(bound_seconds)
         except ActFailed:
-            self._note(lambda now: replace(now, quiesced=True))
-            self._stop_or_say()
+            if not was_allowed:
+                self._note(lambda now: replace(now, quiesced=True))
+                self._stop_or_say()
             raise
 
     def quiesce(self, bound_seconds: float) -> None:
