@@ -174,7 +174,7 @@ def _or_fail(act: Callable[[], str]) -> str:
 
     try:
         return act()
-    except (DatabaseUnavailable, SQLAlchemyError) as error:
+    except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
         cause = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error
         raise CommandFailed(f"the database cannot be used: {cause}", EXIT_DATABASE) from error
     except MigrationBusy as error:

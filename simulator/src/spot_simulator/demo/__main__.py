@@ -17,21 +17,21 @@ from spot_simulator.demo.closing import close_the_books
 from spot_simulator.demo.compression import describe
 from spot_simulator.demo.day import Day
 from spot_simulator.demo.live import LiveView
+from spot_simulator.demo.preflight import problems
 from spot_simulator.demo.processes import Interrupted, ProcessDied, Processes
+from spot_simulator.demo.scenes import play
 from spot_simulator.demo.world import Settings, World
 
 EXIT_CHECK_FAILED = 1
-EXIT_BROKEN = 2
+EXIT_USAGE = 2
+EXIT_BROKEN = 3
 EXIT_INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and return its exit code."""
     options = _parser().parse_args(argv)
-    state_dir = Path(options.state_dir) if options.state_dir else Path(tempfile.mkdtemp(prefix="spot-demo-"))
-    state_dir.mkdir(parents=True, exist_ok=True)
-    state_dir = state_dir.resolve()
-    clock = SystemClock()
+    state_dir = Path(options.state_dir or tempfile.mkdtemp(prefix="spot-demo-")).resolve()
     settings = Settings(
         state_dir=state_dir,
         database_url=options.database_url or f"sqlite:///{state_dir}/spot.db",
@@ -40,24 +40,44 @@ def main(argv: Sequence[str] | None = None) -> int:
         prices=None if options.prices is None else Path(options.prices).resolve(),
         port=options.port,
     )
+    clock = SystemClock()
     world = World(settings, clock, Processes(state_dir / "logs", clock))
+    code = _refuse(world) or _guarded_run(world, once=options.once)
+    if code in {0, EXIT_USAGE, EXIT_INTERRUPTED} and not options.state_dir:
+        shutil.rmtree(state_dir, ignore_errors=True)
+    return code
+
+
+def _refuse(world: World) -> int:
+    """Say what is wrong with the settings before anything is started; 0 when nothing is."""
+    found = problems(world.settings)
+    if not found:
+        try:
+            world.prepare_database()
+        except (CallRefused, OSError) as error:
+            found = [str(error)]
+    for problem in found:
+        sys.stderr.write(f"demo: {problem}\n")
+    return EXIT_USAGE if found else 0
+
+
+def _guarded_run(world: World, *, once: bool) -> int:
+    """Run, and stop everything that was started however it ends."""
     _interrupt_on_signals(world)
-    code = EXIT_BROKEN
     try:
-        code = _run(world, once=options.once)
+        return _run(world, once=once)
     except Interrupted:
         say("stopping")
-        code = EXIT_INTERRUPTED if options.once else 0
+        return EXIT_INTERRUPTED if once else 0
     except (ProcessDied, CallRefused, TimeoutError, AssertionError, OSError) as error:
         say(f"THE DEMO FAILED: {error}")
-        say(f"logs are kept in {state_dir}")
+        say(f"logs are kept in {world.settings.state_dir}")
+        return EXIT_BROKEN
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        world.stop.set()
         world.processes.stop_all()
-    if code == 0 and not options.state_dir:
-        shutil.rmtree(state_dir, ignore_errors=True)
-    return code
 
 
 def _run(world: World, *, once: bool) -> int:
@@ -65,6 +85,7 @@ def _run(world: World, *, once: bool) -> int:
     for line in describe(world.settings.time_scale):
         say(line)
     world.put_up(say)
+    say(f"everything is up after {world.clock.monotonic_seconds() - started_seconds:.1f} s")
     say(f"tokens   client {world.client_id}: {world.tokens['client']}")
     say(f"         admin: {world.tokens['admin']}")
     for name, address in world.public_ips.items():
@@ -72,7 +93,7 @@ def _run(world: World, *, once: bool) -> int:
     day = Day(world, say)
     view = LiveView(server=world.server, region=world.region, names=lambda: _names(day), say=say)
     view.start()
-    day.play()
+    play(day)
     view.stop()
     say("")
     found = close_the_books(day, say)

@@ -28,7 +28,7 @@ def close_the_books(day: Day, say: Callable[[str], None]) -> list[str]:
     for move in day.moves:
         found += move_disagreements(move, carry[move.name])
     found += strangers(day.world, state)
-    for line in moves_table(day.moves):
+    for line in moves_table(day.moves, carry):
         say(line)
     hours = Decimal(str((_moment(state["now"]) - _moment(state["started_at"])).total_seconds())) / 3600
     for line in costs_table(costs, hours):

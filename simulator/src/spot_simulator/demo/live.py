@@ -10,9 +10,11 @@ from typing import Any
 import requests
 
 from spot_simulator.demo.apis import CallRefused, JsonApi
+from spot_simulator.demo.pricing import PriceMark, changed_prices, price_facts
 
 SERVER_WAIT_SECONDS = 5
 REGION_PERIOD_SECONDS = 0.25
+PRICE_PERIOD_SECONDS = 2.0
 
 _REGION_KINDS = frozenset(
     {"address-moved", "capacity", "notice", "rebalance", "serving", "serving-ended", "service-killed", "workload-fault-ordered"}
@@ -41,6 +43,7 @@ class LiveView:
         self._threads = [
             threading.Thread(target=self._follow_server, name="live-server", daemon=True),
             threading.Thread(target=self._follow_region, name="live-region", daemon=True),
+            threading.Thread(target=self._follow_prices, name="live-prices", daemon=True),
         ]
 
     def start(self) -> None:
@@ -85,6 +88,21 @@ class LiveView:
                 line = region_line(event)
                 if line is not None:
                     self._say(line)
+
+    def _follow_prices(self) -> None:
+        seen: set[PriceMark] = set()
+        while not self._stop.wait(PRICE_PERIOD_SECONDS):
+            try:
+                changed = changed_prices(self._server, seen)
+            except (CallRefused, requests.RequestException, ValueError):
+                continue
+            for name, pricing in changed:
+                self._say(price_line(name, pricing))
+
+
+def price_line(name: str, pricing: dict[str, Any]) -> str:
+    """Return the current price of a primary's market as a line."""
+    return f"{clock_text(pricing['current']['observed_at'])}  {name:<8} {'prices_reported':<20} {price_facts(pricing)}"
 
 
 def server_line(event: dict[str, Any], names: dict[str, str]) -> str | None:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -118,6 +119,8 @@ class World:
 
     def put_up(self, say: Callable[[str], None]) -> None:
         """Start the region, the server, the jobs process, the workloads and their probers."""
+        if not self.server_url:
+            self.prepare_database()
         self._start_region()
         say(f"region   {self.region_url}   EC2 API; control API under /_region")
         self._start_server()
@@ -161,12 +164,16 @@ class World:
             **self.settings.server_settings,
         }
 
-    def _start_server(self) -> None:
+    def prepare_database(self) -> None:
+        """Bring the database to the present schema; CallRefused, in one line, when it cannot be used."""
         self.server_url = f"http://{HOST}:{self.settings.port or free_port()}"
+        self.settings.state_dir.mkdir(parents=True, exist_ok=True)
+        self._spot_server("migrate")
+
+    def _start_server(self) -> None:
         catalogue = [sys.executable, "-m", "spot_simulator.cli", "catalogue", "--region", REGION]
         prices = subprocess.run(catalogue, check=True, capture_output=True).stdout
         (self.settings.state_dir / "on_demand.csv").write_bytes(prices)
-        self._spot_server("migrate")
         self.start_web()
         self.start_jobs()
         self.wait_for("the server", lambda: _answers(lambda: JsonApi(self.server_url).get("/readyz")), bound_seconds=60)
@@ -183,13 +190,14 @@ class World:
         environment = {**os.environ, **self.server_environment()}
         done = subprocess.run([*_SPOT_SERVER, *arguments], env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise CallRefused(f"spot-server {arguments[0]}: {done.stderr.strip()}")
+            last_line = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
+            raise CallRefused(last_line.removeprefix("spot-server: "))
         return done.stdout.strip()
 
     def _make_tokens(self) -> None:
         role = [] if self.settings.aws_role_arn is None else ["--aws-role-arn", self.settings.aws_role_arn]
-        # The client's id stands in the first line, a role's external id below it.
-        self.client_id = self._spot_server("create-client", "demo", "--if-missing", *role).splitlines()[0]
+        # A client of this day's own: the database may have seen others. Its id is in the first line, a role's external id below it.
+        self.client_id = self._spot_server("create-client", f"demo-{uuid.uuid4().hex[:8]}", *role).splitlines()[0]
         self.tokens["admin"] = self._spot_server("create-token", "admin", "--label", "demo")
         self.tokens["client"] = self._spot_server("create-token", "client", "--client-id", self.client_id, "--label", "demo")
 

@@ -1,0 +1,101 @@
+"""The script of the day, scene by scene."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from spot_simulator.demo.day import MOVE_BOUND_SECONDS, Day
+
+
+def play(day: Day) -> None:
+    """Play the whole day."""
+    day.await_registrations()
+    day.await_prices()
+    day.say("--- each workload is switched to the cheapest suitable spot pool; the start of 'reports' fails on the new side")
+    day.fail_next_start("reports")
+    _at_once(
+        lambda: day.switch("web", "planned switch to spot", expected="completed"),
+        lambda: day.switch("orders", "planned switch to spot", expected="completed"),
+        lambda: day.switch("reports", "switch that fails, undone", expected="rolled_back"),
+    )
+    day.say("--- 'reports' is switched again; 'web' gets a recommendation, then a notice; 'orders' a notice, and the first pool is empty")
+    _at_once(
+        lambda: day.switch("reports", "the same switch again", expected="completed"),
+        lambda: recommendation_notice_and_standby(day, "web"),
+        lambda: notice_with_an_empty_pool(day, "orders"),
+    )
+    day.await_retirements()
+
+
+def _at_once(*scenes: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(max_workers=len(scenes)) as pool:
+        for future in [pool.submit(scene) for scene in scenes]:
+            future.result()
+
+
+def recommendation_notice_and_standby(day: Day, name: str) -> None:
+    """A rebalance recommendation makes a replica, the notice takes it into service; then a person keeps a standby."""
+    day.recommendation_then_notice(name)
+    manual_standby(day, name)
+
+
+def notice_with_an_empty_pool(day: Day, name: str) -> None:
+    """A notice comes out of the blue, and the pool that would be taken first has nothing left: the move goes on to the next."""
+    day.await_no_switch(day.agents[name])
+    pool = first_choice(day, name)
+    day.world.region.post("/capacity", {**pool, "mode": "spot", "available": False})
+    switch = day.notice(name, "notice, first pool empty")
+    refused = next(item for item in day.replicas(day.agents[name]) if item["replica_id"] == switch["replica_id"])["rejected_places"]
+    place = f"spot/{pool['instance_type']}/{pool['az_id']}"
+    if place not in refused:
+        raise AssertionError(f"{name}: {place} was empty and should have been tried first; refused were {refused}")
+    day.say(f"--- {name}: {', '.join(refused)} had no capacity; the move went on to {switch['to_instance_type']}/{switch['to_az_id']}")
+
+
+def first_choice(day: Day, name: str) -> dict[str, str]:
+    """Return the pool where a replica of this workload would be launched: another zone, another type, then the cheapest."""
+    primary = day.world.server.get(f"/agents/{day.agents[name]}")["agent"]["primary"]
+    plan = day.preview(name)
+    best = min(
+        plan["suitable"],
+        key=lambda offer: (
+            offer["az_id"] == primary["az_id"],
+            offer["instance_type"] == primary["instance_type"],
+            float(offer["usd_per_hour"]),
+        ),
+    )
+    return {"instance_type": best["instance_type"], "az_id": best["az_id"]}
+
+
+def manual_standby(day: Day, name: str) -> None:
+    """A person turns manual replica mode on, promotes the standby once it is ready, sees the next one made, and turns the mode off."""
+    agent_id = day.agents[name]
+    day.await_no_switch(agent_id)
+    primary = day.world.server.get(f"/agents/{agent_id}")["agent"]["primary"]
+    _save(day, agent_id, manual_replica_enabled=True, replica_count=1)
+    standby = _await_standby(day, name, set())
+    if standby["az_id"] == primary["az_id"]:
+        raise AssertionError(f"{name}: the standby {standby['replica_id']} is in the primary's own zone {primary['az_id']}")
+    day.say(f"--- {name}: a standby is kept in {standby['az_id']}, the primary is in {primary['az_id']}; a person promotes it")
+    before = day.answering(name)
+    path = f"/agents/{agent_id}/replicas/{standby['replica_id']}/promote"
+    begun = day.world.server.post(path, {"request_id": str(uuid.uuid4()), "accept_data_loss": True})
+    day.await_end(name, "standby promoted by a person", begun["switch_id"], before, "completed")
+    following = _await_standby(day, name, {standby["replica_id"]})
+    day.say(f"--- {name}: the next standby is ready in {following['az_id']}; manual replica mode is turned off")
+    _save(day, agent_id, manual_replica_enabled=False)
+
+
+def _save(day: Day, agent_id: str, **values: Any) -> None:  # noqa: ANN401 - settings of several types
+    day.world.server.post(f"/agents/{agent_id}/config", {"request_id": str(uuid.uuid4()), **values})
+
+
+def _await_standby(day: Day, name: str, known: set[str]) -> dict[str, Any]:
+    def ready() -> dict[str, Any] | None:
+        standbys = [item for item in day.replicas(day.agents[name]) if item["kind"] == "manual" and item["status"] == "ready"]
+        return next((item for item in standbys if item["replica_id"] not in known), None)
+
+    return day.world.wait_for(f"{name}: a standby that is ready", ready, bound_seconds=MOVE_BOUND_SECONDS)
