@@ -92,16 +92,18 @@ class MixedLoad:
             if wait_seconds and not (is_first or body["commands"]) and self._recorder.is_open(answer.arrived_seconds):
                 self._recorder.note("wait", answer.arrived_seconds - asked_seconds - wait_seconds)
             is_first = False
-            for command in body["commands"]:
-                self._recorder.seen.arrivals_seconds.setdefault(command["command_id"], answer.arrived_seconds)
-                request = agent_request(
-                    member.daemon, "POST", f"commands/{command['command_id']}/executed", outcome_body(command["request_id"])
-                )
-                await self._recorder.send("executed", member.waiting, request)
+            await self._carry_out(member.daemon, member.waiting, answer)
             wait_seconds = min(body["wait_seconds"], LONGEST_WAIT_SECONDS)
             if wait_seconds == 0:
                 self._recorder.seen.refused_waits += 1
                 await asyncio.sleep(PLAIN_POLL_SECONDS)
+
+    async def _carry_out(self, daemon: Daemon, connection: Connection, answer: Answer) -> None:
+        """Note when each command of the answer arrived, and tell the server at once that it succeeded."""
+        for command in json.loads(answer.body)["commands"]:
+            self._recorder.seen.arrivals_seconds.setdefault(command["command_id"], answer.arrived_seconds)
+            page = f"commands/{command['command_id']}/executed"
+            await self._recorder.send("executed", connection, agent_request(daemon, "POST", page, outcome_body(command["request_id"])))
 
     async def _park(self, member: Member, wait_seconds: int) -> Answer | None:
         request = agent_request(member.daemon, "GET", f"pending-commands?wait={wait_seconds}")
@@ -139,7 +141,10 @@ class MixedLoad:
         await self._recorder.send("config", member.calling, agent_request(member.daemon, "GET", "config"))
 
     async def _poll(self, member: Member) -> None:
-        await self._recorder.send("poll", member.calling, agent_request(member.daemon, "GET", "pending-commands"))
+        """Ask plainly. A command that is there goes to whoever asks first, so it may be this one and not the parked request."""
+        answer = await self._recorder.send("poll", member.calling, agent_request(member.daemon, "GET", "pending-commands"))
+        if answer is not None:
+            await self._carry_out(member.daemon, member.calling, answer)
 
     async def _report_prices(self, member: Member) -> None:
         """Send a report on a connection of its own: the server has closed the last one, five minutes ago."""
