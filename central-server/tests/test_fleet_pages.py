@@ -149,6 +149,17 @@ def test_an_agent_is_turned_off_and_on_again(site: Site) -> None:
     assert [answer.json["enabled"] for answer in (first, second, third)] == [False, False, True]
 
 
+def test_a_toggle_that_is_repeated_because_its_answer_was_lost_toggles_once(site: Site) -> None:
+    answer, _ = site.register()
+    path = f"{site.base}/agents/{answer['agent_id']}/toggle-enabled"
+
+    first = site.client.post(path, {"request_id": "request-1"})
+    again = site.client.post(path, {"request_id": "request-1"})
+    other = site.client.post(path, {"request_id": "request-2"})
+
+    assert [answer.json["enabled"] for answer in (first, again, other)] == [False, False, True]
+
+
 def test_every_change_of_settings_is_in_the_audit_log_with_before_after_and_who(site: Site) -> None:
     answer, _ = site.register()
 

@@ -59,6 +59,4 @@ def save_config(body: dict[str, Any], client_id: str, agent_id: str) -> Agent:
 def toggle_enabled(body: dict[str, Any], client_id: str, agent_id: str) -> Agent:
     """Turn the agent on or off. Off: it is only observed."""
     by = current_principal().user_id
-    return current_context().database.write(
-        lambda tx: service.toggle_enabled(tx, client_id, agent_id, enabled=body["enabled"], by=by, reason=body["reason"])
-    )
+    return current_context().database.write(lambda tx: service.toggle_enabled(tx, client_id, agent_id, by=by, **body))

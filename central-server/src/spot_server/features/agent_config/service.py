@@ -13,6 +13,7 @@ from spot_server.db.tables import agents
 from spot_server.errors import NotFound
 from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChange, decide_change
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
+from spot_server.features.audit.queries import is_recorded
 from spot_server.features.audit.service import record
 from spot_server.features.instances.queries import Instance, load_instance
 from spot_server.settings import Settings
@@ -87,11 +88,22 @@ def change_settings(
     return load_agent(tx, agent_id)
 
 
-def toggle_enabled(tx: Transaction, client_id: str, agent_id: str, *, enabled: bool | None, by: str, reason: str = "") -> Agent:
-    """Turn the agent on or off; None turns it into the opposite of what it is."""
+def toggle_enabled(
+    tx: Transaction,
+    client_id: str,
+    agent_id: str,
+    *,
+    enabled: bool | None,
+    by: str,
+    reason: str = "",
+    request_id: str | None = None,
+) -> Agent:
+    """Turn the agent on or off; None turns it into the opposite of what it is, once for each `request_id`."""
     agent = _lock_living(tx, client_id, agent_id)
+    if request_id is not None and is_recorded(tx, agent_id, request_id):
+        return agent
     wanted = (not agent.enabled) if enabled is None else enabled
-    return change_settings(tx, client_id, agent_id, {"enabled": wanted}, by=by, reason=reason)
+    return change_settings(tx, client_id, agent_id, {"enabled": wanted}, by=by, reason=reason, request_id=request_id)
 
 
 def _lock_living(tx: Transaction, client_id: str, agent_id: str) -> Agent:
