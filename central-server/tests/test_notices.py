@@ -250,3 +250,12 @@ def test_a_notice_for_a_disabled_agent_is_recorded_and_nothing_is_moved(story: S
     assert taken.event.response == "observe_only"
     assert story.switches() == []
     assert story.replicas() == []
+
+
+def test_the_daemon_that_reports_a_notice_is_given_the_launch_though_its_heartbeats_were_not_heard_for_long(story: Story) -> None:
+    story.region.machines["i-1"].has_daemon = False
+    story.passes(300)
+
+    story.notice()
+
+    assert story.issued("launch_instance") == ["i-1"]

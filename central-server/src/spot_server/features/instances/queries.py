@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import instances
@@ -117,6 +117,12 @@ def find_instance_of_client(tx: Transaction, client_id: str, instance_id: str) -
     if row is None:
         raise NotFound(f"there is no instance {instance_id}")
     return Instance(**row._asdict())
+
+
+def note_sign_of_life(tx: Transaction, agent_id: str, instance_id: str) -> None:
+    """The instance's daemon just said something that matters: it can be given work, whenever its last heartbeat was."""
+    statement = update(instances).where(instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
+    tx.execute(statement.where(instances.c.last_heartbeat_at < tx.now).values(last_heartbeat_at=tx.now))
 
 
 def primary_of(tx: Transaction, agent_id: str) -> Instance | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
-from spot_server.features.instances.queries import Instance, load_instance
+from spot_server.features.instances.queries import Instance, load_instance, note_sign_of_life
 from spot_server.features.interruptions import queries
 from spot_server.features.interruptions.queries import InterruptionEvent
 from spot_server.features.interruptions.responding import Scene, respond
@@ -42,6 +42,7 @@ class Taken:
 def take_report(tx: Transaction, agent_id: str, report: Report) -> Taken:
     """Record a report and act on it; a repeat changes nothing and returns what the first one did."""
     agent = load_agent(tx, agent_id, for_update=True)
+    note_sign_of_life(tx, agent_id, report.instance_id)
     earlier = queries.find_by_notice(tx, agent_id, report.notice_id)
     if earlier is not None:
         return Taken(_count_again(tx, agent, earlier, report), is_new=False)
