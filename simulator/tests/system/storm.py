@@ -1,5 +1,6 @@
 """A world under attack: put up, stormed, left to settle, and read."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -157,20 +158,27 @@ class Storm:
             return False
 
     def wrongs(self) -> list[str]:
-        """Read all books and return everything that is wrong."""
+        """Read all books, keep them in the folder, and return everything that is wrong."""
         world = self.world
         world.pause(1.0)
         state = world.region.get("/state")
         found = list(self.ledger.contradictions) + strangers(world, state) + verdict.region_faults(state)
         for workload in WORKLOADS:
             found += disagreements(read_books(world, self.day.agents[workload.name], workload, state))
-        found += verdict.event_faults(self._events())
-        found += verdict.switch_faults(read_all(world.server, "/switch-history"), self.ledger.switches)
-        found += verdict.replica_faults(read_all(world.server, "/replicas"), self.ledger.replicas)
-        found += verdict.role_faults(read_all(world.server, "/instances"), self.day.agents.values())
+        found += verdict.event_faults(self._kept("events", self._events()))
+        found += verdict.switch_faults(self._kept("switches", read_all(world.server, "/switch-history")), self.ledger.switches)
+        found += verdict.replica_faults(self._kept("replicas", read_all(world.server, "/replicas")), self.ledger.replicas)
+        found += verdict.role_faults(self._kept("instances", read_all(world.server, "/instances")), self.day.agents.values())
         for name in ONLY_PLANNED:
             found += self._lost(name)
         return found
+
+    def _kept(self, book: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Leave a book where a person can read it after the database is gone."""
+        path = self.world.settings.state_dir / "books" / f"{book}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return rows
 
     def _events(self) -> list[dict[str, Any]]:
         events: list[dict[str, Any]] = []

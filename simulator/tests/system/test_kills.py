@@ -14,9 +14,9 @@ from system.storm import Storm
 SEED_VARIABLE = "SPOT_TEST_SEED"
 KILLS_OF_EACH = int(os.environ.get("SPOT_TEST_KILLS", "50"))
 MEAN_GAP_SECONDS = 2.0
-BOUND_SECONDS = 240.0
+BOUND_SECONDS = 330.0  # reached only on a machine that does much else
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(720)]
 
 
 def say(line: str) -> None:
@@ -52,5 +52,5 @@ def test_whatever_is_killed_the_books_agree_and_nothing_happens_twice(database_u
     finally:
         storm.world.processes.stop_all()
 
-    assert (left, wrongs) == ([], []), f"seed {seed}"
+    assert not left + wrongs, "\n".join([f"seed {seed}:", *left, *wrongs])
     assert min(assassin.kills.values()) >= KILLS_OF_EACH

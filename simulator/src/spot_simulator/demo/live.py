@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
@@ -102,7 +102,8 @@ class LiveView:
 
 def price_line(name: str, pricing: dict[str, Any]) -> str:
     """Return the current price of a primary's market as a line."""
-    return f"{clock_text(pricing['current']['observed_at'])}  {name:<8} {'prices_reported':<20} {price_facts(pricing)}"
+    said_at = datetime.fromisoformat(pricing["current"]["observed_at"]) + timedelta(seconds=pricing["current"]["age_seconds"])
+    return f"{clock_text(said_at.isoformat())}  {name:<8} {'prices_reported':<20} {price_facts(pricing)}"
 
 
 def server_line(event: dict[str, Any], names: dict[str, str]) -> str | None:

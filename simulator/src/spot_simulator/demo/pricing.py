@@ -33,7 +33,8 @@ def mark_of(pricing: dict[str, Any]) -> PriceMark | None:
 def price_facts(pricing: dict[str, Any]) -> str:
     """Return what a person wants to see: the spot price of the primary's own pool with its source, on demand, and the cheapest pool."""
     current, on_demand = pricing["current"], pricing["on_demand"]
-    facts = [f"{pricing['instance_type']}/{pricing['az_id']} spot {current['usd_per_hour']} USD/h (seen by {current['source']})"]
+    source = f"seen by {current['source']} {current['age_seconds']:.1f} s ago"
+    facts = [f"{pricing['instance_type']}/{pricing['az_id']} spot {current['usd_per_hour']} USD/h ({source})"]
     if on_demand is not None:
         facts.append(f"on demand {on_demand['usd_per_hour']}")
     cheapest = min(pricing["pools"], key=lambda pool: float(pool["usd_per_hour"]), default=None)
