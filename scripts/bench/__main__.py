@@ -46,8 +46,8 @@ class Lengths:
     daemon: float
 
 
-FULL = Lengths(fleet_settle=35, fleet=60, alone=5, hot_path=1, daemon_settle=20, daemon=DAEMON_SECONDS)
-QUICK = Lengths(fleet_settle=8, fleet=8, alone=1, hot_path=0.2, daemon_settle=5, daemon=5)
+FULL = Lengths(fleet_settle=45, fleet=60, alone=5, hot_path=1, daemon_settle=20, daemon=DAEMON_SECONDS)
+QUICK = Lengths(fleet_settle=12, fleet=8, alone=1, hot_path=0.2, daemon_settle=5, daemon=5)
 
 
 @dataclass(slots=True)

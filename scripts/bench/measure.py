@@ -180,6 +180,7 @@ def _fleet_notes(bench: Bench, seen: Seen, window: Window, used: dict[str, float
     name = bench.database_name
     return [
         f"{name}: requests parked: {parked} of {len(bench.daemons)}; waits turned away for want of room: {seen.refused_waits}",
+        f"{name}: failures while all connected and settled, before the measured time: {seen.errors_while_settling}",
         f"{name}: cores used: " + ", ".join(f"{part} {value:.2f}" for part, value in cores.items()),
         f"{name}: the generator sent later than planned: p50 {lag.p50_ms:.1f} ms, p99 {lag.p99_ms:.1f} ms",
     ]

@@ -16,7 +16,7 @@ from bench.wire import Daemon, agent_request, heartbeat_body, outcome_body, pric
 
 LONGEST_WAIT_SECONDS = 50
 PLAIN_POLL_SECONDS = 15
-SIT_DOWN_SECONDS = 5.0
+SIT_DOWN_SECONDS = 10.0
 PARKED_LOOK_SECONDS = 0.5
 STOP_SECONDS = 5.0
 

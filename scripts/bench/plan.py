@@ -84,6 +84,9 @@ class Seen:
     """How many requests were parked at the server, twice a second."""
 
     refused_waits: int = 0
+    errors_while_settling: int = 0
+    """Requests sent before the window that failed; they are told of, and not counted among its errors."""
+
     lag_ms: list[float] = field(default_factory=list)
     """How much later than planned the generator itself sent."""
 

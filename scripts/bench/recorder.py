@@ -36,10 +36,12 @@ class Recorder:
                 answer = await connection.call(request)
         except (OSError, AnswerUnreadable, ValueError) as error:  # TimeoutError is an OSError
             connection.close()
-            self._fail(kind, sent_seconds, f"{kind}: {type(error).__name__}: {error}")
+            self._fail(kind, sent_seconds, f"{kind}: {type(error).__name__}: {error}", was_parked=wait_seconds > 0)
             return None
         if answer.status >= FIRST_ERROR_STATUS:
-            self._fail(kind, sent_seconds, f"{kind}: {answer.status}: {answer.body[:200].decode(errors='replace')}")
+            self._fail(
+                kind, sent_seconds, f"{kind}: {answer.status}: {answer.body[:200].decode(errors='replace')}", was_parked=wait_seconds > 0
+            )
             return None
         if wait_seconds == 0 and self.is_open(sent_seconds):
             self.note(kind, answer.arrived_seconds - sent_seconds)
@@ -49,9 +51,11 @@ class Recorder:
         """Add one measurement."""
         self.seen.times_ms.setdefault(kind, []).append(duration_seconds * 1000)
 
-    def _fail(self, kind: str, sent_seconds: float, example: str) -> None:
+    def _fail(self, kind: str, sent_seconds: float, example: str, *, was_parked: bool) -> None:
         # A parked request may have been sent long before the window.
-        if self.is_open(sent_seconds) or self.is_open(self._loop.time()):
+        if self.is_open(sent_seconds) or (was_parked and self.is_open(self._loop.time())):
             self.seen.errors[kind] = self.seen.errors.get(kind, 0) + 1
             if len(self.seen.error_examples) < MOST_EXAMPLES:
                 self.seen.error_examples.append(example)
+        elif sent_seconds < self.window.begin_seconds:
+            self.seen.errors_while_settling += 1
