@@ -14,21 +14,20 @@ from system.client import Ledger, persist
 WAIT_BOUND_SECONDS = 45.0
 LIVE = frozenset({"launching", "syncing", "ready"})
 LONGEST_REST_SECONDS = 1.0
-NOTICE_LEAD_SECONDS = 15.0
-"""Real ones, compressed less than the rest: processes start in real time. A notice that nobody lives to tell is another subject."""
 
 
 class Mover(threading.Thread):
-    """Acts until it is told to stop. `has_notices`: losses by notice are allowed for this workload."""
+    """Acts until it is told to stop. `notice_lead_seconds` None: it gets no notices."""
 
-    def __init__(self, world: World, name: str, agent_id: str, ledger: Ledger, seed: str, *, has_notices: bool) -> None:
+    def __init__(self, world: World, name: str, agent_id: str, ledger: Ledger, seed: str, *, notice_lead_seconds: float | None) -> None:
         super().__init__(name=f"mover-{name}", daemon=True)
         self._world, self._workload, self._agent_id, self._ledger = world, name, agent_id, ledger
         self._random = random.Random(f"{seed}-{name}")
         self._stop_asked = threading.Event()
         self._count = 0
         self._acts: list[Callable[[], None]] = [self._switch, self._switch, self._switch_and_cancel, self._recommend]
-        if has_notices:
+        self._lead_seconds = notice_lead_seconds or 0.0
+        if notice_lead_seconds is not None:
             self._acts += [self._notice, self._notice, self._recommend_then_notice, self._promote_standby]
         self.done: dict[str, int] = {}
         self.errors: list[str] = []
@@ -82,7 +81,7 @@ class Mover(threading.Thread):
         self._at_region("rebalance", {})
 
     def _notice(self) -> None:
-        lead_seconds = NOTICE_LEAD_SECONDS / self._world.settings.time_scale
+        lead_seconds = self._lead_seconds / self._world.settings.time_scale
         self._at_region("notice", {"action": "terminate", "lead_seconds": lead_seconds})
 
     def _recommend_then_notice(self) -> None:
