@@ -180,13 +180,6 @@ def test_an_address_that_ec2_does_not_know_is_not_found(running: World) -> None:
     assert answer["error"]["class"] == "not_found"
 
 
-def test_a_daemon_never_terminates_its_own_instance(running: World) -> None:
-    answer = running.execute(command_json("terminate_instance", {"instance_id": "i-own"}))
-
-    assert (answer["error"]["class"], answer["error"]["code"]) == ("refused", "self")
-    assert running.ec2.instances["i-own"].state == "running"
-
-
 def test_a_persistent_spot_request_is_cancelled_before_its_instance_goes(running: World) -> None:
     running.ec2.add_instance("i-old", spot_request_id="sir-1")
     running.ec2.persistent_requests = {"sir-1"}
@@ -195,51 +188,6 @@ def test_a_persistent_spot_request_is_cancelled_before_its_instance_goes(running
 
     assert answer["result"]["state"] == "shutting-down"
     assert [call for call in running.ec2.calls if "spot" in call or "terminate" in call] == ["cancel_spot_request", "terminate_instance"]
-
-
-def test_nothing_is_terminated_before_its_final_image_is_available(running: World) -> None:
-    running.ec2.add_instance("i-old")
-    running.ec2.new_image_state = "pending"
-    payload = {"instance_id": "i-old", "final_image_name": "web-1-final", "tags": {"a": "b"}}
-    running.api.commands = [command_json("terminate_instance", payload)]
-    running.step("commands")
-    running.step("replica_manager")
-    assert running.ec2.instances["i-old"].state == "running"
-    made = next(iter(running.ec2.images.values()))
-    running.ec2.images[made.image_id] = replace(made, state="available")
-    running.clock.advance(5)
-
-    running.step("replica_manager")
-
-    assert running.ec2.instances["i-old"].state == "shutting-down"
-
-
-def test_terminating_what_is_gone_is_a_success(running: World) -> None:
-    answer = running.execute(command_json("terminate_instance", {"instance_id": "i-gone"}))
-
-    assert answer["result"] == {"state": "gone"}
-
-
-def test_the_fence_waits_through_shutting_down(running: World) -> None:
-    running.ec2.add_instance("i-old", state="shutting-down")
-    running.api.commands = [command_json("wait_terminated", {"instance_id": "i-old", "wait_seconds": 60})]
-    running.step("commands")
-    running.step("replica_manager")
-    assert running.api.bodies("executed") == []
-    running.ec2.set_state("i-old", "terminated")
-    running.clock.advance(2)
-
-    running.step("replica_manager")
-
-    assert running.api.bodies("executed")[-1]["result"]["state"] == "terminated"
-
-
-def test_a_fence_that_does_not_come_is_never_claimed(running: World) -> None:
-    running.ec2.add_instance("i-old", state="shutting-down")
-
-    answer = running.execute(command_json("wait_terminated", {"instance_id": "i-old", "wait_seconds": 10}))
-
-    assert (answer["outcome"], answer["error"]["code"]) == ("failed", "still_shutting_down")
 
 
 def test_an_instance_that_ec2_does_not_know_yet_is_not_called_gone_at_the_first_look(running: World) -> None:
@@ -280,15 +228,3 @@ def test_salvage_snapshots_also_if_the_volumes_cannot_be_kept(running: World) ->
     assert answer["error"]["class"] == "not_authorized"
     assert len(running.ec2.snapshots) == 1
     assert next(iter(running.ec2.snapshots)) in answer["error"]["message"]
-
-
-def test_an_instance_that_ec2_does_not_know_yet_is_terminated_all_the_same(running: World) -> None:
-    def launched() -> None:
-        running.ec2.add_instance("i-new", state="pending")
-
-    running.stop.on_wait = launched
-
-    answer = running.execute(command_json("terminate_instance", {"instance_id": "i-new"}))
-
-    assert answer["result"]["state"] != "gone"
-    assert running.ec2.calls.count("terminate_instance") == 1

@@ -180,13 +180,15 @@ def test_a_persistent_spot_request_is_cancelled_first_and_a_one_time_one_is_left
     assert "cancel_spot_request" not in ec2.calls
 
 
-def test_a_termination_that_ec2_answers_with_unknown_is_gone_and_a_refusal_is_a_failure(ec2: FakeEc2) -> None:
+def test_a_termination_that_ec2_answers_with_unknown_is_tried_again_and_a_refusal_is_a_failure(ec2: FakeEc2) -> None:
     ec2.refusals["terminate_instance"] += [failure("InvalidInstanceID.NotFound"), failure("OperationNotPermitted")]
 
-    gone = result(handle(ec2, CommandKind.TERMINATE_INSTANCE, {"instance_id": "i-old"}))
+    unknown = fail(ec2, CommandKind.TERMINATE_INSTANCE, {"instance_id": "i-old"})
+    refused = fail(ec2, CommandKind.TERMINATE_INSTANCE, {"instance_id": "i-old"})
+    again = result(handle(ec2, CommandKind.TERMINATE_INSTANCE, {"instance_id": "i-old"}))
 
-    assert gone["state"] == "gone"
-    assert fail(ec2, CommandKind.TERMINATE_INSTANCE, {"instance_id": "i-old"}).error_class is ErrorClass.REFUSED
+    assert (unknown.error_class, refused.error_class) == (ErrorClass.RACE, ErrorClass.REFUSED)
+    assert again["state"] == "shutting-down"
 
 
 def test_only_terminated_is_the_end_of_the_wait(ec2: FakeEc2) -> None:

@@ -71,6 +71,23 @@ def test_a_launch_that_is_answered_after_its_switch_was_taken_back_is_terminated
     assert_nothing_is_orphaned(story)
 
 
+def test_only_an_instance_that_never_registered_may_be_unknown_to_ec2_while_it_is_terminated(story: Story) -> None:
+    unheard = story.switch("request-1")
+    command = take_launch(story)
+    story.cancel(unheard)
+    carry_out(story, command)
+    story.settles(100)
+    heard = story.switch("request-2")
+    story.passes(60, until=lambda: any(replica.registered_at is not None for replica in story.replicas()))
+    story.cancel(heard)
+
+    story.settles(100)
+
+    asked = {payload["instance_id"]: payload.get("unknown_for_seconds") for payload in story.payloads("terminate_instance")}
+    assert asked == {"i-2": 60.0, "i-3": None}
+    assert_nothing_is_orphaned(story)
+
+
 def test_a_launch_that_is_answered_long_after_anybody_waited_is_terminated(story: Story) -> None:
     switch = story.switch()
     command = take_launch(story)

@@ -80,7 +80,7 @@ def finish_replica(tx: Transaction, agent: Agent, replica: Replica) -> None:
             return
         replica = note_instance(tx, replica, instance_id, command)
     assert replica.instance_id is not None  # noqa: S101 - set just above
-    gone_at = drive_termination(tx, agent, replica.instance_id)
+    gone_at = drive_termination(tx, agent, replica.instance_id, may_be_new=replica.registered_at is None)
     if gone_at is not None:
         ended = queries.update_replica(tx, replica, ended_at=gone_at)
         emit_replica(tx, ended, "replica_gone", {})

@@ -24,6 +24,9 @@ LONGEST_RETRY_SECONDS = 900.0
 WAIT_SECONDS = 30
 """How long one look at a terminating instance lasts; another follows, so that no daemon's slow lane is held for long."""
 
+UNKNOWN_FOR_SECONDS = 60.0
+"""How long EC2 may not know an instance that was just launched. Source: EC2's notes on eventual consistency."""
+
 GONE_STATES = frozenset({"terminated", "gone"})
 
 
@@ -34,9 +37,11 @@ def drive_termination(
     *,
     priority: int = PRIORITY_HOUSEKEEPING,
     final_image_name: str | None = None,
+    may_be_new: bool = False,
 ) -> datetime | None:
     """Take the next step towards `instance_id` being terminated; return when EC2 said that it is, None until then.
 
+    `may_be_new`: it may have been launched a moment ago, so that EC2 not knowing it yet does not mean that it is gone.
     Raises StateConflict for a PRIMARY: nothing that should serve is ever terminated by us.
     """
     instance = find_instance(tx, agent.agent_id, instance_id)
@@ -47,6 +52,8 @@ def drive_termination(
     payload: dict[str, object] = {"instance_id": instance_id}
     if final_image_name is not None:
         payload["final_image_name"] = final_image_name
+    if may_be_new:
+        payload["unknown_for_seconds"] = UNKNOWN_FOR_SECONDS
     asked = _attempt(tx, agent, CommandKind.TERMINATE_INSTANCE, instance_id, payload, priority)
     if asked is None:
         return None
