@@ -7,10 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from server_support.clock import START
 from spot_server.features.switches.decisions import (
     Abandon,
+    Alarm,
     BeginUndo,
     CommandView,
     FinishUndo,
@@ -25,8 +28,9 @@ from spot_server.features.switches.decisions import (
     UndoSettle,
     Wait,
 )
+from spot_server.features.switches.fence_rules import decide_fence, look_pause_seconds
 from spot_server.features.switches.plans import Side, plan_promotion, plan_switch
-from spot_server.features.switches.rules import decide, look_pause_seconds
+from spot_server.features.switches.rules import decide
 from spot_server.policy import MovePolicy
 from spot_server.words import Carry, CommandKind, CommandStatus, ReplicaStatus, Role, StepName, StepStatus, SwitchStatus
 
@@ -127,6 +131,56 @@ def test_an_old_instance_that_outlives_its_notice_is_terminated_only_after_some_
 
 def test_an_old_instance_is_never_terminated_by_the_fence_with_auto_terminate_off() -> None:
     assert fence(7200, may_terminate_old=False).kind is CommandKind.DESCRIBE_INSTANCE
+
+
+def late_fence(waited_seconds: float, look: CommandView | None = None, *, is_alarmed: bool = False, **changes: Any) -> Any:
+    """What is decided of a fence that began so long ago; EC2 has just shown the old instance running, unless `look` says otherwise."""
+    step = {
+        "status": StepStatus.RUNNING,
+        "attempt": 9,
+        "intent_at": NOW - timedelta(seconds=waited_seconds),
+        "command": look,
+        "is_alarmed": is_alarmed,
+    }
+    seen = facts(StepName.FENCE, step=step, may_terminate_old=False, why_old_is_kept="auto-terminate is off", **changes)
+    return decide_fence(seen.steps[2], seen, POLICY)
+
+
+SEEN_RUNNING = command(CommandKind.DESCRIBE_INSTANCE, CommandStatus.SUCCEEDED, state="running", finished_at=NOW - timedelta(seconds=5))
+
+
+@given(waited_seconds=st.floats(0, 7200), action_seconds_ago=st.one_of(st.none(), st.floats(-600, 7200)), is_alarmed=st.booleans())
+def test_a_person_is_told_once_and_only_when_ec2_has_had_its_time(
+    waited_seconds: float, action_seconds_ago: float | None, is_alarmed: bool
+) -> None:
+    late_seconds = waited_seconds if action_seconds_ago is None else min(waited_seconds, action_seconds_ago)
+    action_at = None if action_seconds_ago is None else NOW - timedelta(seconds=action_seconds_ago)
+
+    decision = late_fence(waited_seconds, SEEN_RUNNING, is_alarmed=is_alarmed, action_at=action_at)
+
+    # EC2 counts in seconds; a millisecond on the edge is not what this is about.
+    if abs(late_seconds - POLICY.fence_alarm_seconds) > 0.001:
+        assert isinstance(decision, Alarm) == (not is_alarmed and late_seconds > POLICY.fence_alarm_seconds)
+
+
+def test_the_alarm_says_what_ec2_says_and_why_we_leave_the_instance_alone() -> None:
+    alarm = late_fence(200, SEEN_RUNNING)
+
+    assert alarm.reason == "EC2 says that the old instance is running; it is not terminated by us: auto-terminate is off"
+
+
+def test_the_alarm_does_not_come_between_a_question_and_its_answer_but_does_when_nobody_can_be_asked() -> None:
+    asked = command(CommandKind.DESCRIBE_INSTANCE)
+    forsaken = replace(asked, is_actor_reachable=False)
+
+    decisions = [late_fence(200, look) for look in (asked, forsaken, None)]
+
+    assert [isinstance(decision, Alarm) for decision in decisions] == [False, True, True]
+
+
+@pytest.mark.parametrize("state", ["terminated", "stopped", "gone"])
+def test_a_fence_that_has_come_at_last_raises_no_alarm(state: str) -> None:
+    assert late_fence(7200, replace(SEEN_RUNNING, state=state)).status is StepStatus.DONE
 
 
 def test_looks_at_ec2_become_rarer_but_never_rarer_than_once_a_minute() -> None:

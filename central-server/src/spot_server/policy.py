@@ -36,6 +36,9 @@ class MovePolicy:
     fence_patience_seconds: float = 15.0
     """After the time that a notice named, before we terminate the old instance ourselves."""
 
+    fence_alarm_seconds: float = 120.0
+    """After the time that a notice named (or the first look), before a person hears that the old instance has not ended."""
+
     notice_margin_seconds: float = 10.0
     """All of a handover under a notice should be over this long before the named time (design, section 5)."""
 

@@ -143,6 +143,9 @@ class Settings:
     fence_patience_seconds: float = number(
         15, "After the time that a notice named, before the old instance is terminated by us.", least=0, most=3600
     )
+    fence_alarm_seconds: float = number(
+        120, "How long a handover waits for the end of an old instance before a person is told.", least=1, most=86400
+    )
     notice_margin_seconds: float = number(10, "How long before the time that a notice names a handover should be over.", least=0, most=120)
 
     control_role_period_seconds: float = number(

@@ -8,6 +8,7 @@ from server_support.clock import START
 from server_support.switch_sides import ModelStep, Order, SideModel
 from spot_server.features.switches.decisions import (
     Abandon,
+    Alarm,
     BeginUndo,
     CommandView,
     Complete,
@@ -88,7 +89,7 @@ class SwitchModel:
 
     def _view(self, step: ModelStep) -> StepView:
         command, undo_command = self._seen(step.order), self._seen(step.undo_order)
-        return StepView(step.name, step.status, step.attempt, step.intent_at, command, step.undo_attempt, undo_command)
+        return StepView(step.name, step.status, step.attempt, step.intent_at, command, step.undo_attempt, undo_command, step.is_alarmed)
 
     def _seen(self, order: Order | None) -> CommandView | None:
         if order is None:
@@ -137,8 +138,16 @@ class SwitchModel:
                 self._undo_settle(decision, self.step(name))
             case BeginUndo() | Abandon() | Resume() | Complete() | FinishUndo():
                 self._turn_or_end(decision)
-            case Wait():
-                return False
+            case Alarm() | Wait():
+                return self._wait(decision)
+        return True
+
+    def _wait(self, decision: Alarm | Wait) -> bool:
+        if isinstance(decision, Wait):
+            return False
+        if self.step(decision.step).is_alarmed:
+            self.broken.append("a person is told twice")
+        self.step(decision.step).is_alarmed = True
         return True
 
     def step(self, name: StepName) -> ModelStep:

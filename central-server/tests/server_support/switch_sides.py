@@ -47,6 +47,7 @@ class ModelStep:
     order: Order | None = None
     undo_attempt: int = 0
     undo_order: Order | None = None
+    is_alarmed: bool = False
 
 
 @dataclass

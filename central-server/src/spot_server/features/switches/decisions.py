@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from spot_server.features.switches.plans import Side
 from spot_server.words import (
@@ -48,6 +48,10 @@ class CommandView:
         """Whether its time is over without an answer."""
         return self.status in OPEN_COMMAND_STATUSES and self.deadline_at is not None and now > self.deadline_at
 
+    def is_within(self, pause_seconds: float, now: datetime) -> bool:
+        """Whether it was answered, or issued if it was not, less than `pause_seconds` ago."""
+        return now - (self.finished_at or self.issued_at) < timedelta(seconds=pause_seconds)
+
     def is_forsaken(self, now: datetime) -> bool:
         """Whether nobody will answer it: its time is over, or the party that has it cannot be reached any more."""
         return self.is_overdue(now) or (self.status in OPEN_COMMAND_STATUSES and not self.is_actor_reachable)
@@ -64,6 +68,8 @@ class StepView:
     command: CommandView | None
     undo_attempt: int
     undo_command: CommandView | None
+    is_alarmed: bool = False
+    """Whether a person was told that it waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class SwitchFacts:
     may_terminate_old: bool
     """Whether an old instance that outlives its notice may be terminated by us: it was to be, and auto-terminate is on."""
     now: datetime
+    why_old_is_kept: str = ""
+    """Why we do not terminate an old instance that outlives its notice; empty when we may."""
 
     @property
     def is_old_doomed(self) -> bool:
@@ -203,6 +211,14 @@ class FinishUndo:
 
 
 @dataclass(frozen=True, slots=True)
+class Alarm:
+    """A step waits for something that may never come: tell a person, once, and go on waiting."""
+
+    step: StepName
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing to do now."""
 
@@ -223,5 +239,6 @@ Decision = (
     | Resume
     | Complete
     | FinishUndo
+    | Alarm
     | Wait
 )

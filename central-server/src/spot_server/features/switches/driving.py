@@ -6,9 +6,10 @@ from typing import assert_never
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
-from spot_server.features.switches import ending, issuing, outcomes, queries, undoing
+from spot_server.features.switches import alarms, ending, issuing, outcomes, queries, undoing
 from spot_server.features.switches.decisions import (
     Abandon,
+    Alarm,
     BeginUndo,
     Complete,
     Decision,
@@ -58,6 +59,8 @@ def _apply(tx: Transaction, agent: Agent, switch: Switch, decision: Decision) ->
             return False
         case Issue():
             return issuing.issue_step(tx, agent, switch, decision)
+        case Alarm():
+            alarms.raise_alarm(tx, agent, switch, decision)
         case Settle():
             outcomes.settle_step(tx, agent, switch, decision)
         case MakeReplica(step):

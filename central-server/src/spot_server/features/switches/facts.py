@@ -12,6 +12,7 @@ from spot_server.features.interruptions.queries import find_event
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.launching import choose_image
 from spot_server.features.switches import queries
+from spot_server.features.switches.alarms import ALARMED_AT
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.words import Actor, InterruptionKind
@@ -40,9 +41,17 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         has_handle=bool(switch.traffic_handles),
         has_fallback_image=choose_image(tx, agent, primary_of(tx, agent.agent_id)) is not None,
         action_at=switch.deadline_at,
-        may_terminate_old=agent.auto_terminate_enabled and _is_terminated_by_notice(tx, switch),
+        may_terminate_old=not (why_old_is_kept := _why_old_is_kept(tx, agent, switch)),
         now=tx.now,
+        why_old_is_kept=why_old_is_kept,
     )
+
+
+def _why_old_is_kept(tx: Transaction, agent: Agent, switch: Switch) -> str:
+    """Return why we do not terminate an old instance that outlives its notice; empty when we may."""
+    if not agent.auto_terminate_enabled:
+        return "auto-terminate is off"
+    return "" if _is_terminated_by_notice(tx, switch) else "no notice said that EC2 would terminate it"
 
 
 def _is_terminated_by_notice(tx: Transaction, switch: Switch) -> bool:
@@ -60,6 +69,7 @@ def _step_view(tx: Transaction, agent: Agent, step: Step, reachable: set[str]) -
         command=_command_view(tx, agent, step.command_id, reachable),
         undo_attempt=step.undo_attempt,
         undo_command=_command_view(tx, agent, step.undo_command_id, reachable),
+        is_alarmed=ALARMED_AT in (step.outcome or {}),
     )
 
 

@@ -8,10 +8,13 @@ from typing import Any
 from flask import Response, jsonify
 
 from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import load_agent
 from spot_server.features.switches import queries
+from spot_server.features.switches.facts import load_facts
 from spot_server.features.switches.opening import Preview
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.schemas import PreviewAnswer
+from spot_server.features.switches.waiting_rules import explain_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class SwitchDetail:
 
     switch: Switch
     steps: list[Step]
+    waiting_reason: str | None
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - any column of the switch
         """Show the switch's own members beside the steps."""
@@ -27,8 +31,11 @@ class SwitchDetail:
 
 
 def with_steps(tx: Transaction, switch: Switch) -> SwitchDetail:
-    """Return the switch with its steps."""
-    return SwitchDetail(switch, queries.list_steps(tx, switch.switch_id))
+    """Return the switch with its steps, and what it waits for if it is under way."""
+    waiting_reason = None
+    if switch.is_active:
+        waiting_reason = explain_waiting(load_facts(tx, load_agent(tx, switch.agent_id), switch), tx.policy)
+    return SwitchDetail(switch, queries.list_steps(tx, switch.switch_id), waiting_reason)
 
 
 def preview_response(preview: Preview) -> Response:

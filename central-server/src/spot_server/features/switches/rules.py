@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from spot_server.features.commands.rules import TRANSIENT_ERRORS
 from spot_server.features.switches.decisions import (
-    FENCED_STATES,
     SETTLED,
     Abandon,
     BeginUndo,
@@ -21,12 +20,12 @@ from spot_server.features.switches.decisions import (
     SwitchFacts,
     Wait,
 )
-from spot_server.features.switches.plans import STEP_SPECS, Side
+from spot_server.features.switches.fence_rules import decide_fence
+from spot_server.features.switches.plans import STEP_SPECS
 from spot_server.features.switches.undo_rules import decide_undo
 from spot_server.policy import MovePolicy
 from spot_server.words import (
     OPEN_COMMAND_STATUSES,
-    CommandKind,
     CommandStatus,
     ReplicaStatus,
     Role,
@@ -37,9 +36,6 @@ from spot_server.words import (
 
 PASSING_ERRORS = TRANSIENT_ERRORS | {"idempotency"}
 """Failures that may pass on a second attempt; the others mean what they say."""
-
-LOOKS_BEFORE_SLOWER = 10
-LONGEST_LOOK_PAUSE_SECONDS = 60.0
 
 
 def decide(facts: SwitchFacts, policy: MovePolicy) -> Decision:
@@ -77,7 +73,7 @@ def _decide_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Deci
         case StepName.PROMOTE:
             return PromoteNew()
         case StepName.FENCE:
-            return _decide_fence(step, facts, policy)
+            return decide_fence(step, facts, policy)
         case _:
             return _decide_command_step(step, facts, policy)
 
@@ -120,38 +116,6 @@ def _decide_launch(step: StepView, facts: SwitchFacts) -> Decision:
     return Wait(f"the replica is {facts.replica_status}")
 
 
-def _decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    if facts.old_role is Role.TERMINATED:
-        return Settle(step.name, StepStatus.DONE, "EC2 says terminated")
-    command = step.command
-    bound_seconds = policy.check_bound_seconds
-    look = Issue(step.name, CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, bound_seconds)
-    if command is None:
-        return look
-    if command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
-        return Settle(step.name, StepStatus.DONE, f"EC2 says {command.state}")
-    if command.status in OPEN_COMMAND_STATUSES:
-        return look if command.is_forsaken(facts.now) else Wait("EC2's word about the old instance")
-    if _is_within(command, look_pause_seconds(step.attempt, policy), facts.now):
-        return Wait("the next look at the old instance")
-    if _should_terminate(command, facts, policy):
-        return Issue(step.name, CommandKind.TERMINATE_INSTANCE, Side.BY_TABLE, bound_seconds)
-    return look
-
-
-def look_pause_seconds(attempt: int, policy: MovePolicy) -> float:
-    """Return the time between two looks at EC2: short at first, longer for what takes long."""
-    return min(policy.fence_poll_seconds * (1 + attempt // LOOKS_BEFORE_SLOWER), LONGEST_LOOK_PAUSE_SECONDS)
-
-
-def _should_terminate(command: CommandView, facts: SwitchFacts, policy: MovePolicy) -> bool:
-    """EC2 said when it would take the instance and did not: make its word true ourselves, once between two looks."""
-    if facts.action_at is None or not facts.may_terminate_old or command.kind is CommandKind.TERMINATE_INSTANCE:
-        return False
-    is_late = facts.now > facts.action_at + timedelta(seconds=policy.fence_patience_seconds)
-    return is_late and command.state == "running"
-
-
 def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
     spec = STEP_SPECS[step.name]
     issue = Issue(step.name, spec.kind, spec.side, _bound_seconds(step, facts, policy))
@@ -173,12 +137,8 @@ def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy)
 
 
 def _again(issue: Issue, command: CommandView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    is_soon = _is_within(command, policy.fence_poll_seconds, facts.now)
+    is_soon = command.is_within(policy.fence_poll_seconds, facts.now)
     return Wait("the next attempt") if is_soon else issue
-
-
-def _is_within(command: CommandView, pause_seconds: float, now: datetime) -> bool:
-    return now - (command.finished_at or command.issued_at) < timedelta(seconds=pause_seconds)
 
 
 def _bound_seconds(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> float:

@@ -119,6 +119,11 @@ class SwitchDetailAnswer(SwitchAnswer):
     """One move with its steps."""
 
     steps = fields.List(fields.Nested(StepAnswer), required=True)
+    waiting_reason = fields.String(
+        allow_none=True,
+        required=True,
+        metadata={"description": "What a move that is under way waits for, for a person; null when it is over."},
+    )
 
 
 class SwitchHistoryQuery(PageQuery):
