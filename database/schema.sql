@@ -260,6 +260,7 @@ CREATE TABLE instances (
 	booted_at DATETIME(6),
 	last_heartbeat_at DATETIME(6) NOT NULL,
 	serving BOOL,
+	quiesced BOOL,
 	daemon_epoch INTEGER,
 	effective_settings MEDIUMTEXT NOT NULL,
 	reported_resources MEDIUMTEXT,
@@ -274,7 +275,7 @@ CREATE TABLE instances (
 	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
 	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
 

@@ -159,6 +159,7 @@ def beat(book: Book, daemon: Daemon, period_seconds: float) -> None:
             "epoch": 1,
             "role": "PRIMARY",
             "serving": True,
+            "quiesced": False,
             "mode": "spot",
             "daemon_version": "0.1.0",
             "sent_at": CLOCK.now().isoformat(),

@@ -22,6 +22,25 @@ def test_a_heartbeat_says_what_the_workload_does_and_not_what_it_was_told(world:
     assert (body["role"], body["epoch"], body["serving"]) == ("PRIMARY", 1, False)
 
 
+def test_a_workload_that_a_person_stopped_is_not_quiesced(world: World) -> None:
+    world.registered()
+    world.workload.is_broken = True
+
+    world.step("heartbeat")
+
+    assert world.api.bodies("heartbeat")[-1]["quiesced"] is False
+
+
+def test_a_primary_that_lost_its_journal_says_that_it_waits_to_be_told(world: World) -> None:
+    world.api.is_new = False
+    world.api.view("running_primary", is_primary=True, epoch=4)
+    world.registered()
+
+    world.step("heartbeat")
+
+    assert world.api.bodies("heartbeat")[-1]["quiesced"] is True
+
+
 def test_without_a_serving_check_serving_is_not_known(world: World) -> None:
     world.hooks.unset = {HookName.SERVING_CHECK}
     world.registered()

@@ -41,6 +41,34 @@ def test_the_same_answer_again_changes_nothing(story: Story) -> None:
     assert story.issued("move_address") == ["i-2"]
 
 
+def test_a_daemon_that_confirms_a_quiesce_counts_as_quiesced_before_its_next_heartbeat(story: Story) -> None:
+    command = quiesce_command(story)
+    before = story.fleet.instance(story.agent, "i-1").quiesced
+
+    story.post("i-1", command, DONE)
+
+    assert (before, story.fleet.instance(story.agent, "i-1").quiesced) == (False, True)
+
+
+def test_a_daemon_that_confirms_that_it_serves_counts_as_quiesced_no_more(story: Story) -> None:
+    story.switch()
+    story.passes(120, until=lambda: bool(story.issued("start_serving")))
+    command = next(one for one in story.pending("i-2") if one.kind is CommandKind.START_SERVING)
+    before = story.fleet.instance(story.agent, "i-2").quiesced
+
+    story.post("i-2", command, DONE)
+
+    assert (before, story.fleet.instance(story.agent, "i-2").quiesced) == (True, False)
+
+
+def test_a_quiesce_that_failed_says_nothing_of_what_the_daemon_does_now(story: Story) -> None:
+    command = quiesce_command(story)
+
+    story.post("i-1", command, FAILED)
+
+    assert story.fleet.instance(story.agent, "i-1").quiesced is False
+
+
 def test_another_answer_to_the_same_command_is_a_conflict(story: Story) -> None:
     command = quiesce_command(story)
     story.post("i-1", command, DONE)

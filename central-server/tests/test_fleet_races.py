@@ -57,7 +57,7 @@ def test_a_nonce_used_twice_at_once_makes_one_replica(fleet: Fleet) -> None:
 def test_heartbeats_and_a_promotion_do_not_stand_in_each_others_way(fleet: Fleet) -> None:
     agent = fleet.agent()
     fleet.replica_in_place(agent, "i-2")
-    heartbeat = Heartbeat(1, True, Mode.SPOT, "0.1.0", START, {}, 0, 0, {})
+    heartbeat = Heartbeat(1, True, False, Mode.SPOT, "0.1.0", START, {}, 0, 0, {})
 
     def beat(instance_id: str) -> Callable[[], Any]:
         def act() -> list[int]:

@@ -31,6 +31,7 @@ from spot_server.words import InstanceStatus, Mode, Role
 BEAT = Heartbeat(
     epoch=1,
     serving=True,
+    quiesced=False,
     mode=Mode.SPOT,
     daemon_version="0.1.0",
     sent_at=START,
@@ -76,6 +77,16 @@ def test_a_heartbeat_stores_what_the_daemon_sees_and_leaves_role_and_version_alo
     after = fleet.instance(agent, "i-1")
     assert (after.serving, after.metadata_failures, after.last_heartbeat_at) == (False, 3, clock.now())
     assert (after.role, after.version) == (before.role, before.version)
+
+
+def test_a_daemon_that_does_not_say_whether_it_is_quiesced_leaves_standing_what_was_known(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    unknown = fleet.instance(agent, "i-1").quiesced
+    beat(fleet, agent, quiesced=True)
+
+    beat(fleet, agent, quiesced=None)
+
+    assert (unknown, fleet.instance(agent, "i-1").quiesced) == (None, True)
 
 
 @pytest.mark.parametrize(

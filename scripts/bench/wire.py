@@ -51,6 +51,7 @@ def heartbeat_body(instance_id: str, sent_at: str) -> dict[str, Any]:
         "epoch": 1,
         "role": "PRIMARY",
         "serving": True,
+        "quiesced": False,
         "mode": "spot",
         "daemon_version": "0.1.0",
         "sent_at": sent_at,

@@ -24,6 +24,8 @@ class Machine:
     state: str = "running"
     nonce: str | None = None
     is_serving: bool = False
+    is_quiesced: bool = True
+    """Its daemon waits to be told before it lets the workload serve."""
     has_daemon: bool = True
     is_registered: bool = False
     is_reported_ready: bool = False
@@ -66,7 +68,7 @@ class Region:
         self._numbers = itertools.count(2)
 
     def add(self, instance_id: str, *, instance_type: str, az_id: str, mode: str, is_serving: bool) -> Machine:
-        machine = Machine(instance_id, instance_type, az_id, mode, is_serving=is_serving, is_registered=True)
+        machine = Machine(instance_id, instance_type, az_id, mode, is_serving=is_serving, is_quiesced=not is_serving, is_registered=True)
         self.machines[instance_id] = machine
         return machine
 
@@ -175,14 +177,14 @@ class Region:
         return _succeeded({"instance_id": self.launched_by_token[token], "launched_at": now.isoformat()})
 
     def _stop_serving(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
-        machine.is_serving = False
+        machine.is_serving, machine.is_quiesced = False, True
         return _succeeded({"serving": False, "quiesced_at": now.isoformat()})
 
     def _start_serving(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         others = [instance_id for instance_id in self.serving if instance_id != machine.instance_id]
         if others:
             self.violations.append(f"{machine.instance_id} starts while {others} serve")
-        machine.is_serving = True
+        machine.is_serving, machine.is_quiesced = True, False
         return _succeeded({"serving": True, "serving_at": now.isoformat()})
 
     def _move_address(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:

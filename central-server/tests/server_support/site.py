@@ -53,6 +53,7 @@ HEARTBEAT: dict[str, Any] = {
     "epoch": 1,
     "role": "PRIMARY",
     "serving": True,
+    "quiesced": False,
     "mode": "spot",
     "daemon_version": "0.1.0",
     "sent_at": "2026-01-01T00:00:00Z",

@@ -188,7 +188,8 @@ class Story:
             return
         where = (instances.c.agent_id == self.agent_id, instances.c.instance_id == machine.instance_id)
         # Straight to the table: heartbeats decide nothing, and every test has hundreds of them.
-        self.fleet.execute(update(instances).where(*where).values(last_heartbeat_at=self.clock.now()))
+        said = {"last_heartbeat_at": self.clock.now(), "quiesced": machine.is_quiesced}
+        self.fleet.execute(update(instances).where(*where).values(said))
         if machine.nonce is not None and not machine.is_reported_ready:
             self._report_ready(machine)
         for command in self.pending(machine.instance_id):

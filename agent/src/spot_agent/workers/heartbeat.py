@@ -128,6 +128,7 @@ class Heartbeat:
             "epoch": contents.epoch,
             "role": contents.role.value if contents.role else None,
             "serving": serving,
+            "quiesced": contents.quiesced,
             "mode": facts.mode.value,
             "daemon_version": __version__,
             "sent_at": to_wire(now),

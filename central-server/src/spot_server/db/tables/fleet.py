@@ -67,6 +67,7 @@ instances = define_table(
     Column("booted_at", UtcDateTime),
     Column("last_heartbeat_at", UtcDateTime, nullable=False),
     Column("serving", Boolean),
+    Column("quiesced", Boolean),
     Column("daemon_epoch", Integer),
     Column("effective_settings", JsonText, nullable=False),
     Column("reported_resources", JsonText),
@@ -80,7 +81,10 @@ instances = define_table(
     version_column(),
     Index("ix_instances_client_id_instance_id", "client_id", "instance_id"),
     Index("ix_instances_role_last_heartbeat_at", "role", "last_heartbeat_at"),
-    comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent.",
+    comment=(
+        "EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. "
+        "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said."
+    ),
 )
 
 replica_instances = define_table(

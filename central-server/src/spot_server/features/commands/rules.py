@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from spot_server.errors import StateConflict
-from spot_server.words import CommandStatus
+from spot_server.words import CommandKind, CommandStatus
 
 
 class CommandEvent(StrEnum):
@@ -77,6 +77,10 @@ TRANSIENT_ERRORS = frozenset({"throttled", "race", "unreachable", "unexpected", 
 
 ASKED_AGAIN_ERRORS = TRANSIENT_ERRORS | {"refused"}
 """Classes after which the same launch is asked for again, with the same payload. What reached a daemon too late is refused."""
+
+
+QUIESCED_AFTER: dict[CommandKind, bool] = {CommandKind.QUIESCE: True, CommandKind.DEMOTE: True, CommandKind.START_SERVING: False}
+"""Whether a daemon that carried out such a command waits to be told before it lets its workload serve again."""
 
 
 def payload_digest(kind: str, payload: Mapping[str, Any]) -> str:

@@ -12,11 +12,13 @@ from spot_server.features.commands import ledger, queries
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.rules import (
     COMMAND_TRANSITIONS,
+    QUIESCED_AFTER,
     CommandEvent,
     is_deliverable,
     is_same_outcome,
     next_command_status,
 )
+from spot_server.features.instances.queries import note_quiesced
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas.strays import own_late_launch
 from spot_server.features.switches import service as switches
@@ -64,8 +66,16 @@ def record_outcome(tx: Transaction, agent_id: str, instance_id: str, command_id:
     if not command.is_open:
         return _record_again(tx, command, answer)
     status = ledger.finish(tx, command, answer)
+    _note_quiesced(tx, command, answer)
     _go_on(tx, command)
     return status
+
+
+def _note_quiesced(tx: Transaction, command: Command, answer: dict[str, Any]) -> None:
+    """Not for an answer that comes after the command was given up: it may be older than what was said since."""
+    is_quiesced = QUIESCED_AFTER.get(command.kind)
+    if is_quiesced is not None and answer["outcome"] == "succeeded":
+        note_quiesced(tx, command.agent_id, command.instance_id, is_quiesced=is_quiesced)
 
 
 def _record_again(tx: Transaction, command: Command, answer: dict[str, Any]) -> CommandStatus:

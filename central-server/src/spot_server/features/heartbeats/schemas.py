@@ -30,6 +30,11 @@ class HeartbeatSchema(TolerantSchema):
     epoch = StrictInteger(allow_none=True, load_default=None)
     role = fields.Enum(Role, by_value=True, allow_none=True, load_default=None)
     serving = fields.Boolean(allow_none=True, load_default=None)
+    quiesced = fields.Boolean(
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "Whether the workload may not serve before the server says so; left out by older daemons."},
+    )
     mode = fields.Enum(Mode, by_value=True, required=True)
     daemon_version = BoundedText(least=1, most=64, required=True)
     sent_at = UtcMoment(allow_none=True, load_default=None)

@@ -24,6 +24,7 @@ class Heartbeat:
 
     epoch: int | None
     serving: bool | None
+    quiesced: bool | None
     mode: Mode
     daemon_version: str
     sent_at: datetime | None
@@ -81,7 +82,10 @@ def warn_of_odd_instances(tx: Transaction, *, heard_within_seconds: float) -> in
 
 
 def _values(heartbeat: Heartbeat, now: datetime) -> dict[str, Any]:
+    # A daemon that does not say leaves standing what its answers to commands said.
+    said = {} if heartbeat.quiesced is None else {"quiesced": heartbeat.quiesced}
     return {
+        **said,
         "last_heartbeat_at": now,
         "daemon_epoch": heartbeat.epoch,
         "serving": heartbeat.serving,

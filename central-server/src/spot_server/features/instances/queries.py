@@ -42,6 +42,7 @@ class Instance:
     booted_at: datetime | None
     last_heartbeat_at: datetime
     serving: bool | None
+    quiesced: bool | None
     daemon_epoch: int | None
     effective_settings: dict[str, Any]
     reported_resources: dict[str, Any] | None
@@ -123,6 +124,12 @@ def note_sign_of_life(tx: Transaction, agent_id: str, instance_id: str) -> None:
     """The instance's daemon just said something that matters: it can be given work, whenever its last heartbeat was."""
     statement = update(instances).where(instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
     tx.execute(statement.where(instances.c.last_heartbeat_at < tx.now).values(last_heartbeat_at=tx.now))
+
+
+def note_quiesced(tx: Transaction, agent_id: str, instance_id: str, *, is_quiesced: bool) -> None:
+    """Keep what the daemon said with its answer to a command: its next heartbeat may be half a minute away."""
+    where = (instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
+    tx.execute(update(instances).where(*where).values(quiesced=is_quiesced))
 
 
 def primary_of(tx: Transaction, agent_id: str) -> Instance | None:

@@ -38,6 +38,11 @@ class InstanceAnswer(AnswerSchema):
     serving = fields.Boolean(
         required=True, allow_none=True, metadata={"description": "Whether the daemon saw the workload serve; null if it does not know."}
     )
+    quiesced = fields.Boolean(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Whether its daemon waits to be told before it lets the workload serve; null if it never said."},
+    )
     daemon_epoch = fields.Integer(required=True, allow_none=True)
     metadata_failures = fields.Integer(required=True)
     unknown_fields = fields.Integer(required=True)
