@@ -373,6 +373,8 @@ CREATE TABLE switches (
 	image_id VARCHAR(64),
 	interruption_event_id VARCHAR(36),
 	deadline_at DATETIME(6),
+	loses_writes_since DATETIME(6),
+	loss_window_seconds BIGINT,
 	epoch_before INTEGER NOT NULL,
 	epoch_after INTEGER,
 	failed_step VARCHAR(32),
@@ -393,7 +395,7 @@ CREATE TABLE switches (
 	CONSTRAINT uq_switches_agent_id_request_id UNIQUE (agent_id, request_id),
 	CONSTRAINT fk_switches_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_switches_active_key UNIQUE (active_key)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_switches_client_id_initiated_at ON switches (client_id, initiated_at);
 

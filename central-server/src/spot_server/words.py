@@ -131,6 +131,10 @@ class SwitchTrigger(StrEnum):
     FAILOVER = "failover"
 
 
+RESCUE_TRIGGERS = frozenset({SwitchTrigger.NOTICE, SwitchTrigger.FAILOVER})
+"""What moves an agent whether anybody asked for it or not."""
+
+
 class SwitchStatus(StrEnum):
     """The life of a switch (a saga)."""
 

@@ -73,6 +73,8 @@ switches = define_table(
     Column("image_id", Ec2Id),
     Column("interruption_event_id", Id),
     Column("deadline_at", UtcDateTime),
+    Column("loses_writes_since", UtcDateTime),
+    Column("loss_window_seconds", BigInteger),
     Column("epoch_before", Integer, nullable=False),
     Column("epoch_after", Integer),
     Column("failed_step", EnumText(StepName)),
@@ -92,7 +94,11 @@ switches = define_table(
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_switches_client_id_initiated_at", "client_id", "initiated_at"),
     Index("ix_switches_status", "status"),
-    comment="Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time.",
+    comment=(
+        "Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. "
+        "loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; "
+        "loss_window_seconds: from then to the decision."
+    ),
 )
 
 switch_steps = define_table(

@@ -123,6 +123,7 @@ def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
         "to": f"{done.to_mode}/{done.to_instance_type}/{done.to_az_id}",
         "seconds": round((tx.now - done.initiated_at).total_seconds(), 3),
         "downtime_ms": downtime_ms,
+        "loses_writes_since": None if done.loses_writes_since is None else done.loses_writes_since.isoformat(),
     }
     tx.emit(
         "switch_completed",

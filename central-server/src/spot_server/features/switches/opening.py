@@ -16,6 +16,7 @@ from spot_server.features.replicas.launching import choose_image, rank_places, w
 from spot_server.features.replicas.placement import Ranking
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
+from spot_server.features.switches.losses import note_loss, writes_lost_since
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
 from spot_server.features.switches.queries import Switch
 from spot_server.words import Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
@@ -95,7 +96,7 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         instance_id=switch.from_instance_id,
         data=data,
     )
-    return switch
+    return note_loss(tx, agent, switch, switch.image_id)
 
 
 def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
@@ -124,6 +125,8 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         image_id=opening.image_id,
         interruption_event_id=opening.interruption_event_id,
         deadline_at=opening.deadline_at,
+        loses_writes_since=None,
+        loss_window_seconds=None,
         epoch_before=agent.epoch,
         epoch_after=None,
         failed_step=None,
@@ -176,7 +179,7 @@ def promotion_opening(
     """Prepare a handover to a replica that is ready; MoveRefused when writes would be lost and nobody accepted that."""
     if replica.status is not ReplicaStatus.READY:
         raise MoveRefused(f"replica {replica.replica_id} is {replica.status}, not ready", replica_status=replica.status)
-    lost_since = loss_window_start(tx, agent, replica.image_id)
+    lost_since = writes_lost_since(tx, agent, replica.image_id)
     if lost_since is not None and not accepts_loss:
         raise MoveRefused(
             f"everything written since {lost_since.isoformat()} would be lost; say accept_data_loss to go on",
@@ -216,14 +219,6 @@ def rescue_opening(
         interruption_event_id=event_id,
         deadline_at=action_at,
     )
-
-
-def loss_window_start(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
-    """Return the moment after which writes are not in the image; None for a stateless agent, which has none to lose."""
-    if agent.carry is Carry.STATELESS or image_id is None:
-        return None
-    image = replica_queries.find_image(tx, agent.agent_id, image_id)
-    return agent.created_at if image is None else image.started_at
 
 
 def _movable_primary(tx: Transaction, agent: Agent) -> Instance:

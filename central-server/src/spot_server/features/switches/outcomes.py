@@ -23,15 +23,16 @@ from spot_server.features.replicas.termination import note_terminated
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Settle
 from spot_server.features.switches.issuing import emit_step, load_step, moment
+from spot_server.features.switches.losses import note_loss
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.words import (
     PRIORITY_HOUSEKEEPING,
+    RESCUE_TRIGGERS,
     CommandKind,
     CommandStatus,
     ReplicaKind,
     StepName,
     StepStatus,
-    SwitchTrigger,
 )
 
 
@@ -137,7 +138,7 @@ def make_replica(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None
         image_id = None if chosen is None else chosen.image_id
     if image_id is None:
         return None
-    is_rescue = switch.trigger in {SwitchTrigger.NOTICE, SwitchTrigger.FAILOVER}
+    is_rescue = switch.trigger in RESCUE_TRIGGERS
     # What a person asked for does not hold up a rescue.
     target = {} if is_rescue else {"mode": switch.to_mode, "instance_type": switch.to_instance_type, "az_id": switch.to_az_id}
     replica = replica_progress.create_replica(
@@ -157,7 +158,8 @@ def make_replica(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None
     emit_step(tx, switch, "step_started", StepName.LAUNCH, {})
     image = replica_queries.find_image(tx, agent.agent_id, image_id)
     created_at = switch.ami_created_at or (None if image is None else image.available_at)
-    return queries.update_switch(tx, switch, replica_id=replica.replica_id, image_id=image_id, ami_created_at=created_at)
+    made = queries.update_switch(tx, switch, replica_id=replica.replica_id, image_id=image_id, ami_created_at=created_at)
+    return note_loss(tx, agent, made, image_id)
 
 
 def promote_new(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:

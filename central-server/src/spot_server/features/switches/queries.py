@@ -49,6 +49,8 @@ class Switch:
     image_id: str | None
     interruption_event_id: str | None
     deadline_at: datetime | None
+    loses_writes_since: datetime | None
+    loss_window_seconds: int | None
     epoch_before: int
     epoch_after: int | None
     failed_step: StepName | None

@@ -76,6 +76,16 @@ class SwitchAnswer(AnswerSchema):
     image_id = fields.String(allow_none=True, required=True)
     interruption_event_id = fields.String(allow_none=True, required=True)
     deadline_at = UtcMoment(allow_none=True, required=True)
+    loses_writes_since = UtcMoment(
+        allow_none=True,
+        required=True,
+        metadata={"description": "What was written after this moment is not in the image; null if nothing is lost."},
+    )
+    loss_window_seconds = fields.Integer(
+        allow_none=True,
+        required=True,
+        metadata={"description": "From that moment to the decision to launch from, or hand over to, that image."},
+    )
     epoch_before = fields.Integer(required=True)
     epoch_after = fields.Integer(allow_none=True, required=True)
     failed_step = fields.String(allow_none=True, required=True)

@@ -1,0 +1,68 @@
+"""What a move from an image loses: everything written after the moment whose state the image holds. The caller holds the agent's row."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import Agent
+from spot_server.features.notifications.service import notify
+from spot_server.features.replicas.queries import find_image
+from spot_server.features.switches import queries
+from spot_server.features.switches.queries import Switch
+from spot_server.words import RESCUE_TRIGGERS, Carry, Severity
+
+
+def writes_lost_since(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
+    """Return the moment after which writes are not in the image; None for a stateless agent, which has none to lose."""
+    if agent.carry is Carry.STATELESS or image_id is None:
+        return None
+    image = find_image(tx, agent.agent_id, image_id)
+    # A base image holds nothing of the agent's state.
+    return agent.created_at if image is None else image.started_at
+
+
+def note_loss(tx: Transaction, agent: Agent, switch: Switch, image_id: str | None) -> Switch:
+    """Keep with the switch what it loses by going on from `image_id`, and say so; harmless when that is known already.
+
+    A person who asked for it was shown the loss before; a rescue asks nobody, so its client is told.
+    """
+    if image_id is None or _is_taken_after_the_last_write(tx, switch, image_id):
+        return switch
+    since = writes_lost_since(tx, agent, image_id)
+    if since is None or since == switch.loses_writes_since:
+        return switch
+    window_seconds = round((tx.now - since).total_seconds())
+    noted = queries.update_switch(tx, switch, loses_writes_since=since, loss_window_seconds=window_seconds)
+    data = {
+        "switch_id": noted.switch_id,
+        "image_id": image_id,
+        "loses_writes_since": since.isoformat(),
+        "loss_window_seconds": window_seconds,
+    }
+    tx.emit("loss_window", client_id=agent.client_id, agent_id=agent.agent_id, instance_id=noted.from_instance_id, data=data)
+    if noted.trigger in RESCUE_TRIGGERS:
+        _tell(tx, agent, noted, image_id, since)
+    return noted
+
+
+def _is_taken_after_the_last_write(tx: Transaction, switch: Switch, image_id: str) -> bool:
+    """Tell whether this very move made the image, once its old side had confirmed that it writes no more."""
+    image = find_image(tx, switch.agent_id, image_id)
+    is_own = image is not None and image.switch_id == switch.switch_id
+    return is_own and switch.quiesced_at is not None and switch.carry is Carry.IMAGE_AFTER_QUIESCE
+
+
+def _tell(tx: Transaction, agent: Agent, switch: Switch, image_id: str, since: datetime) -> None:
+    notify(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        severity=Severity.CRITICAL,
+        kind="writes_lost",
+        text=(
+            f"switch {switch.switch_id} rescues {agent.logical_agent_id} with image {image_id}, {switch.loss_window_seconds} s old: "
+            f"everything written since {since.isoformat()} is lost once it takes over"
+        ),
+        dedupe_key=f"writes_lost/{agent.agent_id}/{agent.epoch}/{image_id}",
+    )
