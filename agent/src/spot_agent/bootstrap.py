@@ -25,6 +25,7 @@ from spot_agent.settings import Settings
 from spot_agent.slow_lane import SlowLane
 from spot_agent.startup import Startup
 from spot_agent.status import write_status
+from spot_agent.suspension import SuspensionWatch
 from spot_agent.wire import cached_config
 from spot_agent.worker import Pace, Worker
 from spot_agent.workers.cleanup import Cleanup, CleanupParts
@@ -236,6 +237,7 @@ class _Assembly:
                 live=ports.live,
                 link=self._link,
                 delivery=self._delivery,
+                suspension=SuspensionWatch(ports.clock, self._core.roles, self._bells["heartbeat"], ports.log),
                 clock=ports.clock,
                 log=ports.log,
             )

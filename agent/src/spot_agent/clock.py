@@ -12,6 +12,8 @@ from typing import Protocol
 
 from spot_agent.timestamps import UTC
 
+SUSPENSION_READINGS = 5
+
 
 class Clock(Protocol):
     """What time it is."""
@@ -21,6 +23,12 @@ class Clock(Protocol):
 
     def monotonic_seconds(self) -> float:
         """Seconds from an arbitrary start; never goes back."""
+
+    def suspended_seconds(self) -> float:
+        """How long the instance has been suspended since its boot, which `monotonic_seconds` leaves out.
+
+        Setting the time of day is no suspension.
+        """
 
     def booted_at(self) -> datetime:
         """When the instance booted."""
@@ -62,6 +70,13 @@ class SystemClock:
     def monotonic_seconds(self) -> float:
         """Read the monotonic clock."""
         return time.monotonic()
+
+    def suspended_seconds(self) -> float:
+        """Compare the clock that goes on during a suspension with the one that does not; of several readings the best.
+
+        Each reading is too low by as long as the process is held up in it, and never too high.
+        """
+        return max(time.clock_gettime(time.CLOCK_BOOTTIME) - time.monotonic() for _ in range(SUSPENSION_READINGS))
 
     def booted_at(self) -> datetime:
         """Count back from the time since boot, suspended time included."""

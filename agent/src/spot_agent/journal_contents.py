@@ -42,7 +42,8 @@ class JournalContents:
     """Everything that must outlive the process.
 
     `quiesced` means: must not serve until told; true for all but a PRIMARY that may serve. `registration_attempted`:
-    a registration was sent whose answer is not known.
+    a registration was sent whose answer is not known. `end_announced`: EC2 said that it would terminate, stop or
+    hibernate this instance.
     """
 
     instance_id: str = ""
@@ -56,6 +57,7 @@ class JournalContents:
     quiesced: bool = True
     released: bool = False
     registration_attempted: bool = False
+    end_announced: bool = False
     commands: tuple[CommandRecord, ...] = ()
     unsent: tuple[UnsentReport, ...] = ()
     known_notices: tuple[str, ...] = ()

@@ -29,6 +29,7 @@ class LiveFacts:
     unknown_fields: int = 0
     serving: bool | None = None
     start_pending: bool = False
+    stop_pending: bool = False
     is_parked: bool = False
 
 

@@ -90,6 +90,18 @@ class Roles:
             raise _overtaken(contents)
         self._workload.stop(bound_seconds)
 
+    def withdraw(self) -> bool:
+        """Take the permission to serve back until the server gives it again. Whether there was one; the workload is left to `silence`."""
+        was_allowed = self._journal.read().may_serve
+        if was_allowed:
+            self._note(lambda now: replace(now, quiesced=True))
+            self._workload.revoke()
+        return was_allowed
+
+    def silence(self) -> None:
+        """Stop a workload that may not serve. One that cannot be stopped is said, and tried again by `settle`."""
+        self._stop_or_say()
+
     def settle(self) -> str | None:
         """Make the workload fit the journal: a failed start or stop is tried again. What was done, or None."""
         contents, serving = self._journal.read(), self._workload.last_serving()
@@ -100,7 +112,7 @@ class Roles:
                 self._workload.start_alone(self._hook_bound_seconds)
                 return "start"
             return None
-        if self._workload.is_granted() or serving is True:
+        if self._workload.is_granted() or serving is True or self._workload.is_stop_pending():
             self._stop_or_say()
             return "stop"
         return None

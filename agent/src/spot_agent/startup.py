@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from spot_agent.discovery import read_identity
 from spot_agent.errors import ActFailed, JournalUnwritable
 from spot_agent.journal import Journal
@@ -43,9 +45,21 @@ class Startup:
             if contents.may_serve:
                 self._workload.grant()
             return
-        if contents.may_serve:
+        if contents.may_serve and contents.end_announced and not self._workload.is_granted():
+            self._wait_to_be_told()
+        elif contents.may_serve:
             self._workload.start_alone(self._hook_bound_seconds)
         elif contents.role is not None and self._workload.is_granted():
+            self._stop_workload()
+
+    def _wait_to_be_told(self) -> None:
+        """A boot after the end that EC2 announced: the instance counted as stopped, and another may be the primary by now."""
+        self._log.warning("booted_after_announced_end")
+        try:
+            self._journal.change(lambda now: replace(now, quiesced=True, end_announced=False))
+        except JournalUnwritable as error:
+            self._log.failure("journal_unwritable", error=str(error))
+        if self._workload.serving() is True:
             self._stop_workload()
 
     def _begin_anew(self, identity: Identity, origin: Origin) -> None:

@@ -49,6 +49,10 @@ class Workload:
         """Whether a start on our own failed and is to be tried again."""
         return self._live.read().start_pending
 
+    def is_stop_pending(self) -> bool:
+        """Whether a stop was begun and not confirmed: it is to be tried again, even where no check says that the workload serves."""
+        return self._live.read().stop_pending
+
     def grant(self) -> None:
         """Write the start guard. ActFailed when the file system refuses."""
         try:
@@ -113,11 +117,14 @@ class Workload:
             self.revoke()
             self._live.change(lambda facts: replace(facts, start_pending=False))
             result = self._hooks.run(HookName.STOP, self._left(ends_seconds))
+            # Without the hook there is nothing to try again.
+            self._live.change(lambda facts: replace(facts, stop_pending=result is not None))
             if result is None and self.serving() is not False:
                 message = "STOP_COMMAND is not set, so it cannot be confirmed that the workload serves no more"
                 raise ActFailed(ErrorClass.HOOK_FAILED, "no_stop_command", message)
             _require_passed("STOP_COMMAND", result)
             self._await_silence(ends_seconds)
+            self._live.change(lambda facts: replace(facts, stop_pending=False))
 
     def stop_if_forbidden(self, bound_seconds: float) -> bool:
         """Stop, unless the journal allows to serve by the time that it is our turn. Whether it was stopped."""

@@ -17,18 +17,26 @@ class VirtualClock:
 
     def __init__(self) -> None:
         self.passed_seconds = 0.0
+        self.asleep_seconds = 0.0
 
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.passed_seconds)
+        return START + timedelta(seconds=self.passed_seconds + self.asleep_seconds)
 
     def monotonic_seconds(self) -> float:
         return self.passed_seconds
+
+    def suspended_seconds(self) -> float:
+        return self.asleep_seconds
 
     def booted_at(self) -> datetime:
         return START - timedelta(seconds=60)
 
     def advance(self, seconds: float) -> None:
         self.passed_seconds += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """The instance is frozen for so long, and comes back."""
+        self.asleep_seconds += seconds
 
 
 class VirtualStop:

@@ -24,6 +24,7 @@ from spot_agent.rules.notices import (
     parse_termination,
 )
 from spot_agent.settings import Settings
+from spot_agent.suspension import SuspensionWatch
 from spot_agent.timestamps import to_wire
 
 PATH_TERMINATION = "meta-data/spot/instance-action"
@@ -43,6 +44,7 @@ class NoticesParts:
     live: Live
     link: Link
     delivery: Delivery
+    suspension: SuspensionWatch
     clock: Clock
     log: Log
 
@@ -56,7 +58,13 @@ class Notices:
         self._unsent_due_seconds = parts.clock.monotonic_seconds()
 
     def step(self) -> Outcome:
-        """New notices are journalled, delivered, and only then is anything else looked at."""
+        """New notices are journalled, delivered, and only then is anything else looked at.
+
+        But for one thing: an instance that comes back from a suspension is silenced first.
+        """
+        away_seconds = self._parts.suspension.look()
+        if away_seconds is not None:
+            return Did("silenced_after_suspension", {"away_seconds": round(away_seconds, 1)}, next_after_seconds=0.0)
         instance_id = self._parts.identity.instance_id
         unknown: list[str] = []
         new = [
@@ -96,7 +104,10 @@ class Notices:
         else:
             body |= {"noticed_at": to_wire(notice.at)}
         report = UnsentReport(f"{notice.kind}/{notice.notice_id}", notice.kind, body)
-        self._parts.link.note(lambda now: with_unsent(with_notice(now, notice.notice_id), report))
+        is_end = notice.kind == TERMINATION
+        self._parts.link.note(
+            lambda now: replace(with_unsent(with_notice(now, notice.notice_id), report), end_announced=now.end_announced or is_end)
+        )
         metrics.NOTICES.labels(notice.kind).inc()
         self._parts.log.warning("notice_seen", kind=notice.kind, notice_id=notice.notice_id, action=notice.action)
         return report
