@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from server_support.http import Http
+from server_support.processes import PROGRAM, environment
 from spot_server.bootstrap import build_app, build_context
 from spot_server.cli import main
 from spot_server.settings import Settings
@@ -93,3 +97,20 @@ def test_generated_files_are_checked_without_being_written(url: str, tmp_path: P
 
     assert (stale, current) == (1, 0)
     assert "not current: docs/api/openapi.json" in capsys.readouterr().err
+
+
+@pytest.mark.server
+def test_what_a_command_logs_never_mixes_with_what_it_prints(url: str, tmp_path: Path) -> None:
+    main(["migrate"])
+    with closing(sqlite3.connect(tmp_path / "var" / "spot.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        arguments = [PROGRAM, "create-token", "admin"]
+        variables = environment(url, SPOT_LOG_LEVEL="debug")
+        with subprocess.Popen(arguments, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+            assert command.stderr is not None
+            logged = command.stderr.readline()
+            other.execute("ROLLBACK")
+            printed, _ = command.communicate(timeout=30)
+
+    assert "transaction_repeated" in logged
+    assert (command.returncode, len(printed.splitlines()), printed[:9]) == (0, 1, "so_admin_")

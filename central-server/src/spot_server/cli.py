@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from spot_server.imports import imported_for_good
+
 if TYPE_CHECKING:
     from spot_server.settings import Settings
 
@@ -29,8 +31,13 @@ class CommandFailed(Exception):
         self.exit_code = exit_code
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+def process() -> int:
+    """Be the process `spot-server`: what it logs goes to standard error, because scripts read the answers from standard output."""
+    return main(is_logging=True)
+
+
+def main(arguments: Sequence[str] | None = None, *, is_logging: bool = False) -> int:
+    """Run one command and return its exit code. `is_logging` sets up this process's log."""
     options = _parser().parse_args(arguments)
     if options.command == "web" and os.environ.get("SPOT_WEB_WORKER_KIND", "").strip().lower() == "gevent":
         from gevent import monkey  # noqa: PLC0415 - see above
@@ -40,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     run: Callable[[argparse.Namespace, Settings], None] = options.run
     try:
-        run(options, Settings.from_environment(os.environ))
+        settings = Settings.from_environment(os.environ)
+        if is_logging:
+            from spot_server.log_setup import set_up_logging  # noqa: PLC0415 - see above
+
+            set_up_logging(settings.log_level, settings.log_format)
+        run(options, settings)
     except SettingsError as error:
         for problem in error.problems:
             print(f"spot-server: {problem}", file=sys.stderr)
@@ -91,14 +103,20 @@ def _web(_options: argparse.Namespace, settings: Settings) -> None:
     from spot_server.metrics_directory import metrics_directory  # noqa: PLC0415 - see above
 
     with metrics_directory():
-        from spot_server.web import serve  # noqa: PLC0415 - see above
+        with imported_for_good():
+            from spot_server.listening import CannotListen  # noqa: PLC0415 - see above
+            from spot_server.web import serve  # noqa: PLC0415 - see above
 
         _require_database(settings)
-        serve(settings)
+        try:
+            serve(settings)
+        except CannotListen as error:
+            raise CommandFailed(str(error)) from error
 
 
 def _jobs(_options: argparse.Namespace, settings: Settings) -> None:
-    from spot_server.jobs.main import run_jobs  # noqa: PLC0415 - see above
+    with imported_for_good():
+        from spot_server.jobs.main import run_jobs  # noqa: PLC0415 - see above
 
     _require_database(settings)
     run_jobs(settings)
@@ -184,4 +202,4 @@ def _or_fail(act: Callable[[], str]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(process())

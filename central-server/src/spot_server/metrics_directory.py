@@ -15,7 +15,11 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 @contextmanager
 def metrics_directory() -> Iterator[None]:
-    """Name an empty directory for the length of the block; one that the environment names is emptied and kept."""
+    """Name an empty directory for the length of the block; one that the environment names is emptied and kept.
+
+    Processes that were forked in between leave the block too when they end: the directory goes with the process that made it.
+    """
+    maker_pid = os.getpid()
     given = os.environ.get(VARIABLE)
     directory = given or tempfile.mkdtemp(prefix="spot-metrics-")
     if given is not None:
@@ -26,5 +30,5 @@ def metrics_directory() -> Iterator[None]:
     try:
         yield
     finally:
-        if given is None:
+        if given is None and os.getpid() == maker_pid:
             shutil.rmtree(directory, ignore_errors=True)

@@ -73,14 +73,13 @@ def environment(database_url: str, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def running(command: str, database_url: str, directory: Path, **settings: str) -> Iterator[Running]:
-    """Run `spot-server web` or `jobs` for the length of the block."""
-    port = free_port()
+def running(command: str, database_url: str, directory: Path, *, port: int | None = None, **settings: str) -> Iterator[Running]:
+    """Run `spot-server web` or `jobs` for the length of the block, on `port` or on a free one; a second one there goes on in its log."""
+    port = free_port() if port is None else port
     log_path = directory / f"{command}-{port}.log"
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(
-            [PROGRAM, command], env=environment(database_url, SPOT_BIND_PORT=str(port), **settings), stderr=log, stdout=log
-        )
+    with log_path.open("ab") as log:
+        variables = environment(database_url, SPOT_BIND_PORT=str(port), **settings)
+        process = subprocess.Popen([PROGRAM, command], env=variables, stderr=log, stdout=log)
     lent = Running(process, port, log_path)
     try:
         yield lent

@@ -18,7 +18,6 @@ from spot_server.jobs.lease import Lease
 from spot_server.jobs.leased_database import LeasedDatabase
 from spot_server.jobs.process import JobsProcess
 from spot_server.jobs.registry import JobContext
-from spot_server.log_setup import set_up_logging
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
 
@@ -29,7 +28,6 @@ def run_jobs(settings: Settings) -> None:
     """Run the jobs until SIGTERM or SIGINT."""
     # Before any thread exists, so that all inherit it: signals wait for the one thread that asks for them.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    set_up_logging(settings.log_level, settings.log_format)
     process, metrics = build_jobs_process(settings)
     if settings.jobs_metrics_port:
         start_http_server(settings.jobs_metrics_port, addr=settings.bind_address, registry=metrics.registry)

@@ -180,7 +180,9 @@ class World:
 
     def start_web(self) -> None:
         """Start the server's web processes."""
-        self.processes.start("web", [*_SPOT_SERVER, "web"], self.server_environment())
+        # One that is killed leaves its metrics behind: not in the machine's /tmp.
+        metrics = {"PROMETHEUS_MULTIPROC_DIR": str(self.settings.state_dir / "metrics")}
+        self.processes.start("web", [*_SPOT_SERVER, "web"], self.server_environment() | metrics)
 
     def start_jobs(self, name: str = "jobs") -> None:
         """Start a jobs process; a second one, under another name, stands by."""
