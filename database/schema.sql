@@ -268,6 +268,8 @@ CREATE TABLE instances (
 	unknown_fields INTEGER NOT NULL,
 	clock_skew_seconds FLOAT,
 	role_changed_at DATETIME(6) NOT NULL,
+	last_primary_at DATETIME(6),
+	stray_reason TEXT,
 	is_retained BOOL NOT NULL,
 	released_at DATETIME(6),
 	terminated_at DATETIME(6),
@@ -275,7 +277,7 @@ CREATE TABLE instances (
 	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
 	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
 

@@ -98,6 +98,23 @@ def test_an_owned_instance_is_left_alone_for_good(world: World) -> None:
     assert {call for call, _ in world.api.sent} == {"register"}
 
 
+def test_an_instance_that_nobody_wants_any_more_idles_and_says_so(world: World) -> None:
+    world.imds.readings["user-data"] = Found('{"spot_optimizer": {"nonce": "so_nonce_x"}}')
+    world.api.failures["register"] = [ServerRefused(409, "instance-not-wanted", "what it was launched for has ended")]
+    world.boot()
+
+    again_seconds = world.step("heartbeat")
+
+    for name in world.workers:
+        if name != "heartbeat":
+            world.step(name)
+    assert [secret for _url, secret in world.api.registrations] == ["so_nonce_x"]
+    assert again_seconds == 300.0
+    assert "waits to be terminated" in str(world.live.read().registration_problem)
+    assert not world.guard.granted
+    assert not world.workload.serves
+
+
 def test_a_first_answer_that_was_lost_still_starts_the_new_agents_workload(world: World) -> None:
     world.api.failures["register"] = [ServerUnreachable("ReadTimeout")]
     world.boot()

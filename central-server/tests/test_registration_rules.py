@@ -9,12 +9,14 @@ from hypothesis import strategies as st
 
 from server_support.clock import START
 from spot_server.features.registration.rules import (
+    ENDED_REPLICA_STATUSES,
     Claim,
     Decision,
     Enrolment,
     Launcher,
     LaunchNonce,
     NewAgent,
+    NotWanted,
     Refused,
     ReplicaArrives,
     SameInstance,
@@ -71,7 +73,10 @@ nonces = st.builds(
     used_at=moments,
     launcher=launchers,
 )
-standings = st.none() | st.builds(Standing, agent_id=agent_ids, role=st.none() | st.sampled_from(Role), are_others_gone=st.booleans())
+standings = st.none() | st.builds(
+    Standing, agent_id=agent_ids, role=st.none() | st.sampled_from(Role), are_others_gone=st.booleans(), is_deleted=st.booleans()
+)
+strays = st.builds(Standing, agent_id=agent_ids, role=st.just(Role.ZOMBIE), are_others_gone=st.just(False), is_stray=st.just(True))
 
 
 def makes_primary(decision: Decision) -> bool:
@@ -148,6 +153,39 @@ def test_only_an_instance_that_the_agent_has_and_that_lives_is_greeted_again(
     if isinstance(decision, SameInstance):
         assert standing is not None
         assert standing.role not in {None, Role.TERMINATED}
+
+
+@given(claims, nonces, standings)
+def test_a_launch_nonce_lets_nobody_in_whose_replica_has_ended_or_whose_agent_is_deleted(
+    claim: Claim, nonce: LaunchNonce, standing: Standing | None
+) -> None:
+    decision = decide_registration(claim, nonce, standing, START)
+
+    if standing is not None and (standing.is_deleted or nonce.replica_status in ENDED_REPLICA_STATUSES):
+        assert isinstance(decision, NotWanted | Refused | SameInstance)
+        # An instance that was let in before is still greeted: it must hear that it is a ZOMBIE.
+        assert not isinstance(decision, SameInstance) or (standing.role is not None and not standing.is_deleted)
+
+
+@given(claims, nonces, standings)
+def test_an_instance_is_recorded_as_a_stray_only_by_a_fresh_nonce_of_its_own_launch(
+    claim: Claim, nonce: LaunchNonce, standing: Standing | None
+) -> None:
+    decision = decide_registration(claim, nonce, standing, START)
+
+    if isinstance(decision, NotWanted):
+        assert standing is not None
+        assert (standing.agent_id, standing.role, nonce.used_at) == (nonce.agent_id, None, None)
+        vouched = (claim.instance_type, claim.az_id) == (nonce.instance_type, nonce.az_id)
+        assert nonce.recorded_instance_id == claim.instance_id or (nonce.recorded_instance_id is None and vouched)
+
+
+@given(claims, enrolments | nonces, strays)
+def test_a_stray_is_never_let_in_by_anything(claim: Claim, credential: Enrolment | LaunchNonce, standing: Standing) -> None:
+    decision = decide_registration(claim, credential, standing, START)
+
+    assert isinstance(decision, NotWanted | Refused)
+    assert not isinstance(decision, NotWanted) or not decision.is_new
 
 
 @given(claims, standings)

@@ -126,6 +126,10 @@ class Registrar:
             reason = f"another controller owns this instance: {error.detail}"
             self._parts.live.change(lambda facts: replace(facts, halted=reason))
             return Failed("instance_owned", {"detail": error.detail}, RETRY_CAP_SECONDS)
+        if error.problem == "instance-not-wanted":
+            problem = f"launched for something that has ended, waits to be terminated: {error.detail}"
+            self._parts.live.change(lambda facts: replace(facts, registration_problem=problem))
+            return Failed("instance_not_wanted", {"detail": error.detail}, RETRY_CAP_SECONDS)
         return self._refused("registration_refused", f"{error.status} {error.problem}: {error.detail}")
 
     def _refused(self, event: str, reason: str) -> Failed:

@@ -100,6 +100,13 @@ class UnexpectedInstance(ProductError):
     slug = "unexpected-instance"
 
 
+class InstanceNotWanted(ProductError):
+    """This instance was launched for something that has ended; it waits to be terminated and must not serve."""
+
+    status = 409
+    slug = "instance-not-wanted"
+
+
 class InstanceOwned(ProductError):
     """Another controller owns this instance."""
 

@@ -75,6 +75,8 @@ instances = define_table(
     Column("unknown_fields", Integer, nullable=False, default=0),
     Column("clock_skew_seconds", Float),
     Column("role_changed_at", UtcDateTime, nullable=False),
+    Column("last_primary_at", UtcDateTime),
+    Column("stray_reason", Text),
     Column("is_retained", Boolean, nullable=False, default=False),
     Column("released_at", UtcDateTime),
     Column("terminated_at", UtcDateTime),
@@ -83,7 +85,8 @@ instances = define_table(
     Index("ix_instances_role_last_heartbeat_at", "role", "last_heartbeat_at"),
     comment=(
         "EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. "
-        "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said."
+        "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. "
+        "stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY."
     ),
 )
 

@@ -48,8 +48,8 @@ def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
             and not (instance.instance_id in ends and ends[instance.instance_id] <= tx.now),
         )
         for instance in list_instances(tx, agent.agent_id)
-        # A released daemon finishes what is left to terminate, until it is told to stop.
-        if instance.released_at is None or not is_dismissed
+        # A released daemon finishes what is left to terminate, until it is told to stop. A stray has no token.
+        if (instance.released_at is None or not is_dismissed) and not instance.is_stray
     ]
 
 

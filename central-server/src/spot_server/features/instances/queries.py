@@ -50,6 +50,8 @@ class Instance:
     unknown_fields: int
     clock_skew_seconds: float | None
     role_changed_at: datetime
+    last_primary_at: datetime | None
+    stray_reason: str | None
     is_retained: bool
     released_at: datetime | None
     terminated_at: datetime | None
@@ -59,6 +61,11 @@ class Instance:
     def is_primary(self) -> bool:
         """Whether the book says that this instance should serve."""
         return self.role is Role.PRIMARY
+
+    @property
+    def is_stray(self) -> bool:
+        """Whether it came with the nonce of a replica that had ended: it holds no token and is given no work."""
+        return self.stray_reason is not None
 
     @property
     def instance_status(self) -> InstanceStatus:

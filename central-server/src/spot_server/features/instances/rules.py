@@ -13,6 +13,7 @@ class RoleEvent(StrEnum):
 
     FIRST_REGISTERED = "first_registered"
     REPLICA_REGISTERED = "replica_registered"
+    CAME_UNWANTED = "came_unwanted"
     PROMOTED = "promoted"
     SUPERSEDED = "superseded"
     RESTORED = "restored"
@@ -32,6 +33,7 @@ ROLE_MEANINGS: dict[Role | None, str] = {
 EVENT_MEANINGS: dict[RoleEvent, str] = {
     RoleEvent.FIRST_REGISTERED: "The first instance of an agent registers, or one that stands in for instances that are all gone.",
     RoleEvent.REPLICA_REGISTERED: "An instance that the server launched registers with its nonce.",
+    RoleEvent.CAME_UNWANTED: "An instance that the server launched comes with its nonce when its replica has ended; it is not let in.",
     RoleEvent.PROMOTED: "A handover makes the replica the PRIMARY, under a new epoch.",
     RoleEvent.SUPERSEDED: "Another instance was promoted in its place.",
     RoleEvent.RESTORED: "The handover is undone, under a new epoch, before the new primary ever passed its serving check.",
@@ -43,6 +45,7 @@ EVENT_MEANINGS: dict[RoleEvent, str] = {
 TRANSITIONS: dict[tuple[Role | None, RoleEvent], Role] = {
     (None, RoleEvent.FIRST_REGISTERED): Role.PRIMARY,
     (None, RoleEvent.REPLICA_REGISTERED): Role.REPLICA,
+    (None, RoleEvent.CAME_UNWANTED): Role.ZOMBIE,
     (Role.REPLICA, RoleEvent.PROMOTED): Role.PRIMARY,
     (Role.PRIMARY, RoleEvent.SUPERSEDED): Role.ZOMBIE,
     (Role.ZOMBIE, RoleEvent.RESTORED): Role.PRIMARY,

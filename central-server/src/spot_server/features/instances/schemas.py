@@ -48,6 +48,12 @@ class InstanceAnswer(AnswerSchema):
     unknown_fields = fields.Integer(required=True)
     clock_skew_seconds = fields.Float(required=True, allow_none=True)
     role_changed_at = UtcMoment(required=True)
+    last_primary_at = UtcMoment(required=True, allow_none=True)
+    stray_reason = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why it was never let in: it came when nobody wanted it any more; null otherwise."},
+    )
     is_retained = fields.Boolean(required=True)
     released_at = UtcMoment(required=True, allow_none=True)
     terminated_at = UtcMoment(required=True, allow_none=True)

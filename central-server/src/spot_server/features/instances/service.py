@@ -95,6 +95,8 @@ def _write_role(tx: Transaction, instance: Instance, role: Role, event: RoleEven
         "role_changed_at": tx.now,
         "version": instance.version + 1,
     }
+    if role is Role.PRIMARY:
+        values["last_primary_at"] = tx.now
     if role is Role.TERMINATED:
         values["terminated_at"] = tx.now
     if event is RoleEvent.RELEASED:

@@ -130,6 +130,25 @@ def take_replica_in(tx: Transaction, agent: Agent, replica_id: str, request: New
     return Arrival(agent.client_id, is_new=True)
 
 
+def turn_stray_away(tx: Transaction, agent: Agent, replica_id: str, request: NewRegistration) -> None:
+    """Record an instance that comes when its replica has ended, and spend the nonce on it: it gets no token and is given no work.
+
+    What it says of itself ends nothing: the sweeper terminates it when EC2's tags say that it is ours.
+    """
+    if not queries.use_nonce(tx, replica_id, request.instance_id):
+        raise TokenInvalid("the launch nonce is used up")
+    reason = f"it came with the nonce of replica {replica_id}, which had ended"
+    role = _insert(tx, agent.agent_id, agent.client_id, RoleEvent.CAME_UNWANTED, request, replica_id=replica_id, stray_reason=reason)
+    _record(tx, agent.client_id, agent.agent_id, request, "instance.turned_away", {"role": role, "replica_id": replica_id})
+    tx.emit(
+        "stray_registered",
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        instance_id=request.instance_id,
+        data={"replica_id": replica_id, "reason": reason},
+    )
+
+
 def greet_again(tx: Transaction, credential: Enrolment | LaunchNonce, agent: Agent, request: NewRegistration) -> Arrival:
     """Note what a known instance says of itself now. Its role, and the agent's settings, stay as they are."""
     values = {key: value for key, value in _observed(tx, request).items() if value is not None}
@@ -174,6 +193,7 @@ def _insert(
     event: RoleEvent,
     request: NewRegistration,
     replica_id: str | None = None,
+    stray_reason: str | None = None,
 ) -> Role:
     role = next_role(None, event)
     queries.insert_instance(
@@ -184,6 +204,8 @@ def _insert(
             "client_id": client_id,
             "role": role,
             "primary_of": agent_id if role is Role.PRIMARY else None,
+            "last_primary_at": tx.now if role is Role.PRIMARY else None,
+            "stray_reason": stray_reason,
             "launched_by_server": replica_id is not None,
             "replica_id": replica_id,
             "registered_at": tx.now,

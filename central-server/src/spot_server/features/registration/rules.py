@@ -12,6 +12,7 @@ RETRY_AFTER_SECONDS = 5
 """How long a daemon waits when the launch that made it is not recorded yet; the answer of RunInstances takes 1-3 s."""
 
 SPENT_COMMAND_STATUSES = frozenset({CommandStatus.FAILED, CommandStatus.EXPIRED, CommandStatus.CANCELLED})
+WRONG_PLACE = "the launch nonce belongs to an instance of another type or zone"
 ENDED_REPLICA_STATUSES = frozenset({ReplicaStatus.TERMINATED, ReplicaStatus.FAILED})
 
 
@@ -71,6 +72,10 @@ class Standing:
     role: Role | None
     are_others_gone: bool
     """EC2 says that every other instance is terminated, no replica lives and no move is under way."""
+    is_deleted: bool = False
+    """The agent lives on as history only; known from a launch nonce."""
+    is_stray: bool = False
+    """The claimant came before with the nonce of a replica that had ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,14 @@ class ReplicaArrives:
 
     replica_id: str
     is_adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotWanted:
+    """An instance that the server launched, whose replica has ended: recorded as ours, never let in. `is_new`: not recorded yet."""
+
+    replica_id: str | None
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +143,11 @@ class Refused:
     reason: str
 
 
-Decision = NewAgent | StandsIn | SameInstance | ReplicaArrives | TooEarly | Unexpected | Refused
+Decision = NewAgent | StandsIn | SameInstance | ReplicaArrives | NotWanted | TooEarly | Unexpected | Refused
 
 
 def decide_registration(claim: Claim, credential: Enrolment | LaunchNonce | None, standing: Standing | None, now: datetime) -> Decision:
-    """Return what becomes of the claim. `standing` is None when no live agent has that logical id."""
+    """Return what becomes of the claim. `standing` is None when no live agent has that logical id, and no nonce leads to a deleted one."""
     match credential:
         case None:
             return Refused(RefusalKind.CREDENTIAL, "the token is not known")
@@ -148,6 +161,8 @@ def _decide_enrolment(claim: Claim, token: Enrolment, standing: Standing | None,
     refusal = _enrolment_refusal(claim, token, now)
     if refusal is not None:
         return refusal
+    if standing is not None and standing.is_stray:
+        return NotWanted(None, is_new=False)
     if standing is not None and standing.role is not None:
         return _known_again(claim, standing)
     if token.uses_left is not None and token.uses_left <= 0:
@@ -182,15 +197,29 @@ def _decide_nonce(claim: Claim, nonce: LaunchNonce, standing: Standing | None, n
         return Refused(RefusalKind.CREDENTIAL, "the launch nonce is not for this logical agent id")
     if nonce.recorded_instance_id not in {None, claim.instance_id}:
         return Refused(RefusalKind.CREDENTIAL, "the launch nonce belongs to another instance")
-    if standing.role is not None and nonce.recorded_instance_id == claim.instance_id:
+    if standing.is_stray:
+        return NotWanted(nonce.replica_id, is_new=False)
+    if standing.role is not None and nonce.recorded_instance_id == claim.instance_id and not standing.is_deleted:
         return _known_again(claim, standing)
     if nonce.used_at is not None or standing.role is not None:
         return Refused(RefusalKind.CREDENTIAL, "the launch nonce is used up")
-    if nonce.replica_status in ENDED_REPLICA_STATUSES:
-        return Refused(RefusalKind.CREDENTIAL, "the replica is no longer wanted")
+    if nonce.replica_status in ENDED_REPLICA_STATUSES or standing.is_deleted:
+        return _turn_away(claim, nonce)
     if claim.owner:
         return Refused(RefusalKind.OWNED, f"{claim.owner} owns this instance and would replace it")
     return _match_launch(claim, nonce, now)
+
+
+def _turn_away(claim: Claim, nonce: LaunchNonce) -> Decision:
+    """The answer to the launch may have been lost: then its type and zone vouch for the instance, as for one that is adopted (ADR 0008)."""
+    is_recorded = nonce.recorded_instance_id == claim.instance_id
+    if is_recorded or _is_at_its_place(claim, nonce):
+        return NotWanted(nonce.replica_id, is_new=True)
+    return Refused(RefusalKind.CREDENTIAL, WRONG_PLACE)
+
+
+def _is_at_its_place(claim: Claim, nonce: LaunchNonce) -> bool:
+    return (claim.instance_type, claim.az_id) == (nonce.instance_type, nonce.az_id)
 
 
 def _match_launch(claim: Claim, nonce: LaunchNonce, now: datetime) -> Decision:
@@ -198,9 +227,9 @@ def _match_launch(claim: Claim, nonce: LaunchNonce, now: datetime) -> Decision:
         return ReplicaArrives(nonce.replica_id, is_adopted=False)
     if can_launcher_report(nonce.launcher, now):
         return TooEarly(RETRY_AFTER_SECONDS)
-    if (claim.instance_type, claim.az_id) == (nonce.instance_type, nonce.az_id):
+    if _is_at_its_place(claim, nonce):
         return ReplicaArrives(nonce.replica_id, is_adopted=True)
-    return Refused(RefusalKind.CREDENTIAL, "the launch nonce belongs to an instance of another type or zone")
+    return Refused(RefusalKind.CREDENTIAL, WRONG_PLACE)
 
 
 def can_launcher_report(launcher: Launcher, now: datetime) -> bool:

@@ -8,6 +8,7 @@ from typing import assert_never
 from spot_server.db.runner import Transaction
 from spot_server.errors import (
     InstanceNotMatchedYet,
+    InstanceNotWanted,
     InstanceOwned,
     ProductError,
     StateConflict,
@@ -15,7 +16,7 @@ from spot_server.errors import (
     UnexpectedInstance,
 )
 from spot_server.features.agent_config.service import DaemonConfig, Intervals, make_daemon_config
-from spot_server.features.agents.queries import Agent, find_live_agent
+from spot_server.features.agents.queries import Agent, find_live_agent, load_agent
 from spot_server.features.instances.queries import find_instance, load_instance
 from spot_server.features.registration import arrivals, queries
 from spot_server.features.registration.arrivals import Arrival, NewRegistration
@@ -25,6 +26,7 @@ from spot_server.features.registration.rules import (
     Enrolment,
     LaunchNonce,
     NewAgent,
+    NotWanted,
     RefusalKind,
     Refused,
     ReplicaArrives,
@@ -62,7 +64,7 @@ def register(tx: Transaction, secret: str, request: NewRegistration, intervals: 
         return Turned(TokenInvalid("the token is not known"))
     # A second round only when another registration of the same new agent was faster.
     for _ in range(2):
-        agent = find_live_agent(tx, credential.client_id, request.logical_agent_id, for_update=True)
+        agent = _find_agent(tx, credential, request)
         # Read again now that the agent's row is held: the launch may have been recorded meanwhile.
         decision = decide_registration(
             _claim(request), _find_credential(tx, secret), _read_standing(tx, agent, request.instance_id), tx.now
@@ -91,12 +93,25 @@ def _find_credential(tx: Transaction, secret: str) -> Enrolment | LaunchNonce | 
     return queries.find_nonce(tx, digest) if secret.startswith(NONCE_PREFIX) else queries.find_enrolment(tx, digest)
 
 
+def _find_agent(tx: Transaction, credential: Enrolment | LaunchNonce, request: NewRegistration) -> Agent | None:
+    """Return the agent that is claimed, its row held: the live one of that name; for a launch nonce its own agent, deleted or not."""
+    if isinstance(credential, Enrolment):
+        return find_live_agent(tx, credential.client_id, request.logical_agent_id, for_update=True)
+    agent = load_agent(tx, credential.agent_id, for_update=True)
+    return agent if agent.logical_agent_id == request.logical_agent_id else None
+
+
 def _read_standing(tx: Transaction, agent: Agent | None, instance_id: str) -> Standing | None:
     if agent is None:
         return None
     known = find_instance(tx, agent.agent_id, instance_id)
-    role = None if known is None else known.role
-    return Standing(agent.agent_id, role, queries.are_others_gone(tx, agent.agent_id))
+    return Standing(
+        agent_id=agent.agent_id,
+        role=None if known is None else known.role,
+        are_others_gone=queries.are_others_gone(tx, agent.agent_id),
+        is_deleted=agent.is_deleted,
+        is_stray=known is not None and known.is_stray,
+    )
 
 
 def _carry_out(
@@ -115,6 +130,11 @@ def _carry_out(
             return arrivals.take_replica_in(tx, _present(agent), replica_id, request, is_adopted=is_adopted)
         case SameInstance():
             return arrivals.greet_again(tx, credential, _present(agent), request)
+        case NotWanted(replica_id=replica_id, is_new=is_new):
+            if is_new and replica_id is not None:
+                arrivals.turn_stray_away(tx, _present(agent), replica_id, request)
+            detail = f"what {request.instance_id} was launched for has ended: it is not let in, and waits to be terminated"
+            return Turned(InstanceNotWanted(detail, instance_id=request.instance_id))
         case TooEarly(retry_after_seconds=seconds):
             return Turned(InstanceNotMatchedYet(retry_after_seconds=seconds))
         case Unexpected():

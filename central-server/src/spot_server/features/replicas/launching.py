@@ -31,7 +31,6 @@ from spot_server.words import (
     CommandStatus,
     Mode,
     ReplicaKind,
-    Role,
 )
 
 TAG_PREFIX = "spot-optimizer:"
@@ -142,8 +141,8 @@ def last_primary(tx: Transaction, agent: Agent) -> Instance | None:
     primary = primary_of(tx, agent.agent_id)
     if primary is not None:
         return primary
-    others = [instance for instance in list_instances(tx, agent.agent_id) if instance.role in {Role.ZOMBIE, Role.TERMINATED}]
-    return max(others, key=lambda instance: instance.role_changed_at, default=None)
+    were_primary = [(one.last_primary_at, one) for one in list_instances(tx, agent.agent_id) if one.last_primary_at is not None]
+    return max(were_primary, key=lambda pair: pair[0], default=(None, None))[1]
 
 
 def best_place(tx: Transaction, agent: Agent, replica: Replica, primary: Instance) -> Offer | None:
