@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measure the server under the load of 1,000 daemons on SQLite and MariaDB, each page alone, and what one daemon costs its instance.
-# Usage: scripts/bench.sh [--quick] [--seconds N] [--agents N] [--database sqlite|mariadb|both] [--json FILE]    (--help lists all)
+# Usage: scripts/bench.sh [--quick] [--seconds N] [--agents N] [--database sqlite|mariadb|both|none] [--json FILE]    (--help lists all)
 # Everything stays on 127.0.0.1 and ends by itself after about ten minutes. docs/performance.md says what each figure means.
 # Env:   SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
 set -euo pipefail
@@ -17,7 +17,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 wants_mariadb() {
-  case " $* " in *" --database sqlite "* | *" --database=sqlite "* | *" --help "* | *" -h "*) return 1 ;; esac
+  case " $* " in *" --database sqlite "* | *" --database=sqlite "* | *" --database none "* | *" --database=none "* | *" --help "* | *" -h "*) return 1 ;; esac
   [ -z "${SPOT_TEST_MARIADB_URL:-}" ]
 }
 

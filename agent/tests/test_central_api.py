@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from agent_fakes.http_server import Handler, HttpFake
-from spot_agent.central_api import Credentials, HttpCentralApi, Timeouts
+from spot_agent.central_api import Credentials, HttpCentralApi
 from spot_agent.errors import NotRegistered, ServerRefused, ServerUnreachable, TokenRefused
+from spot_agent.http_client import HttpClient, Timeouts
 
 pytestmark = pytest.mark.server
 
@@ -52,7 +53,7 @@ def server() -> Iterator[Server]:
 
 def _api(server: Server) -> HttpCentralApi:
     credentials = Credentials(server.url, "agent-1", "so_agent_x")
-    return HttpCentralApi(lambda: credentials, Timeouts(0.5, 0.5))
+    return HttpCentralApi(HttpClient(), lambda: credentials, Timeouts(0.5, 0.5))
 
 
 def test_a_call_carries_the_token_and_the_agents_path(server: Server) -> None:
@@ -127,12 +128,12 @@ def test_a_server_that_is_not_there_is_unreachable() -> None:
     credentials = Credentials("http://127.0.0.1:9", "agent-1", "t")
 
     with pytest.raises(ServerUnreachable, match="ConnectionError"):
-        HttpCentralApi(lambda: credentials).config()
+        HttpCentralApi(HttpClient(), lambda: credentials).config()
 
 
 def test_without_a_token_nothing_is_called() -> None:
     with pytest.raises(NotRegistered):
-        HttpCentralApi(lambda: None).config()
+        HttpCentralApi(HttpClient(), lambda: None).config()
 
 
 def test_a_netrc_entry_does_not_replace_the_token(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench.sh", description="Measure the server under the load of a fleet, and one daemon.")
     parser.add_argument("--agents", type=int, help="daemons that wait and heartbeat; default 1000, with --quick 200")
     parser.add_argument("--seconds", type=float, help=f"how long the fleet's load is measured; default {FULL.fleet}")
-    parser.add_argument("--database", choices=[SQLITE, MARIADB, "both"], default="both")
+    parser.add_argument("--database", choices=[SQLITE, MARIADB, "both", "none"], default="both", help="none: the daemon alone")
     parser.add_argument("--json", metavar="FILE", help="write all figures there, too")
     parser.add_argument("--quick", action="store_true", help="a short run with 200 agents: does it work, not how fast is it")
     parser.add_argument("--no-daemon", action="store_true", help="leave the daemon out")
@@ -108,6 +108,8 @@ def _lengths(options: argparse.Namespace) -> Lengths:
 
 
 def _databases(wanted: str) -> list[str]:
+    if wanted == "none":
+        return []
     names = [SQLITE, MARIADB] if wanted == "both" else [wanted]
     if MARIADB in names and not has_mariadb():
         say("no MariaDB server here: nothing is measured on it")

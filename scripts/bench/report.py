@@ -18,7 +18,7 @@ def machine_line(python_version: str, cores: int, load_average: float) -> str:
 
 def summary_lines(rows: Sequence[Row], ceiling: Ceiling | None) -> list[str]:
     """Return the table, and what the generator could do at most."""
-    lines = render(rows)
+    lines = render(rows) if rows else []
     if ceiling is not None:
         lines.append("")
         lines.append(

@@ -14,12 +14,14 @@ BUILT_ONLY_IN_BOOTSTRAP = (
     "create_engine",
     "sqlalchemy.create_engine",
     "requests.Session",
+    "urllib3.PoolManager",
 )
 # The files, or folders, that may import a library: one adapter each.
 ADAPTERS = {
-    "boto3": ("agent/src/spot_agent/ec2", "central-server/src/spot_server/aws/", "simulator/"),
+    "boto3": ("central-server/src/spot_server/aws/", "simulator/"),
     "botocore": ("agent/src/spot_agent/ec2", "central-server/src/spot_server/aws/", "simulator/"),
-    "requests": ("agent/src/spot_agent/central_api", "agent/src/spot_agent/imds", "scripts/", "simulator/"),
+    "requests": ("scripts/", "simulator/"),
+    "urllib3": ("agent/src/spot_agent/http_client",),
     "pymysql": ("central-server/src/spot_server/db/", "scripts/"),
     "moto": ("simulator/",),
 }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import requests
-
 from spot_agent import __version__
-from spot_agent.errors import NotRegistered, ServerRefused, ServerUnreachable, TokenRefused
+from spot_agent.errors import HttpFailed, NotRegistered, ServerRefused, ServerUnreachable, TokenRefused
+from spot_agent.http_client import HttpAnswer, HttpClient, Timeouts
 from spot_agent.model import JsonObject
 
 LONG_POLL_GRACE_SECONDS = 10.0
@@ -25,26 +24,25 @@ class Credentials:
     token: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds to connect, and between two bytes of the answer."""
-
-    connect_seconds: float = 3.0
-    read_seconds: float = 10.0
+_HEADERS = {
+    "User-Agent": f"spot-agent/{__version__}",
+    "Accept": "application/json, application/problem+json",
+    "Content-Type": "application/json",
+}
 
 
 class HttpCentralApi:
-    """One keep-alive connection per thread. Nothing is retried here: each worker knows what a repeat would mean."""
+    """Nothing is retried here: each worker knows what a repeat would mean."""
 
-    def __init__(self, credentials: Callable[[], Credentials | None], timeouts: Timeouts | None = None) -> None:
+    def __init__(self, http: HttpClient, credentials: Callable[[], Credentials | None], timeouts: Timeouts | None = None) -> None:
+        self._http = http
         self._credentials = credentials
         self._timeouts = timeouts or Timeouts()
-        self._local = threading.local()
 
     def register(self, server_url: str, token: str, body: JsonObject) -> tuple[bool, JsonObject]:
         """Register with an enrolment token or a nonce; (is_new, answer)."""
         answer = self._send("POST", f"{server_url}/api/agents/register", token, body)
-        return answer.status_code == 201, _json_object(answer)
+        return answer.status == 201, _json_object(answer)
 
     def heartbeat(self, body: JsonObject) -> JsonObject:
         """Report what this instance sees of itself; the answer carries the server's view."""
@@ -83,40 +81,19 @@ class HttpCentralApi:
         url = f"{known.server_url}/api/agents/{known.agent_id}/{path}"
         return _json_object(self._send(method, url, known.token, body, read_seconds))
 
-    def _send(self, method: str, url: str, token: str, body: JsonObject | None, read_seconds: float | None = None) -> requests.Response:
-        timeouts = (self._timeouts.connect_seconds, read_seconds or self._timeouts.read_seconds)
+    def _send(self, method: str, url: str, token: str, body: JsonObject | None, read_seconds: float | None = None) -> HttpAnswer:
+        timeouts = self._timeouts if read_seconds is None else replace(self._timeouts, read_seconds=read_seconds)
+        sent = None if body is None else json.dumps(body, allow_nan=False).encode()
         try:
-            answer = self._session().request(
-                method,
-                url,
-                json=body,
-                headers={"Authorization": f"Bearer {token}"},
-                timeout=timeouts,
-                allow_redirects=False,
-            )
-        except (requests.RequestException, ValueError) as error:
-            raise ServerUnreachable(type(error).__name__) from error
+            answer = self._http.send(method, url, {**_HEADERS, "Authorization": f"Bearer {token}"}, timeouts, sent)
+        except HttpFailed as error:
+            raise ServerUnreachable(str(error)) from error
         _raise_for_status(answer)
         return answer
 
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            session = requests.Session()
-            session.headers["User-Agent"] = f"spot-agent/{__version__}"
-            session.headers["Accept"] = "application/json, application/problem+json"
-            session.auth = _no_netrc
-            self._local.session = session
-        found: requests.Session = self._local.session
-        return found
 
-
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Without an auth of its own, requests would let a ~/.netrc entry replace our bearer token."""
-    return request
-
-
-def _raise_for_status(answer: requests.Response) -> None:
-    status = answer.status_code
+def _raise_for_status(answer: HttpAnswer) -> None:
+    status = answer.status
     if 200 <= status < 300:
         return
     if not 400 <= status < 500 or status in (408, 429):
@@ -128,15 +105,15 @@ def _raise_for_status(answer: requests.Response) -> None:
     raise kind(status, name, detail, _retry_after_seconds(answer, problem))
 
 
-def _problem(answer: requests.Response) -> dict[str, Any]:
+def _problem(answer: HttpAnswer) -> dict[str, Any]:
     try:
-        body = answer.json()
+        body = json.loads(answer.body)
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
 
 
-def _retry_after_seconds(answer: requests.Response, problem: dict[str, Any]) -> float | None:
+def _retry_after_seconds(answer: HttpAnswer, problem: dict[str, Any]) -> float | None:
     for value in (problem.get("retry_after_seconds"), answer.headers.get("Retry-After")):
         try:
             seconds = float(value)  # type: ignore[arg-type]
@@ -147,9 +124,9 @@ def _retry_after_seconds(answer: requests.Response, problem: dict[str, Any]) -> 
     return None
 
 
-def _json_object(answer: requests.Response) -> JsonObject:
+def _json_object(answer: HttpAnswer) -> JsonObject:
     try:
-        body = answer.json()
+        body = json.loads(answer.body)
     except ValueError as error:
         raise ServerUnreachable("the answer is not JSON") from error
     if not isinstance(body, dict):

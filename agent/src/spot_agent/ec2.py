@@ -1,13 +1,11 @@
-"""EC2 of one region, the only file that knows boto3. Time-outs everywhere; only calls that may be repeated are retried."""
+"""EC2 of one region. Only calls that may be repeated are retried; any failure leaves as Ec2Failed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import boto3
-from botocore.config import Config as BotoConfig
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -21,6 +19,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from spot_agent import ec2_shapes as shapes
+from spot_agent.ec2_clients import Ec2Session
 from spot_agent.ec2_facts import (
     AddressFacts,
     ImageFacts,
@@ -32,27 +31,14 @@ from spot_agent.ec2_facts import (
     TypeFacts,
 )
 from spot_agent.errors import Ec2Failed, ErrorClass
+from spot_agent.logs import Log
 from spot_agent.model import TAG_LAUNCH_TOKEN
 from spot_agent.rules.ec2_errors import class_of_code, is_absence
-
-if TYPE_CHECKING:
-    from mypy_boto3_ec2 import EC2Client
 
 Answer = TypeVar("Answer")
 Call = Callable[[], Answer]
 
-CONNECT_TIMEOUT_SECONDS = 3
-READ_TIMEOUT_SECONDS = 10
 CODE_DEREGISTERED = "InvalidAMIID.Unavailable"
-
-
-def _client(region: str, attempts: int) -> EC2Client:
-    config = BotoConfig(
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": attempts},
-    )
-    return boto3.session.Session().client("ec2", region_name=region, config=config)
 
 
 def _asked(call: Call[Answer]) -> Answer:
@@ -90,12 +76,13 @@ def _found(call: Call[Answer]) -> Answer | None:
         raise
 
 
-class Boto3Ec2:
-    """Boto3 clients are safe to share between threads once made. AWS_ENDPOINT_URL is boto3's own affair."""
+class BotocoreEc2:
+    """Safe to share between threads once made."""
 
-    def __init__(self, region: str) -> None:
-        self._repeatable = _client(region, attempts=3)
-        self._once = _client(region, attempts=1)
+    def __init__(self, region: str, log: Log) -> None:
+        session = Ec2Session(region, log)
+        self._repeatable = session.client(attempts=3)
+        self._once = session.client(attempts=1)
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id."""
@@ -230,6 +217,6 @@ class Boto3Ec2:
         """Describe instance types; one that does not exist fails the whole call."""
         return shapes.instance_types(self._pages("describe_instance_types", InstanceTypes=list(instance_types)))
 
-    def _pages(self, operation: Any, **arguments: Any) -> list[Any]:  # noqa: ANN401 - boto3's own types differ by operation
+    def _pages(self, operation: Any, **arguments: Any) -> list[Any]:  # noqa: ANN401 - the types of the stubs differ by operation
         paginator = self._repeatable.get_paginator(operation)
         return _asked(lambda: list(paginator.paginate(**arguments)))

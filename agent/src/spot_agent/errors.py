@@ -62,6 +62,10 @@ class Ec2Failed(ActFailed):
     """EC2 refused or could not be asked."""
 
 
+class HttpFailed(DaemonError):
+    """An HTTP request got no whole answer; what it did is not known. Its text is the name of the library's error."""
+
+
 class ServerFailed(DaemonError):
     """The central server did not give a usable answer."""
 

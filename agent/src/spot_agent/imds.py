@@ -1,14 +1,13 @@
-"""The instance metadata service, version 2 only. The only file besides central_api.py that speaks HTTP."""
+"""The instance metadata service, version 2 only."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
-
-import requests
 
 from spot_agent import metrics
 from spot_agent.clock import Clock
+from spot_agent.errors import HttpFailed
+from spot_agent.http_client import HttpAnswer, HttpClient, Timeouts
 from spot_agent.live import Live
 from spot_agent.ports import Absent, Found, Imds, Reading, Unknown
 
@@ -25,8 +24,8 @@ class ImdsV2:
     def __init__(self, endpoint: str, clock: Clock, read_timeout_seconds: float = READ_TIMEOUT_SECONDS) -> None:
         self._base = f"{endpoint}/latest"
         self._clock = clock
-        self._timeouts = (CONNECT_TIMEOUT_SECONDS, read_timeout_seconds)
-        self._local = threading.local()
+        self._timeouts = Timeouts(CONNECT_TIMEOUT_SECONDS, read_timeout_seconds)
+        self._http = HttpClient(uses_proxies=False)  # a proxy must never stand between an instance and its metadata
         self._token: tuple[str, float] | None = None
 
     def read(self, path: str) -> Reading:
@@ -35,7 +34,7 @@ class ImdsV2:
         if isinstance(token, Unknown):
             return token
         answer = self._get(path, token)
-        if isinstance(answer, requests.Response) and answer.status_code == 401:
+        if isinstance(answer, HttpAnswer) and answer.status == 401:
             self._token = None
             token = self._fresh_token()
             if isinstance(token, Unknown):
@@ -43,7 +42,7 @@ class ImdsV2:
             answer = self._get(path, token)
         return answer if isinstance(answer, Unknown) else _reading(answer)
 
-    def _get(self, path: str, token: str) -> requests.Response | Unknown:
+    def _get(self, path: str, token: str) -> HttpAnswer | Unknown:
         return self._request("GET", f"{self._base}/{path}", {"X-aws-ec2-metadata-token": token})
 
     def _fresh_token(self) -> str | Unknown:
@@ -54,36 +53,29 @@ class ImdsV2:
         answer = self._request("PUT", f"{self._base}/api/token", headers)
         if isinstance(answer, Unknown):
             return answer
-        if answer.status_code != 200 or not answer.text.strip():
-            return Unknown(f"token: status {answer.status_code}")
-        self._token = (answer.text.strip(), now_seconds + TOKEN_REFRESH_SECONDS)
+        token = answer.body.decode("ascii", errors="ignore").strip()
+        if answer.status != 200 or not token:
+            return Unknown(f"token: status {answer.status}")
+        self._token = (token, now_seconds + TOKEN_REFRESH_SECONDS)
         return self._token[0]
 
-    def _request(self, method: str, url: str, headers: dict[str, str]) -> requests.Response | Unknown:
+    def _request(self, method: str, url: str, headers: dict[str, str]) -> HttpAnswer | Unknown:
         try:
-            return self._session().request(method, url, headers=headers, timeout=self._timeouts, allow_redirects=False)
-        except (requests.RequestException, ValueError) as error:
-            return Unknown(type(error).__name__)
-
-    def _session(self) -> requests.Session:
-        if not hasattr(self._local, "session"):
-            session = requests.Session()
-            session.trust_env = False  # a proxy must never stand between an instance and its metadata
-            self._local.session = session
-        found: requests.Session = self._local.session
-        return found
+            return self._http.send(method, url, headers, self._timeouts)
+        except HttpFailed as error:
+            return Unknown(str(error))
 
 
-def _reading(answer: requests.Response) -> Reading:
+def _reading(answer: HttpAnswer) -> Reading:
     """Branches on the status alone: the body of a 404 is HTML."""
-    if answer.status_code == 404:
+    if answer.status == 404:
         return Absent()
-    if answer.status_code != 200:
-        return Unknown(f"status {answer.status_code}")
-    if len(answer.content) > LONGEST_BODY_BYTES:
+    if answer.status != 200:
+        return Unknown(f"status {answer.status}")
+    if len(answer.body) > LONGEST_BODY_BYTES:
         return Unknown("body too long")
     try:
-        return Found(answer.content.decode("utf-8"))
+        return Found(answer.body.decode("utf-8"))
     except UnicodeDecodeError:
         return Unknown("body is not text")
 

@@ -6,11 +6,12 @@ import random
 from collections.abc import Mapping
 
 from spot_agent.bootstrap import Ports
-from spot_agent.central_api import Credentials, HttpCentralApi, Timeouts
+from spot_agent.central_api import Credentials, HttpCentralApi
 from spot_agent.clock import SystemClock, ThreadBell, ThreadStop
-from spot_agent.ec2 import Boto3Ec2
+from spot_agent.ec2 import BotocoreEc2
 from spot_agent.guard import FileGuard
 from spot_agent.hooks import ProcessHooks
+from spot_agent.http_client import HttpClient, Timeouts
 from spot_agent.imds import CountedImds, ImdsV2
 from spot_agent.journal import FileJournal
 from spot_agent.live import Live
@@ -40,9 +41,9 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
         clock=clock,
         stop=stop,
         imds=CountedImds(ImdsV2(settings.imds_endpoint, clock), live),
-        ec2_of_region=Boto3Ec2,
-        api=HttpCentralApi(credentials),
-        urgent_api=HttpCentralApi(credentials, URGENT_TIMEOUTS),
+        ec2_of_region=lambda region: BotocoreEc2(region, log),
+        api=HttpCentralApi(HttpClient(), credentials),
+        urgent_api=HttpCentralApi(HttpClient(), credentials, URGENT_TIMEOUTS),
         hooks=ProcessHooks(settings.hooks, environment, clock, stop),
         guard=FileGuard(settings.runtime_directory),
         journal=journal,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -43,16 +44,19 @@ class _QuietServer(ThreadingHTTPServer):
 class HttpFake:
     """Listens while entered. `closing` ends every request that hangs on purpose."""
 
-    def __init__(self, handler: type[Handler], port: int = 0) -> None:
+    def __init__(self, handler: type[Handler], port: int = 0, trust: ssl.SSLContext | None = None) -> None:
         self.closing = threading.Event()
         bound = type("Bound", (handler,), {"fake": self})
         self._server = _QuietServer(("127.0.0.1", port), bound)
+        self._scheme = "http" if trust is None else "https"
+        if trust is not None:
+            self._server.socket = trust.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
         self._thread = threading.Thread(target=lambda: self._server.serve_forever(0.05), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> HttpFake:  # noqa: PYI034 - Self needs Python 3.11
         self._thread.start()

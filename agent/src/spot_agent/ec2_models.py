@@ -1,0 +1,137 @@
+"""botocore's description of EC2, of which only what the daemon calls becomes objects.
+
+botocore reads the models of a service whole: EC2's is 4 MB of JSON for 790 operations, of which the daemon calls 20, and the
+directory of endpoints lists every service of AWS. What is kept is kept as it is, so requests are written and answers are read
+the same. Nothing is stored: at every start the models are those of the botocore that is installed (docs/adr/0011).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from botocore.loaders import JSONFileLoader
+
+from spot_agent.logs import Log
+from spot_agent.partial_json import opened, whole
+
+OPERATIONS = (
+    "AssociateAddress",
+    "CancelSpotInstanceRequests",
+    "CreateImage",
+    "CreateSnapshots",
+    "CreateTags",
+    "DeleteSnapshot",
+    "DeregisterImage",
+    "DescribeAddresses",
+    "DescribeAvailabilityZones",
+    "DescribeImages",
+    "DescribeInstanceTypes",
+    "DescribeInstances",
+    "DescribeSnapshots",
+    "DescribeSpotInstanceRequests",
+    "DescribeSpotPriceHistory",
+    "DescribeSubnets",
+    "DescribeVolumes",
+    "ModifyInstanceAttribute",
+    "RunInstances",
+    "TerminateInstances",
+)
+"""All that `ec2.py` calls; a test compares."""
+
+ENDPOINT_SERVICES = ("ec2", "oidc", "portal.sso", "signin", "sts")
+"""EC2, and what botocore itself calls to get credentials: profiles that assume a role or sign in."""
+
+Model = Mapping[str, Any]
+Reduced = dict[str, Any]
+
+_SERVICE_LEVELS = 2  # {"shapes": {NAME: unread}}
+_ENDPOINTS_LEVELS = 4  # {"partitions": [{"services": {NAME: unread}}]}
+
+# Whatever an unforeseen botocore may hold in its files ends in one of these.
+_NOT_AS_FORESEEN = (OSError, zlib.error, ValueError, LookupError, TypeError, AttributeError)
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class ReducedFiles(JSONFileLoader):
+    """Reads botocore's data files. One that cannot be reduced is read whole, and the log says so."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def load_file(self, file_path: str) -> Any:  # noqa: ANN401 - whatever the file holds, as in botocore's own loader
+        """Read `file_path`, to which .json or .json.gz is added; None when there is no such file."""
+        reduction = _reduction_of(Path(file_path))
+        if reduction is not None and self.exists(file_path):
+            try:
+                return reduction(_text(file_path))
+            except _NOT_AS_FORESEEN as error:
+                self._log.warning("aws_model_not_reduced", path=file_path, error=repr(error))
+        return super().load_file(file_path)
+
+
+def _reduction_of(path: Path) -> Callable[[str], Reduced] | None:
+    if path.name == "endpoints":
+        return reduced_endpoints
+    return reduced_service if path.name == "service-2" and path.parent.parent.name == "ec2" else None
+
+
+def _text(file_path: str) -> str:
+    plain = Path(f"{file_path}.json")
+    return (plain.read_bytes() if plain.is_file() else _unzipped(Path(f"{file_path}.json.gz").read_bytes())).decode()
+
+
+def _unzipped(packed: bytes) -> bytes:
+    """In one piece of memory, whose size the last four bytes tell: growing piece by piece leaves 2 MiB of holes for good."""
+    return zlib.decompress(packed, wbits=_GZIP, bufsize=int.from_bytes(packed[-4:], "little"))
+
+
+def reduced_service(text: str) -> Reduced:
+    """EC2's model with the operations of the daemon and the shapes that they reach. LookupError when one is missing."""
+    model = opened(text, _SERVICE_LEVELS)
+    operations = {name: _undocumented(whole(model["operations"][name])) for name in OPERATIONS}
+    shapes: Reduced = {}
+    waiting = [name for operation in operations.values() for name in _shapes_of_operation(operation)]
+    while waiting:
+        name = waiting.pop()
+        if name not in shapes:
+            shapes[name] = _undocumented(whole(model["shapes"][name]))
+            waiting.extend(_shapes_of_shape(shapes[name]))
+    rest = {name: whole(member) for name, member in model.items() if name not in ("operations", "shapes")}
+    return {**rest, "operations": operations, "shapes": shapes}
+
+
+def _undocumented(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Without the texts of the manual. A member that is called `documentation` is an object, and stays."""
+    if isinstance(value, dict):
+        kept = {name: member for name, member in value.items() if name != "documentation" or not isinstance(member, str)}
+        return {name: _undocumented(member) for name, member in kept.items()}
+    return [_undocumented(element) for element in value] if isinstance(value, list) else value
+
+
+def _shapes_of_operation(operation: Model) -> Iterator[str]:
+    for side in ("input", "output"):
+        if side in operation:
+            yield operation[side]["shape"]
+    for error in operation.get("errors", []):
+        yield error["shape"]
+
+
+def _shapes_of_shape(shape: Model) -> Iterator[str]:
+    for element in ("member", "key", "value"):
+        if element in shape:
+            yield shape[element]["shape"]
+    for member in shape.get("members", {}).values():
+        yield member["shape"]
+
+
+def reduced_endpoints(text: str) -> Reduced:
+    """The directory with all partitions and regions, and of the services those that the daemon may call."""
+    directory = opened(text, _ENDPOINTS_LEVELS)
+    for partition in directory["partitions"]:
+        services = partition["services"]
+        partition["services"] = {name: services[name] for name in ENDPOINT_SERVICES if name in services}
+    reduced: Reduced = whole(directory)
+    return reduced
