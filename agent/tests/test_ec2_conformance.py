@@ -79,6 +79,7 @@ def test_an_instance_is_found_by_its_launch_token(place: Place) -> None:
     found = place.ec2.find_instances({"spot-optimizer:launch-token": token})
 
     assert [made.instance_id for made in found] == [instance_id]
+    assert [made.client_token for made in found] == [token]
 
 
 def test_an_image_is_found_by_name_with_its_tagged_snapshots(place: Place) -> None:

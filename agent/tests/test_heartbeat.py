@@ -160,17 +160,3 @@ def test_the_servers_clock_is_learnt(world: World) -> None:
     world.step("heartbeat")
 
     assert world.live.server_now() == world.clock.now() - timedelta(seconds=100)
-
-
-def test_resources_and_mode_are_what_ec2_shows(world: World) -> None:
-    tags = {"spot-optimizer:managed": "true", "spot-optimizer:logical-agent-id": "web-1"}
-    world.ec2.add_instance("i-2", tags=tags)
-    world.ec2.add_instance("i-other", tags={**tags, "spot-optimizer:logical-agent-id": "web-2"})
-    world.registered()
-
-    world.step("replica_manager")
-    world.step("heartbeat")
-
-    body = world.api.bodies("heartbeat")[-1]
-    assert [made["instance_id"] for made in body["resources"]["instances"]] == ["i-2"]
-    assert body["mode"] == "spot"

@@ -16,6 +16,7 @@ from spot_agent.link import Answers, Link, Reports
 from spot_agent.live import Live
 from spot_agent.logs import Log
 from spot_agent.model import Identity
+from spot_agent.observation import Observer
 from spot_agent.outcomes import Outcome
 from spot_agent.ports import CentralApi, Ec2, Hooks, Imds
 from spot_agent.registration import Registrar, RegistrarParts
@@ -272,7 +273,7 @@ class _Assembly:
                 roles=self._core.roles,
                 executor=self._executor,
                 slow_lane=self._slow_lane,
-                discoverer=self._discoverer,
+                observer=Observer(self._ec2, self._discoverer, ports.live, ports.clock, ports.log),
                 clock=ports.clock,
                 log=ports.log,
                 draw=ports.draw,

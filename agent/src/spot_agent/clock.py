@@ -34,6 +34,11 @@ class Clock(Protocol):
         """When the instance booted."""
 
 
+def since_boot_seconds(clock: Clock) -> float:
+    """Seconds since an arbitrary start, suspensions included: how old a thing is, however the time of day was set meanwhile."""
+    return clock.monotonic_seconds() + clock.suspended_seconds()
+
+
 class Stop(Protocol):
     """The daemon's wish to end, shared by every act that waits."""
 

@@ -1,4 +1,4 @@
-"""What the instance can find out about itself: mode, launch specification, owner, what carries our tags."""
+"""What the instance can find out about itself: mode, launch specification, owner."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from spot_agent.ec2_facts import InstanceFacts, SubnetFacts
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.live import Live
 from spot_agent.logs import Log
-from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED, Identity, JsonObject, Mode
+from spot_agent.model import Identity, JsonObject, Mode
 from spot_agent.ports import Ec2, Found, Imds
 from spot_agent.rules.launch_specification import az_id_of, launch_specification
 from spot_agent.rules.modes import agreed_mode, evidence, mode_from_api, mode_from_metadata
 from spot_agent.rules.owners import owner_of
 from spot_agent.rules.prices import PRODUCT_ON_THE_WIRE
-from spot_agent.timestamps import to_wire
 from spot_agent.wire import parse_identity
 
 PATH_IDENTITY = "dynamic/instance-identity/document"
@@ -72,17 +71,11 @@ class Discoverer:
             may_know_more=self._has_passing_trouble,
         )
 
-    def observe(self, logical_agent_id: str) -> bool:
-        """Refresh mode and resources for the heartbeats; False when EC2 did not answer all of it."""
+    def look_at_self(self) -> InstanceFacts | None:
+        """What EC2 says of this instance now; refreshes the mode. None when it did not answer."""
         instance = self._describe_self()
         self._note_mode(instance)
-        try:
-            resources = self._resources({TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: logical_agent_id})
-        except Ec2Failed as error:
-            self._log.warning("resources_not_observed", error_class=error.error_class, code=error.code)
-            return False
-        self._live.change(lambda facts: replace(facts, resources=resources))
-        return instance is not None
+        return instance
 
     def _describe_self(self) -> InstanceFacts | None:
         try:
@@ -110,26 +103,3 @@ class Discoverer:
             self._log.warning("mode_changed", mode=mode, **seen)
         self._live.change(lambda facts: replace(facts, mode=mode, mode_evidence=seen))
         return mode
-
-    def _resources(self, tags: dict[str, str]) -> JsonObject:
-        return {
-            "instances": [
-                {
-                    "instance_id": made.instance_id,
-                    "state": made.state,
-                    "launched_at": to_wire(made.launched_at) if made.launched_at else None,
-                }
-                for made in self._ec2.find_instances(tags)
-                if made.state != "terminated"
-            ],
-            "images": [
-                {
-                    "image_id": made.image_id,
-                    "name": made.name,
-                    "state": made.state,
-                    "created_at": to_wire(made.created_at) if made.created_at else None,
-                }
-                for made in self._ec2.find_images(tags)
-            ],
-            "volumes": [{"volume_id": made, "state": state} for made, state in self._ec2.find_volumes(tags)],
-        }

@@ -20,13 +20,14 @@ class VolumeFacts:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFacts:
-    """One instance. `lifecycle` is None for on-demand; `state` is EC2's own word."""
+    """One instance. `lifecycle` is None for on-demand; `state` is EC2's own word; `client_token` is that of the call that launched it."""
 
     instance_id: str
     state: str
     state_reason_code: str | None = None
     launched_at: datetime | None = None
     lifecycle: str | None = None
+    client_token: str | None = None
     spot_request_id: str | None = None
     image_id: str = ""
     instance_type: str = ""

@@ -88,6 +88,7 @@ def _instance(made: Mapping[str, Any]) -> InstanceFacts:
         state_reason_code=made.get("StateReason", {}).get("Code") or None,
         launched_at=made.get("LaunchTime"),
         lifecycle=made.get("InstanceLifecycle") or None,
+        client_token=made.get("ClientToken") or None,
         spot_request_id=made.get("SpotInstanceRequestId") or None,
         image_id=made.get("ImageId", ""),
         instance_type=made.get("InstanceType", ""),

@@ -13,12 +13,16 @@ from spot_agent.model import JsonObject, Mode
 
 @dataclass(frozen=True, slots=True)
 class LiveFacts:
-    """One snapshot. `halted` says why the daemon may not act at all; `registration_problem` why it waits."""
+    """One snapshot. `halted` says why the daemon may not act at all; `registration_problem` why it waits.
+
+    `resources_seen_seconds` is `since_boot_seconds` of the last look at EC2.
+    """
 
     started_at: datetime
     mode: Mode = Mode.UNKNOWN
     mode_evidence: JsonObject = field(default_factory=dict)
     resources: JsonObject = field(default_factory=lambda: {"instances": [], "images": [], "volumes": []})
+    resources_seen_seconds: float | None = None
     scheduled_events: tuple[JsonObject, ...] = ()
     token_refused: bool = False
     halted: str | None = None

@@ -43,6 +43,10 @@ ROLE_OF_STATUS = {
 
 TAG_MANAGED = "spot-optimizer:managed"
 TAG_LOGICAL_AGENT_ID = "spot-optimizer:logical-agent-id"
+TAG_CLIENT_ID = "spot-optimizer:client-id"
+TAG_AGENT_ID = "spot-optimizer:agent-id"
+TAG_REPLICA_ID = "spot-optimizer:replica-id"
+TAG_EPOCH = "spot-optimizer:epoch"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
 TAG_SALVAGED_FROM = "spot-optimizer:salvaged-from"
 

@@ -88,6 +88,7 @@ class FakeEc2:
             image_id=request.image_id,
             instance_type=request.instance_type,
             lifecycle="spot" if request.is_spot else None,
+            client_token=request.client_token,
         )
         self._end("run_instance")
         return made

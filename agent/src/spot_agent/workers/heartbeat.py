@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from spot_agent import __version__, metrics
-from spot_agent.clock import Bell, Clock
+from spot_agent.clock import Bell, Clock, since_boot_seconds
 from spot_agent.delivery import Delivery
 from spot_agent.errors import ServerFailed
 from spot_agent.journal import Journal
@@ -138,6 +138,9 @@ class Heartbeat:
             "unknown_fields": facts.unknown_fields,
             "resources": facts.resources,
         }
+        if facts.resources_seen_seconds is not None:
+            age_seconds = since_boot_seconds(self._parts.clock) - facts.resources_seen_seconds
+            body["resources"] = {**facts.resources, "age_seconds": round(age_seconds, 1)}
         if facts.scheduled_events:
             body["scheduled_events"] = list(facts.scheduled_events)
         return body

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from spot_agent.clock import Clock
 from spot_agent.commands import KINDS
 from spot_agent.commands.standby_check import require_standby
-from spot_agent.discovery import Discoverer
 from spot_agent.errors import ActFailed, ServerFailed
 from spot_agent.executor import Executor, Progress
 from spot_agent.journal import Journal
 from spot_agent.link import Answers, Link
 from spot_agent.logs import Log
 from spot_agent.model import Identity, JsonObject, Role
+from spot_agent.observation import Observer
 from spot_agent.outcomes import Did, Idle, Outcome
 from spot_agent.ports import CentralApi, Hooks
 from spot_agent.roles import Roles
@@ -27,7 +27,9 @@ PERIOD_SECONDS = 5.0
 NOT_READY_PERIOD_SECONDS = 0.5
 """While this instance has no role yet, or is a replica on its way to ready: every second of it counts in an emergency."""
 
-OBSERVE_EVERY_SECONDS = 300.0
+OBSERVE_EVERY_SECONDS = 180.0
+"""With the server's settle time of 10 minutes, nothing that we launched is without an owner for longer than 15."""
+
 OBSERVE_AGAIN_SECONDS = 60.0
 RETRY_BASE_SECONDS = 1.0
 RETRY_CAP_SECONDS = 60.0
@@ -47,7 +49,7 @@ class ReplicaManagerParts:
     roles: Roles
     executor: Executor
     slow_lane: SlowLane
-    discoverer: Discoverer
+    observer: Observer
     clock: Clock
     log: Log
     draw: Callable[[], float]
@@ -59,6 +61,7 @@ class ReplicaManager:
     def __init__(self, parts: ReplicaManagerParts) -> None:
         self._parts = parts
         self._observe_due_seconds = 0.0
+        self._observed_epoch = 0
         self._report_due_seconds = 0.0
         self._report_failures = 0
         self._sync_started_at: str | None = None
@@ -146,8 +149,10 @@ class ReplicaManager:
         return None
 
     def _observe(self) -> None:
-        now_seconds = self._parts.clock.monotonic_seconds()
-        if now_seconds < self._observe_due_seconds:
+        now_seconds, contents = self._parts.clock.monotonic_seconds(), self._parts.journal.read()
+        # A promotion is looked at right away: its epoch belongs into the tags.
+        if now_seconds < self._observe_due_seconds and contents.epoch == self._observed_epoch:
             return
-        is_whole = self._parts.discoverer.observe(self._parts.journal.read().logical_agent_id)
+        is_whole = self._parts.observer.observe(contents)
+        self._observed_epoch = contents.epoch
         self._observe_due_seconds = now_seconds + (OBSERVE_EVERY_SECONDS if is_whole else OBSERVE_AGAIN_SECONDS)

@@ -21,6 +21,10 @@ class ResourcesSchema(TolerantSchema):
     instances = fields.List(fields.Dict(), load_default=list, validate=validate.Length(max=MOST_RESOURCES))
     images = fields.List(fields.Dict(), load_default=list, validate=validate.Length(max=MOST_RESOURCES))
     volumes = fields.List(fields.Dict(), load_default=list, validate=validate.Length(max=MOST_RESOURCES))
+    truncated = fields.Boolean(load_default=False, metadata={"description": "There is more than is listed; the newest is."})
+    age_seconds = fields.Float(
+        allow_none=True, load_default=None, metadata={"description": "How long ago the daemon looked; left out: it does not say."}
+    )
 
 
 class HeartbeatSchema(TolerantSchema):

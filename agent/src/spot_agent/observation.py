@@ -1,0 +1,124 @@
+"""What carries our tags in EC2, for the heartbeats: the server compares it with its books, and ends what nobody owns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from spot_agent.clock import Clock, since_boot_seconds
+from spot_agent.discovery import Discoverer
+from spot_agent.ec2_facts import InstanceFacts
+from spot_agent.errors import Ec2Failed
+from spot_agent.journal_contents import JournalContents
+from spot_agent.live import Live
+from spot_agent.logs import Log
+from spot_agent.model import (
+    TAG_AGENT_ID,
+    TAG_CLIENT_ID,
+    TAG_EPOCH,
+    TAG_LAUNCH_TOKEN,
+    TAG_LOGICAL_AGENT_ID,
+    TAG_MANAGED,
+    TAG_REPLICA_ID,
+    JsonObject,
+)
+from spot_agent.ports import Ec2
+from spot_agent.timestamps import UTC, to_wire
+
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+MOST_LISTED = 50
+"""Of each kind, the newest first: heartbeats stay small, whatever is left lying about."""
+
+
+class Observer:
+    """Refreshes what the heartbeats tell of EC2, and keeps the primary's epoch where a restored database can find it: in EC2."""
+
+    def __init__(self, ec2: Ec2, discoverer: Discoverer, live: Live, clock: Clock, log: Log) -> None:
+        self._ec2 = ec2
+        self._discoverer = discoverer
+        self._live = live
+        self._clock = clock
+        self._log = log
+
+    def observe(self, contents: JournalContents) -> bool:
+        """One look; False when EC2 did not answer all of it."""
+        instance = self._discoverer.look_at_self()
+        seen_seconds = since_boot_seconds(self._clock)
+        try:
+            resources = self._resources(contents)
+        except Ec2Failed as error:
+            self._log.warning("resources_not_observed", error_class=error.error_class, code=error.code)
+            return False
+        self._live.change(lambda facts: replace(facts, resources=resources, resources_seen_seconds=seen_seconds))
+        return instance is not None and self._keep_epoch(instance, contents)
+
+    def _resources(self, contents: JournalContents) -> JsonObject:
+        tags = {TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: contents.logical_agent_id}
+        running = [made for made in self._ec2.find_instances(tags) if made.state != "terminated"]
+        instances = sorted(running, key=lambda made: made.launched_at or LONG_AGO, reverse=True)
+        images = sorted(self._ec2.find_images(tags), key=lambda made: made.created_at or LONG_AGO, reverse=True)
+        volumes = self._ec2.find_volumes(tags)
+        holders = self._holders(contents)
+        return {
+            "instances": [_instance(made, holders) for made in instances[:MOST_LISTED]],
+            "images": [
+                {
+                    "image_id": made.image_id,
+                    "name": made.name,
+                    "state": made.state,
+                    "created_at": to_wire(made.created_at) if made.created_at else None,
+                }
+                for made in images[:MOST_LISTED]
+            ],
+            "volumes": [{"volume_id": made, "state": state} for made, state in volumes[:MOST_LISTED]],
+            "truncated": any(len(listed) > MOST_LISTED for listed in (instances, images, volumes)),
+        }
+
+    def _holders(self, contents: JournalContents) -> frozenset[str] | None:
+        """The instances that hold one of the agent's addresses; None when EC2 would not say."""
+        try:
+            held = [self._ec2.describe_address(allocation_id) for allocation_id in _allocation_ids(contents)]
+        except Ec2Failed as error:
+            self._log.warning("addresses_not_observed", error_class=error.error_class, code=error.code)
+            return None
+        return frozenset(address.instance_id for address in held if address is not None and address.instance_id is not None)
+
+    def _keep_epoch(self, instance: InstanceFacts, contents: JournalContents) -> bool:
+        """Only on an instance that carries our tags: the right to tag is given for those, and nobody looks at the others."""
+        is_ours = instance.tags.get(TAG_MANAGED) == "true"
+        if not (is_ours and contents.may_serve) or (_epoch(instance) or 0) >= contents.epoch:
+            return True
+        try:
+            self._ec2.tag(instance.instance_id, {TAG_EPOCH: str(contents.epoch)})
+        except Ec2Failed as error:
+            self._log.warning("epoch_not_tagged", error_class=error.error_class, code=error.code, epoch=contents.epoch)
+            return False
+        return True
+
+
+def _instance(made: InstanceFacts, holders: frozenset[str] | None) -> JsonObject:
+    return {
+        "instance_id": made.instance_id,
+        "state": made.state,
+        "launched_at": to_wire(made.launched_at) if made.launched_at else None,
+        "client_id": made.tags.get(TAG_CLIENT_ID),
+        "agent_id": made.tags.get(TAG_AGENT_ID),
+        "replica_id": made.tags.get(TAG_REPLICA_ID),
+        "launch_token": made.tags.get(TAG_LAUNCH_TOKEN),
+        "client_token": made.client_token,
+        "epoch": _epoch(made),
+        "holds_address": None if holders is None else made.instance_id in holders,
+    }
+
+
+def _epoch(made: InstanceFacts) -> int | None:
+    """The epoch in its tags; None when there is none that can be read."""
+    text = made.tags.get(TAG_EPOCH, "")
+    return int(text) if text.isascii() and text.isdecimal() else None
+
+
+def _allocation_ids(contents: JournalContents) -> Sequence[str]:
+    handles = (contents.config or {}).get("traffic_handles")
+    listed = handles if isinstance(handles, list) else []
+    return [str(handle["allocation_id"]) for handle in listed if isinstance(handle, dict) and handle.get("allocation_id")]
