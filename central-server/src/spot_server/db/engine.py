@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from pymysql.constants import SERVER_STATUS
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.pool import PoolResetState
 
 from spot_server.db.statement_count import count_statements
 
@@ -67,14 +69,27 @@ def _create_mysql_engine(url: URL, *, pool_size: int) -> Engine:
             f"innodb_lock_wait_timeout={LOCK_WAIT_SECONDS}"
         ),
     }
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         connect_args=arguments,
         pool_size=pool_size,
         max_overflow=pool_size,
-        # The runner ends every transaction itself; the pool's ROLLBACK of what is ended already is a round trip to the server each time.
+        # Its ROLLBACK of what is ended already is a round trip to the server each time; the listener below does without.
         pool_reset_on_return=None,
         pool_timeout=10,
         pool_recycle=1800,
     )
+    event.listen(engine, "reset", _end_open_transaction)
+    return engine
+
+
+def _end_open_transaction(connection: Any, _record: object, state: PoolResetState) -> None:  # noqa: ANN401 - the driver's own
+    """Roll back what was left open in a connection that comes back to the pool: whoever gets it next would commit it.
+
+    The runner ends every transaction itself, and the server says so in the answer to its COMMIT or ROLLBACK: usually there is nothing to
+    do. What is left is a Connection that was dropped without `close`. A thread or greenlet that is killed in the middle of a statement
+    does not come here: the driver closes its socket, and the pool drops the connection.
+    """
+    if not state.terminate_only and connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS:
+        connection.rollback()
