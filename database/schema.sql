@@ -231,6 +231,8 @@ CREATE TABLE commands (
 
 CREATE INDEX ix_commands_agent_id_issued_at ON commands (agent_id, issued_at);
 
+CREATE INDEX ix_commands_client_id_actor_status_finished_at ON commands (client_id, actor, status, finished_at);
+
 CREATE INDEX ix_commands_open_instance_id ON commands (open_instance_id);
 
 CREATE INDEX ix_commands_switch_id ON commands (switch_id);

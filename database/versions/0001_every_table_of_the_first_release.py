@@ -344,6 +344,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("commands", schema=None) as batch_op:
         batch_op.create_index("ix_commands_agent_id_issued_at", ["agent_id", "issued_at"], unique=False)
+        batch_op.create_index(
+            "ix_commands_client_id_actor_status_finished_at", ["client_id", "actor", "status", "finished_at"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_commands_open_instance_id"), ["open_instance_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_commands_switch_id"), ["switch_id"], unique=False)
 

@@ -46,6 +46,8 @@ commands = define_table(
     Column("outcome", JsonText),
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_commands_agent_id_issued_at", "agent_id", "issued_at"),
+    # What failed lately for a client, asked before each act that its control role may do.
+    Index("ix_commands_client_id_actor_status_finished_at", "client_id", "actor", "status", "finished_at"),
     comment="Instructions to daemons. open_instance_id = instance_id while unanswered, else NULL: the poller reads those.",
 )
 

@@ -83,7 +83,7 @@ def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> 
     daemons = load_daemons(tx, agent)
     if is_usable and act is Act.MOVE_HANDLE:
         # The one act that daemons come first for: those whose instance lacks the right leave it to the role.
-        refused = _refused_instances(tx, agent.agent_id, act)
+        refused = _refused_instances(tx, agent, act)
         daemons = [daemon for daemon in daemons if daemon.instance_id not in refused]
     return choose_actor(
         act,
@@ -106,9 +106,9 @@ def falls_to_role(tx: Transaction, agent: Agent, command: Command) -> bool:
     return chosen is not None and chosen.actor is Actor.CONTROL_ROLE
 
 
-def _refused_instances(tx: Transaction, agent_id: str, act: Act) -> set[str]:
+def _refused_instances(tx: Transaction, agent: Agent, act: Act) -> set[str]:
     since = tx.now - timedelta(seconds=UNUSABLE_SECONDS[ErrorClass.NOT_AUTHORIZED])
-    failed = queries.failures_of_daemons(tx, agent_id, since=since)
+    failed = queries.failures_of_actor(tx, agent.client_id, Actor.DAEMON, since=since, agent_id=agent.agent_id)
     return {one.instance_id for one in failed if one.kind in KINDS_OF_ACT[act] and one.error_class == ErrorClass.NOT_AUTHORIZED}
 
 

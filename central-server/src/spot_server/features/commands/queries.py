@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import agents, commands
+from spot_server.db.tables import commands
 from spot_server.words import OPEN_COMMAND_STATUSES, Actor, CommandKind, CommandStatus, StepName
 
 
@@ -123,38 +123,17 @@ def open_commands_of_actor(tx: Transaction, actor: Actor, *, most: int) -> list[
     return [_command(row) for row in rows]
 
 
-LONGEST_OPEN = timedelta(hours=1)
-"""Longer than any command stays open: what finished lately was issued within it before."""
-
-
-def failures_of_actor(tx: Transaction, client_id: str, actor: Actor, *, since: datetime) -> list[Command]:
-    """Return the commands of the client's agents that this actor answered `failed` at `since` or later."""
-    agent_ids = tx.execute(select(agents.c.agent_id).where(agents.c.client_id == client_id)).scalars().all()
-    rows = tx.execute(
-        select(*_COLUMNS).where(
-            # By the index of (agent_id, issued_at): commands have none by client.
-            commands.c.agent_id.in_(agent_ids),
-            commands.c.issued_at >= since - LONGEST_OPEN,
-            commands.c.actor == actor,
-            commands.c.status == CommandStatus.FAILED,
-            commands.c.finished_at >= since,
-        )
+def failures_of_actor(tx: Transaction, client_id: str, actor: Actor, *, since: datetime, agent_id: str | None = None) -> list[Command]:
+    """Return what this kind of actor answered `failed` at `since` or later, for the client or for one agent of it."""
+    statement = select(*_COLUMNS).where(
+        commands.c.client_id == client_id,
+        commands.c.actor == actor,
+        commands.c.status == CommandStatus.FAILED,
+        commands.c.finished_at >= since,
     )
-    return [_command(row) for row in rows]
-
-
-def failures_of_daemons(tx: Transaction, agent_id: str, *, since: datetime) -> list[Command]:
-    """Return the commands that daemons of this agent answered `failed` at `since` or later."""
-    rows = tx.execute(
-        select(*_COLUMNS).where(
-            commands.c.agent_id == agent_id,
-            commands.c.issued_at >= since - LONGEST_OPEN,
-            commands.c.actor == Actor.DAEMON,
-            commands.c.status == CommandStatus.FAILED,
-            commands.c.finished_at >= since,
-        )
-    )
-    return [_command(row) for row in rows]
+    if agent_id is not None:
+        statement = statement.where(commands.c.agent_id == agent_id)
+    return [_command(row) for row in tx.execute(statement)]
 
 
 def insert_command(tx: Transaction, command: Command) -> None:
