@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_support.clock import START
-from spot_server.features.replicas.rules import StandbyFacts, plan_standbys, standby_pause_seconds
+from spot_server.features.replicas.standby_rules import (
+    SeenStandby,
+    StandbyFacts,
+    StandbyNeed,
+    StandbyScene,
+    pause_end,
+    plan_standbys,
+    standby_need,
+    standby_pause_seconds,
+)
 from spot_server.words import LIVE_REPLICA_STATUSES, ReplicaKind, ReplicaStatus
 
 
@@ -126,3 +135,66 @@ def test_the_pause_after_failures_grows_up_to_a_quarter_of_an_hour(failures: int
 
     assert 0 <= pause <= longer <= 900
     assert (pause == 0) == (failures == 0)
+
+
+scenes = st.builds(
+    StandbyScene,
+    agent_id=st.just("agent-1"),
+    wanted_count=counts,
+    is_moving=st.booleans(),
+    standbys=standbys.flatmap(
+        lambda facts: st.tuples(
+            *[
+                st.builds(
+                    SeenStandby,
+                    facts=st.just(replace(one, is_misplaced=False)),
+                    shares_fate=st.booleans(),
+                    hold_until=st.none() | st.integers(-5, 5).map(lambda minutes: START + timedelta(minutes=minutes)),
+                )
+                for one in facts
+            ]
+        )
+    ),
+)
+
+
+@given(scenes, st.data())
+def test_an_agent_that_is_left_alone_needs_nothing_wherever_its_standbys_could_be_instead(scene: StandbyScene, data: st.DataObject) -> None:
+    need = standby_need(scene, START)
+    misplaced = [replace(one.facts, is_misplaced=one.shares_fate and data.draw(st.booleans())) for one in scene.standbys]
+
+    plan = plan_standbys(wanted_count=scene.wanted_count, replicas=misplaced)
+
+    is_held_too_long = any(one.hold_until and one.hold_until <= START and not one.facts.is_in_handover for one in scene.standbys)
+    if need is not StandbyNeed.CHANGE:
+        assert (plan.retire, is_held_too_long) == ((), False)
+    if need is StandbyNeed.NOTHING:
+        assert plan.create_count == 0 or scene.is_moving
+
+
+@given(counts, st.integers(0, 3))
+def test_an_agent_with_as_many_ready_standbys_as_it_wants_is_left_alone(wanted: int, others: int) -> None:
+    later = START + timedelta(seconds=1)
+    kinds = [ReplicaKind.MANUAL] * wanted + [ReplicaKind.EMERGENCY] * others
+    seen = [
+        SeenStandby(
+            StandbyFacts(f"replica-{number}", kind, ReplicaStatus.READY, START, is_in_handover=False),
+            shares_fate=kind is ReplicaKind.EMERGENCY,
+            hold_until=later if kind is ReplicaKind.EMERGENCY else None,
+        )
+        for number, kind in enumerate(kinds)
+    ]
+
+    need = standby_need(StandbyScene("agent-1", wanted, is_moving=False, standbys=tuple(seen)), START)
+
+    assert need is StandbyNeed.NOTHING
+
+
+@given(st.lists(st.sampled_from(ReplicaStatus), max_size=12))
+def test_a_pause_begins_with_the_newest_of_the_failures_in_a_row(statuses: list[ReplicaStatus]) -> None:
+    newest_first = [(status, START - timedelta(hours=number)) for number, status in enumerate(statuses)]
+
+    end = pause_end(newest_first)
+
+    in_a_row = next((number for number, status in enumerate(statuses) if status is not ReplicaStatus.FAILED), len(statuses))
+    assert end == (START + timedelta(seconds=standby_pause_seconds(in_a_row)) if in_a_row else None)

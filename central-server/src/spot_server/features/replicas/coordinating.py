@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
@@ -14,13 +13,12 @@ from spot_server.features.replicas.ending import end_replica
 from spot_server.features.replicas.launching import rank_places, wish_of
 from spot_server.features.replicas.placement import Place, shares_fate
 from spot_server.features.replicas.queries import Replica
-from spot_server.features.replicas.rules import ReplicaEvent, StandbyFacts, plan_standbys, standby_pause_seconds
+from spot_server.features.replicas.rules import ReplicaEvent
+from spot_server.features.replicas.scenes import COORDINATOR_REQUEST_PREFIX, is_asked_for
 from spot_server.features.replicas.service import make_standby
+from spot_server.features.replicas.standby_rules import StandbyFacts, pause_end, plan_standbys
 from spot_server.features.switches import queries as switch_queries
-from spot_server.words import ReplicaKind, ReplicaStatus, Severity
-
-COORDINATOR_REQUEST_PREFIX = "standby/"
-"""Begins the request_id of every standby that the coordinator makes by itself."""
+from spot_server.words import Severity
 
 
 def coordinate(tx: Transaction, *, agent_id: str) -> str | None:
@@ -54,7 +52,7 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, primary: Instance | 
         created_at=replica.created_at,
         is_in_handover=replica.replica_id == in_handover,
         is_misplaced=primary is not None and _is_misplaced(tx, agent, replica, primary),
-        is_asked_for=not replica.request_id.startswith(COORDINATOR_REQUEST_PREFIX),
+        is_asked_for=is_asked_for(replica.request_id),
     )
 
 
@@ -83,16 +81,8 @@ def _retire(tx: Transaction, agent: Agent, replica: Replica, reason: str) -> Non
 
 def _is_pausing(tx: Transaction, agent: Agent) -> bool:
     """Tell whether standbys failed one after the other, the last one so lately that another would fail too."""
-    manual = [replica for replica in queries.list_replicas(tx, agent.agent_id) if replica.kind is ReplicaKind.MANUAL]
-    failures = 0
-    for replica in reversed(manual):
-        if replica.status is not ReplicaStatus.FAILED:
-            break
-        failures += 1
-    if failures == 0:
-        return False
-    # Counted from when it was wanted: one that was ready for days and is taken away is replaced at once.
-    return tx.now < manual[-1].created_at + timedelta(seconds=standby_pause_seconds(failures))
+    end = pause_end(queries.manual_outcomes(tx, [agent.agent_id]).get(agent.agent_id, []))
+    return end is not None and tx.now < end
 
 
 def _make_one(tx: Transaction, agent: Agent) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 
 from spot_server.features.replicas import queries, service
 from spot_server.features.replicas.coordinating import coordinate
+from spot_server.features.replicas.scenes import agents_to_coordinate
 from spot_server.jobs.each import for_each
 from spot_server.jobs.registry import JobContext
 
@@ -18,7 +19,7 @@ def sweep_replicas(context: JobContext) -> str:
 
 
 def coordinate_replicas(context: JobContext) -> str:
-    """Compare the standbys of every agent with those that are wanted, each agent in its own transaction."""
-    agent_ids = context.database.read(queries.agents_to_coordinate)
+    """Compare the standbys of every agent with those that are wanted: read all at once, and hold only what needs something done."""
+    agent_ids = context.database.read(agents_to_coordinate)
     done = for_each(agent_ids, lambda agent_id: context.database.write(partial(coordinate, agent_id=agent_id)))
     return "; ".join(sentence for sentence in done if sentence is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, and_, exists, insert, or_, select, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import agent_images, agents, instance_types, instances, replica_instances
+from spot_server.db.tables import agent_images, instance_types, instances, replica_instances
 from spot_server.errors import NotFound, StateConflict
 from spot_server.features.replicas.placement import Place, Shape
 from spot_server.words import LIVE_REPLICA_STATUSES, Mode, ReplicaKind, ReplicaStatus, Role
@@ -155,18 +156,18 @@ def unfinished_replicas(tx: Transaction) -> list[tuple[str, str]]:
     return [(row.agent_id, row.replica_id) for row in rows]
 
 
-def agents_to_coordinate(tx: Transaction) -> list[str]:
-    """Return the living agents that want standbys, or have live replicas that nobody may want any more."""
-    has_live = select(replica_instances.c.agent_id).where(replica_instances.c.status.in_(LIVE_REPLICA_STATUSES))
+def manual_outcomes(tx: Transaction, agent_ids: Sequence[str]) -> dict[str, list[tuple[ReplicaStatus, datetime]]]:
+    """Return the status and creation of every manual replica of these agents, by agent, the newest first; none is no key."""
+    table = replica_instances
     rows = tx.execute(
-        select(agents.c.agent_id)
-        .where(
-            agents.c.deleted_at.is_(None),
-            or_(agents.c.manual_replica_enabled.is_(True), agents.c.agent_id.in_(has_live)),
-        )
-        .order_by(agents.c.agent_id)
+        select(table.c.agent_id, table.c.status, table.c.created_at)
+        .where(table.c.agent_id.in_(agent_ids), table.c.kind == ReplicaKind.MANUAL)
+        .order_by(table.c.agent_id, table.c.created_at.desc(), table.c.replica_id.desc())
     )
-    return [row.agent_id for row in rows]
+    found: dict[str, list[tuple[ReplicaStatus, datetime]]] = {}
+    for row in rows:
+        found.setdefault(row.agent_id, []).append((row.status, row.created_at))
+    return found
 
 
 def insert_replica(tx: Transaction, replica: Replica) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,7 +10,7 @@ from enum import StrEnum
 from spot_server.errors import StateConflict
 from spot_server.features.commands.rules import ASKED_AGAIN_ERRORS
 from spot_server.policy import MovePolicy
-from spot_server.words import LIVE_REPLICA_STATUSES, CommandStatus, Mode, ReplicaKind, ReplicaStatus
+from spot_server.words import LIVE_REPLICA_STATUSES, CommandStatus, Mode, ReplicaStatus
 
 
 class ReplicaEvent(StrEnum):
@@ -211,61 +210,3 @@ def _decide_refusal(facts: LaunchFacts, launch: LaunchAnswer) -> LaunchDecision:
     if launch.error_class == "idempotency" or is_role_refused:
         return TryAgain(launch.error_text)
     return GiveUp(launch.error_text)
-
-
-@dataclass(frozen=True, slots=True)
-class StandbyFacts:
-    """A replica as the coordinator sees it."""
-
-    replica_id: str
-    kind: ReplicaKind
-    status: ReplicaStatus
-    created_at: datetime
-    is_in_handover: bool
-    is_misplaced: bool = False
-    """It shares the primary's stock, and could be elsewhere: the primary moved beside it."""
-    is_asked_for: bool = False
-    """A person asked for it: kept while no number is wanted, until a person retires it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StandbyPlan:
-    """How many manual replicas to make, and which to retire."""
-
-    create_count: int
-    retire: tuple[str, ...]
-
-
-_NEARNESS = {ReplicaStatus.READY: 2, ReplicaStatus.SYNCING: 1, ReplicaStatus.LAUNCHING: 0}
-
-
-def plan_standbys(*, wanted_count: int, replicas: Sequence[StandbyFacts]) -> StandbyPlan:
-    """Compare the manual replicas that are with those that are wanted. Running it twice is harmless.
-
-    Keeps a ready one over a syncing over a launching, the newest among equals; never retires one in a handover, and never the
-    last ready one while any is wanted. A misplaced one is kept only for as long as it is that last ready one.
-    """
-    live = [r for r in replicas if r.kind is ReplicaKind.MANUAL and r.status in LIVE_REPLICA_STATUSES]
-    in_handover = [r for r in live if r.is_in_handover]
-    others = [r for r in live if not r.is_in_handover]
-    if wanted_count == 0:
-        return StandbyPlan(create_count=0, retire=tuple(r.replica_id for r in others if not r.is_asked_for))
-    others.sort(key=lambda r: (_NEARNESS[r.status], r.created_at, r.replica_id), reverse=True)
-    kept = [r for r in others if not r.is_misplaced][:wanted_count]
-    surplus = [r for r in others if r not in kept]
-    if not any(r.status is ReplicaStatus.READY for r in kept):
-        last_ready = next((r for r in surplus if r.status is ReplicaStatus.READY), None)
-        surplus = [r for r in surplus if r is not last_ready]
-    create_count = max(0, wanted_count - len(in_handover) - len(kept))
-    return StandbyPlan(create_count=create_count, retire=tuple(r.replica_id for r in surplus))
-
-
-STANDBY_PAUSE_SECONDS = 30.0
-LONGEST_STANDBY_PAUSE_SECONDS = 900.0
-
-
-def standby_pause_seconds(failures_in_a_row: int) -> float:
-    """Return how long to wait after that many standbys failed one after the other, before the next is made."""
-    if failures_in_a_row == 0:
-        return 0.0
-    return min(STANDBY_PAUSE_SECONDS * 2.0 ** min(failures_in_a_row - 1, 10), LONGEST_STANDBY_PAUSE_SECONDS)
