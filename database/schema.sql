@@ -324,7 +324,7 @@ CREATE TABLE replica_instances (
 
 CREATE INDEX ix_replica_instances_agent_id_status ON replica_instances (agent_id, status);
 
-CREATE INDEX ix_replica_instances_status ON replica_instances (status);
+CREATE INDEX ix_replica_instances_status_ended_at ON replica_instances (status, ended_at);
 
 CREATE TABLE spot_interruption_events (
 	event_id VARCHAR(36) NOT NULL,
@@ -425,3 +425,5 @@ CREATE TABLE switch_steps (
 	CONSTRAINT pk_switch_steps PRIMARY KEY (switch_id, position),
 	CONSTRAINT fk_switch_steps_switch_id_switches FOREIGN KEY(switch_id) REFERENCES switches (switch_id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Each step of a switch: intent, actor, command, outcome, deadline, undo.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_switch_steps_name_status ON switch_steps (name, status);

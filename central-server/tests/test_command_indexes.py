@@ -54,7 +54,7 @@ def test_the_failures_of_a_client_s_control_role_are_found_by_an_index(database:
         failures_of_actor(tx, fleet.client_id, Actor.CONTROL_ROLE, since=since)
         failures_of_actor(tx, fleet.client_id, Actor.DAEMON, since=since, agent_id=agent.agent_id)
 
-    plans = plans_of(database, ask)
+    plans = plans_of(database.engine, lambda: database.read(ask))
 
     assert ["ix_commands_client_id_actor_status_finished_at" in plan for plan in plans] == [True, True], plans
 
@@ -91,7 +91,7 @@ def test_choosing_who_acts_reads_no_table_of_commands_from_end_to_end(database: 
     fleet.execute(insert(commands).values(past_commands(agent.agent_id, fleet.client_id, clock.now())))
     gather_statistics(database.engine)
 
-    plans = plans_of(database, lambda tx: assign(tx, agent, Act.MOVE_HANDLE, "i-1"))
+    plans = plans_of(database.engine, lambda: database.read(lambda tx: assign(tx, agent, Act.MOVE_HANDLE, "i-1")))
 
     assert [plan for plan in plans if " commands " in plan]
     assert not [plan for plan in plans if "SCAN commands" in plan]

@@ -128,6 +128,6 @@ def test_a_disabled_agent_and_a_deleted_one_are_not_looked_at(story: Story, cloc
 
 
 def test_the_look_goes_from_agents_to_the_rest_by_indexes(fleet: Story) -> None:
-    (plan,) = plans_of(fleet.database, agents_to_coordinate)
+    (plan,) = plans_of(fleet.database.engine, lambda: fleet.database.read(agents_to_coordinate))
 
     assert [line.split()[1] for line in plan.splitlines() if line.startswith("SCAN")] in ([], ["agents"]), plan

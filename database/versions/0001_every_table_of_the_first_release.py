@@ -451,7 +451,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("replica_instances", schema=None) as batch_op:
         batch_op.create_index("ix_replica_instances_agent_id_status", ["agent_id", "status"], unique=False)
-        batch_op.create_index("ix_replica_instances_status", ["status"], unique=False)
+        batch_op.create_index("ix_replica_instances_status_ended_at", ["status", "ended_at"], unique=False)
 
     op.create_table(
         "spot_interruption_events",
@@ -574,10 +574,13 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
     )
+    with op.batch_alter_table("switch_steps", schema=None) as batch_op:
+        batch_op.create_index("ix_switch_steps_name_status", ["name", "status"], unique=False)
 
 
 def downgrade() -> None:
     """Go back."""
+
     op.drop_table("switch_steps")
 
     op.drop_table("switches")

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import commands
+from spot_server.features.commands.queries import IS_OPEN
 from spot_server.features.commands.rules import is_deliverable
 from spot_server.features.events.queries import last_sequences
 from spot_server.features.events.stream import wait_key
@@ -43,7 +44,7 @@ def look(tx: Transaction) -> Look:
     """
     rows = tx.execute(
         select(commands.c.agent_id, commands.c.open_instance_id, commands.c.status, commands.c.last_delivered_at).where(
-            commands.c.open_instance_id.is_not(None), commands.c.actor == Actor.DAEMON
+            IS_OPEN, commands.c.actor == Actor.DAEMON
         )
     )
     deliverable = frozenset(

@@ -124,7 +124,7 @@ replica_instances = define_table(
     version_column(),
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_replica_instances_agent_id_status", "agent_id", "status"),
-    Index("ix_replica_instances_status", "status"),
+    Index("ix_replica_instances_status_ended_at", "status", "ended_at"),
     comment="Standby instances of agents, from intent to end. client_token is written before the launch is asked for.",
 )
 

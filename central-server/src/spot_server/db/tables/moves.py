@@ -121,6 +121,7 @@ switch_steps = define_table(
     Column("undo_command_id", Id),
     Column("undo_finished_at", UtcDateTime),
     Column("undo_outcome", JsonText),
+    Index("ix_switch_steps_name_status", "name", "status"),
     comment="Each step of a switch: intent, actor, command, outcome, deadline, undo.",
 )
 

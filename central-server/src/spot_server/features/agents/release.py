@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, literal, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, commands, instances, replica_instances, switch_steps, switches
@@ -26,7 +26,9 @@ RELEASED_TAG = {"spot-optimizer:managed": "released"}
 
 def unreleased_agents(tx: Transaction) -> list[str]:
     """Return the deleted agents whose released instance was not yet told to stop its daemon."""
-    told = select(commands.c.agent_id).where(commands.c.kind == CommandKind.RELEASE)
+    told = exists().where(
+        commands.c.agent_id == agents.c.agent_id, commands.c.request_id == literal(release_request_id("")).concat(agents.c.agent_id)
+    )
     rows = tx.execute(
         select(agents.c.agent_id)
         .join(instances, instances.c.agent_id == agents.c.agent_id)
@@ -34,7 +36,7 @@ def unreleased_agents(tx: Transaction) -> list[str]:
             agents.c.deleted_at.is_not(None),
             instances.c.released_at.is_not(None),
             instances.c.role != Role.TERMINATED,
-            agents.c.agent_id.not_in(told),
+            ~told,
         )
         .order_by(agents.c.agent_id)
     )

@@ -68,6 +68,9 @@ class Command:
         return ": ".join(str(error[key]) for key in ("class", "code", "message") if error.get(key)) or self.status.value
 
 
+IS_OPEN = commands.c.open_instance_id > ""
+"""Neither answered nor given up. Not `IS NOT NULL`: for that SQLite reads the table from end to end, whatever the index."""
+
 _COLUMNS = [commands.c[name] for name in Command.__dataclass_fields__]
 
 
@@ -108,17 +111,14 @@ def open_commands_of_instance(tx: Transaction, agent_id: str, instance_id: str) 
 
 def open_commands_of_switch(tx: Transaction, switch_id: str) -> list[Command]:
     """Return the commands of this switch that were neither answered nor given up."""
-    rows = tx.execute(select(*_COLUMNS).where(commands.c.switch_id == switch_id, commands.c.open_instance_id.is_not(None)))
+    rows = tx.execute(select(*_COLUMNS).where(commands.c.switch_id == switch_id, IS_OPEN))
     return [_command(row) for row in rows]
 
 
 def open_commands_of_actor(tx: Transaction, actor: Actor, *, most: int) -> list[Command]:
     """Return up to `most` unanswered commands of one kind of actor, most urgent first."""
     rows = tx.execute(
-        select(*_COLUMNS)
-        .where(commands.c.open_instance_id.is_not(None), commands.c.actor == actor)
-        .order_by(commands.c.priority.desc(), commands.c.issued_at)
-        .limit(most)
+        select(*_COLUMNS).where(IS_OPEN, commands.c.actor == actor).order_by(commands.c.priority.desc(), commands.c.issued_at).limit(most)
     )
     return [_command(row) for row in rows]
 
@@ -146,7 +146,7 @@ def mark_delivered(tx: Transaction, command_ids: list[str], now: datetime) -> No
     """Note that these commands went out in an answer that may or may not have arrived."""
     tx.execute(
         update(commands)
-        .where(commands.c.command_id.in_(command_ids), commands.c.open_instance_id.is_not(None))
+        .where(commands.c.command_id.in_(command_ids), IS_OPEN)
         .values(
             status=CommandStatus.DELIVERED,
             last_delivered_at=now,
@@ -171,7 +171,7 @@ def close_command(
     """End an open command; False when somebody else already did."""
     result = tx.execute(
         update(commands)
-        .where(commands.c.command_id == command.command_id, commands.c.open_instance_id.is_not(None))
+        .where(commands.c.command_id == command.command_id, IS_OPEN)
         .values(status=status, outcome=outcome, payload=payload, finished_at=tx.now, open_instance_id=None)
     )
     return result.rowcount == 1

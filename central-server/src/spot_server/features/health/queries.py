@@ -9,6 +9,7 @@ from sqlalchemy import false, func, select, text, true
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, commands, switches
+from spot_server.features.commands.queries import IS_OPEN
 from spot_server.words import ACTIVE_SWITCH_STATUSES, CommandStatus
 
 
@@ -31,10 +32,8 @@ def ping(tx: Transaction) -> None:
 def count_all(tx: Transaction) -> Counts:
     """Count living agents, open commands and running switches. Every statement uses an index."""
     living = select(func.count()).select_from(agents).where(agents.c.deleted_at.is_(None))
-    open_commands = select(func.count()).select_from(commands).where(commands.c.open_instance_id.is_not(None))
-    oldest = select(func.min(commands.c.issued_at)).where(
-        commands.c.open_instance_id.is_not(None), commands.c.status == CommandStatus.QUEUED
-    )
+    open_commands = select(func.count()).select_from(commands).where(IS_OPEN)
+    oldest = select(func.min(commands.c.issued_at)).where(IS_OPEN, commands.c.status == CommandStatus.QUEUED)
     running = select(func.count()).select_from(switches).where(switches.c.status.in_(ACTIVE_SWITCH_STATUSES))
     return Counts(
         agents_online=tx.execute(living.where(agents.c.is_offline == false())).scalar_one(),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, exists, insert, or_, select, update
+from sqlalchemy import Row, and_, exists, insert, or_, select, union_all, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agent_images, instance_types, instances, replica_instances
@@ -135,25 +135,18 @@ def unfinished_replicas(tx: Transaction) -> list[tuple[str, str]]:
 
     One that is ready waits for others, and costs a sweep nothing; only if its instance is gone there is something to do about it.
     """
+    found = select(replica_instances.c.agent_id, replica_instances.c.replica_id)
+    status = replica_instances.c.status
     has_lost_its_instance = exists().where(
         instances.c.agent_id == replica_instances.c.agent_id,
         instances.c.instance_id == replica_instances.c.instance_id,
         instances.c.role == Role.TERMINATED,
     )
-    on_the_way = or_(
-        replica_instances.c.status.in_(LIVE_REPLICA_STATUSES - {ReplicaStatus.READY}),
-        and_(replica_instances.c.status == ReplicaStatus.READY, has_lost_its_instance),
-    )
-    not_gone = and_(
-        replica_instances.c.status.in_({ReplicaStatus.TERMINATED, ReplicaStatus.FAILED}),
-        replica_instances.c.ended_at.is_(None),
-    )
-    rows = tx.execute(
-        select(replica_instances.c.agent_id, replica_instances.c.replica_id)
-        .where(or_(on_the_way, not_gone))
-        .order_by(replica_instances.c.agent_id)
-    )
-    return [(row.agent_id, row.replica_id) for row in rows]
+    # Selections of their own, each by the index of (status, ended_at): an OR over them would read every replica that ever was.
+    on_the_way = found.where(status.in_(LIVE_REPLICA_STATUSES - {ReplicaStatus.READY}))
+    lost = found.where(status == ReplicaStatus.READY, has_lost_its_instance)
+    not_gone = found.where(status.in_({ReplicaStatus.TERMINATED, ReplicaStatus.FAILED}), replica_instances.c.ended_at.is_(None))
+    return sorted((row.agent_id, row.replica_id) for row in tx.execute(union_all(on_the_way, lost, not_gone)))
 
 
 def manual_outcomes(tx: Transaction, agent_ids: Sequence[str]) -> dict[str, list[tuple[ReplicaStatus, datetime]]]:
