@@ -176,9 +176,9 @@ def test_an_instance_that_outlives_its_notice_is_terminated_by_us_if_auto_termin
 def test_with_auto_terminate_off_the_fence_waits_for_ec2_and_terminates_nothing(story: Story, action: InterruptionKind) -> None:
     with_standby(story)
     story.set_agent(auto_terminate_enabled=False)
-    story.region.fail(CommandKind.QUIESCE, None, times=99)
     story.notice(kind=action, lead_seconds=60)
     story.region.machines["i-1"].taken_away_at = None
+    story.region.machines["i-1"].has_daemon = False
     story.passes(300)
     still_serving = story.region.serving
     story.region.lose("i-1")

@@ -134,7 +134,7 @@ def test_an_old_instance_is_never_terminated_by_the_fence_with_auto_terminate_of
 
 
 def late_fence(waited_seconds: float, look: CommandView | None = None, *, is_alarmed: bool = False, **changes: Any) -> Any:
-    """What is decided of a fence that began so long ago; EC2 has just shown the old instance running, unless `look` says otherwise."""
+    """What is decided of a fence that began so long ago. The old daemon is silent; what EC2 said of its instance is in `look`."""
     step = {
         "status": StepStatus.RUNNING,
         "attempt": 9,
@@ -142,7 +142,8 @@ def late_fence(waited_seconds: float, look: CommandView | None = None, *, is_ala
         "command": look,
         "is_alarmed": is_alarmed,
     }
-    seen = facts(StepName.FENCE, step=step, may_terminate_old=False, why_old_is_kept="auto-terminate is off", **changes)
+    silent: dict[str, Any] = {"is_old_reachable": False, "may_terminate_old": False, "why_old_is_kept": "auto-terminate is off"}
+    seen = facts(StepName.FENCE, step=step, **{**silent, **changes})
     return decide_fence(seen.steps[2], seen, POLICY)
 
 
@@ -176,6 +177,16 @@ def test_the_alarm_does_not_come_between_a_question_and_its_answer_but_does_when
     decisions = [late_fence(200, look) for look in (asked, forsaken, None)]
 
     assert [isinstance(decision, Alarm) for decision in decisions] == [False, True, True]
+
+
+def test_an_old_instance_that_is_heard_and_doomed_no_more_is_gone_back_to() -> None:
+    back = late_fence(5, SEEN_RUNNING, is_old_reachable=True, action_at=None)
+    doomed = late_fence(5, SEEN_RUNNING, is_old_reachable=True, action_at=NOW - timedelta(seconds=60))
+    silent = late_fence(5, SEEN_RUNNING, action_at=None)
+
+    assert isinstance(back, BeginUndo)
+    assert not isinstance(doomed, BeginUndo)
+    assert not isinstance(silent, BeginUndo)
 
 
 @pytest.mark.parametrize("state", ["terminated", "stopped", "gone"])

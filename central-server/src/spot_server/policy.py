@@ -39,6 +39,10 @@ class MovePolicy:
     fence_alarm_seconds: float = 120.0
     """After the time that a notice named (or the first look), before a person hears that the old instance has not ended."""
 
+    notice_outlived_seconds: float = 120.0
+    """How long after the time that a notice named its instance must still be heard, until the notice counts for nothing any more. EC2
+    begins to shut an instance down at about the named time; a daemon may go on for as long as the system takes to stop."""
+
     notice_margin_seconds: float = 10.0
     """All of a handover under a notice should be over this long before the named time (design, section 5)."""
 

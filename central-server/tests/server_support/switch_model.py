@@ -62,6 +62,7 @@ class SwitchModel:
         self.epoch = 1
         self.action_at: datetime | None = None
         self.keeps_its_word = True
+        self.is_outlived = False
         self.priority = 75
         self.broken: list[str] = []
         self.last: Decision = Wait("not asked yet")
@@ -79,10 +80,10 @@ class SwitchModel:
             new_role=self.new_role,
             is_new_past_its_end=False,
             old_role=self.old_role,
-            is_old_reachable=self.old.is_heard and not (self.action_at is not None and self.action_at <= self.now),
+            is_old_reachable=self.old.is_heard and (self.is_outlived or self.action_at is None or self.now < self.action_at),
             has_handle=self.has_handle,
             has_fallback_image=self.has_image,
-            action_at=self.action_at,
+            action_at=None if self.is_outlived else self.action_at,
             may_terminate_old=self.may_terminate_old,
             now=self.now,
         )
@@ -252,7 +253,8 @@ class SwitchModel:
                 self.status = SwitchStatus.RUNNING
                 return
             case Abandon():
-                is_lost = self.action_at is not None or self.old_role is Role.TERMINATED or self.old.ec2 != "running"
+                is_noticed = self.action_at is not None and not self.is_outlived
+                is_lost = is_noticed or self.old_role is Role.TERMINATED or self.old.ec2 != "running"
                 if not is_lost:
                     self.broken.append("abandoned although the old instance can go on")
                 self.status = SwitchStatus.FAILED
@@ -275,6 +277,9 @@ class SwitchModel:
                 side.ec2 = "terminated"
         if self.action_at is not None and self.now >= self.action_at and self.old.ec2 == "running" and self.keeps_its_word:
             self.old.end("terminated")
+        outlived = timedelta(seconds=POLICY.notice_outlived_seconds)
+        if self.action_at is not None and self.now >= self.action_at + outlived and self.old.is_heard:
+            self.is_outlived = True
 
     def execute(self, side: SideModel, *, error_class: str | None = None, loses_answer: bool = False) -> None:
         """The daemon carries out its most urgent order, asking for orders if it has none left, and answers."""
@@ -317,7 +322,7 @@ class SwitchModel:
 
     def notice(self, lead_seconds: float) -> None:
         if self.is_active and self.old.ec2 == "running":
-            self.action_at = self.now + timedelta(seconds=lead_seconds)
+            self.action_at, self.is_outlived = self.now + timedelta(seconds=lead_seconds), False
             self.priority = 100
 
     def move_replica(self, *, fails: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from spot_server.aws.errors import ErrorClass
 from spot_server.db.runner import Transaction
@@ -13,8 +13,9 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries
 from spot_server.features.commands.actors import KINDS_OF_ACT, Act, Assignment, DaemonFacts, choose_actor
 from spot_server.features.commands.queries import Command
+from spot_server.features.commands.rules import is_past_end
 from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_role_usable
-from spot_server.features.instances.queries import list_instances
+from spot_server.features.instances.queries import Instance, list_instances
 from spot_server.words import Actor, CommandKind, InterruptionKind, Role
 
 
@@ -35,7 +36,10 @@ def last_attempt(tx: Transaction, agent_id: str, prefix: str) -> tuple[int, Comm
 
 
 def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
-    """Return the agent's daemons with whether each can be given work: heard from lately, and not past the end that a notice named."""
+    """Return the agent's daemons with whether each can be given work: heard from lately, and not past the end that a notice named.
+
+    One that is heard well after its end has outlived its notice, and is given work again.
+    """
     ends = notice_ends(tx, agent.agent_id)
     is_dismissed = agent.is_deleted and queries.find_by_request(tx, agent.agent_id, release_request_id(agent.agent_id)) is not None
     fresh_since = tx.now - timedelta(seconds=tx.policy.daemon_fresh_seconds)
@@ -45,7 +49,7 @@ def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
             role=instance.role,
             is_reachable=instance.last_heartbeat_at >= fresh_since
             and instance.role is not Role.TERMINATED
-            and not (instance.instance_id in ends and ends[instance.instance_id] <= tx.now),
+            and not is_taken_away(tx, instance, ends.get(instance.instance_id)),
         )
         for instance in list_instances(tx, agent.agent_id)
         # A released daemon finishes what is left to terminate, until it is told to stop. A stray has no token.
@@ -65,15 +69,23 @@ def is_forsaken(tx: Transaction, agent: Agent, command: Command) -> bool:
 
 
 def notice_ends(tx: Transaction, agent_id: str) -> dict[str, datetime]:
-    """Return when notices take the agent's instances away, by instance id."""
+    """Return when notices take the agent's instances away, by instance id; the last one where there were several."""
+    events = spot_interruption_events
     rows = tx.execute(
-        select(spot_interruption_events.c.instance_id, spot_interruption_events.c.action_at).where(
-            spot_interruption_events.c.agent_id == agent_id,
-            spot_interruption_events.c.kind.in_({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE}),
-            spot_interruption_events.c.action_at.is_not(None),
+        select(events.c.instance_id, func.max(events.c.action_at).label("end_at"))
+        .where(
+            events.c.agent_id == agent_id,
+            events.c.kind.in_({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE}),
+            events.c.action_at.is_not(None),
         )
+        .group_by(events.c.instance_id)
     )
-    return {row.instance_id: row.action_at for row in rows}
+    return {row.instance_id: row.end_at for row in rows}
+
+
+def is_taken_away(tx: Transaction, instance: Instance, end_at: datetime | None) -> bool:
+    """Tell whether a notice's end has come for the instance, which it has not outlived."""
+    return is_past_end(end_at, instance.last_heartbeat_at, tx.now, outlived_seconds=tx.policy.notice_outlived_seconds)
 
 
 def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> Assignment | None:

@@ -98,6 +98,11 @@ def is_deliverable(status: CommandStatus, last_delivered_at: datetime | None, no
     return now - last_delivered_at >= timedelta(seconds=REDELIVERY_AFTER_SECONDS)
 
 
+def is_past_end(end_at: datetime | None, last_heard_at: datetime, now: datetime, *, outlived_seconds: float) -> bool:
+    """Tell whether the time has come at which a notice takes an instance away, and nothing was heard of it long after that time."""
+    return end_at is not None and end_at <= now and last_heard_at < end_at + timedelta(seconds=outlived_seconds)
+
+
 def without_secrets(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return the payload as it may be kept after the command is finished."""
     return {key: ("removed" if key in SECRET_PAYLOAD_KEYS else value) for key, value in payload.items()}

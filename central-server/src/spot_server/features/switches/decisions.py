@@ -89,7 +89,7 @@ class SwitchFacts:
     has_handle: bool
     has_fallback_image: bool
     action_at: datetime | None
-    """When a notice takes the old instance away; None without a notice."""
+    """When a notice takes the old instance away; None without a notice, or when the instance has outlived it."""
     may_terminate_old: bool
     """Whether an old instance that outlives its notice may be terminated by us: it was to be, and auto-terminate is on."""
     now: datetime

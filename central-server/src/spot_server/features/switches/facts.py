@@ -5,7 +5,7 @@ from __future__ import annotations
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries as command_queries
-from spot_server.features.commands.attempts import falls_to_role, load_daemons, notice_ends
+from spot_server.features.commands.attempts import falls_to_role, is_taken_away, load_daemons, notice_ends
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import find_instance, load_instance, primary_of
 from spot_server.features.interruptions.queries import find_event
@@ -28,6 +28,9 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     new_id = None if replica is None else replica.instance_id
     new = None if new_id is None else find_instance(tx, agent.agent_id, new_id)
     new_end_at = None if new_id is None else notice_ends(tx, agent.agent_id).get(new_id)
+    deadline_at = switch.deadline_at
+    # An old instance that is heard well after its notice's end is doomed no more: the move may be taken back to it, and must be asked.
+    is_outlived = deadline_at is not None and deadline_at <= tx.now and not is_taken_away(tx, old, deadline_at)
     return SwitchFacts(
         status=switch.status,
         steps=tuple(_step_view(tx, agent, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
@@ -35,12 +38,12 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         replica_reason="" if replica is None else replica.status_reason,
         new_instance_id=new_id,
         new_role=None if new is None else new.role,
-        is_new_past_its_end=new_end_at is not None and new_end_at <= tx.now,
+        is_new_past_its_end=new is not None and is_taken_away(tx, new, new_end_at),
         old_role=old.role,
         is_old_reachable=old.instance_id in reachable,
         has_handle=bool(switch.traffic_handles),
         has_fallback_image=choose_image(tx, agent, primary_of(tx, agent.agent_id)) is not None,
-        action_at=switch.deadline_at,
+        action_at=None if is_outlived else deadline_at,
         may_terminate_old=not (why_old_is_kept := _why_old_is_kept(tx, agent, switch)),
         now=tx.now,
         why_old_is_kept=why_old_is_kept,

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from spot_server.features.switches.decisions import (
     FENCED_STATES,
     Alarm,
+    BeginUndo,
     CommandView,
     Decision,
     Issue,
@@ -24,12 +25,17 @@ LONGEST_LOOK_PAUSE_SECONDS = 60.0
 
 
 def decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    """Return the next thing to do until EC2 says that the old instance is terminated or stopped. It waits without a bound, and says so."""
+    """Return the next thing to do until EC2 says that the old instance is terminated or stopped. It waits without a bound, and says so.
+
+    An old instance that is heard after all, long after its notice's end, is gone back to: it runs, and was not asked to stop in vain.
+    """
     if facts.old_role is Role.TERMINATED:
         return Settle(step.name, StepStatus.DONE, "EC2 says terminated")
     command = step.command
     if command is not None and command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
         return Settle(step.name, StepStatus.DONE, f"EC2 says {command.state}")
+    if command is not None and command.state == "running" and facts.is_old_reachable and not facts.is_old_doomed:
+        return BeginUndo(step.name, "the old instance did not confirm that it serves no more, and has outlived its notice")
     if is_alarm_due(step, facts, policy):
         return Alarm(step.name, why_fence_waits(step, facts))
     look = Issue(step.name, CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, policy.check_bound_seconds)
@@ -37,6 +43,10 @@ def decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Deci
         return look
     if command.status in OPEN_COMMAND_STATUSES:
         return look if command.is_forsaken(facts.now) else Wait("EC2's word about the old instance")
+    return _decide_next(command, look, step, facts, policy)
+
+
+def _decide_next(command: CommandView, look: Issue, step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
     if command.is_within(look_pause_seconds(step.attempt, policy), facts.now):
         return Wait("the next look at the old instance")
     if _should_terminate(command, facts, policy):
