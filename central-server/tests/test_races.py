@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
+from server_support.at_once import at_once
 from server_support.clock import FakeClock
 from server_support.story import Story
 from spot_server.clock import SystemClock
@@ -22,26 +21,6 @@ from spot_server.words import CommandKind, SwitchStatus
 def story(engine: Any, clock: FakeClock) -> Story:
     """Waiting for a lock takes real time here; everything else happens on the fake clock."""
     return Story.on(Database(engine, clock=clock, sleeper=SystemClock()), clock, has_image=True, terminate_wait_seconds=60)
-
-
-def at_once(acts: Sequence[Callable[[], Any]]) -> list[Any]:
-    """Run all of them at the same moment in threads and return what each returned or raised."""
-    barrier = threading.Barrier(len(acts))
-    results: list[Any] = [None] * len(acts)
-
-    def run(index: int) -> None:
-        barrier.wait()
-        try:
-            results[index] = acts[index]()
-        except ProductError as refused:
-            results[index] = refused
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(acts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return results
 
 
 def test_of_many_switches_asked_for_at_once_one_runs_and_the_others_are_told_which(story: Story) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from server_support.switch_model import SwitchModel
 from spot_server.features.switches.decisions import Wait
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
+from spot_server.features.switches.undo_rules import MOST_STARTS_IN_UNDO
 from spot_server.words import Carry, ReplicaStatus, StepName, StepStatus, SwitchStatus
 
 PLANS = (
@@ -42,6 +43,8 @@ MOVES: dict[str, Callable[[SwitchModel], None]] = {
     "new's answer is lost": lambda model: model.execute(model.new, loses_answer=True),
     "new polls": lambda model: model.poll(model.new),
     "new is lost": lambda model: model.new.end("terminated"),
+    "old loses its journal": lambda model: setattr(model.old, "is_serving", False),
+    "the sweep tells the primary to serve": lambda model: model.tell_primary_to_serve(),
     "another answers": lambda model: model.execute(model.table),
     "another fails": lambda model: model.execute(model.table, error_class="not_authorized"),
     "another's answer is lost": lambda model: model.execute(model.table, loses_answer=True),
@@ -120,9 +123,34 @@ def test_a_switch_that_was_taken_back_left_its_old_side_serving_and_one_that_com
     told = {step.name: step.status for step in model.steps}
     if model.status is SwitchStatus.COMPLETED:
         assert told[StepName.START] is StepStatus.DONE
+    if model.status is SwitchStatus.ROLLED_BACK and "old loses its journal" not in names:
+        assert model.old.is_serving or not model.old.can_act or is_given_up(model)
     if model.status is SwitchStatus.ROLLED_BACK:
-        assert model.old.is_serving or not model.old.can_act
         assert not model.new.is_serving
+
+
+def is_given_up(model: SwitchModel) -> bool:
+    """Whether the old side was told to serve again often enough, and answered every time that it could not."""
+    quiesce = model.step(StepName.QUIESCE)
+    return quiesce.undo_attempt >= MOST_STARTS_IN_UNDO and quiesce.undo_order is not None and quiesce.undo_order.error_class is not None
+
+
+@settings(max_examples=500)
+@given(model=models, names=walks)
+def test_whoever_is_primary_serves_once_the_world_answers_again_and_the_sweep_has_run(model: SwitchModel, names: list[str]) -> None:
+    walk(model, names)
+    let_all_answer(model)
+
+    for _ in range(20):
+        model.pass_time(30)
+        for side in (model.old, model.new):
+            side.is_heard = side.can_act
+            model.tell_primary_to_serve()
+            model.execute(side)
+
+    primary = None if model.primary_side is None else model.side(model.primary_side)
+    assert primary is None or primary.is_serving or not primary.can_act
+    assert model.broken == []
 
 
 @settings(max_examples=500)

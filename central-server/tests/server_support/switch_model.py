@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from server_support.clock import START
 from server_support.switch_sides import ModelStep, Order, SideModel
+from spot_server.features.recoveries.rules import is_workload_held
 from spot_server.features.switches.decisions import (
     Abandon,
     Alarm,
@@ -67,6 +68,8 @@ class SwitchModel:
         self.broken: list[str] = []
         self.last: Decision = Wait("not asked yet")
         self.demotion: Order | None = None
+        self.sweep_order: Order | None = None
+        """What the sweep over workloads that stand still gave last; it belongs to no switch."""
 
     # What the rules see.
 
@@ -166,6 +169,8 @@ class SwitchModel:
             return False
         if step.order is not None:
             step.order.close(CommandStatus.EXPIRED, self.now)
+        if decision.kind is CommandKind.QUIESCE and self.sweep_order is not None:
+            self.sweep_order.close(CommandStatus.CANCELLED, self.now)
         step.attempt += 1
         step.order = self._order(decision.kind, decision.side, decision.bound_seconds, target=Side.OLD)
         return True
@@ -265,8 +270,27 @@ class SwitchModel:
         self.last = decision
         for side in (self.old, self.new, self.table):
             for order in side.orders:
-                if order is not self.demotion:
+                if order not in {self.demotion, self.sweep_order}:
                     order.close(CommandStatus.CANCELLED, self.now)
+
+    @property
+    def primary_side(self) -> Side | None:
+        """Which side is the PRIMARY by the book."""
+        sides = {Side.OLD: self.old_role, Side.NEW: self.new_role}
+        return next((side for side, role in sides.items() if role is Role.PRIMARY), None)
+
+    def tell_primary_to_serve(self) -> None:
+        """What the sweep does for a PRIMARY that stands still, unless the move says who serves."""
+        quiesce_status = next((step.status for step in self.steps if step.name is StepName.QUIESCE), None)
+        if self.sweep_order is not None and self.now > self.sweep_order.deadline_at:
+            self.sweep_order.close(CommandStatus.EXPIRED, self.now)
+        is_open = self.sweep_order is not None and self.sweep_order.is_open
+        if is_open or is_workload_held(quiesce_status if self.is_active else None):
+            return
+        to = self.primary_side
+        if to is not None and self.side(to).is_heard and not self.side(to).is_serving:
+            self.sweep_order = self._order(CommandKind.START_SERVING, to, POLICY.start_bound_seconds, target=to)
+            self.sweep_order.priority = 100
 
     # What the world does.
 

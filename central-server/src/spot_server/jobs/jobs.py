@@ -6,6 +6,7 @@ from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.control_role.jobs import control_role_job
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.pricing.jobs import sweep_prices
+from spot_server.features.recoveries.jobs import end_standstills
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
 from spot_server.features.switches.jobs import sweep_switches
 from spot_server.features.tokens.jobs import sweep_tokens
@@ -20,6 +21,7 @@ def all_jobs(settings: Settings) -> tuple[Job, ...]:
         Job("sweep_switches", settings.switch_sweep_period_seconds, sweep_switches),
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
+        Job("end_standstills", settings.coordinator_period_seconds, end_standstills),
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),

@@ -104,6 +104,13 @@ def give_up_switch(tx: Transaction, switch_id: str, *, reason: str) -> None:
         give_up(tx, command.command_id, status=CommandStatus.CANCELLED, reason=reason)
 
 
+def withdraw_orders_to_serve(tx: Transaction, agent_id: str, instance_id: str, *, reason: str) -> None:
+    """Close the orders to serve that no move gave: delivered once more after a quiesce, such an order would undo it."""
+    for command in queries.open_commands_of_instance(tx, agent_id, instance_id):
+        if command.kind is CommandKind.START_SERVING and command.switch_id is None:
+            give_up(tx, command.command_id, status=CommandStatus.CANCELLED, reason=reason)
+
+
 def give_up_instance(tx: Transaction, agent_id: str, instance_id: str, *, reason: str) -> None:
     """Close the commands that an instance which is gone can no longer answer, but for those whose owner asks somebody else."""
     for command in queries.open_commands_of_instance(tx, agent_id, instance_id):

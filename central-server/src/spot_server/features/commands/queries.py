@@ -92,11 +92,15 @@ def find_by_request(tx: Transaction, agent_id: str, request_id: str) -> Command 
 
 def newest_attempt(tx: Transaction, agent_id: str, prefix: str) -> Command | None:
     """Return the command with the highest number among the request ids `prefix`/1, `prefix`/2 and so on, or None."""
+    return next(iter(newest_attempts(tx, agent_id, prefix, most=1)), None)
+
+
+def newest_attempts(tx: Transaction, agent_id: str, prefix: str, *, most: int) -> list[Command]:
+    """Return up to `most` of the commands with the request ids `prefix`/1, `prefix`/2 and so on, the highest number first."""
     attempts = (commands.c.request_id > f"{prefix}/", commands.c.request_id < f"{prefix}0")  # "0" comes right after "/"
     newest_first = (func.length(commands.c.request_id).desc(), commands.c.request_id.desc())
-    where = (commands.c.agent_id == agent_id, *attempts)
-    row = tx.execute(select(*_COLUMNS).where(*where).order_by(*newest_first).limit(1)).one_or_none()
-    return None if row is None else _command(row)
+    rows = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, *attempts).order_by(*newest_first).limit(most))
+    return [_command(row) for row in rows]
 
 
 def open_commands_of_instance(tx: Transaction, agent_id: str, instance_id: str) -> list[Command]:

@@ -13,8 +13,8 @@ from spot_server.features.agents.queries import Agent, live_key
 from spot_server.features.audit.service import record
 from spot_server.features.instances.rules import RoleEvent, next_role
 from spot_server.features.notifications.service import notify
+from spot_server.features.recoveries.serving import ServeReason, tell_to_serve
 from spot_server.features.registration import queries
-from spot_server.features.registration.restarts import tell_to_serve
 from spot_server.features.registration.rules import Enrolment, LaunchNonce
 from spot_server.features.replicas.service import on_registered
 from spot_server.words import Mode, Role, Severity
@@ -160,7 +160,7 @@ def greet_again(tx: Transaction, credential: Enrolment | LaunchNonce, agent: Age
         instance_id=request.instance_id,
         data={"daemon_version": request.daemon_version, "with_nonce": isinstance(credential, LaunchNonce)},
     )
-    tell_to_serve(tx, agent, request.instance_id)
+    tell_to_serve(tx, agent, request.instance_id, ServeReason.REGISTERED)
     _warn_of_mode(tx, agent.client_id, agent.agent_id, request)
     return Arrival(agent.client_id, is_new=False)
 

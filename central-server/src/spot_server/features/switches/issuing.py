@@ -57,6 +57,8 @@ def issue_step(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -
         queries.update_step(tx, switch.switch_id, decision.step, **values)
         return False
     ledger.give_up(tx, step.command_id, status=CommandStatus.EXPIRED, reason="a new attempt takes its place")
+    if decision.kind is CommandKind.QUIESCE:
+        ledger.withdraw_orders_to_serve(tx, agent.agent_id, chosen.instance_id, reason="a move stops the workload")
     attempt = step.attempt + 1
     deadline_at = tx.now + timedelta(seconds=decision.bound_seconds + tx.policy.command_margin_seconds)
     order = Order(

@@ -37,7 +37,10 @@ UNDO_MEANINGS: dict[StepName, str] = {
     StepName.LAUNCH: "The new instance is terminated.",
     StepName.BOOT: "Nothing beyond LAUNCH.",
     StepName.PREPARE: "Nothing.",
-    StepName.QUIESCE: "The old primary starts the workload again and passes its serving check.",
+    StepName.QUIESCE: (
+        "The old primary starts the workload again and passes its serving check. If it cannot, after some attempts, the move ends all the "
+        "same, and the primary is told to serve for as long as it stands still."
+    ),
     StepName.FENCE: "Nothing: an instance that is gone stays gone.",
     StepName.TRAFFIC: "The traffic handle moves back to the old instance.",
     StepName.PROMOTE: "One transaction makes the old instance the PRIMARY again, under another new epoch.",

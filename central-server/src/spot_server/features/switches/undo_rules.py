@@ -31,6 +31,10 @@ LOOK_AT_SILENT_SECONDS = 15.0
 
 LONGEST_RETRY_SECONDS = 60.0
 
+MOST_STARTS_IN_UNDO = 5
+"""Attempts at bringing an old side back to work that it answered with a failure. Then the move ends, so that another may begin; the
+sweep over workloads that stand still goes on telling it to serve."""
+
 
 def decide_undo(facts: SwitchFacts, policy: MovePolicy) -> Decision:
     """Return the next thing to do for a switch that is taken back; the last step that is not settled comes first.
@@ -102,6 +106,8 @@ def _decide_undo_command(step: StepView, facts: SwitchFacts, policy: MovePolicy)
         return UndoSettle(step.name)
     if not _is_over(command, facts):
         return Wait(f"{command.kind} is under way")
+    if step.name is StepName.QUIESCE and command.status is CommandStatus.FAILED and step.undo_attempt >= MOST_STARTS_IN_UNDO:
+        return UndoSettle(step.name)
     if _is_within(command, min(UNDO_RETRY_SECONDS * step.undo_attempt, LONGEST_RETRY_SECONDS), facts):
         return Wait("the next attempt")
     return _undo_issue(step, policy)
