@@ -185,6 +185,17 @@ CREATE TABLE agent_images (
 	CONSTRAINT fk_agent_images_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Images of agents. started_at is the moment whose state the image holds.' COLLATE utf8mb4_bin;
 
+CREATE TABLE agent_requests (
+	agent_id VARCHAR(36) NOT NULL,
+	request_id VARCHAR(128) NOT NULL,
+	request_sha256 VARCHAR(64) NOT NULL,
+	received_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_agent_requests PRIMARY KEY (agent_id, request_id),
+	CONSTRAINT fk_agent_requests_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What was asked for under a request_id where no other row says so: the same id with another body is refused.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_agent_requests_received_at ON agent_requests (received_at);
+
 CREATE TABLE cleanup_logs (
 	agent_id VARCHAR(36) NOT NULL,
 	request_id VARCHAR(128) NOT NULL,

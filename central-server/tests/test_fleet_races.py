@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from server_support.at_once import at_once
 from server_support.clock import START
 from server_support.fleet import Fleet
 from spot_server.db.runner import Database, Transaction
@@ -24,31 +24,11 @@ def fleet(database: Database) -> Fleet:
     return Fleet.on(database)
 
 
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """Run all acts at the same time; return their results, or the exceptions that ended them, in order."""
-    barrier = threading.Barrier(len(acts))
-    results: list[Any] = [None] * len(acts)
-
-    def run(index: int) -> None:
-        barrier.wait()
-        try:
-            results[index] = acts[index]()
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            results[index] = error
-
-    threads = [threading.Thread(target=run, args=(index,)) for index in range(len(acts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 def test_a_nonce_used_twice_at_once_makes_one_replica(fleet: Fleet) -> None:
     agent = fleet.agent()
     launched = fleet.launched_replica(agent)
 
-    results = at_once(*[lambda: fleet.try_register(launched.nonce, instance_id="i-2")] * 3)
+    results = at_once([lambda: fleet.try_register(launched.nonce, instance_id="i-2")] * 3)
 
     assert sorted(result.is_new for result in results if isinstance(result, Registered)) == [False, False, True]
     assert fleet.roles(agent) == {"i-1": Role.PRIMARY, "i-2": Role.REPLICA}
@@ -73,7 +53,7 @@ def test_heartbeats_and_a_promotion_do_not_stand_in_each_others_way(fleet: Fleet
 
         return fleet.database.write(act)
 
-    first, second, epoch = at_once(beat("i-1"), beat("i-2"), hand_over)
+    first, second, epoch = at_once([beat("i-1"), beat("i-2"), hand_over])
 
     assert epoch == 2
     assert first == sorted(first)
@@ -84,7 +64,7 @@ def test_heartbeats_and_a_promotion_do_not_stand_in_each_others_way(fleet: Fleet
 def test_deleting_and_installing_again_at_once_leaves_one_living_agent_or_none(fleet: Fleet) -> None:
     agent = fleet.agent()
 
-    deleted, registered = at_once(lambda: fleet.delete(agent), fleet.try_register)
+    deleted, registered = at_once([lambda: fleet.delete(agent), fleet.try_register])
 
     assert deleted.deleted_at is not None
     assert isinstance(registered, Registered | Turned)
@@ -99,7 +79,7 @@ def test_settings_that_exclude_each_other_do_not_get_in_by_two_doors_at_once(fle
     def save(name: str) -> Callable[[], Any]:
         return lambda: fleet.database.write(lambda tx: change_settings(tx, fleet.client_id, agent.agent_id, {name: True}, by="test"))
 
-    at_once(save("auto_switch_enabled"), save("manual_replica_enabled"))
+    at_once([save("auto_switch_enabled"), save("manual_replica_enabled")])
 
     after = fleet.reload(agent)
     assert after.auto_switch_enabled is not after.manual_replica_enabled

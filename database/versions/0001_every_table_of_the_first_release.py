@@ -284,6 +284,25 @@ def upgrade() -> None:
         mysql_engine="InnoDB",
     )
     op.create_table(
+        "agent_requests",
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("request_id", sa.String(length=128), nullable=False),
+        sa.Column("request_sha256", sa.String(length=64), nullable=False),
+        sa.Column("received_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_agent_requests_agent_id_agents")),
+        sa.PrimaryKeyConstraint("agent_id", "request_id", name=op.f("pk_agent_requests")),
+        comment="What was asked for under a request_id where no other row says so: the same id with another body is refused.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("agent_requests", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_agent_requests_received_at"), ["received_at"], unique=False)
+
+    op.create_table(
         "cleanup_logs",
         sa.Column("agent_id", sa.String(length=36), nullable=False),
         sa.Column("request_id", sa.String(length=128), nullable=False),
@@ -594,6 +613,8 @@ def downgrade() -> None:
     op.drop_table("commands")
 
     op.drop_table("cleanup_logs")
+
+    op.drop_table("agent_requests")
     op.drop_table("agent_images")
 
     op.drop_table("tokens")

@@ -2,12 +2,13 @@
 
 from spot_server.db.tables.authority import audit_logs, clients, event_cursors, events, leases, notifications, tokens
 from spot_server.db.tables.base import metadata
-from spot_server.db.tables.fleet import agent_images, agents, cleanup_logs, instances, replica_instances
+from spot_server.db.tables.fleet import agent_images, agent_requests, agents, cleanup_logs, instances, replica_instances
 from spot_server.db.tables.market import instance_types, spot_pools, spot_price_snapshots
 from spot_server.db.tables.moves import commands, spot_interruption_events, switch_steps, switches
 
 __all__ = [
     "agent_images",
+    "agent_requests",
     "agents",
     "audit_logs",
     "cleanup_logs",

@@ -41,6 +41,15 @@ agents = define_table(
     comment="One managed workload. live_key is client/logical id while the agent lives, NULL after deletion.",
 )
 
+agent_requests = define_table(
+    "agent_requests",
+    Column("agent_id", Id, ForeignKey("agents.agent_id"), primary_key=True),
+    Column("request_id", RequestId, primary_key=True),
+    Column("request_sha256", String(64), nullable=False),
+    Column("received_at", UtcDateTime, nullable=False, index=True),
+    comment="What was asked for under a request_id where no other row says so: the same id with another body is refused.",
+)
+
 instances = define_table(
     "instances",
     Column("agent_id", Id, ForeignKey("agents.agent_id"), primary_key=True),

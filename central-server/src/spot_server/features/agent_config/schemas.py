@@ -21,6 +21,8 @@ MOST_HANDLES = 1
 
 MOST_ENTRIES = 50
 
+REQUEST_ID = {"description": "Makes the request repeatable: sent again it changes nothing; with another body under it, it is a 409."}
+
 INSTANCE_TYPE = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
 IMAGE_ID = r"ami-[0-9a-z]+"
 
@@ -105,7 +107,7 @@ class ConfigChangeSchema(_Settings, StrictSchema):
     """Any of the settings; the ones left out stay as they are."""
 
     reason = BoundedText(most=1000, load_default="", metadata={"description": "Why; kept in the audit log."})
-    request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True)
+    request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True, metadata=REQUEST_ID)
 
     @validates_schema
     def require_a_setting(self, data: dict[str, Any], **_kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own options
@@ -119,7 +121,7 @@ class ToggleSchema(StrictSchema):
 
     enabled = StrictBoolean(load_default=None, allow_none=True)
     reason = BoundedText(most=1000, load_default="")
-    request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True)
+    request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True, metadata=REQUEST_ID)
 
 
 class SettingsAnswer(_Settings, AnswerSchema):

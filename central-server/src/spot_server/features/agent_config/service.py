@@ -13,9 +13,9 @@ from spot_server.db.tables import agents
 from spot_server.errors import NotFound
 from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChange, decide_change
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
-from spot_server.features.audit.queries import is_recorded
 from spot_server.features.audit.service import record
 from spot_server.features.instances.queries import Instance, load_instance
+from spot_server.features.requests.service import is_repeated
 from spot_server.settings import Settings
 from spot_server.words import InstanceStatus
 
@@ -76,16 +76,14 @@ def change_settings(
     reason: str = "",
     request_id: str | None = None,
 ) -> Agent:
-    """Save settings and return the agent as it now is. A request that changes nothing leaves no trace.
+    """Save settings and return the agent as it now is. The same request again saves nothing, whatever was changed meanwhile.
 
-    Raises NotFound for a deleted agent too, and SettingsConflict.
+    Raises NotFound for a deleted agent too, SettingsConflict, and RequestIdReused.
     """
     agent = _lock_living(tx, client_id, agent_id)
-    change = decide_change(read_settings(agent), requested)
-    if not change.after:
+    if is_repeated(tx, agent_id, request_id, page="config", body={**requested, "reason": reason}):
         return agent
-    _save(tx, agent, change, by=by, reason=reason, request_id=request_id)
-    return load_agent(tx, agent_id)
+    return _change(tx, agent, requested, by=by, reason=reason, request_id=request_id)
 
 
 def toggle_enabled(
@@ -98,12 +96,12 @@ def toggle_enabled(
     reason: str = "",
     request_id: str | None = None,
 ) -> Agent:
-    """Turn the agent on or off; None turns it into the opposite of what it is, once for each `request_id`."""
+    """Turn the agent on or off; None turns it into the opposite of what it is, once for each `request_id`. Raises RequestIdReused."""
     agent = _lock_living(tx, client_id, agent_id)
-    if request_id is not None and is_recorded(tx, agent_id, request_id):
+    if is_repeated(tx, agent_id, request_id, page="toggle-enabled", body={"enabled": enabled, "reason": reason}):
         return agent
     wanted = (not agent.enabled) if enabled is None else enabled
-    return change_settings(tx, client_id, agent_id, {"enabled": wanted}, by=by, reason=reason, request_id=request_id)
+    return _change(tx, agent, {"enabled": wanted}, by=by, reason=reason, request_id=request_id)
 
 
 def _lock_living(tx: Transaction, client_id: str, agent_id: str) -> Agent:
@@ -111,6 +109,15 @@ def _lock_living(tx: Transaction, client_id: str, agent_id: str) -> Agent:
     if agent.is_deleted:
         raise NotFound(f"agent {agent_id} is deleted", deleted_at=agent.deleted_at)
     return agent
+
+
+def _change(tx: Transaction, agent: Agent, requested: Mapping[str, Any], *, by: str, reason: str, request_id: str | None) -> Agent:
+    """Save what differs; a request that changes nothing leaves no trace in the audit log."""
+    change = decide_change(read_settings(agent), requested)
+    if not change.after:
+        return agent
+    _save(tx, agent, change, by=by, reason=reason, request_id=request_id)
+    return load_agent(tx, agent.agent_id)
 
 
 def _save(tx: Transaction, agent: Agent, change: SettingsChange, *, by: str, reason: str, request_id: str | None) -> None:

@@ -40,9 +40,3 @@ def list_audit(tx: Transaction, client_id: str, *, before_audit_id: int | None, 
         statement = statement.where(audit_logs.c.audit_id < before_audit_id)
     rows = tx.execute(statement.order_by(audit_logs.c.audit_id.desc()).limit(most))
     return [AuditRow(**row._asdict()) for row in rows]
-
-
-def is_recorded(tx: Transaction, agent_id: str, request_id: str) -> bool:
-    """Tell whether something was done to the agent on this request already."""
-    where = (audit_logs.c.agent_id == agent_id, audit_logs.c.request_id == request_id)
-    return tx.execute(select(audit_logs.c.audit_id).where(*where).limit(1)).first() is not None

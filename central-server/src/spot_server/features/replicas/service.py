@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from spot_server.db.runner import Transaction
-from spot_server.errors import FieldInvalid, MoveRefused, NoImage, StateConflict
+from spot_server.errors import FieldInvalid, MoveRefused, NoImage, RequestIdReused, StateConflict
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
 from spot_server.features.instances.queries import load_instance, primary_of
@@ -20,6 +20,7 @@ from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import ReplicaEvent, next_replica_status
 from spot_server.features.replicas.strays import own_stray
+from spot_server.features.requests.service import is_repeated
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches import service as switches
 from spot_server.words import ReplicaKind, ReplicaStatus
@@ -120,10 +121,16 @@ def record_instance(
 
 
 def request_replica(tx: Transaction, client_id: str, agent_id: str, *, request_id: str, user_id: str, wish: dict[str, Any]) -> Replica:
-    """Make a standby on a person's request; the same request again returns the same replica."""
+    """Make a standby on a person's request; the same request again returns the same replica.
+
+    Raises RequestIdReused for another wish under the same request_id, StateConflict, and NoImage.
+    """
     agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    is_known = is_repeated(tx, agent_id, request_id, page="replicas", body=wish)
     earlier = queries.find_by_request(tx, agent_id, request_id)
     if earlier is not None:
+        if not is_known:
+            raise RequestIdReused(f"request_id {request_id!r} is that of replica {earlier.replica_id}, which nobody asked for here")
         return earlier
     if agent.is_deleted or not agent.enabled:
         raise StateConflict("the agent is deleted or disabled", agent_id=agent_id)

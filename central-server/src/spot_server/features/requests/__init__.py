@@ -1,0 +1,1 @@
+"""What people asked for under a request_id: the same request again is answered and not done again, another one is refused."""
