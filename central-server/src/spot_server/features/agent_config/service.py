@@ -15,6 +15,7 @@ from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChang
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
 from spot_server.features.instances.queries import Instance, load_instance
+from spot_server.features.interruptions.service import judge_again
 from spot_server.features.requests.service import is_repeated
 from spot_server.settings import Settings
 from spot_server.words import InstanceStatus
@@ -117,6 +118,10 @@ def _change(tx: Transaction, agent: Agent, requested: Mapping[str, Any], *, by: 
     if not change.after:
         return agent
     _save(tx, agent, change, by=by, reason=reason, request_id=request_id)
+    saved = load_agent(tx, agent.agent_id)
+    if change.after.get("enabled") is not True:
+        return saved
+    judge_again(tx, saved)
     return load_agent(tx, agent.agent_id)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Row, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import spot_interruption_events
+from spot_server.features.interruptions.rules import Response
 from spot_server.words import InterruptionKind
 
 
@@ -55,6 +56,13 @@ def find_event(tx: Transaction, event_id: str) -> InterruptionEvent | None:
     """Return the event, or None."""
     row = tx.execute(select(*_COLUMNS).where(spot_interruption_events.c.event_id == event_id)).one_or_none()
     return None if row is None else _event(row)
+
+
+def observed_events(tx: Transaction, agent_id: str) -> list[InterruptionEvent]:
+    """Return the agent's events that were recorded and not acted on: what takes an instance away soonest first, then the oldest."""
+    table = spot_interruption_events
+    rows = tx.execute(select(*_COLUMNS).where(table.c.agent_id == agent_id, table.c.response == Response.OBSERVE_ONLY))
+    return sorted((_event(row) for row in rows), key=lambda event: (event.action_at is None, event.action_at or event.received_at))
 
 
 def insert_event(tx: Transaction, event: InterruptionEvent) -> None:

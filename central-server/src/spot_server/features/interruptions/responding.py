@@ -164,7 +164,8 @@ def _hold(tx: Transaction, scene: Scene) -> str | None:
         image_id=image.image_id,
         reason="rebalance recommendation",
         interruption_event_id=event.event_id,
-        hold_until=tx.now + timedelta(seconds=agent.rebalance_hold_seconds),
+        # From when the recommendation came, not from when somebody turned the agent on and it was judged.
+        hold_until=event.received_at + timedelta(seconds=agent.rebalance_hold_seconds),
     )
     return replica_progress.create_replica(tx, agent, new).replica_id
 

@@ -24,7 +24,9 @@ RESPONSE_MEANINGS: dict[Response, str] = {
     Response.LAUNCH_REPLICA: "There is none: launch at once from the newest good image, and save the volumes meanwhile.",
     Response.HOLD: "A recommendation is a probability: have a replica ready, and stand down if nothing comes of it.",
     Response.REPLACE_STANDBY: "A standby is taken away: give it up; the coordinator makes another if one is wanted.",
-    Response.OBSERVE_ONLY: "Record it and tell: the agent is disabled, or the instance is no longer part of it.",
+    Response.OBSERVE_ONLY: (
+        "Record it and tell: the instance is no longer part of the agent, or the agent is disabled. Enabled in time, it is judged again."
+    ),
 }
 
 FORCING_KINDS = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE})
@@ -40,6 +42,13 @@ def named_end(kind: InterruptionKind, detected_at: datetime) -> datetime | None:
     if kind is InterruptionKind.HIBERNATE:
         return detected_at
     return detected_at + timedelta(seconds=USUAL_LEAD_SECONDS) if kind in FORCING_KINDS else None
+
+
+def is_standing(kind: InterruptionKind, *, action_at: datetime | None, received_at: datetime, hold_seconds: float, now: datetime) -> bool:
+    """Tell whether an event still asks for something: a notice until the time that it named, a recommendation for as long as it is held."""
+    if kind in FORCING_KINDS:
+        return action_at is not None and now < action_at
+    return kind is InterruptionKind.REBALANCE and now < received_at + timedelta(seconds=hold_seconds)
 
 
 @dataclass(frozen=True, slots=True)

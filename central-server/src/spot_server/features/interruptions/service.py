@@ -12,10 +12,19 @@ from spot_server.features.instances.queries import Instance, load_instance, note
 from spot_server.features.interruptions import queries
 from spot_server.features.interruptions.queries import InterruptionEvent
 from spot_server.features.interruptions.responding import Scene, respond
-from spot_server.features.interruptions.rules import FORCING_KINDS, InterruptionFacts, Response, choose_response, named_end
+from spot_server.features.interruptions.rules import (
+    FORCING_KINDS,
+    InterruptionFacts,
+    Response,
+    choose_response,
+    is_standing,
+    named_end,
+)
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries as switch_queries
+from spot_server.features.switches.queries import Switch
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import InterruptionKind, Severity
 
@@ -47,24 +56,70 @@ def take_report(tx: Transaction, agent_id: str, report: Report) -> Taken:
     if earlier is not None:
         return Taken(_count_again(tx, agent, earlier, report), is_new=False)
     instance = load_instance(tx, agent_id, report.instance_id)
-    running = switch_queries.active_switch(tx, agent_id)
+    around = _look_around(tx, agent)
+    event = _store(tx, agent, instance, report, _choose(agent, instance, report.kind, around))
+    return Taken(_respond(tx, Scene(agent, instance, event, around.live, around.running)), is_new=True)
+
+
+def judge_again(tx: Transaction, agent: Agent) -> int:
+    """Act on what was only observed, because the agent was disabled, and still stands; return how many events that were.
+
+    To be called in the transaction that enables the agent, whose row the caller holds. Harmless when repeated.
+    """
+    standing = [event for event in queries.observed_events(tx, agent.agent_id) if _stands(tx, agent, event)]
+    return sum(_judge_again(tx, agent, event) for event in standing)
+
+
+def _stands(tx: Transaction, agent: Agent, event: InterruptionEvent) -> bool:
+    hold_seconds = agent.rebalance_hold_seconds
+    return is_standing(event.kind, action_at=event.action_at, received_at=event.received_at, hold_seconds=hold_seconds, now=tx.now)
+
+
+def _judge_again(tx: Transaction, agent: Agent, event: InterruptionEvent) -> bool:
+    instance = load_instance(tx, agent.agent_id, event.instance_id)
+    around = _look_around(tx, agent)
+    judged = replace(event, response=_choose(agent, instance, event.kind, around))
+    if judged.response == event.response:
+        return False
+    queries.update_event(tx, event.event_id, response=judged.response)
+    _tell(tx, agent, judged, is_again=True)
+    _respond(tx, Scene(agent, instance, judged, around.live, around.running))
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What an event finds: the replicas that no running move uses, the nearest to serving first, and the move."""
+
+    live: tuple[Replica, ...]
+    running: Switch | None
+
+
+def _look_around(tx: Transaction, agent: Agent) -> _Surroundings:
+    running = switch_queries.active_switch(tx, agent.agent_id)
     used = None if running is None else running.replica_id
-    live = tuple(replica for replica in replica_queries.nearest_live_replicas(tx, agent_id) if replica.replica_id != used)
-    response = choose_response(
+    live = tuple(replica for replica in replica_queries.nearest_live_replicas(tx, agent.agent_id) if replica.replica_id != used)
+    return _Surroundings(live, running)
+
+
+def _choose(agent: Agent, instance: Instance, kind: InterruptionKind, around: _Surroundings) -> Response:
+    return choose_response(
         InterruptionFacts(
-            kind=report.kind,
+            kind=kind,
             role=instance.role,
             is_enabled=agent.enabled,
             is_deleted=agent.is_deleted,
-            has_live_replica=bool(live),
-            has_active_switch=running is not None,
-            is_way_back=running is not None and running.from_instance_id == report.instance_id,
+            has_live_replica=bool(around.live),
+            has_active_switch=around.running is not None,
+            is_way_back=around.running is not None and around.running.from_instance_id == instance.instance_id,
         )
     )
-    event = _store(tx, agent, instance, report, response)
-    switch_id, replica_id = respond(tx, Scene(agent, instance, event, live, running))
-    queries.update_event(tx, event.event_id, switch_id=switch_id, replica_id=replica_id)
-    return Taken(replace(event, switch_id=switch_id, replica_id=replica_id), is_new=True)
+
+
+def _respond(tx: Transaction, scene: Scene) -> InterruptionEvent:
+    switch_id, replica_id = respond(tx, scene)
+    queries.update_event(tx, scene.event.event_id, switch_id=switch_id, replica_id=replica_id)
+    return replace(scene.event, switch_id=switch_id, replica_id=replica_id)
 
 
 def _count_again(tx: Transaction, agent: Agent, earlier: InterruptionEvent, report: Report) -> InterruptionEvent:
@@ -104,11 +159,11 @@ def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, re
     return event
 
 
-def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent) -> None:
+def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent, *, is_again: bool = False) -> None:
     lead_seconds = None if event.action_at is None else round((event.action_at - tx.now).total_seconds(), 3)
     data = {"kind": event.kind, "response": event.response, "lead_seconds": lead_seconds, "role": event.instance_role}
     tx.emit(
-        "interruption",
+        "interruption_judged_again" if is_again else "interruption",
         client_id=agent.client_id,
         agent_id=agent.agent_id,
         instance_id=event.instance_id,
@@ -122,7 +177,7 @@ def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent) -> None:
         severity=Severity.WARNING if event.kind in FORCING_KINDS else Severity.INFO,
         kind=f"interruption_{event.kind}",
         text=text,
-        dedupe_key=f"interruption/{event.event_id}",
+        dedupe_key=f"interruption/{event.event_id}{'/again' if is_again else ''}",
     )
 
 
