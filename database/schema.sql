@@ -235,6 +235,7 @@ CREATE TABLE commands (
 	delivery_count INTEGER NOT NULL,
 	finished_at DATETIME(6),
 	outcome MEDIUMTEXT,
+	closed_because VARCHAR(32),
 	CONSTRAINT pk_commands PRIMARY KEY (command_id),
 	CONSTRAINT uq_commands_agent_id_request_id UNIQUE (agent_id, request_id),
 	CONSTRAINT fk_commands_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)

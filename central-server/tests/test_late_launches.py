@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from server_support.clock import FakeClock
+from server_support.slow_launches import carry_out, take_launch
 from server_support.story import Story
 from spot_server.db.runner import Database
-from spot_server.features.commands.queries import Command
 from spot_server.features.replicas import queries, service
 from spot_server.words import CommandKind, CommandStatus, ReplicaStatus, SwitchStatus
 
@@ -17,21 +17,6 @@ LAUNCH = CommandKind.LAUNCH_INSTANCE
 @pytest.fixture
 def story(database: Database, clock: FakeClock) -> Story:
     return Story.on(database, clock, has_image=True, create_snapshot_on_switch=False, terminate_wait_seconds=60)
-
-
-def take_launch(story: Story) -> Command:
-    """The daemon of i-1 has the launch in hand, and is slow."""
-    command = next(command for command in story.pending("i-1") if command.kind is LAUNCH)
-    story.region.machines["i-1"].in_hand.add(command.request_id)
-    return command
-
-
-def carry_out(story: Story, command: Command) -> CommandStatus:
-    machine = story.region.machines["i-1"]
-    machine.in_hand.clear()
-    answer = story.region.answer(machine, command, story.clock.now())
-    assert answer is not None
-    return story.post("i-1", command, answer)
 
 
 def assert_nothing_is_orphaned(story: Story) -> None:

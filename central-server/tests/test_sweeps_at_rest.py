@@ -15,6 +15,7 @@ from server_support.plans import gather_statistics, plans_of
 from server_support.story import Story
 from spot_server.db.runner import Database
 from spot_server.features.agents.jobs import release_deleted_agents
+from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.control_role.service import list_open
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
@@ -46,6 +47,7 @@ def look_for_waiters(context: JobContext) -> object:
         sweep_replicas,
         coordinate_replicas,
         release_deleted_agents,
+        close_orphaned_commands,
         OfflineSweep(),
         read_open_commands_of_the_control_role,
         look_for_waiters,

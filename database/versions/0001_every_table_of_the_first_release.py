@@ -350,6 +350,7 @@ def upgrade() -> None:
         sa.Column("delivery_count", sa.Integer(), nullable=False),
         sa.Column("finished_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("outcome", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
+        sa.Column("closed_because", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_commands_agent_id_agents")),
         sa.PrimaryKeyConstraint("command_id", name=op.f("pk_commands")),
         sa.UniqueConstraint("agent_id", "request_id", name=op.f("uq_commands_agent_id_request_id")),

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from spot_server.features.commands.actors import ACTOR_TABLE
-from spot_server.features.commands.rules import COMMAND_EVENT_MEANINGS, COMMAND_MEANINGS, COMMAND_TRANSITIONS
+from spot_server.features.commands.rules import CLOSED_MEANINGS, COMMAND_EVENT_MEANINGS, COMMAND_MEANINGS, COMMAND_TRANSITIONS
 from spot_server.features.instances.rules import EVENT_MEANINGS, ROLE_MEANINGS, TRANSITIONS
 from spot_server.features.interruptions.rules import RESPONSE_MEANINGS
 from spot_server.features.replicas.rules import REPLICA_EVENT_MEANINGS, REPLICA_MEANINGS, REPLICA_TRANSITIONS
@@ -44,6 +44,10 @@ only the daemon of that instance can do them."""
 _PLAN_PREFACE = "The steps of a move, in order. Every plan ends with the same handover; what comes before it makes the replica ready."
 
 
+_CLOSED_PREFACE = """A command stays open until it is answered or given up. One that nobody will answer, or whose answer nobody waits for,
+is closed as `expired`, with the reason. An answer that comes all the same is recorded."""
+
+
 def render_markdown() -> str:
     """Return docs/STATE_MACHINE.md."""
     sections = [
@@ -54,6 +58,7 @@ def render_markdown() -> str:
         _steps(),
         _plans(),
         _machine("Commands", COMMAND_MEANINGS, COMMAND_EVENT_MEANINGS, COMMAND_TRANSITIONS),
+        _closed(),
         _section("Responses to interruptions", _table(("response", "what is done"), RESPONSE_MEANINGS.items())),
         _actors(),
     ]
@@ -73,6 +78,11 @@ def _machine(
         _table(("from", "event", "to"), rows),
     ]
     return _section(title, *parts)
+
+
+def _closed() -> str:
+    rows = [(_name(because), meaning) for because, meaning in CLOSED_MEANINGS.items()]
+    return _section("Commands that nobody will answer", _CLOSED_PREFACE, _table(("closed_because", "meaning"), rows))
 
 
 def _steps() -> str:

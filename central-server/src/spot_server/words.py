@@ -91,6 +91,15 @@ class CommandStatus(StrEnum):
 OPEN_COMMAND_STATUSES = frozenset({CommandStatus.QUEUED, CommandStatus.DELIVERED})
 
 
+class ClosedBecause(StrEnum):
+    """Why the server closed a command itself, where that says more than its status: nobody will answer it, or nobody waits for that."""
+
+    INSTANCE_TERMINATED = "instance_terminated"
+    AGENT_DELETED = "agent_deleted"
+    NOBODY_WAITS = "nobody_waits"
+    DEADLINE_PASSED = "deadline_passed"
+
+
 class CommandKind(StrEnum):
     """What a daemon (or the control role) can be told to do; see docs/agent-protocol.md."""
 

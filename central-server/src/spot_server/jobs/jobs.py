@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spot_server.features.agents.jobs import release_deleted_agents
+from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.control_role.jobs import control_role_job
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.pricing.jobs import sweep_prices
@@ -23,6 +24,7 @@ def all_jobs(settings: Settings) -> tuple[Job, ...]:
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
         Job("end_standstills", settings.coordinator_period_seconds, end_standstills),
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),
+        Job("close_orphaned_commands", settings.coordinator_period_seconds, close_orphaned_commands),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),

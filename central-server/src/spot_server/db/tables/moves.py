@@ -9,6 +9,7 @@ from spot_server.db.types import EnumText, JsonText, UtcDateTime
 from spot_server.words import (
     Actor,
     Carry,
+    ClosedBecause,
     CommandKind,
     CommandStatus,
     InterruptionKind,
@@ -44,6 +45,7 @@ commands = define_table(
     Column("delivery_count", Integer, nullable=False, default=0),
     Column("finished_at", UtcDateTime),
     Column("outcome", JsonText),
+    Column("closed_because", EnumText(ClosedBecause)),
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_commands_agent_id_issued_at", "agent_id", "issued_at"),
     # What failed lately for a client, asked before each act that its control role may do.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import exists, literal, select
+from sqlalchemy import exists, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, commands, instances, replica_instances, switch_steps, switches
 from spot_server.features.agents.queries import load_agent
-from spot_server.features.commands.attempts import release_request_id
+from spot_server.features.commands.attempts import release_of, release_request_id
 from spot_server.features.commands.ledger import NewCommand, issue
 from spot_server.words import (
     PRIORITY_PERSON,
@@ -26,9 +26,7 @@ RELEASED_TAG = {"spot-optimizer:managed": "released"}
 
 def unreleased_agents(tx: Transaction) -> list[str]:
     """Return the deleted agents whose released instance was not yet told to stop its daemon."""
-    told = exists().where(
-        commands.c.agent_id == agents.c.agent_id, commands.c.request_id == literal(release_request_id("")).concat(agents.c.agent_id)
-    )
+    told = exists().where(commands.c.agent_id == agents.c.agent_id, release_of(commands, agents.c.agent_id))
     rows = tx.execute(
         select(agents.c.agent_id)
         .join(instances, instances.c.agent_id == agents.c.agent_id)

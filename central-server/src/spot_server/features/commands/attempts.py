@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, FromClause, func, literal, select
 
 from spot_server.aws.errors import ErrorClass
 from spot_server.db.runner import Transaction
@@ -27,6 +27,11 @@ def request_id(prefix: str, attempt: int) -> str:
 def release_request_id(agent_id: str) -> str:
     """Name the one command that tells a deleted agent's daemon to stop."""
     return f"release/{agent_id}"
+
+
+def release_of(of_agent: FromClause, agent_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition that a row of `of_agent` (the table of commands, or an alias of it) is that command of this agent."""
+    return of_agent.c.request_id == literal(release_request_id("")).concat(agent_id)
 
 
 def last_attempt(tx: Transaction, agent_id: str, prefix: str) -> tuple[int, Command | None]:

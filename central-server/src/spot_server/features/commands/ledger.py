@@ -13,12 +13,13 @@ from spot_server.features.commands import queries
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.rules import (
     CommandEvent,
+    has_secrets,
     next_command_status,
     payload_digest,
     payload_to_keep,
     without_secrets,
 )
-from spot_server.words import Actor, CommandKind, CommandStatus, StepName
+from spot_server.words import Actor, ClosedBecause, CommandKind, CommandStatus, StepName
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def issue(tx: Transaction, new: NewCommand) -> str:
         last_delivered_at=None,
         finished_at=None,
         outcome=None,
+        closed_because=None,
     )
     queries.insert_command(tx, command)
     _emit(tx, command, "command_issued", {})
@@ -88,14 +90,18 @@ def finish(tx: Transaction, command: Command, outcome: dict[str, Any]) -> Comman
     return status
 
 
-def give_up(tx: Transaction, command_id: str | None, *, status: CommandStatus, reason: str) -> None:
-    """Close a command that is no longer wanted or whose time is over, if it is still open. It may yet take effect at the daemon."""
+def give_up(tx: Transaction, command_id: str | None, *, status: CommandStatus, reason: str, because: ClosedBecause | None = None) -> None:
+    """Close a command that is no longer wanted or whose time is over, if it is still open. It may yet take effect at the daemon.
+
+    `because` is kept where nobody asks anew: it is all that the command will ever say.
+    """
     command = None if command_id is None else queries.load_command(tx, command_id)
     if command is None or not command.is_open:
         return
     given_up = next_command_status(command.status, CommandEvent(status.value))
-    queries.close_command(tx, command, status=given_up, outcome=None, payload=without_secrets(command.payload))
-    _emit(tx, command, "command_given_up", {"status": given_up, "reason": reason})
+    payload = without_secrets(command.payload)
+    queries.close_command(tx, command, status=given_up, outcome=None, payload=payload, closed_because=because)
+    _emit(tx, command, "command_given_up", {"status": given_up, "reason": reason, "because": because})
 
 
 def give_up_switch(tx: Transaction, switch_id: str, *, reason: str) -> None:
@@ -115,7 +121,19 @@ def give_up_instance(tx: Transaction, agent_id: str, instance_id: str, *, reason
     """Close the commands that an instance which is gone can no longer answer, but for those whose owner asks somebody else."""
     for command in queries.open_commands_of_instance(tx, agent_id, instance_id):
         if command.switch_id is None and command.replica_id is None:
-            give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason=reason)
+            because = ClosedBecause.INSTANCE_TERMINATED
+            give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason=reason, because=because)
+
+
+def settle_launches(tx: Transaction, agent_id: str, replica_id: str, *, reason: str) -> None:
+    """Close what is still open of a replica's launches, and forget their nonce: nothing waits for them any more.
+
+    An answer that comes all the same is recorded as a late one, and what it brought is owned.
+    """
+    for command in queries.launches_of_replica(tx, agent_id, replica_id):
+        give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason=reason, because=ClosedBecause.NOBODY_WAITS)
+        if not command.is_open and has_secrets(command.payload):
+            forget_secrets(tx, command)
 
 
 def forget_secrets(tx: Transaction, command: Command) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Row, func, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import commands
-from spot_server.words import OPEN_COMMAND_STATUSES, Actor, CommandKind, CommandStatus, StepName
+from spot_server.words import OPEN_COMMAND_STATUSES, Actor, ClosedBecause, CommandKind, CommandStatus, StepName
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Command:
     last_delivered_at: datetime | None
     finished_at: datetime | None
     outcome: dict[str, Any] | None
+    closed_because: ClosedBecause | None
 
     @property
     def is_open(self) -> bool:
@@ -100,6 +101,14 @@ def newest_attempts(tx: Transaction, agent_id: str, prefix: str, *, most: int) -
     attempts = (commands.c.request_id > f"{prefix}/", commands.c.request_id < f"{prefix}0")  # "0" comes right after "/"
     newest_first = (func.length(commands.c.request_id).desc(), commands.c.request_id.desc())
     rows = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, *attempts).order_by(*newest_first).limit(most))
+    return [_command(row) for row in rows]
+
+
+def launches_of_replica(tx: Transaction, agent_id: str, replica_id: str) -> list[Command]:
+    """Return every launch that was asked for on behalf of this replica, whatever became of it."""
+    asked = commands.c.request_id
+    first = f"replica/{replica_id}/launch"
+    rows = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, asked > f"{first}/", asked < f"{first}0").order_by(asked))
     return [_command(row) for row in rows]
 
 
@@ -171,12 +180,20 @@ def close_command(
     status: CommandStatus,
     outcome: dict[str, Any] | None,
     payload: dict[str, Any],
+    closed_because: ClosedBecause | None = None,
 ) -> bool:
     """End an open command; False when somebody else already did."""
     result = tx.execute(
         update(commands)
         .where(commands.c.command_id == command.command_id, IS_OPEN)
-        .values(status=status, outcome=outcome, payload=payload, finished_at=tx.now, open_instance_id=None)
+        .values(
+            status=status,
+            outcome=outcome,
+            payload=payload,
+            closed_because=closed_because,
+            finished_at=tx.now,
+            open_instance_id=None,
+        )
     )
     return result.rowcount == 1
 

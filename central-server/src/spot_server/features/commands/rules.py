@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from spot_server.errors import StateConflict
-from spot_server.words import CommandKind, CommandStatus
+from spot_server.words import Actor, ClosedBecause, CommandKind, CommandStatus, Role
 
 
 class CommandEvent(StrEnum):
@@ -103,9 +104,18 @@ def is_past_end(end_at: datetime | None, last_heard_at: datetime, now: datetime,
     return end_at is not None and end_at <= now and last_heard_at < end_at + timedelta(seconds=outlived_seconds)
 
 
+REMOVED = "removed"
+"""Stands in the place of a secret that is kept no longer."""
+
+
+def has_secrets(payload: Mapping[str, Any]) -> bool:
+    """Tell whether a payload holds what must not be kept after the command is finished."""
+    return any(payload.get(key, REMOVED) != REMOVED for key in SECRET_PAYLOAD_KEYS)
+
+
 def without_secrets(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Return the payload as it may be kept after the command is finished."""
-    return {key: ("removed" if key in SECRET_PAYLOAD_KEYS else value) for key, value in payload.items()}
+    return {key: (REMOVED if key in SECRET_PAYLOAD_KEYS else value) for key, value in payload.items()}
 
 
 def payload_to_keep(payload: Mapping[str, Any], outcome: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,3 +129,57 @@ def is_same_outcome(recorded: Mapping[str, Any] | None, reported: Mapping[str, A
     if recorded is None:
         return False
     return all(recorded.get(key) == reported.get(key) for key in ("outcome", "error", "result"))
+
+
+CLOSED_MEANINGS: dict[ClosedBecause, str] = {
+    ClosedBecause.INSTANCE_TERMINATED: "EC2 says that its instance is gone.",
+    ClosedBecause.AGENT_DELETED: "Its agent is deleted, and its daemon has stopped or stayed away for a month.",
+    ClosedBecause.NOBODY_WAITS: "What it was for is over: the move ended, or the replica registered or ended without this answer.",
+    ClosedBecause.DEADLINE_PASSED: "Its deadline passed a day ago, and nobody looks after it.",
+}
+
+RELEASE_PATIENCE = timedelta(days=30)
+"""How long a deleted agent's daemon may stay away and still be told to stop when it comes back."""
+
+DEADLINE_PATIENCE = timedelta(days=1)
+"""How long after its deadline a command that nobody looks after is still handed out: its daemon would refuse it."""
+
+_WITHOUT_DEADLINE = frozenset({CommandKind.RELEASE, CommandKind.DEMOTE})
+"""What a daemon carries out however late it comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCommandFacts:
+    """An open command, and what it was for."""
+
+    kind: CommandKind
+    actor: Actor
+    issued_at: datetime
+    deadline_at: datetime | None
+    instance_role: Role | None
+    """None where its actor is no instance of the agent."""
+    is_owner_waiting: bool
+    """A move that is not over, or a replica that has neither registered nor ended, waits for the answer, and asks anew without it."""
+    had_owner: bool
+    """It was issued for a move or a replica."""
+    is_daemon_dismissed: bool
+    """Its agent is deleted, and its daemon has answered that it stops."""
+
+
+def why_to_close(facts: OpenCommandFacts, now: datetime) -> ClosedBecause | None:
+    """Say why nobody will answer an open command, or waits for its answer; None while somebody may and somebody does.
+
+    Silence alone is no reason: a daemon that comes back is given what waits for it. Its own end is, and so is the end of what asked.
+    """
+    if facts.is_owner_waiting:
+        return None
+    if facts.instance_role is Role.TERMINATED and facts.actor is Actor.DAEMON:
+        return ClosedBecause.INSTANCE_TERMINATED
+    if facts.is_daemon_dismissed:
+        return ClosedBecause.AGENT_DELETED
+    if facts.kind is CommandKind.RELEASE:
+        return ClosedBecause.AGENT_DELETED if now - facts.issued_at >= RELEASE_PATIENCE else None
+    if facts.had_owner:
+        return ClosedBecause.NOBODY_WAITS
+    is_late = facts.deadline_at is not None and now - facts.deadline_at >= DEADLINE_PATIENCE
+    return ClosedBecause.DEADLINE_PASSED if is_late and facts.kind not in _WITHOUT_DEADLINE else None

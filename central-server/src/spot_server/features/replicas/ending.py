@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
@@ -76,14 +76,18 @@ def finish_replica(tx: Transaction, agent: Agent, replica: Replica) -> None:
         instance_id = None if command is None else command.result.get("instance_id")
         if instance_id is None:
             if command is None or not _may_still_launch(tx, command):
-                queries.update_replica(tx, replica, ended_at=tx.now)
+                _note_end(tx, replica, tx.now)
             return
         replica = note_instance(tx, replica, instance_id, command)
     assert replica.instance_id is not None  # noqa: S101 - set just above
     gone_at = drive_termination(tx, agent, replica.instance_id, may_be_new=replica.registered_at is None)
     if gone_at is not None:
-        ended = queries.update_replica(tx, replica, ended_at=gone_at)
-        emit_replica(tx, ended, "replica_gone", {})
+        emit_replica(tx, _note_end(tx, replica, gone_at), "replica_gone", {})
+
+
+def _note_end(tx: Transaction, replica: Replica, ended_at: datetime) -> Replica:
+    ledger.settle_launches(tx, replica.agent_id, replica.replica_id, reason="its replica has ended")
+    return queries.update_replica(tx, replica, ended_at=ended_at)
 
 
 def _may_still_launch(tx: Transaction, command: Command) -> bool:

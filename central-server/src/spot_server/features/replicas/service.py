@@ -10,6 +10,7 @@ from spot_server.db.runner import Transaction
 from spot_server.errors import FieldInvalid, MoveRefused, NoImage, RequestIdReused, StateConflict
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
+from spot_server.features.commands import ledger
 from spot_server.features.instances.queries import load_instance, primary_of
 from spot_server.features.instances.rules import require_part_of_agent
 from spot_server.features.replicas import progress, queries
@@ -44,6 +45,7 @@ def on_registered(tx: Transaction, *, agent_id: str, replica_id: str, instance_i
         sync_started_at=replica.sync_started_at or tx.now,
         nonce_used_at=replica.nonce_used_at or tx.now,
     )
+    ledger.settle_launches(tx, agent_id, replica_id, reason="its instance has registered")
     switches.advance_switch_of_agent(tx, agent_id)
 
 
