@@ -9,7 +9,7 @@ import pytest
 from agent_fakes.memory import command_json
 from agent_fakes.world import World
 from spot_agent.ec2_facts import AddressFacts
-from spot_agent.model import JsonObject
+from spot_agent.model import TAG_AGENT_ID, TAG_MANAGED, JsonObject
 
 IMAGE = {
     "instance_id": "i-own",
@@ -181,7 +181,7 @@ def test_an_address_that_ec2_does_not_know_is_not_found(running: World) -> None:
 
 
 def test_a_persistent_spot_request_is_cancelled_before_its_instance_goes(running: World) -> None:
-    running.ec2.add_instance("i-old", spot_request_id="sir-1")
+    running.ec2.add_instance("i-old", spot_request_id="sir-1", tags={TAG_MANAGED: "true", TAG_AGENT_ID: "agent-1"})
     running.ec2.persistent_requests = {"sir-1"}
 
     answer = running.execute(command_json("terminate_instance", {"instance_id": "i-old"}))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 
 import boto3
 import pytest
 
+from agent_fakes.memory import command_json
 from agent_fakes.memory_ec2 import FakeEc2
 from agent_fakes.moto_region import MotoRegion
+from agent_fakes.world import World, journal_of
+from spot_agent.bootstrap import build_core
 from spot_agent.clock import SystemClock
 from spot_agent.ec2 import BotocoreEc2
 from spot_agent.ec2_facts import AddressFacts, LaunchRequest
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.logs import Log
+from spot_agent.model import Role
 from spot_agent.ports import Ec2
 
 NOW = SystemClock().now()
@@ -150,6 +156,39 @@ def test_terminating_what_ec2_does_not_know_is_an_absence(place: Place) -> None:
 
     with pytest.raises(Ec2Failed, match="NotFound"):
         place.ec2.terminate_instance("i-0123456789abcdef0")
+
+
+def test_tags_that_are_set_are_described_beside_those_of_the_launch(place: Place) -> None:
+    instance_id = place.launch()
+
+    place.ec2.tag(instance_id, {"spot-optimizer:agent-id": "agent-1"})
+
+    described = place.ec2.describe_instance(instance_id)
+    assert described is not None
+    assert described.tags["spot-optimizer:agent-id"] == "agent-1"
+    assert described.tags["saga"] == place.tags["saga"]
+
+
+def test_only_what_is_ours_and_holds_no_handle_is_terminated(place: Place, tmp_path: Path) -> None:
+    world = World(tmp_path, journal_of(Role.PRIMARY))
+    world.core = build_core(world.settings, replace(world.ports, ec2_of_region=lambda _region: place.ec2))
+    world.boot()
+    instance_id, other_id = place.launch(), place.launch()
+    place.ec2.associate_address(place.allocation_id, instance_id, allow_reassociation=True)
+    order = {"instance_id": instance_id, "handle_allocation_ids": [place.allocation_id]}
+    acts: tuple[Callable[[], object], ...] = (
+        lambda: place.ec2.tag(instance_id, {"spot-optimizer:managed": "true", "spot-optimizer:agent-id": "agent-1"}),
+        lambda: place.ec2.associate_address(place.allocation_id, other_id, allow_reassociation=True),
+    )
+
+    answers = [world.execute(command_json("terminate_instance", order))]
+    for number, act in enumerate(acts):
+        act()
+        answers.append(world.execute(command_json("terminate_instance", order, command_id=f"c-{number}", request_id=f"r-{number}")))
+
+    assert [(answer["error"] or {}).get("code") for answer in answers] == ["not_ours", "holds_handle", None]
+    described = place.ec2.describe_instance(instance_id)
+    assert described is None or described.state in ("shutting-down", "terminated")
 
 
 def test_subnets_and_zones_go_by_zone_id(place: Place) -> None:

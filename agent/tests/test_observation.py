@@ -13,11 +13,10 @@ from agent_fakes.world import World
 from spot_agent.ec2_facts import AddressFacts
 from spot_agent.observation import MOST_LISTED
 
-TAGS = {"spot-optimizer:managed": "true", "spot-optimizer:logical-agent-id": "web-1"}
+TAGS = {"spot-optimizer:managed": "true", "spot-optimizer:logical-agent-id": "web-1", "spot-optimizer:agent-id": "agent-1"}
 LAUNCH_TAGS = {
     **TAGS,
     "spot-optimizer:client-id": "client-1",
-    "spot-optimizer:agent-id": "agent-1",
     "spot-optimizer:replica-id": "replica-1",
     "spot-optimizer:launch-token": "token-1",
     "spot-optimizer:epoch": "3",
@@ -69,7 +68,8 @@ def test_what_carries_our_tags_is_told_with_whose_it_is(running: World) -> None:
 
 
 def test_tags_that_are_not_there_or_make_no_sense_are_told_as_unknown(running: World) -> None:
-    running.ec2.add_instance("i-2", tags={**TAGS, "spot-optimizer:epoch": "three"})
+    tags = {key: value for key, value in TAGS.items() if key != "spot-optimizer:agent-id"}
+    running.ec2.add_instance("i-2", tags={**tags, "spot-optimizer:epoch": "three"})
 
     (bare,) = [made for made in told(running)["instances"] if made["instance_id"] == "i-2"]
 
@@ -143,7 +143,8 @@ def test_an_epoch_that_is_there_already_is_not_written_again(running: World) -> 
     assert "tag" not in running.ec2.calls
 
 
-def test_an_instance_that_does_not_carry_our_tags_or_does_not_serve_is_not_tagged(world: World) -> None:
+def test_an_instance_that_is_to_be_left_alone_or_does_not_serve_carries_no_epoch(world: World) -> None:
+    world.ec2.add_instance("i-own", tags={"spot-optimizer:managed": "false"})
     world.registered()
     world.step("replica_manager")
     world.ec2.add_instance("i-own", tags=TAGS)
@@ -163,5 +164,5 @@ def test_an_epoch_that_could_not_be_written_is_said_and_tried_again(running: Wor
 
     running.step("replica_manager")
 
-    assert "epoch_not_tagged" in running.lines.text
+    assert "own_tags_not_set" in running.lines.text
     assert (before, own_tags(running)) == ({}, {"spot-optimizer:epoch": "1"})

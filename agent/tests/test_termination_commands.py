@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from agent_fakes.memory import command_json
 from agent_fakes.world import World
+from spot_agent.ec2_facts import AddressFacts
+from spot_agent.model import TAG_AGENT_ID, TAG_MANAGED, JsonObject
+
+OURS = {TAG_MANAGED: "true", TAG_AGENT_ID: "agent-1"}
+TERMINATE = {"instance_id": "i-old", "handle_allocation_ids": ["eipalloc-1"]}
 
 
 @pytest.fixture
 def running(world: World) -> World:
     return world.registered()
+
+
+def _again(command: JsonObject) -> JsonObject:
+    return {**command, "command_id": "again", "request_id": "again"}
 
 
 def test_a_daemon_never_terminates_its_own_instance(running: World) -> None:
@@ -22,21 +29,79 @@ def test_a_daemon_never_terminates_its_own_instance(running: World) -> None:
     assert running.ec2.instances["i-own"].state == "running"
 
 
-def test_nothing_is_terminated_before_its_final_image_is_available(running: World) -> None:
-    running.ec2.add_instance("i-old")
-    running.ec2.new_image_state = "pending"
-    payload = {"instance_id": "i-old", "final_image_name": "web-1-final", "tags": {"a": "b"}}
-    running.api.commands = [command_json("terminate_instance", payload)]
-    running.step("commands")
-    running.step("replica_manager")
+def test_what_carries_our_tags_and_no_handle_is_terminated(running: World) -> None:
+    running.ec2.add_instance("i-old", tags=OURS)
+    running.ec2.addresses["eipalloc-1"] = AddressFacts("eipalloc-1", "127.20.0.1", "i-own", "eipassoc-1")
+
+    answer = running.execute(command_json("terminate_instance", TERMINATE))
+
+    assert answer["result"] == {"state": "shutting-down"}
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {},
+        {TAG_MANAGED: "true"},
+        {TAG_AGENT_ID: "agent-1"},
+        {TAG_MANAGED: "true", TAG_AGENT_ID: "agent-2"},
+        {TAG_MANAGED: "released", TAG_AGENT_ID: "agent-1"},
+        {TAG_MANAGED: "false", TAG_AGENT_ID: "agent-1"},
+    ],
+)
+def test_what_does_not_carry_our_tags_is_left_alone(running: World, tags: dict[str, str]) -> None:
+    running.ec2.add_instance("i-old", tags=tags, spot_request_id="sir-1")
+    running.ec2.persistent_requests = {"sir-1"}
+
+    answer = running.execute(command_json("terminate_instance", TERMINATE))
+
+    assert (answer["error"]["class"], answer["error"]["code"]) == ("refused", "not_ours")
+    assert "spot-optimizer:agent-id=agent-1" in answer["error"]["message"]
     assert running.ec2.instances["i-old"].state == "running"
-    made = next(iter(running.ec2.images.values()))
-    running.ec2.images[made.image_id] = replace(made, state="available")
-    running.clock.advance(5)
+    assert running.ec2.cancelled_requests == []
 
-    running.step("replica_manager")
 
-    assert running.ec2.instances["i-old"].state == "shutting-down"
+def test_what_holds_a_handle_at_that_moment_is_left_alone_until_it_holds_it_no_more(running: World) -> None:
+    running.ec2.add_instance("i-old", tags=OURS)
+    running.ec2.addresses["eipalloc-1"] = AddressFacts("eipalloc-1", "127.20.0.1", None, None)
+    running.ec2.addresses["eipalloc-2"] = AddressFacts("eipalloc-2", "127.20.0.2", "i-old", "eipassoc-2")
+    command = command_json("terminate_instance", {**TERMINATE, "handle_allocation_ids": ["eipalloc-1", "eipalloc-2"]})
+    refused = running.execute(command)
+    state_then = running.ec2.instances["i-old"].state
+    running.ec2.associate_address("eipalloc-2", "i-own", allow_reassociation=True)
+
+    answer = running.execute(_again(command))
+
+    assert (refused["error"]["class"], refused["error"]["code"], state_then) == ("refused", "holds_handle", "running")
+    assert "eipalloc-2 (127.20.0.2)" in refused["error"]["message"]
+    assert answer["result"] == {"state": "shutting-down"}
+
+
+def test_an_address_that_ec2_does_not_tell_of_is_no_leave(running: World) -> None:
+    running.ec2.add_instance("i-old", tags=OURS)
+    running.ec2.failures["describe_address"] = ["UnauthorizedOperation"]
+
+    answer = running.execute(command_json("terminate_instance", TERMINATE))
+
+    assert answer["error"]["class"] == "not_authorized"
+    assert running.ec2.instances["i-old"].state == "running"
+
+
+def test_an_address_that_is_no_more_holds_up_nothing(running: World) -> None:
+    running.ec2.add_instance("i-old", tags=OURS)
+
+    answer = running.execute(command_json("terminate_instance", {**TERMINATE, "handle_allocation_ids": ["eipalloc-9"]}))
+
+    assert answer["result"] == {"state": "shutting-down"}
+
+
+@pytest.mark.parametrize("state", ["shutting-down", "terminated"])
+def test_what_is_ending_already_is_a_success_whosever_it_is(running: World, state: str) -> None:
+    running.ec2.add_instance("i-old", state=state)
+
+    answer = running.execute(command_json("terminate_instance", TERMINATE))
+
+    assert answer["result"] == {"state": state}
 
 
 def test_terminating_what_is_gone_is_a_success(running: World) -> None:
@@ -69,7 +134,7 @@ def test_a_fence_that_does_not_come_is_never_claimed(running: World) -> None:
 
 def test_an_instance_that_ec2_does_not_know_yet_is_terminated_all_the_same(running: World) -> None:
     def launched() -> None:
-        running.ec2.add_instance("i-new", state="pending")
+        running.ec2.add_instance("i-new", state="pending", tags=OURS)
 
     running.stop.on_wait = launched
 
@@ -85,7 +150,7 @@ def test_an_instance_that_stays_unknown_for_a_minute_after_its_launch_is_termina
     while running.clock.passed_seconds < 50:
         running.clock.advance(running.step("replica_manager"))
     answers_before = running.api.bodies("executed")
-    running.ec2.add_instance("i-new", state="pending")
+    running.ec2.add_instance("i-new", state="pending", tags=OURS)
 
     running.step("replica_manager")
 
@@ -109,12 +174,12 @@ def test_an_instance_that_ec2_never_comes_to_know_is_gone_after_a_minute_across_
 
 
 def test_a_termination_that_ec2_answers_with_unknown_is_a_failure_that_may_be_asked_again(running: World) -> None:
-    running.ec2.add_instance("i-old")
+    running.ec2.add_instance("i-old", tags=OURS)
     running.ec2.failures["terminate_instance"] = ["InvalidInstanceID.NotFound"]
     command = command_json("terminate_instance", {"instance_id": "i-old"})
 
     first = running.execute(command)
-    again = running.execute({**command, "command_id": "again", "request_id": "again"})
+    again = running.execute(_again(command))
 
     assert first["error"]["class"] == "race"
     assert again["result"]["state"] == "shutting-down"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from server_support.aws_worlds import AwsWorld, MemoryWorld, RegionWorld, region_for_the_server
-from spot_server.aws.errors import AwsFailed, ErrorClass, is_absence
+from server_support.clock import START
+from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass, is_absence
 from spot_server.aws.ports import Ec2Port
+from spot_server.features.control_role.acts import HANDLERS, Done, Task
+from spot_server.words import CommandKind, TerminationRefusal
 
 _NUMBERS = itertools.count(1)
 
@@ -55,6 +59,8 @@ def test_a_launched_instance_is_found_by_its_token_and_by_its_id(world: AwsWorld
     assert (by_token.instance_id, by_token.state) == (made.instance_id, "running")
     assert by_token.launched_at is not None
     assert by_token.spot_request_id is not None
+    assert by_token.tags["spot-optimizer:managed"] == "true"
+    assert by_token.tags["spot-optimizer:launch-token"] == token
 
 
 def test_an_instance_on_demand_has_no_spot_request(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
@@ -203,3 +209,28 @@ def test_an_address_goes_to_a_running_instance_only(world: AwsWorld, ec2: Ec2Por
         ec2.associate_address(allocation_id, instance_id, allow_reassociation=True)
 
     assert refused.value.error_class is ErrorClass.RACE
+
+
+def test_only_what_is_its_owners_and_holds_no_handle_is_terminated(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
+    owner = {"spot-optimizer:managed": "true", "spot-optimizer:agent-id": f"agent-{token}"}
+    made = ec2.run_instance(world.request(token, tags=owner))
+    other = ec2.run_instance(world.request(f"{token}-other", tags=owner))
+    world.settle()
+    allocation_id = world.address()
+    payload = {"instance_id": made.instance_id, "handle_allocation_ids": [allocation_id]}
+    kind = CommandKind.TERMINATE_INSTANCE
+    task = Task(kind=kind, payload=payload, waited_seconds=0.0, now=START, default_tags={**owner, "spot-optimizer:agent-id": "agent-x"})
+
+    with pytest.raises(ActFailed) as not_ours:
+        HANDLERS[kind](task, ec2)
+    ec2.associate_address(allocation_id, made.instance_id, allow_reassociation=True)
+    with pytest.raises(ActFailed) as held:
+        HANDLERS[kind](replace(task, default_tags=owner), ec2)
+    state_then = ec2.describe_instance(made.instance_id)
+    ec2.associate_address(allocation_id, other.instance_id, allow_reassociation=True)
+    done = HANDLERS[kind](replace(task, default_tags=owner), ec2)
+
+    assert [error.value.code for error in (not_ours, held)] == [TerminationRefusal.NOT_OURS, TerminationRefusal.HOLDS_HANDLE]
+    assert state_then is not None
+    assert state_then.state == "running"
+    assert done == Done({"state": "shutting-down"})

@@ -10,10 +10,10 @@ import pytest
 from server_support.clock import START
 from server_support.memory_aws import FakeEc2, failure
 from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass
-from spot_server.aws.ports import AddressFacts
+from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED, AddressFacts
 from spot_server.features.control_role.acts import HANDLERS, Done, Handled, NotYet, Task
 from spot_server.features.control_role.rules import LookOnly
-from spot_server.words import CommandKind
+from spot_server.words import CommandKind, TerminationRefusal
 
 STALE = LookOnly(ErrorClass.STALE_EPOCH, "stale_epoch", "epoch 1 is older than 2")
 
@@ -32,19 +32,21 @@ LAUNCH: dict[str, Any] = {
     "tags": {"team": "shop"},
 }
 IMAGE: dict[str, Any] = {"instance_id": "i-old", "image_name": "image-1", "no_reboot": True, "tags": {"a": "b"}, "wait_seconds": 1200}
+TERMINATE: dict[str, Any] = {"instance_id": "i-old", "handle_allocation_ids": ["eipalloc-1"]}
+OWNER = {TAG_MANAGED: "true", TAG_AGENT_ID: "agent-1"}
 MOVE: dict[str, Any] = {"allocation_id": "eipalloc-1", "instance_id": "i-new", "allow_reassociation": True, "wait_seconds": 120}
 
 
 @pytest.fixture
 def ec2() -> FakeEc2:
     fake = FakeEc2()
-    fake.add_instance("i-old")
-    fake.add_instance("i-new")
+    fake.add_instance("i-old", tags=OWNER)
+    fake.add_instance("i-new", tags=OWNER)
     return fake
 
 
 def task(kind: CommandKind, payload: dict[str, Any], **members: Any) -> Task:
-    base = Task(kind=kind, payload=payload, waited_seconds=0.0, now=START, default_tags={"spot-optimizer:managed": "true"})
+    base = Task(kind=kind, payload=payload, waited_seconds=0.0, now=START, default_tags=OWNER)
     return replace(base, **members)
 
 
@@ -152,24 +154,52 @@ def test_an_instance_that_ec2_does_not_know_yet_is_not_taken_for_gone(ec2: FakeE
     assert (second["state"], never_known["state"]) == ("shutting-down", "gone")
 
 
-def test_the_final_image_is_available_before_the_instance_goes(ec2: FakeEc2) -> None:
-    payload = {"instance_id": "i-old", "final_image_name": "final-1"}
-    before = handle(ec2, CommandKind.TERMINATE_INSTANCE, payload)
-    calls_before = list(ec2.calls)
-    ec2.settle()
+@pytest.mark.parametrize(
+    "tags",
+    [{}, {TAG_MANAGED: "true"}, {**OWNER, TAG_AGENT_ID: "agent-2"}, {**OWNER, TAG_MANAGED: "released"}, {**OWNER, TAG_MANAGED: "false"}],
+)
+def test_what_does_not_carry_its_owners_tags_is_left_alone(ec2: FakeEc2, tags: dict[str, str]) -> None:
+    ec2.add_instance("i-old", spot_request_id="sir-1", tags=tags)
+    ec2.persistent_requests.add("sir-1")
 
-    after = result(handle(ec2, CommandKind.TERMINATE_INSTANCE, payload))
+    refused = fail(ec2, CommandKind.TERMINATE_INSTANCE, TERMINATE)
 
-    (image_id,) = ec2.images
-    assert isinstance(before, NotYet)
-    assert "terminate_instance" not in calls_before
-    assert after["state"] == "shutting-down"
-    assert ec2.image_tags[image_id] == {"spot-optimizer:managed": "true"}
+    assert (refused.error_class, refused.code) == (ErrorClass.REFUSED, TerminationRefusal.NOT_OURS)
+    assert f"{TAG_AGENT_ID}=agent-1" in refused.message
+    assert not {"terminate_instance", "cancel_spot_request"} & set(ec2.calls)
+
+
+def test_what_holds_a_handle_is_left_alone_until_it_holds_it_no_more(ec2: FakeEc2) -> None:
+    ec2.addresses["eipalloc-1"] = AddressFacts("eipalloc-1", "192.0.2.1", "i-old", "eipassoc-1")
+    refused = fail(ec2, CommandKind.TERMINATE_INSTANCE, TERMINATE)
+    calls_then = list(ec2.calls)
+    ec2.addresses["eipalloc-1"] = AddressFacts("eipalloc-1", "192.0.2.1", "i-new", "eipassoc-1")
+
+    made = result(handle(ec2, CommandKind.TERMINATE_INSTANCE, TERMINATE))
+
+    assert (refused.error_class, refused.code) == (ErrorClass.REFUSED, TerminationRefusal.HOLDS_HANDLE)
+    assert "terminate_instance" not in calls_then
+    assert made == {"state": "shutting-down"}
+
+
+def test_an_address_that_aws_does_not_tell_of_is_no_leave_and_one_that_is_gone_holds_up_nothing(ec2: FakeEc2) -> None:
+    ec2.refusals["describe_address"].append(failure("UnauthorizedOperation"))
+
+    denied = fail(ec2, CommandKind.TERMINATE_INSTANCE, TERMINATE)
+    made = result(handle(ec2, CommandKind.TERMINATE_INSTANCE, {**TERMINATE, "handle_allocation_ids": ["eipalloc-9"]}))
+
+    assert denied.error_class is ErrorClass.NOT_AUTHORIZED
+    assert made == {"state": "shutting-down"}
+
+
+def test_handles_that_cannot_be_understood_forbid_the_termination(ec2: FakeEc2) -> None:
+    assert fail(ec2, CommandKind.TERMINATE_INSTANCE, {**TERMINATE, "handle_allocation_ids": "eipalloc-1"}).code == "bad_payload"
+    assert "terminate_instance" not in ec2.calls
 
 
 def test_a_persistent_spot_request_is_cancelled_first_and_a_one_time_one_is_left(ec2: FakeEc2) -> None:
-    ec2.add_instance("i-persistent", spot_request_id="sir-1")
-    ec2.add_instance("i-once", spot_request_id="sir-2")
+    ec2.add_instance("i-persistent", spot_request_id="sir-1", tags=OWNER)
+    ec2.add_instance("i-once", spot_request_id="sir-2", tags=OWNER)
     ec2.persistent_requests.add("sir-1")
 
     handle(ec2, CommandKind.TERMINATE_INSTANCE, {"instance_id": "i-persistent"})

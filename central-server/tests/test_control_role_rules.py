@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from server_support.clock import START
 from spot_server.aws.errors import ASSUME_ROLE_PREFIX, CODES, ErrorClass, class_of_code
+from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED, AddressFacts, InstanceFacts
 from spot_server.features.commands.actors import ACTOR_TABLE, KINDS_OF_ACT, Act, Candidate, DaemonFacts, choose_actor
 from spot_server.features.control_role.acts import HANDLERS
 from spot_server.features.control_role.rules import (
@@ -29,6 +30,7 @@ from spot_server.features.control_role.rules import (
     is_role_usable,
     is_worth_another_try,
     patience_seconds,
+    refusal_to_terminate,
 )
 from spot_server.words import PRIORITY_EMERGENCY, PRIORITY_HOUSEKEEPING, Actor, CommandKind, Role
 
@@ -148,7 +150,6 @@ def test_a_launch_whose_answer_is_lost_is_looked_for_as_long_as_there_is_time() 
     [
         (CommandKind.WAIT_TERMINATED, {"wait_seconds": 30}, 30.0),
         (CommandKind.CREATE_IMAGE, {}, 900.0),
-        (CommandKind.TERMINATE_INSTANCE, {"final_image_name": "x"}, 900.0),
         (CommandKind.TERMINATE_INSTANCE, {}, 60.0),
     ],
 )
@@ -179,7 +180,7 @@ def test_a_role_that_may_not_make_images_may_still_launch() -> None:
 
     usable = {act: is_role_usable(KINDS_OF_ACT[act], [denied], START) for act in Act}
 
-    assert [act for act, is_usable in usable.items() if not is_usable] == [Act.CREATE_IMAGE]
+    assert [act for act, is_usable in usable.items() if not is_usable] == [Act.CREATE_IMAGE, Act.FINAL_IMAGE]
 
 
 PRIMARY = DaemonFacts("i-primary", Role.PRIMARY, is_reachable=True)
@@ -217,3 +218,19 @@ def test_every_error_code_has_one_class_and_unknown_ones_are_seen() -> None:
     assert len(codes) == len(set(codes))
     assert all(class_of_code(code) is error_class for error_class, codes in CODES.items() for code in codes)
     assert (class_of_code("InvalidAMIID.NotFound"), class_of_code("Novelty")) == (ErrorClass.NOT_FOUND, ErrorClass.UNEXPECTED)
+
+
+TAGS = st.dictionaries(
+    st.sampled_from([TAG_MANAGED, TAG_AGENT_ID, "team"]), st.sampled_from(["true", "false", "released", "a-1", "a-2", ""])
+)
+HANDLES = st.lists(st.builds(AddressFacts, st.sampled_from("ab"), st.just("192.0.2.1"), st.sampled_from(["i-1", "i-2", None]), st.none()))
+
+
+@given(TAGS, TAGS, HANDLES)
+def test_only_what_carries_its_owners_tags_and_no_handle_may_be_terminated(
+    tags: dict[str, str], owner: dict[str, str], handles: list[AddressFacts]
+) -> None:
+    refusal = refusal_to_terminate(InstanceFacts("i-1", "running", tags=tags), owner, handles)
+
+    is_owned = all(key in owner and tags.get(key) == owner[key] for key in (TAG_MANAGED, TAG_AGENT_ID))
+    assert (refusal is None) == (is_owned and all(handle.instance_id != "i-1" for handle in handles))

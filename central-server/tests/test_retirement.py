@@ -32,6 +32,7 @@ def test_the_old_instance_is_left_alone_until_its_time_and_then_terminated(story
 
     assert before == ([], "ZOMBIE")
     assert story.region.kinds(CommandKind.TERMINATE_INSTANCE) == ["i-2"]
+    assert story.payloads("terminate_instance") == [{"instance_id": "i-1", "handle_allocation_ids": ["eipalloc-1"]}]
     assert story.roles["i-1"] == "TERMINATED"
     assert story.switches()[0].old_terminated_at is not None
 
@@ -47,23 +48,6 @@ def test_with_auto_terminate_off_the_old_instance_is_kept_and_never_terminated(s
     assert story.fleet.instance(story.agent, "i-1").is_retained
     assert story.steps(story.switches()[0])[StepName.RETIRE].status is StepStatus.SKIPPED
     assert story.region.machines["i-1"].state == "running"
-
-
-def test_a_termination_that_nobody_has_begun_is_taken_back_when_auto_terminate_goes_off(story: Story) -> None:
-    moved(story)
-    story.passes(118)
-    story.clock.advance(4)
-    story.sweep()
-    asked = story.issued("terminate_instance")
-
-    story.set_agent(auto_terminate_enabled=False)
-    story.sweep()
-    story.passes(300)
-
-    assert asked == ["i-2"]
-    assert story.region.kinds(CommandKind.TERMINATE_INSTANCE) == []
-    assert story.region.machines["i-1"].state == "running"
-    assert story.fleet.instance(story.agent, "i-1").is_retained
 
 
 def test_the_setting_that_holds_is_the_one_at_the_moment_of_retirement(story: Story) -> None:

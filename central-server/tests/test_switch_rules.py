@@ -133,6 +133,18 @@ def test_an_old_instance_is_never_terminated_by_the_fence_with_auto_terminate_of
     assert fence(7200, may_terminate_old=False).kind is CommandKind.DESCRIBE_INSTANCE
 
 
+@pytest.mark.parametrize(("may_terminate_old", "expected"), [(True, None), (False, CommandKind.DESCRIBE_INSTANCE)])
+def test_a_termination_by_the_fence_is_called_back_when_auto_terminate_goes_off(
+    may_terminate_old: bool, expected: CommandKind | None
+) -> None:
+    step = {"status": StepStatus.RUNNING, "attempt": 2, "command": command(CommandKind.TERMINATE_INSTANCE)}
+    seen = facts(StepName.FENCE, step=step, action_at=NOW - timedelta(seconds=60), may_terminate_old=may_terminate_old)
+
+    decision = decide_fence(seen.steps[2], seen, POLICY)
+
+    assert (decision.kind if isinstance(decision, Issue) else None) is expected
+
+
 def late_fence(waited_seconds: float, look: CommandView | None = None, *, is_alarmed: bool = False, **changes: Any) -> Any:
     """What is decided of a fence that began so long ago. The old daemon is silent; what EC2 said of its instance is in `look`."""
     step = {

@@ -24,6 +24,7 @@ from spot_agent.model import (
     JsonObject,
 )
 from spot_agent.ports import Ec2
+from spot_agent.rules.ownership import is_ours, tags_to_set
 from spot_agent.timestamps import UTC, to_wire
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -32,7 +33,7 @@ MOST_LISTED = 50
 
 
 class Observer:
-    """Refreshes what the heartbeats tell of EC2, and keeps the primary's epoch where a restored database can find it: in EC2."""
+    """Refreshes what the heartbeats tell of EC2, and keeps in EC2 whose this instance is, and the epoch for a database that is restored."""
 
     def __init__(self, ec2: Ec2, discoverer: Discoverer, live: Live, clock: Clock, log: Log) -> None:
         self._ec2 = ec2
@@ -40,6 +41,7 @@ class Observer:
         self._live = live
         self._clock = clock
         self._log = log
+        self._tagging_trouble: str | None = None
 
     def observe(self, contents: JournalContents) -> bool:
         """One look; False when EC2 did not answer all of it."""
@@ -51,7 +53,7 @@ class Observer:
             self._log.warning("resources_not_observed", error_class=error.error_class, code=error.code)
             return False
         self._live.change(lambda facts: replace(facts, resources=resources, resources_seen_seconds=seen_seconds))
-        return instance is not None and self._keep_epoch(instance, contents)
+        return instance is not None and self._keep_tags(instance, contents)
 
     def _resources(self, contents: JournalContents) -> JsonObject:
         tags = {TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: contents.logical_agent_id}
@@ -84,17 +86,29 @@ class Observer:
             return None
         return frozenset(address.instance_id for address in held if address is not None and address.instance_id is not None)
 
-    def _keep_epoch(self, instance: InstanceFacts, contents: JournalContents) -> bool:
-        """Only on an instance that carries our tags: the right to tag is given for those, and nobody looks at the others."""
-        is_ours = instance.tags.get(TAG_MANAGED) == "true"
-        if not (is_ours and contents.may_serve) or (_epoch(instance) or 0) >= contents.epoch:
-            return True
+    def _keep_tags(self, instance: InstanceFacts, contents: JournalContents) -> bool:
+        """Without its tags nobody terminates this instance for us, and no sweep finds it. A right to tag that is missing is said once."""
+        missing = self._missing_tags(instance, contents)
+        trouble = None
         try:
-            self._ec2.tag(instance.instance_id, {TAG_EPOCH: str(contents.epoch)})
+            if missing:
+                self._ec2.tag(instance.instance_id, missing)
         except Ec2Failed as error:
-            self._log.warning("epoch_not_tagged", error_class=error.error_class, code=error.code, epoch=contents.epoch)
-            return False
-        return True
+            trouble = error.code
+            if trouble != self._tagging_trouble:
+                self._log.warning("own_tags_not_set", error_class=error.error_class, code=error.code, tags=sorted(missing))
+        self._tagging_trouble = trouble
+        return trouble is None
+
+    def _missing_tags(self, instance: InstanceFacts, contents: JournalContents) -> dict[str, str]:
+        """The epoch only of a primary that may serve, and only of an instance that is ours."""
+        if contents.agent_id is None or contents.released:
+            return {}
+        missing = tags_to_set(instance.tags, contents.agent_id, contents.logical_agent_id)
+        owned = is_ours({**instance.tags, **missing}, contents.agent_id)
+        if owned and contents.may_serve and (_epoch(instance) or 0) < contents.epoch:
+            missing[TAG_EPOCH] = str(contents.epoch)
+        return missing
 
 
 def _instance(made: InstanceFacts, holders: frozenset[str] | None) -> JsonObject:

@@ -103,6 +103,9 @@ class FakeEc2:
     def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
         self._begin("tag")
         self.tagged[resource_id] = {**self.tagged.get(resource_id, {}), **tags}
+        if resource_id in self.instances:
+            instance = self.instances[resource_id]
+            self.instances[resource_id] = replace(instance, tags={**instance.tags, **tags})
 
     def is_persistent_request(self, spot_request_id: str) -> bool:
         return spot_request_id in self.persistent_requests

@@ -117,6 +117,13 @@ class CommandKind(StrEnum):
     RELEASE = "release"
 
 
+class TerminationRefusal(StrEnum):
+    """Codes with which whoever should terminate an instance refuses, by EC2's word of that moment (error class `refused`)."""
+
+    NOT_OURS = "not_ours"
+    HOLDS_HANDLE = "holds_handle"
+
+
 class Actor(StrEnum):
     """Who carries out an act."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from server_support.clock import START
 from spot_server.aws.errors import AwsFailed, ErrorClass, class_of_code
-from spot_server.aws.ports import AddressFacts, ControlRole, ImageFacts, InstanceFacts, LaunchRequest
+from spot_server.aws.ports import TAG_LAUNCH_TOKEN, AddressFacts, ControlRole, ImageFacts, InstanceFacts, LaunchRequest
 
 ENDED = ("shutting-down", "terminated")
 
@@ -40,8 +40,10 @@ class FakeEc2:
         self.image_tags: dict[str, dict[str, str]] = {}
         self._number = 0
 
-    def add_instance(self, instance_id: str, state: str = "running", spot_request_id: str | None = None) -> None:
-        self.instances[instance_id] = InstanceFacts(instance_id, state, None, START, spot_request_id)
+    def add_instance(
+        self, instance_id: str, state: str = "running", spot_request_id: str | None = None, tags: Mapping[str, str] | None = None
+    ) -> None:
+        self.instances[instance_id] = InstanceFacts(instance_id, state, None, START, spot_request_id, dict(tags or {}))
 
     def settle(self) -> None:
         """Let time do its work: what is on its way arrives."""
@@ -70,7 +72,8 @@ class FakeEc2:
         if launched is None:
             instance_id = self._new_id("i")
             self.launches[request.client_token] = (request, instance_id)
-            self.add_instance(instance_id, "pending", self._new_id("sir") if request.is_spot else None)
+            tags = {**request.tags, TAG_LAUNCH_TOKEN: request.client_token}
+            self.add_instance(instance_id, "pending", self._new_id("sir") if request.is_spot else None, tags)
         self._end("run_instance")
         return self.instances[self.launches[request.client_token][1]]
 

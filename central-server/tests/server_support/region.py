@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
 from spot_server.features.commands.queries import Command
 from spot_server.words import CommandKind
 
@@ -32,6 +33,7 @@ class Machine:
     epoch: int = 1
     taken_away_at: datetime | None = None
     action: str = "terminate"
+    tags: dict[str, str] = field(default_factory=dict)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
     in_hand: set[str] = field(default_factory=set)
     """Requests that its daemon is slow with: delivered again, they are ignored."""
@@ -66,6 +68,8 @@ class Region:
         self.violations: list[str] = []
         self.slow_termination = False
         self._numbers = itertools.count(2)
+        self.agent_id = ""
+        """Whose daemons these are: they terminate nothing that is not tagged so."""
 
     def add(self, instance_id: str, *, instance_type: str, az_id: str, mode: str, is_serving: bool) -> Machine:
         machine = Machine(instance_id, instance_type, az_id, mode, is_serving=is_serving, is_quiesced=not is_serving, is_registered=True)
@@ -160,6 +164,10 @@ class Region:
         return acts[command.kind](machine, command.payload, now)
 
     def _create_image(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        if self.machines[payload["instance_id"]].state not in {"running", "stopped"}:
+            return _failed("race")
+        if "-final-" in payload["image_name"]:
+            self.final_images.append(payload["instance_id"])
         image_id = f"ami-{payload['image_name'][-8:]}"
         started_at = (now - timedelta(seconds=60)).isoformat()
         return _succeeded({"image_id": image_id, "snapshot_ids": ["snap-9"], "started_at": started_at, "available_at": now.isoformat()})
@@ -172,7 +180,8 @@ class Region:
                 return _failed(refusal)
             instance_id = f"i-{next(self._numbers)}"
             nonce = json.loads(payload["user_data"])["spot_optimizer"]["nonce"]
-            self.machines[instance_id] = Machine(instance_id, payload["instance_type"], payload["az_id"], payload["mode"], nonce=nonce)
+            place = (payload["instance_type"], payload["az_id"], payload["mode"])
+            self.machines[instance_id] = Machine(instance_id, *place, nonce=nonce, tags=dict(payload["tags"]))
             self.launched_by_token[token] = instance_id
         return _succeeded({"instance_id": self.launched_by_token[token], "launched_at": now.isoformat()})
 
@@ -204,8 +213,11 @@ class Region:
     def _terminate(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         if payload["instance_id"] == machine.instance_id:
             self.violations.append(f"{machine.instance_id} was told to terminate itself")
-        if "final_image_name" in payload:
-            self.final_images.append(payload["instance_id"])
+        target = self.machines[payload["instance_id"]]
+        if (target.tags.get(TAG_MANAGED), target.tags.get(TAG_AGENT_ID)) != ("true", self.agent_id):
+            return _failed("refused", "not_ours")
+        if any(self.address_of.get(handle) == target.instance_id for handle in payload.get("handle_allocation_ids", [])):
+            return _failed("refused", "holds_handle")
         self.lose(payload["instance_id"], "shutting-down" if self.slow_termination else "terminated")
         return _succeeded({"state": self.machines[payload["instance_id"]].state})
 
@@ -214,5 +226,5 @@ def _succeeded(result: dict[str, Any]) -> dict[str, Any]:
     return {"outcome": "succeeded", "error": None, "result": result}
 
 
-def _failed(error_class: str) -> dict[str, Any]:
-    return {"outcome": "failed", "error": {"class": error_class, "code": None, "message": "injected"}, "result": {}}
+def _failed(error_class: str, code: str | None = None) -> dict[str, Any]:
+    return {"outcome": "failed", "error": {"class": error_class, "code": code, "message": "injected"}, "result": {}}

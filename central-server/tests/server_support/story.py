@@ -15,6 +15,7 @@ from sqlalchemy import insert, select, update
 from server_support.clock import FakeClock
 from server_support.fleet import Fleet
 from server_support.region import Machine, Region
+from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
 from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import agent_images, agents, commands, instances
 from spot_server.errors import ProductError
@@ -80,7 +81,8 @@ class Story:
             launch_specification={"vpc_id": "vpc-1", "subnets": subnets, "security_group_ids": ["sg-1"]},
             image_id="ami-own",
         )
-        region.add("i-1", instance_type="m5.large", az_id=ZONES[0], mode="spot", is_serving=True)
+        first = region.add("i-1", instance_type="m5.large", az_id=ZONES[0], mode="spot", is_serving=True)
+        first.tags, region.agent_id = {TAG_MANAGED: "true", TAG_AGENT_ID: agent.agent_id}, agent.agent_id
         region.address_of[ADDRESS] = "i-1"
         story = cls(database, clock, region, fleet, agent.agent_id)
         story._store_prices()

@@ -1,14 +1,15 @@
-"""terminate_instance: never itself; a persistent spot request goes first, or EC2 would launch another."""
+"""terminate_instance: never itself, nor what is not ours or what clients reach. Both are looked at in EC2, right before the act."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from spot_agent.commands.create_image import CODE_PENDING, image_named
 from spot_agent.commands.describe_instance import STATE_GONE, looked_up
-from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, optional_text, seconds, tags, text
+from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, seconds, text, texts
+from spot_agent.ec2_facts import InstanceFacts
 from spot_agent.errors import ActFailed, ErrorClass
 from spot_agent.model import Command, Lane
+from spot_agent.rules.ownership import refusal_to_terminate
 from spot_agent.timestamps import from_wire
 
 CODE_UNKNOWN = "unknown_instance"
@@ -17,13 +18,12 @@ _ENDED = ("shutting-down", "terminated")
 
 
 def lane_of(command: Command) -> Lane:
-    """A final image takes minutes, and a new instance may stay unknown for one: no step of a handover waits behind either."""
-    is_slow = command.payload.get("final_image_name") or command.payload.get("unknown_for_seconds")
-    return Lane.SLOW if is_slow else Lane.FAST
+    """A new instance may stay unknown to EC2 for a minute: no step of a handover waits behind that."""
+    return Lane.SLOW if command.payload.get("unknown_for_seconds") else Lane.FAST
 
 
 def handle(command: Command, tools: Tools) -> Handled:
-    """NotYet while the final image is made: EC2 gives no promise for an image whose instance goes first."""
+    """NotYet while EC2 may not know a new instance."""
     instance_id = text(command, "instance_id")
     if instance_id == tools.identity.instance_id:
         raise ActFailed(ErrorClass.REFUSED, "self", "a daemon never terminates its own instance")
@@ -33,15 +33,21 @@ def handle(command: Command, tools: Tools) -> Handled:
         return NotYet(CODE_UNKNOWN, LOOK_AGAIN_SECONDS) if _may_become_known(command, tools) else Succeeded({"state": STATE_GONE})
     if instance.state in _ENDED:
         return Succeeded({"state": instance.state})
-    final_image_name = optional_text(command, "final_image_name")
-    if final_image_name is not None:
-        image = image_named(final_image_name, instance_id, tags(command), tools)
-        if image is None or image.state == "pending":
-            return NotYet(CODE_PENDING)
+    _require_leave(instance, command, tools)
+    # A persistent spot request goes first, or EC2 would launch another.
     if instance.spot_request_id and tools.ec2.is_persistent_request(instance.spot_request_id):
         tools.ec2.cancel_spot_request(instance.spot_request_id)
     # Unknown now, after it was described: EC2 shows different things in different places, and it may run on. A failure, then.
     return Succeeded({"state": tools.ec2.terminate_instance(instance_id)})
+
+
+def _require_leave(instance: InstanceFacts, command: Command, tools: Tools) -> None:
+    """By EC2's word of this moment; an address that EC2 does not tell of is a failure, and no leave."""
+    addresses = [tools.ec2.describe_address(allocation_id) for allocation_id in texts(command, "handle_allocation_ids")]
+    handles = [address for address in addresses if address is not None]
+    refusal = refusal_to_terminate(instance.instance_id, instance.tags, tools.journal.read().agent_id or "", handles)
+    if refusal is not None:
+        raise refusal
 
 
 def _may_become_known(command: Command, tools: Tools) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+TAG_MANAGED = "spot-optimizer:managed"
+TAG_AGENT_ID = "spot-optimizer:agent-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
 """Carries the client token, by which anyone who may describe instances finds the result of an earlier launch."""
 
@@ -29,6 +31,7 @@ class InstanceFacts:
     state_reason_code: str | None = None
     launched_at: datetime | None = None
     spot_request_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ class Act(StrEnum):
     """What may be done by more than one party."""
 
     CREATE_IMAGE = "create_image"
+    FINAL_IMAGE = "final_image"
     LAUNCH = "launch"
     LAUNCH_IN_EMERGENCY = "launch_in_emergency"
     MOVE_HANDLE = "move_handle"
@@ -31,6 +32,7 @@ class Candidate(StrEnum):
 
 ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
     Act.CREATE_IMAGE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
+    Act.FINAL_IMAGE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
     Act.LAUNCH: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
     Act.LAUNCH_IN_EMERGENCY: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
     Act.MOVE_HANDLE: (Candidate.HANDLE_TARGET, Candidate.CONTROL_ROLE),
@@ -41,6 +43,7 @@ ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
 
 KINDS_OF_ACT: dict[Act, frozenset[CommandKind]] = {
     Act.CREATE_IMAGE: frozenset({CommandKind.CREATE_IMAGE}),
+    Act.FINAL_IMAGE: frozenset({CommandKind.CREATE_IMAGE}),
     Act.LAUNCH: frozenset({CommandKind.LAUNCH_INSTANCE}),
     Act.LAUNCH_IN_EMERGENCY: frozenset({CommandKind.LAUNCH_INSTANCE}),
     Act.MOVE_HANDLE: frozenset({CommandKind.MOVE_ADDRESS}),

@@ -20,6 +20,7 @@ from spot_server.features.commands.rules import (
 )
 from spot_server.features.instances.queries import note_quiesced
 from spot_server.features.replicas import progress as replica_progress
+from spot_server.features.replicas.refusals import tell_refusal
 from spot_server.features.replicas.strays import own_late_launch
 from spot_server.features.switches import service as switches
 from spot_server.features.switches.outcomes import remember_image
@@ -94,6 +95,7 @@ def _go_on(tx: Transaction, command: Command) -> None:
         own_late_launch(tx, command.command_id)
     if command.kind is CommandKind.CREATE_IMAGE:
         remember_image(tx, command.command_id)
+    tell_refusal(tx, command.command_id)
     if command.switch_id is not None:
         switches.advance_switch(tx, command.switch_id)
     elif command.replica_id is not None:

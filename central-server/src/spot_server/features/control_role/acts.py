@@ -13,8 +13,8 @@ from typing import Any
 
 from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass
 from spot_server.aws.ports import Ec2Port, ImageFacts, InstanceFacts
-from spot_server.features.control_role.payloads import bad_payload, launch_request, tags, text
-from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, LookOnly
+from spot_server.features.control_role.payloads import bad_payload, launch_request, tags, text, texts
+from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, LookOnly, refusal_to_terminate
 from spot_server.words import CommandKind
 
 STATE_GONE = "gone"
@@ -130,7 +130,7 @@ def describe_instance(task: Task, ec2: Ec2Port) -> Handled:
 
 
 def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
-    """Terminate: the final image first when it is asked for, then a persistent spot request, or EC2 would launch another."""
+    """Terminate what is ours and nobody reaches, by EC2's word of this moment."""
     instance_id = text(task.payload, "instance_id")
     instance = ec2.describe_instance(instance_id)
     if instance is None:
@@ -139,11 +139,11 @@ def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
     if instance.state in _ENDING:
         return Done({"state": instance.state})
     task.require_leave_to_act()
-    final_image_name = task.payload.get("final_image_name")
-    if final_image_name is not None:
-        image = _image_named(str(final_image_name), instance_id, task, ec2)
-        if image is None or image.state == "pending":
-            return NotYet(CODE_IMAGE_PENDING, IMAGE_LOOK_SECONDS)
+    addresses = [ec2.describe_address(allocation_id) for allocation_id in texts(task.payload, "handle_allocation_ids")]
+    refusal = refusal_to_terminate(instance, task.default_tags, [address for address in addresses if address is not None])
+    if refusal is not None:
+        raise refusal
+    # A persistent spot request goes first, or EC2 would launch another.
     if instance.spot_request_id is not None and ec2.is_persistent_request(instance.spot_request_id):
         ec2.cancel_spot_request(instance.spot_request_id)
     # Unknown now, after it was described, is a race and no end: EC2 shows different things in different places.

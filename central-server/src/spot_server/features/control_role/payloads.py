@@ -26,6 +26,14 @@ def text(payload: Payload, name: str) -> str:
     return value
 
 
+def texts(payload: Payload, name: str) -> list[str]:
+    """Return a list of strings; missing is empty."""
+    value = payload.get(name) or []
+    if not isinstance(value, list) or not all(isinstance(element, str) for element in value):
+        raise bad_payload(name, "a list of strings")
+    return value
+
+
 def tags(payload: Payload) -> dict[str, str]:
     """Return the tags for what is made; missing is empty."""
     return {str(key): str(value) for key, value in (payload.get("tags") or {}).items()}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from spot_server.aws.errors import ASSUME_ROLE_PREFIX, ErrorClass
+from spot_server.aws.errors import ASSUME_ROLE_PREFIX, ActFailed, ErrorClass
+from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED, AddressFacts, InstanceFacts
 from spot_server.features.commands.rules import REDELIVERY_AFTER_SECONDS
-from spot_server.words import PRIORITY_EMERGENCY, CommandKind
+from spot_server.words import PRIORITY_EMERGENCY, CommandKind, TerminationRefusal
 
 DEADLINE_GRACE_SECONDS = 5.0
 """After a deadline the owner of the command (a switch, a replica, a retirement) decides first: it knows better than to fail."""
@@ -123,13 +124,28 @@ class Trouble:
     may_have_acted: bool
 
 
+def refusal_to_terminate(instance: InstanceFacts, owner_tags: Mapping[str, str], handles: Iterable[AddressFacts]) -> ActFailed | None:
+    """Return why the instance is not terminated, None when it may be: it carries its owner's tags, and none of the `handles` leads to it.
+
+    The daemons have the same rule (`spot_agent.rules.ownership`).
+    """
+    wanted = {key: owner_tags.get(key) for key in (TAG_MANAGED, TAG_AGENT_ID)}
+    if None in wanted.values() or any(instance.tags.get(key) != value for key, value in wanted.items()):
+        told = " and ".join(f"{key}={value}" for key, value in wanted.items())
+        return ActFailed(ErrorClass.REFUSED, TerminationRefusal.NOT_OURS, f"{instance.instance_id} does not carry the tags {told}")
+    held = sorted(f"{handle.allocation_id} ({handle.public_ip})" for handle in handles if handle.instance_id == instance.instance_id)
+    if held:
+        told = f"{instance.instance_id} holds the traffic handle {', '.join(held)}"
+        return ActFailed(ErrorClass.REFUSED, TerminationRefusal.HOLDS_HANDLE, told)
+    return None
+
+
 def patience_seconds(kind: CommandKind, payload: Mapping[str, object]) -> float:
     """Return how long, since a command was first begun, it is looked at again while it is merely not done yet."""
     asked = payload.get("wait_seconds")
     if isinstance(asked, int | float):
         return float(asked)
-    has_image = kind is CommandKind.CREATE_IMAGE or payload.get("final_image_name") is not None
-    return LONG_PATIENCE_SECONDS if has_image else max(NEW_INSTANCE_SECONDS, SHORT_PATIENCE_SECONDS)
+    return LONG_PATIENCE_SECONDS if kind is CommandKind.CREATE_IMAGE else max(NEW_INSTANCE_SECONDS, SHORT_PATIENCE_SECONDS)
 
 
 def is_worth_another_try(kind: CommandKind, trouble: Trouble, *, waited_seconds: float, patience_seconds: float) -> bool:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.errors import StateConflict
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands.actors import Act
-from spot_server.features.commands.attempts import assign, is_forsaken, last_attempt, request_id
-from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.commands.attempts import last_attempt
+from spot_server.features.commands.demands import Demand, press, withdraw
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import find_instance
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
-from spot_server.words import PRIORITY_HOUSEKEEPING, CommandKind, CommandStatus, Role
-
-RETRY_AFTER_SECONDS = 15.0
-LONGEST_RETRY_SECONDS = 900.0
-"""Between two attempts at terminating, the first and the longest: a missing permission is not asked for every second."""
+from spot_server.features.replicas.launching import owner_tags
+from spot_server.words import CommandKind, Role
 
 WAIT_SECONDS = 30
 """How long one look at a terminating instance lasts; another follows, so that no daemon's slow lane is held for long."""
@@ -29,52 +28,97 @@ UNKNOWN_FOR_SECONDS = 60.0
 
 GONE_STATES = frozenset({"terminated", "gone"})
 
+FINAL_IMAGE_PREFIX = "final_image/"
+
 
 def drive_termination(
     tx: Transaction,
     agent: Agent,
     instance_id: str,
     *,
-    priority: int = PRIORITY_HOUSEKEEPING,
-    final_image_name: str | None = None,
+    former_handles: Sequence[Mapping[str, Any]] = (),
     may_be_new: bool = False,
 ) -> datetime | None:
     """Take the next step towards `instance_id` being terminated; return when EC2 said that it is, None until then.
 
-    `may_be_new`: it may have been launched a moment ago, so that EC2 not knowing it yet does not mean that it is gone.
-    Raises StateConflict for a PRIMARY: nothing that should serve is ever terminated by us.
+    Whoever terminates it refuses while it lacks our tags, or while a traffic handle of the agent (as set now, or one of
+    `former_handles`) leads to it. `may_be_new`: it may have been launched a moment ago, so that EC2 not knowing it yet does not mean
+    that it is gone. Raises StateConflict for a PRIMARY: nothing that should serve is ever terminated by us.
     """
     instance = find_instance(tx, agent.agent_id, instance_id)
     if instance is not None and instance.role is Role.PRIMARY:
         raise StateConflict(f"instance {instance_id} is the PRIMARY and is not terminated")
     if instance is not None and instance.role is Role.TERMINATED:
         return instance.terminated_at or tx.now
-    payload: dict[str, object] = {"instance_id": instance_id}
-    if final_image_name is not None:
-        payload["final_image_name"] = final_image_name
+    payload: dict[str, Any] = {
+        "instance_id": instance_id,
+        "handle_allocation_ids": _allocation_ids(*agent.traffic_handles, *former_handles),
+    }
+    # What is asked of an instance that EC2 knows is done at once. The shorter it may be begun, the sooner a call back is sure.
+    bound_seconds = tx.policy.check_bound_seconds
     if may_be_new:
         payload["unknown_for_seconds"] = UNKNOWN_FOR_SECONDS
-    asked = _attempt(tx, agent, CommandKind.TERMINATE_INSTANCE, instance_id, payload, priority)
-    if asked is None:
+        bound_seconds = tx.policy.terminate_bound_seconds
+    kind = CommandKind.TERMINATE_INSTANCE
+    if press(tx, agent, Demand(_termination(instance_id), Act.TERMINATE, kind, instance_id, payload, bound_seconds)) is None:
         return None
-    waited = _attempt(
-        tx,
-        agent,
-        CommandKind.WAIT_TERMINATED,
-        instance_id,
-        {"instance_id": instance_id, "wait_seconds": WAIT_SECONDS},
-        priority,
-    )
-    if waited is None:
+    kind = CommandKind.WAIT_TERMINATED
+    payload = {"instance_id": instance_id, "wait_seconds": WAIT_SECONDS}
+    bound_seconds = tx.policy.terminate_bound_seconds
+    waiting = Demand(f"{kind}/{instance_id}", Act.TERMINATE, kind, instance_id, payload, bound_seconds, is_enough=_says_gone)
+    if press(tx, agent, waiting) is None:
         return None
     return note_terminated(tx, agent, instance_id, reason="retired")
 
 
+def _termination(instance_id: str) -> str:
+    return f"{CommandKind.TERMINATE_INSTANCE}/{instance_id}"
+
+
+def _says_gone(result: Mapping[str, Any]) -> bool:
+    return result.get("state") in GONE_STATES
+
+
+def _allocation_ids(*handles: Mapping[str, Any]) -> list[str]:
+    return sorted({str(handle["allocation_id"]) for handle in handles if handle.get("allocation_id")})
+
+
+def drive_final_image(tx: Transaction, agent: Agent, instance_id: str) -> Command | None:
+    """Take the next step towards a last image of an instance that we did not launch; return what brought it, None until then.
+
+    A command of its own, and not a part of the termination: while it is made, minutes, the termination is not even asked for.
+    """
+    bound_seconds = tx.policy.image_bound_seconds
+    payload = {
+        "instance_id": instance_id,
+        "image_name": f"spot-optimizer-final-{instance_id}",
+        "no_reboot": True,
+        "tags": owner_tags(agent),
+        "wait_seconds": bound_seconds,
+    }
+    prefix = FINAL_IMAGE_PREFIX + instance_id
+    return press(tx, agent, Demand(prefix, Act.FINAL_IMAGE, CommandKind.CREATE_IMAGE, instance_id, payload, bound_seconds))
+
+
+def is_final_image(command: Command) -> bool:
+    """Tell whether a command makes the last image of an instance: a person's safety, and no state to launch from."""
+    return command.kind is CommandKind.CREATE_IMAGE and command.request_id.startswith(FINAL_IMAGE_PREFIX)
+
+
+def last_final_image(tx: Transaction, agent: Agent, instance_id: str) -> Command | None:
+    """Return the newest attempt at the instance's last image."""
+    return last_attempt(tx, agent.agent_id, FINAL_IMAGE_PREFIX + instance_id)[1]
+
+
+def last_termination(tx: Transaction, agent: Agent, instance_id: str) -> Command | None:
+    """Return the newest attempt at terminating the instance."""
+    return last_attempt(tx, agent.agent_id, _termination(instance_id))[1]
+
+
 def withdraw_termination(tx: Transaction, agent: Agent, instance_id: str) -> None:
-    """Take back what was asked for and not answered: nobody who has not begun may begin now."""
-    _number, command = last_attempt(tx, agent.agent_id, f"{CommandKind.TERMINATE_INSTANCE}/{instance_id}")
-    if command is not None:
-        ledger.give_up(tx, command.command_id, status=CommandStatus.CANCELLED, reason="the instance is kept")
+    """Take back what was asked for and not answered, of the final image and of the termination."""
+    for prefix in (FINAL_IMAGE_PREFIX + instance_id, _termination(instance_id)):
+        withdraw(tx, agent, prefix, "the instance is kept")
 
 
 def note_terminated(tx: Transaction, agent: Agent, instance_id: str, *, reason: str) -> datetime:
@@ -84,56 +128,3 @@ def note_terminated(tx: Transaction, agent: Agent, instance_id: str, *, reason: 
         change_role(tx, agent_id=agent.agent_id, instance_id=instance_id, event=RoleEvent.TERMINATED, reason=reason, by="system")
     ledger.give_up_instance(tx, agent.agent_id, instance_id, reason="EC2 says that the instance is gone")
     return tx.now
-
-
-def _attempt(
-    tx: Transaction, agent: Agent, kind: CommandKind, instance_id: str, payload: dict[str, object], priority: int
-) -> Command | None:
-    """Return the attempt that succeeded, or None while there is none; issues the next one when it is time."""
-    prefix = f"{kind}/{instance_id}"
-    number, command = last_attempt(tx, agent.agent_id, prefix)
-    if command is not None:
-        if _is_answer(command):
-            return command
-        if not _may_ask_again(tx, agent, command, number):
-            return None
-    chosen = assign(tx, agent, Act.TERMINATE, instance_id)
-    if chosen is None:
-        return None
-    bound_seconds = tx.policy.terminate_bound_seconds + tx.policy.command_margin_seconds
-    ledger.issue(
-        tx,
-        NewCommand(
-            client_id=agent.client_id,
-            agent_id=agent.agent_id,
-            instance_id=chosen.instance_id,
-            actor=chosen.actor,
-            request_id=request_id(prefix, number + 1),
-            kind=kind,
-            priority=priority,
-            epoch=agent.epoch,
-            payload=dict(payload),
-            deadline_at=tx.now + timedelta(seconds=bound_seconds),
-        ),
-    )
-    return None
-
-
-def _is_answer(command: Command) -> bool:
-    """Whether it was done: an answer that came after the command was given up is as good."""
-    if (command.outcome or {}).get("outcome") != "succeeded":
-        return False
-    return command.kind is CommandKind.TERMINATE_INSTANCE or command.result.get("state") in GONE_STATES
-
-
-def _may_ask_again(tx: Transaction, agent: Agent, command: Command, number: int) -> bool:
-    if command.is_open:
-        if not is_forsaken(tx, agent, command):
-            return False
-        ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="nobody answers it")
-        return True
-    if command.status is not CommandStatus.FAILED:
-        # Nobody refused it: whoever had it went away.
-        number = 1
-    pause_seconds = min(RETRY_AFTER_SECONDS * 2 ** min(number - 1, 10), LONGEST_RETRY_SECONDS)
-    return tx.now - command.issued_at >= timedelta(seconds=pause_seconds)

@@ -42,7 +42,9 @@ def decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Deci
     if command is None:
         return look
     if command.status in OPEN_COMMAND_STATUSES:
-        return look if command.is_forsaken(facts.now) else Wait("EC2's word about the old instance")
+        # A termination that may not be any more, because auto-terminate went off, is called back: the look takes its place.
+        is_called_back = command.kind is CommandKind.TERMINATE_INSTANCE and not facts.may_terminate_old
+        return look if is_called_back or command.is_forsaken(facts.now) else Wait("EC2's word about the old instance")
     return _decide_next(command, look, step, facts, policy)
 
 

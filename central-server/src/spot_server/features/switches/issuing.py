@@ -147,6 +147,7 @@ def _payload(agent: Agent, switch: Switch, kind: CommandKind, bound_seconds: flo
                 "wait_seconds": bound_seconds,
             }
         case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
+            # No handles that forbid the termination: the old side of a fence holds them, and they move once it has ended.
             return {"instance_id": switch.from_instance_id}
         case CommandKind.START_SERVING:
             return {"epoch": agent.epoch, "bound_seconds": bound_seconds}

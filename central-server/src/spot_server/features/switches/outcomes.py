@@ -19,7 +19,7 @@ from spot_server.features.replicas.launching import choose_image
 from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.queries import AgentImage
 from spot_server.features.replicas.rules import ReplicaEvent, next_replica_status
-from spot_server.features.replicas.termination import note_terminated
+from spot_server.features.replicas.termination import is_final_image, note_terminated
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Settle
 from spot_server.features.switches.issuing import emit_step, load_step, moment
@@ -99,10 +99,12 @@ def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName,
 
 
 def remember_image(tx: Transaction, command_id: str) -> AgentImage | None:
-    """Store the image that a command brought, however late: it is ours, and may be the newest good one. None: it brought none."""
+    """Store the image that a command brought, however late: it may be the newest good one. None: it brought none to launch from."""
     command = command_queries.load_command(tx, command_id)
     if command is None or command.kind is not CommandKind.CREATE_IMAGE or command.result.get("image_id") is None:
         return None
+    if is_final_image(command):
+        return None  # a retired instance's state is older than its image: what the new primary wrote since is not in it
     result = command.result
     image = AgentImage(
         agent_id=command.agent_id,

@@ -13,8 +13,17 @@ from spot_server.features.commands import ledger
 from spot_server.features.commands.actors import Act
 from spot_server.features.commands.attempts import assign, is_forsaken, last_attempt, request_id
 from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import Instance, load_instance
-from spot_server.features.replicas.termination import GONE_STATES, drive_termination, note_terminated, withdraw_termination
+from spot_server.features.replicas.termination import (
+    GONE_STATES,
+    drive_final_image,
+    drive_termination,
+    last_final_image,
+    last_termination,
+    note_terminated,
+    withdraw_termination,
+)
 from spot_server.features.switches import queries
 from spot_server.features.switches.issuing import emit_step, load_step
 from spot_server.features.switches.queries import Switch
@@ -49,38 +58,82 @@ def _is_due(switch: Switch, now: datetime) -> bool:
 
 def _retire(tx: Transaction, agent: Agent, switch: Switch, old: Instance) -> None:
     if not agent.auto_terminate_enabled:
-        if switch.deadline_at is not None and not _is_seen_to_stay(tx, agent, switch):
-            _observe(tx, agent, switch)
-            return
-        withdraw_termination(tx, agent, old.instance_id)
-        tx.execute(
-            update(instances)
-            .where(instances.c.agent_id == agent.agent_id, instances.c.instance_id == old.instance_id)
-            .values(is_retained=True)
-        )
-        _finish(tx, switch, StepStatus.SKIPPED, None, "auto-terminate is off: it is kept until a person acts")
+        _keep(tx, agent, switch, old)
         return
     queries.update_step(tx, switch.switch_id, StepName.RETIRE, status=StepStatus.RUNNING)
-    # The first time that we terminate an instance which we did not launch, its last state is kept as an image.
-    final_image = None if old.launched_by_server else f"spot-optimizer-final-{old.instance_id}"
-    gone_at = drive_termination(tx, agent, old.instance_id, final_image_name=final_image)
+    if not old.launched_by_server and not _has_final_image(tx, agent, switch):
+        return
+    gone_at = drive_termination(tx, agent, old.instance_id, former_handles=switch.traffic_handles)
     if gone_at is not None:
         _finish(tx, switch, StepStatus.DONE, gone_at, "terminated")
+    else:
+        _note_trouble(tx, switch, last_termination(tx, agent, old.instance_id))
 
 
-def _is_seen_to_stay(tx: Transaction, agent: Agent, switch: Switch) -> bool:
-    """Tell whether EC2, asked after the time that the notice named, showed an instance that it did not terminate."""
+def _has_final_image(tx: Transaction, agent: Agent, switch: Switch) -> bool:
+    """The first time that we terminate an instance which we did not launch, its last state is kept as an image.
+
+    Each attempt comes after EC2 was seen to have the instance still: of one that somebody ended there is no image to be had.
+    """
+    instance_id = switch.from_instance_id
+    last = last_final_image(tx, agent, instance_id)
+    if last is None or not (last.is_open or last.result):
+        seen_since = switch.retire_at if last is None else last.finished_at
+        _note_trouble(tx, switch, last)
+        if not _is_seen_to_stay(tx, agent, switch, seen_since or tx.now):
+            _observe(tx, agent, switch)
+            return False
+    return drive_final_image(tx, agent, instance_id) is not None
+
+
+def _note_trouble(tx: Transaction, switch: Switch, command: Command | None) -> None:
+    """Show at the step why the instance is still there."""
+    if command is None or command.status is not CommandStatus.FAILED:
+        return
+    outcome = {"note": f"{command.kind} will be tried again: {command.error_text}"}
+    if load_step(tx, switch, StepName.RETIRE).outcome != outcome:
+        queries.update_step(tx, switch.switch_id, StepName.RETIRE, outcome=outcome)
+
+
+def _keep(tx: Transaction, agent: Agent, switch: Switch, old: Instance) -> None:
+    """Call back what was asked for, and tell the instance kept once EC2 shows that nobody had begun to end it."""
+    withdraw_termination(tx, agent, old.instance_id)
+    in_doubt_until = _in_doubt_until(tx, agent, switch)
+    if in_doubt_until is not None and not _is_seen_to_stay(tx, agent, switch, in_doubt_until):
+        _observe(tx, agent, switch)
+        return
+    tx.execute(
+        update(instances).where(instances.c.agent_id == agent.agent_id, instances.c.instance_id == old.instance_id).values(is_retained=True)
+    )
+    _finish(tx, switch, StepStatus.SKIPPED, None, "auto-terminate is off: it is kept until a person acts")
+
+
+def _in_doubt_until(tx: Transaction, agent: Agent, switch: Switch) -> datetime | None:
+    """Return the moment after which EC2's word tells whether the instance stays; None when nobody was ending it.
+
+    EC2 itself may, from the time that its notice named. So may the one who was told to terminate it, until the command's deadline.
+    """
+    command = last_termination(tx, agent, switch.from_instance_id)
+    if command is None or command.first_delivered_at is None:
+        return switch.deadline_at
+    ends_at = command.deadline_at if command.outcome is None else command.finished_at
+    return max(filter(None, (switch.deadline_at, ends_at)), default=None)
+
+
+def _is_seen_to_stay(tx: Transaction, agent: Agent, switch: Switch, since: datetime) -> bool:
+    """Tell whether EC2, asked after `since`, showed an instance that is not ending."""
     _number, command = last_attempt(tx, agent.agent_id, f"observe/{switch.from_instance_id}")
-    return command is not None and command.result.get("state") in STAYING_STATES
+    return command is not None and command.issued_at >= since and command.result.get("state") in STAYING_STATES
 
 
 def _observe(tx: Transaction, agent: Agent, switch: Switch) -> None:
-    """EC2 is taking the instance away: look until it says so; nothing is terminated by us."""
+    """Somebody else may be taking the instance away: look what EC2 says; nothing is terminated by us."""
     prefix = f"observe/{switch.from_instance_id}"
     number, command = last_attempt(tx, agent.agent_id, prefix)
     if command is not None and command.result.get("state") in GONE_STATES:
-        gone_at = note_terminated(tx, agent, switch.from_instance_id, reason="interrupted")
-        _finish(tx, switch, StepStatus.DONE, gone_at, "EC2 took it away")
+        was_announced = switch.deadline_at is not None
+        gone_at = note_terminated(tx, agent, switch.from_instance_id, reason="interrupted" if was_announced else "retired")
+        _finish(tx, switch, StepStatus.DONE, gone_at, "EC2 took it away" if was_announced else "EC2 says that it is gone")
         return
     if command is not None and command.is_open and not is_forsaken(tx, agent, command):
         return

@@ -105,6 +105,7 @@ def _undo_payload(agent: Agent, switch: Switch, decision: UndoIssue) -> dict[str
                 "wait_seconds": decision.bound_seconds,
             }
         case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
+            # No handles that forbid the termination: the new side may hold them until it has ended, and they go back.
             return {"instance_id": _undo_target(switch, decision.step)}
         case _:
             return {"epoch": agent.epoch, "bound_seconds": decision.bound_seconds}

@@ -1,0 +1,42 @@
+"""What says that an instance is this agent's, and whether it may be terminated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from spot_agent.ec2_facts import AddressFacts
+from spot_agent.errors import ActFailed, ErrorClass
+from spot_agent.model import TAG_AGENT_ID, TAG_LOGICAL_AGENT_ID, TAG_MANAGED
+
+MANAGED = "true"
+RELEASED = "released"
+
+CODE_NOT_OURS = "not_ours"
+CODE_HOLDS_HANDLE = "holds_handle"
+
+
+def is_ours(tags: Mapping[str, str], agent_id: str) -> bool:
+    """Whether it carries the mark of a managed instance, and this agent's id."""
+    return tags.get(TAG_MANAGED) == MANAGED and tags.get(TAG_AGENT_ID) == agent_id
+
+
+def tags_to_set(tags: Mapping[str, str], agent_id: str, logical_agent_id: str) -> dict[str, str]:
+    """What a registered instance lacks of its own tags.
+
+    Nothing where a person has given the mark a value of their own (such as "false"): that instance is to be left alone.
+    """
+    if tags.get(TAG_MANAGED, MANAGED) not in (MANAGED, RELEASED):
+        return {}
+    wanted = {TAG_MANAGED: MANAGED, TAG_AGENT_ID: agent_id, TAG_LOGICAL_AGENT_ID: logical_agent_id}
+    return {key: value for key, value in wanted.items() if tags.get(key) != value}
+
+
+def refusal_to_terminate(instance_id: str, tags: Mapping[str, str], agent_id: str, handles: Iterable[AddressFacts]) -> ActFailed | None:
+    """Why the instance is not terminated; None when it may be. `handles` are the addresses that must not lead to it."""
+    if not is_ours(tags, agent_id):
+        wanted = f"{TAG_MANAGED}={MANAGED} and {TAG_AGENT_ID}={agent_id}"
+        return ActFailed(ErrorClass.REFUSED, CODE_NOT_OURS, f"{instance_id} does not carry the tags {wanted}")
+    held = sorted(f"{handle.allocation_id} ({handle.public_ip})" for handle in handles if handle.instance_id == instance_id)
+    if held:
+        return ActFailed(ErrorClass.REFUSED, CODE_HOLDS_HANDLE, f"{instance_id} holds the traffic handle {', '.join(held)}")
+    return None
