@@ -297,6 +297,8 @@ CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instanc
 
 CREATE INDEX ix_instances_role_last_heartbeat_at ON instances (`role`, last_heartbeat_at);
 
+CREATE INDEX ix_instances_role_quiesced ON instances (`role`, quiesced);
+
 CREATE TABLE replica_instances (
 	replica_id VARCHAR(36) NOT NULL,
 	client_id VARCHAR(36) NOT NULL,
@@ -405,15 +407,18 @@ CREATE TABLE switches (
 	old_terminated_at DATETIME(6),
 	completed_at DATETIME(6),
 	downtime_ms BIGINT,
+	resume_at DATETIME(6),
 	timing MEDIUMTEXT NOT NULL,
 	version INTEGER NOT NULL,
 	CONSTRAINT pk_switches PRIMARY KEY (switch_id),
 	CONSTRAINT uq_switches_agent_id_request_id UNIQUE (agent_id, request_id),
 	CONSTRAINT fk_switches_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_switches_active_key UNIQUE (active_key)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_switches_client_id_initiated_at ON switches (client_id, initiated_at);
+
+CREATE INDEX ix_switches_resume_at ON switches (resume_at);
 
 CREATE INDEX ix_switches_status ON switches (status);
 

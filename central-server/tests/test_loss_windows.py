@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from server_support.clock import FakeClock
+from server_support.rescues import refuse_every_place
 from server_support.story import Story
 from spot_server.db.runner import Database
 from spot_server.db.tables import events, notifications
@@ -156,10 +157,7 @@ def test_a_person_s_promotion_keeps_what_the_person_accepted_and_tells_nobody_ag
 
 
 def test_rescues_that_follow_one_another_from_one_image_tell_of_it_once(story: Story) -> None:
-    for zone in ("use1-az1", "use1-az2", "use1-az3"):
-        for kind in ("m5.large", "m5a.large"):
-            story.region.refuse(f"spot/{kind}/{zone}")
-            story.region.refuse(f"on_demand/{kind}/{zone}")
+    refuse_every_place(story)
 
     story.notice()
     story.settles(150)

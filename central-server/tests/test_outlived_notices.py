@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_support.clock import START, FakeClock
-from server_support.story import ADDRESS, TYPES, ZONES, Story
+from server_support.rescues import refuse_every_place
+from server_support.story import ADDRESS, Story
 from spot_server.db.runner import Database
 from spot_server.features.commands.attempts import load_daemons
 from spot_server.features.commands.rules import is_past_end
@@ -35,13 +36,6 @@ def notice_in_vain(story: Story, instance_id: str = "i-1", **changes: object) ->
 def is_reachable(story: Story, instance_id: str = "i-1") -> bool:
     daemons = story.database.read(lambda tx: load_daemons(tx, story.agent))
     return next(daemon.is_reachable for daemon in daemons if daemon.instance_id == instance_id)
-
-
-def refuse_every_place(story: Story) -> None:
-    for zone in ZONES:
-        for kind in TYPES:
-            story.region.refuse(f"spot/{kind}/{zone}")
-            story.region.refuse(f"on_demand/{kind}/{zone}")
 
 
 def test_a_daemon_is_given_no_work_past_its_end_until_it_is_heard_well_after_it(story: Story) -> None:

@@ -54,29 +54,47 @@ def tell(engine: Engine, clock: FakeClock, scene: str, *, dies_in: int = 0, dies
     story = Story.on(sound, clock, has_image=True, terminate_wait_seconds=10)
     database = FailingDatabase(engine, clock=clock, sleeper=clock)
     database.dies_in, database.dies_after_commit = dies_in, dies_after_commit
+    if scene == "resumed":
+        give_up(story)
     # Heartbeats, and what the test itself reads and writes, go on through the sound one.
     story.database = database
     if scene == "undone":
         story.region.fail(CommandKind.START_SERVING, "check_failed", on="i-2")
-    request = (lambda: story.notice(lead_seconds=60)) if scene == "rescue" else story.switch
+    request = {"rescue": lambda: story.notice(lead_seconds=60), "resumed": lambda: None}.get(scene, story.switch)
     try:
         request()
     except PowerCut:
         # Whoever asked asks again, under the same request_id or notice_id.
         request()
+    if scene == "resumed":
+        story.passes(200, until=lambda: story.switches()[-1].status is SwitchStatus.COMPLETED)
     story.settles(300)
     return story, database.count
 
 
+def give_up(story: Story) -> None:
+    """Three rescues find no place, and only then there is one: what comes after that is what the scene is about."""
+    specification = {"vpc_id": "vpc-1", "subnets": {"use1-az2": "subnet-2"}, "security_group_ids": []}
+    story.set_agent(allowed_instance_types=["m5.large"], launch_specification=specification)
+    story.region.refuse("spot/m5.large/use1-az2")
+    story.region.refuse("on_demand/m5.large/use1-az2")
+    story.notice(lead_seconds=200)
+    story.passes(60, until=lambda: any(switch.resume_at is not None for switch in story.switches()))
+    story.region.refused_places.clear()
+
+
 def assert_same_end(story: Story, scene: str) -> None:
     winner, status = ("i-1", SwitchStatus.ROLLED_BACK) if scene == "undone" else ("i-2", SwitchStatus.COMPLETED)
-    assert [switch.status for switch in story.switches()] == [status]
+    failed = 3 if scene == "resumed" else 0
+    assert [switch.status for switch in story.switches()] == [SwitchStatus.FAILED] * failed + [status]
     assert story.region.serving == [winner]
     assert story.region.address_of[ADDRESS] == winner
-    assert story.agent.epoch == {"planned": 2, "rescue": 2, "undone": 3}[scene]
+    assert story.agent.epoch == (3 if scene == "undone" else 2)
     assert story.roles == {"i-1": "TERMINATED", "i-2": "TERMINATED", winner: "PRIMARY"}
     assert len(story.region.launched_by_token) == 1
-    assert [replica.status for replica in story.replicas()] == [ReplicaStatus.FAILED if scene == "undone" else ReplicaStatus.PROMOTED]
+    last = ReplicaStatus.FAILED if scene == "undone" else ReplicaStatus.PROMOTED
+    assert [replica.status for replica in story.replicas()] == [ReplicaStatus.FAILED] * failed + [last]
+    assert not any(switch.resume_at for switch in story.switches())
     own = commands.c.agent_id == story.agent_id
     assert story.fleet.scalars(select(commands.c.kind).where(own, commands.c.open_instance_id.is_not(None))) == []
     assert story.region.violations == []
@@ -84,7 +102,7 @@ def assert_same_end(story: Story, scene: str) -> None:
 
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("dies_after_commit", [False, True], ids=["before-commit", "after-commit"])
-@pytest.mark.parametrize("scene", ["planned", "undone", "rescue"])
+@pytest.mark.parametrize("scene", ["planned", "undone", "rescue", "resumed"])
 def test_a_move_ends_the_same_wherever_it_was_interrupted(
     engine: Engine, clock: FakeClock, scene: str, dies_after_commit: bool, part: int
 ) -> None:

@@ -10,9 +10,8 @@ from sqlalchemy import select, update
 
 from server_support.at_once import at_once
 from server_support.clock import FakeClock
-from server_support.story import TYPES, ZONES, Story
-from spot_server.clock import SystemClock
-from spot_server.db.runner import Database
+from server_support.rescues import racing_story, refuse_every_place
+from server_support.story import Story
 from spot_server.db.tables import instances, notifications
 from spot_server.features.recoveries.rules import LONGEST_SERVE_PAUSE_SECONDS
 from spot_server.features.recoveries.service import end_standstill
@@ -23,8 +22,7 @@ ALWAYS = 1000
 
 @pytest.fixture
 def story(engine: Any, clock: FakeClock) -> Story:
-    """Waiting for a lock takes real time here; everything else happens on the fake clock."""
-    return Story.on(Database(engine, clock=clock, sleeper=SystemClock()), clock, has_image=True, terminate_wait_seconds=60)
+    return racing_story(engine, clock)
 
 
 def stand_still(story: Story, instance_id: str = "i-1") -> None:
@@ -91,10 +89,7 @@ def test_a_promoted_instance_that_could_not_start_and_whose_successor_found_no_p
     story.region.fail(CommandKind.START_SERVING, "check_failed", on="i-2", times=12)
     story.notice(lead_seconds=30)
     story.passes(120, until=lambda: bool(story.issued("start_serving")))
-    for zone in ZONES:
-        for kind in TYPES:
-            story.region.refuse(f"spot/{kind}/{zone}")
-            story.region.refuse(f"on_demand/{kind}/{zone}")
+    refuse_every_place(story)
 
     story.passes(900)
 
@@ -145,7 +140,7 @@ def test_a_workload_that_a_person_stopped_or_that_starts_slowly_is_left_alone(st
 
 
 def test_a_daemon_that_never_said_whether_it_is_quiesced_is_left_alone(story: Story) -> None:
-    story.region.machines["i-1"].is_quiesced = None
+    story.region.machines["i-1"].is_old = True
     story.fleet.execute(update(instances).values(quiesced=None))
     story.region.machines["i-1"].is_serving = False
 

@@ -18,6 +18,7 @@ from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.control_role.service import list_open
 from spot_server.features.heartbeats.jobs import OfflineSweep
+from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
 from spot_server.features.switches.jobs import sweep_switches
 from spot_server.http.poller import look
@@ -46,6 +47,8 @@ def look_for_waiters(context: JobContext) -> object:
         sweep_switches,
         sweep_replicas,
         coordinate_replicas,
+        end_standstills,
+        resume_rescues,
         release_deleted_agents,
         close_orphaned_commands,
         OfflineSweep(),

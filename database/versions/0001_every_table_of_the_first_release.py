@@ -424,6 +424,7 @@ def upgrade() -> None:
     with op.batch_alter_table("instances", schema=None) as batch_op:
         batch_op.create_index("ix_instances_client_id_instance_id", ["client_id", "instance_id"], unique=False)
         batch_op.create_index("ix_instances_role_last_heartbeat_at", ["role", "last_heartbeat_at"], unique=False)
+        batch_op.create_index("ix_instances_role_quiesced", ["role", "quiesced"], unique=False)
 
     op.create_table(
         "replica_instances",
@@ -548,13 +549,14 @@ def upgrade() -> None:
         sa.Column("old_terminated_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("completed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("downtime_ms", sa.BigInteger(), nullable=True),
+        sa.Column("resume_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("timing", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_switches_agent_id_agents")),
         sa.PrimaryKeyConstraint("switch_id", name=op.f("pk_switches")),
         sa.UniqueConstraint("active_key", name=op.f("uq_switches_active_key")),
         sa.UniqueConstraint("agent_id", "request_id", name=op.f("uq_switches_agent_id_request_id")),
-        comment="Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision.",
+        comment="Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -564,6 +566,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("switches", schema=None) as batch_op:
         batch_op.create_index("ix_switches_client_id_initiated_at", ["client_id", "initiated_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_switches_resume_at"), ["resume_at"], unique=False)
         batch_op.create_index("ix_switches_status", ["status"], unique=False)
 
     op.create_table(

@@ -46,6 +46,12 @@ class MovePolicy:
     notice_margin_seconds: float = 10.0
     """All of a handover under a notice should be over this long before the named time (design, section 5)."""
 
+    resume_pause_seconds: float = 60.0
+    """Before a rescue that gave up is looked at again, and between two such looks."""
+
+    longest_resume_pause_seconds: float = 900.0
+    """The pause doubles with each further rescue that fails, up to this: each tries every place, and asks EC2 for each."""
+
     max_attempts: int = 3
     """Of one step, for failures that may pass (throttled, race, unreachable)."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Executable, insert, update
@@ -139,6 +139,10 @@ class Fleet:
         statement = update(instances).where(instances.c.agent_id == agent.agent_id, instances.c.instance_id == instance_id)
         values = {"role": role, "primary_of": agent.agent_id if role is Role.PRIMARY else None}
         self.execute(statement.values(values))
+
+    def note_heartbeats(self, now: datetime) -> None:
+        """Let every daemon have been heard just now, without anything else happening."""
+        self.execute(update(instances).values(last_heartbeat_at=now))
 
     def mark_offline_after(self, clock: FakeClock, silence_seconds: float, *, offline_after_seconds: float = 300) -> int:
         """Let `silence_seconds` pass, then look for silent agents as a server does that has listened long enough."""

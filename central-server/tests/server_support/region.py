@@ -25,8 +25,10 @@ class Machine:
     state: str = "running"
     nonce: str | None = None
     is_serving: bool = False
-    is_quiesced: bool | None = True
-    """Whether its daemon waits to be told before it lets the workload serve; None: it is too old to say."""
+    is_quiesced: bool = True
+    """Its daemon waits to be told before it lets the workload serve."""
+    is_old: bool = False
+    """Its daemon is of a version that does not say whether it is quiesced."""
     has_daemon: bool = True
     is_registered: bool = False
     is_reported_ready: bool = False

@@ -28,7 +28,7 @@ from spot_server.features.interruptions import service as interruption_service
 from spot_server.features.interruptions.service import Report, Taken
 from spot_server.features.pricing.queries import ensure_pools, store_instance_types, store_observations
 from spot_server.features.pricing.rules import Observation
-from spot_server.features.recoveries.jobs import end_standstills
+from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.registration.service import Turned
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas import service as replica_service
@@ -183,7 +183,7 @@ class Story:
 
     def sweep(self) -> None:
         context = JobContext(self.database, self.clock, Settings(), Metrics(), structlog.get_logger())
-        for job in (sweep_switches, sweep_replicas, coordinate_replicas, end_standstills):
+        for job in (sweep_switches, sweep_replicas, coordinate_replicas, end_standstills, resume_rescues):
             self._attempt(partial(job, context))
 
     def _daemon(self, machine: Machine) -> None:
@@ -191,7 +191,7 @@ class Story:
             return
         where = (instances.c.agent_id == self.agent_id, instances.c.instance_id == machine.instance_id)
         # Straight to the table: heartbeats decide nothing, and every test has hundreds of them.
-        said = {"last_heartbeat_at": self.clock.now(), **({} if machine.is_quiesced is None else {"quiesced": machine.is_quiesced})}
+        said = {"last_heartbeat_at": self.clock.now(), **({} if machine.is_old else {"quiesced": machine.is_quiesced})}
         self.fleet.execute(update(instances).where(*where).values(said))
         if machine.nonce is not None and not machine.is_reported_ready:
             self._report_ready(machine)

@@ -7,7 +7,7 @@ from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.control_role.jobs import control_role_job
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.pricing.jobs import sweep_prices
-from spot_server.features.recoveries.jobs import end_standstills
+from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
 from spot_server.features.switches.jobs import sweep_switches
 from spot_server.features.tokens.jobs import sweep_tokens
@@ -23,6 +23,7 @@ def all_jobs(settings: Settings) -> tuple[Job, ...]:
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
         Job("end_standstills", settings.coordinator_period_seconds, end_standstills),
+        Job("resume_rescues", settings.coordinator_period_seconds, resume_rescues),
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),
         Job("close_orphaned_commands", settings.coordinator_period_seconds, close_orphaned_commands),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),

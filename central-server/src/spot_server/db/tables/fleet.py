@@ -92,6 +92,7 @@ instances = define_table(
     version_column(),
     Index("ix_instances_client_id_instance_id", "client_id", "instance_id"),
     Index("ix_instances_role_last_heartbeat_at", "role", "last_heartbeat_at"),
+    Index("ix_instances_role_quiesced", "role", "quiesced"),
     comment=(
         "EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. "
         "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. "

@@ -93,6 +93,7 @@ switches = define_table(
     Column("old_terminated_at", UtcDateTime),
     Column("completed_at", UtcDateTime),
     Column("downtime_ms", BigInteger),
+    Column("resume_at", UtcDateTime, index=True),
     Column("timing", JsonText, nullable=False),
     version_column(),
     UniqueConstraint("agent_id", "request_id"),
@@ -101,7 +102,7 @@ switches = define_table(
     comment=(
         "Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. "
         "loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; "
-        "loss_window_seconds: from then to the decision."
+        "loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again."
     ),
 )
 

@@ -10,7 +10,7 @@ from sqlalchemy import Row, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import spot_interruption_events
-from spot_server.features.interruptions.rules import Response
+from spot_server.features.interruptions.rules import FORCING_KINDS, Response
 from spot_server.words import InterruptionKind
 
 
@@ -63,6 +63,15 @@ def observed_events(tx: Transaction, agent_id: str) -> list[InterruptionEvent]:
     table = spot_interruption_events
     rows = tx.execute(select(*_COLUMNS).where(table.c.agent_id == agent_id, table.c.response == Response.OBSERVE_ONLY))
     return sorted((_event(row) for row in rows), key=lambda event: (event.action_at is None, event.action_at or event.received_at))
+
+
+def find_ending(tx: Transaction, agent_id: str, instance_id: str, action_at: datetime) -> InterruptionEvent | None:
+    """Return the event that announced the end of this instance for that moment, the first of several, or None."""
+    events = spot_interruption_events
+    where = (events.c.agent_id == agent_id, events.c.instance_id == instance_id, events.c.action_at == action_at)
+    forcing = select(*_COLUMNS).where(*where, events.c.kind.in_(FORCING_KINDS))
+    row = tx.execute(forcing.order_by(events.c.received_at, events.c.event_id).limit(1)).one_or_none()
+    return None if row is None else _event(row)
 
 
 def insert_event(tx: Transaction, event: InterruptionEvent) -> None:

@@ -100,6 +100,7 @@ def _adopt(tx: Transaction, scene: Scene, running: Switch) -> Switch:
         deadline_at=scene.event.action_at or tx.now,
         interruption_event_id=scene.event.event_id,
     )
+    switch_queries.forget_given_up(tx, adopted.agent_id)
     if adopted.replica_id is not None:
         _widen(tx, replica_queries.load_replica(tx, scene.agent.agent_id, adopted.replica_id))
     data = {"switch_id": adopted.switch_id, "trigger": adopted.trigger}

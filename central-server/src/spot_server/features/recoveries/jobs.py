@@ -14,3 +14,10 @@ def end_standstills(context: JobContext) -> str:
     agent_ids = context.database.read(queries.agents_at_a_standstill)
     done = for_each(agent_ids, lambda agent_id: context.database.write(partial(service.end_standstill, agent_id=agent_id)))
     return "; ".join(sentence for sentence in done if sentence is not None)
+
+
+def resume_rescues(context: JobContext) -> str:
+    """Go on with the rescues that gave up and whose pause is over, each in its own transaction."""
+    switch_ids = context.database.read(queries.rescues_to_resume)
+    done = for_each(switch_ids, lambda switch_id: context.database.write(partial(service.resume_rescue, switch_id=switch_id)))
+    return "; ".join(sentence for sentence in done if sentence is not None)

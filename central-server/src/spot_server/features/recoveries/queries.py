@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select, true
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import agents, instances
-from spot_server.words import Role
+from spot_server.db.tables import agents, commands, instances, switches
+from spot_server.words import CommandKind, CommandStatus, Role
 
 
 def agents_at_a_standstill(tx: Transaction) -> list[str]:
@@ -20,9 +20,37 @@ def agents_at_a_standstill(tx: Transaction) -> list[str]:
         .where(
             instances.c.role == Role.PRIMARY,
             instances.c.last_heartbeat_at >= fresh_since,
-            instances.c.quiesced.is_(True),
+            instances.c.quiesced == true(),
             agents.c.deleted_at.is_(None),
         )
         .order_by(agents.c.agent_id)
     )
     return [row.agent_id for row in rows]
+
+
+def rescues_to_resume(tx: Transaction) -> list[str]:
+    """Return the rescues that gave up and whose pause is over, of agents that are enabled and that no move moves now."""
+    moving = switches.alias("moving")
+    rows = tx.execute(
+        select(switches.c.switch_id)
+        .join_from(switches, agents)
+        .where(
+            switches.c.resume_at <= tx.now,
+            agents.c.deleted_at.is_(None),
+            agents.c.enabled.is_(True),
+            ~exists().where(moving.c.active_key == switches.c.agent_id),
+        )
+        .order_by(switches.c.resume_at)
+    )
+    return [row.switch_id for row in rows]
+
+
+def has_been_started(tx: Transaction, agent_id: str, instance_id: str) -> bool:
+    """Tell whether the instance's daemon ever confirmed that it serves because it was told to."""
+    answered = exists().where(
+        commands.c.agent_id == agent_id,
+        commands.c.instance_id == instance_id,
+        commands.c.kind == CommandKind.START_SERVING,
+        commands.c.status == CommandStatus.SUCCEEDED,
+    )
+    return bool(tx.execute(select(answered)).scalar_one())

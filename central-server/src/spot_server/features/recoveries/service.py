@@ -9,6 +9,8 @@ from spot_server.features.commands.attempts import is_forsaken, load_daemons
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import Instance, primary_of
 from spot_server.features.notifications.service import notify
+from spot_server.features.recoveries.resume_rules import decide_given_up
+from spot_server.features.recoveries.resuming import apply_decision, load_given_up_facts
 from spot_server.features.recoveries.rules import (
     LeaveAlone,
     ServeOrder,
@@ -18,6 +20,7 @@ from spot_server.features.recoveries.rules import (
     decide_standstill,
 )
 from spot_server.features.recoveries.serving import ServeReason, is_held, serve_prefix, tell_to_serve
+from spot_server.features.switches import queries as switch_queries
 from spot_server.words import CommandStatus, Severity
 
 ORDERS_READ = 12
@@ -74,3 +77,16 @@ def _tell(tx: Transaction, agent: Agent, primary: Instance, kind: str, text: str
         text=text,
         dedupe_key=f"{kind}/{agent.agent_id}/{primary.instance_id}/{agent.epoch}/{tx.now.date()}",
     )
+
+
+def resume_rescue(tx: Transaction, *, switch_id: str) -> str | None:
+    """Go on with a rescue that gave up, if its pause is over and no move runs; return what was done, or None."""
+    seen = switch_queries.find_switch(tx, switch_id)
+    if seen is None:
+        return None
+    agent = load_agent(tx, seen.agent_id, for_update=True)
+    given_up = switch_queries.load_switch(tx, switch_id)
+    is_due = given_up.resume_at is not None and given_up.resume_at <= tx.now
+    if not is_due or agent.is_deleted or not agent.enabled or switch_queries.active_switch(tx, agent.agent_id) is not None:
+        return None
+    return apply_decision(tx, agent, given_up, decide_given_up(load_given_up_facts(tx, agent, given_up)))

@@ -13,7 +13,7 @@ from spot_server.features.switches import issuing, queries
 from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, Resume
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
-from spot_server.features.switches.succession import open_successor
+from spot_server.features.switches.succession import first_of_row, give_up, open_successor
 from spot_server.words import CommandStatus, Severity, StepName, StepStatus
 
 
@@ -46,7 +46,10 @@ def begin_undo(tx: Transaction, agent: Agent, switch: Switch, step: StepName, re
     status = next_switch_status(switch.status, SwitchEvent.UNDO_BEGUN)
     failed = queries.update_switch(tx, switch, status=status, failed_step=step, failure=f"{step}: {reason}")
     text = f"the move of {agent.logical_agent_id} failed at {step} and is taken back: {reason}"
-    issuing.tell_end(tx, agent, failed, Severity.WARNING, "switch_rolling_back", text)
+    if failed.timing.get("is_resumed"):
+        tell_of_row(tx, agent, failed, Severity.WARNING, "switch_rolling_back", text)
+    else:
+        issuing.tell_end(tx, agent, failed, Severity.WARNING, "switch_rolling_back", text)
     return failed
 
 
@@ -59,8 +62,16 @@ def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reaso
         text = f"the move of {agent.logical_agent_id} failed ({step}: {reason}); switch {successor.switch_id} takes over"
         issuing.tell_end(tx, agent, failed, Severity.WARNING, "switch_taken_over", text)
         return
+    given_up = give_up(tx, failed)
     text = f"{agent.logical_agent_id} could not be moved and there is no way back ({step}: {reason}); a person must look"
-    issuing.tell_end(tx, agent, failed, Severity.CRITICAL, "switch_failed", text)
+    if given_up.resume_at is not None:
+        text += f". It is looked at again at {given_up.resume_at.isoformat(timespec='seconds')}"
+    tell_of_row(tx, agent, given_up, Severity.CRITICAL, "switch_failed", text)
+
+
+def tell_of_row(tx: Transaction, agent: Agent, switch: Switch, severity: Severity, kind: str, text: str) -> None:
+    """Notify the client of how a row of rescues stands, once a day: a rescue that is resumed every quarter of an hour is no news."""
+    issuing.tell_end(tx, agent, switch, severity, kind, text, once_for=f"{first_of_row(switch)}/{tx.now.date()}")
 
 
 def _note_what_ec2_said(tx: Transaction, agent: Agent, switch: Switch, name: StepName) -> None:
@@ -108,6 +119,7 @@ def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
     if switch.quiesced_at is not None and switch.serving_at is not None:
         downtime_ms = max(0, round((switch.serving_at - switch.quiesced_at).total_seconds() * 1000))
     ledger.give_up_switch(tx, switch.switch_id, reason="the move is over")
+    queries.forget_given_up(tx, agent.agent_id)
     done = queries.update_switch(
         tx,
         switch,
@@ -132,3 +144,6 @@ def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
         instance_id=done.to_instance_id,
         data=data,
     )
+    if done.timing.get("is_resumed"):
+        text = f"{agent.logical_agent_id}, whose rescue had given up, serves again on {done.to_instance_id}"
+        tell_of_row(tx, agent, done, Severity.INFO, "rescued_at_last", text)

@@ -155,8 +155,10 @@ def _payload(agent: Agent, switch: Switch, kind: CommandKind, bound_seconds: flo
             return {"bound_seconds": bound_seconds}
 
 
-def tell_end(tx: Transaction, agent: Agent, switch: Switch, severity: Severity, kind: str, text: str) -> None:
-    """Notify the client of how a switch ended."""
+def tell_end(
+    tx: Transaction, agent: Agent, switch: Switch, severity: Severity, kind: str, text: str, *, once_for: str | None = None
+) -> None:
+    """Notify the client of how a switch ended: once for each switch, or for what `once_for` names."""
     notify(
         tx,
         client_id=agent.client_id,
@@ -164,7 +166,7 @@ def tell_end(tx: Transaction, agent: Agent, switch: Switch, severity: Severity, 
         severity=severity,
         kind=kind,
         text=text,
-        dedupe_key=f"{kind}/{switch.switch_id}",
+        dedupe_key=f"{kind}/{once_for or switch.switch_id}",
     )
 
 

@@ -19,7 +19,7 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.losses import note_loss, writes_lost_since
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
 from spot_server.features.switches.queries import Switch
-from spot_server.words import Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
+from spot_server.words import RESCUE_TRIGGERS, Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,8 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     running = queries.active_switch(tx, agent.agent_id)
     if running is not None:
         raise SwitchInProgress(f"switch {running.switch_id} is {running.status}", switch_id=running.switch_id)
+    if opening.trigger in RESCUE_TRIGGERS:
+        queries.forget_given_up(tx, agent.agent_id)
     switch = _new_switch(tx, agent, opening)
     queries.insert_switch(tx, switch, opening.steps)
     data = {
@@ -141,6 +143,7 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         old_terminated_at=None,
         completed_at=None,
         downtime_ms=None,
+        resume_at=None,
         timing={},
         version=1,
     )

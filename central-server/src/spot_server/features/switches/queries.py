@@ -65,6 +65,7 @@ class Switch:
     old_terminated_at: datetime | None
     completed_at: datetime | None
     downtime_ms: int | None
+    resume_at: datetime | None
     timing: dict[str, Any]
     version: int
 
@@ -150,6 +151,12 @@ def unfinished_switches(tx: Transaction) -> list[tuple[str, str]]:
         )
     )
     return sorted((row.agent_id, row.switch_id) for row in tx.execute(union_all(moving, retiring)))
+
+
+def forget_given_up(tx: Transaction, agent_id: str) -> None:
+    """No rescue of this agent that gave up is resumed: another move answers for it."""
+    where = (switches.c.agent_id == agent_id, switches.c.resume_at.is_not(None))
+    tx.execute(update(switches).where(*where).values(resume_at=None, version=switches.c.version + 1))
 
 
 def list_switches(

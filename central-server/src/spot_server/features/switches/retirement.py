@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import instances
 from spot_server.features.agents.queries import Agent
-from spot_server.features.commands import ledger
-from spot_server.features.commands.actors import Act
-from spot_server.features.commands.attempts import assign, is_forsaken, last_attempt, request_id
-from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.commands.attempts import last_attempt
+from spot_server.features.commands.looking import look_again
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import Instance, load_instance
 from spot_server.features.replicas.termination import (
@@ -27,7 +25,7 @@ from spot_server.features.replicas.termination import (
 from spot_server.features.switches import queries
 from spot_server.features.switches.issuing import emit_step, load_step
 from spot_server.features.switches.queries import Switch
-from spot_server.words import PRIORITY_HOUSEKEEPING, CommandKind, CommandStatus, Role, StepName, StepStatus
+from spot_server.words import PRIORITY_HOUSEKEEPING, Role, StepName, StepStatus
 
 OBSERVE_EVERY_SECONDS = 15
 """Between two looks at an old instance that EC2 itself is taking away."""
@@ -129,35 +127,19 @@ def _is_seen_to_stay(tx: Transaction, agent: Agent, switch: Switch, since: datet
 def _observe(tx: Transaction, agent: Agent, switch: Switch) -> None:
     """Somebody else may be taking the instance away: look what EC2 says; nothing is terminated by us."""
     prefix = f"observe/{switch.from_instance_id}"
-    number, command = last_attempt(tx, agent.agent_id, prefix)
+    _number, command = last_attempt(tx, agent.agent_id, prefix)
     if command is not None and command.result.get("state") in GONE_STATES:
         was_announced = switch.deadline_at is not None
         gone_at = note_terminated(tx, agent, switch.from_instance_id, reason="interrupted" if was_announced else "retired")
         _finish(tx, switch, StepStatus.DONE, gone_at, "EC2 took it away" if was_announced else "EC2 says that it is gone")
         return
-    if command is not None and command.is_open and not is_forsaken(tx, agent, command):
-        return
-    if command is not None and not command.is_open and tx.now - command.issued_at < timedelta(seconds=OBSERVE_EVERY_SECONDS):
-        return
-    chosen = assign(tx, agent, Act.DESCRIBE, switch.from_instance_id)
-    if chosen is None:
-        return
-    if command is not None:
-        ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="nobody answers it")
-    ledger.issue(
+    look_again(
         tx,
-        NewCommand(
-            client_id=agent.client_id,
-            agent_id=agent.agent_id,
-            instance_id=chosen.instance_id,
-            actor=chosen.actor,
-            request_id=request_id(prefix, number + 1),
-            kind=CommandKind.DESCRIBE_INSTANCE,
-            priority=PRIORITY_HOUSEKEEPING,
-            epoch=agent.epoch,
-            payload={"instance_id": switch.from_instance_id},
-            deadline_at=tx.now + timedelta(seconds=tx.policy.check_bound_seconds + tx.policy.command_margin_seconds),
-        ),
+        agent,
+        switch.from_instance_id,
+        prefix=prefix,
+        pause_seconds=OBSERVE_EVERY_SECONDS,
+        priority=PRIORITY_HOUSEKEEPING,
     )
 
 

@@ -104,6 +104,11 @@ class SwitchAnswer(AnswerSchema):
         required=True,
         metadata={"description": "From the old side's confirmation to the new side's serving check, as the daemons saw it."},
     )
+    resume_at = UtcMoment(
+        allow_none=True,
+        required=True,
+        metadata={"description": "When a rescue that gave up is looked at again; null if it did not, or is not needed any more."},
+    )
     timing = fields.Dict(required=True)
 
 

@@ -25,7 +25,7 @@ SWITCH_MEANINGS: dict[SwitchStatus, str] = {
     SwitchStatus.ROLLING_BACK: "Its steps are taken back, the last one first.",
     SwitchStatus.COMPLETED: "The new primary serves; the old instance waits for its retirement.",
     SwitchStatus.ROLLED_BACK: "A step failed and everything is taken back: the old primary serves as before, or is told to until it does.",
-    SwitchStatus.FAILED: "It could neither be finished nor taken back: another move takes over, or a person must look.",
+    SwitchStatus.FAILED: "It could neither be finished nor taken back: another takes over, at once or after a pause; a person is told.",
     SwitchStatus.CANCELLED: "A person took it back.",
 }
 

@@ -19,7 +19,8 @@ from spot_server.features.switches.decisions import FinishUndo, UndoIssue, UndoP
 from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, issue_order, load_step
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
-from spot_server.words import CommandKind, CommandStatus, StepName, StepStatus
+from spot_server.features.switches.succession import give_up
+from spot_server.words import RESCUE_TRIGGERS, CommandKind, CommandStatus, StepName, StepStatus, SwitchStatus
 
 UndoDecision = UndoIssue | UndoSettle | UndoPromote | UndoReplica | FinishUndo
 
@@ -55,6 +56,8 @@ def finish_undo(tx: Transaction, switch: Switch) -> None:
         "failure": done.failure,
         "seconds": round((tx.now - done.initiated_at).total_seconds(), 3),
     }
+    if status is SwitchStatus.ROLLED_BACK and done.trigger in RESCUE_TRIGGERS:
+        done = give_up(tx, done)
     tx.emit(
         f"switch_{status}",
         client_id=done.client_id,
