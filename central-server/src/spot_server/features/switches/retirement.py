@@ -25,7 +25,7 @@ from spot_server.features.replicas.termination import (
 from spot_server.features.switches import queries
 from spot_server.features.switches.issuing import emit_step, load_step
 from spot_server.features.switches.queries import Switch
-from spot_server.words import PRIORITY_HOUSEKEEPING, Role, StepName, StepStatus
+from spot_server.words import PRIORITY_HOUSEKEEPING, CommandStatus, Role, StepName, StepStatus
 
 OBSERVE_EVERY_SECONDS = 15
 """Between two looks at an old instance that EC2 itself is taking away."""
