@@ -269,7 +269,8 @@ def test_two_sweeps_at_once_close_each_command_once(engine: Engine, clock: FakeC
     where = (instances.c.agent_id == story.agent_id, instances.c.instance_id == "i-1")
     story.fleet.execute(update(instances).where(*where).values(role=Role.TERMINATED, primary_of=None))
 
-    at_once([lambda: close(story)] * 2)
+    context = JobContext(story.database, story.clock, Settings(), Metrics(), structlog.get_logger())
+    at_once([lambda: close_orphaned_commands(context)] * 2)
 
     told = story.fleet.scalars(select(events.c.data).where(events.c.kind == "command_given_up"))
     assert sorted(data["command"] for data in told) == ["demote", "describe_instance", "salvage_volumes"]
