@@ -13,11 +13,15 @@ CREATE TABLE audit_logs (
 	pre_state MEDIUMTEXT,
 	post_state MEDIUMTEXT,
 	CONSTRAINT pk_audit_logs PRIMARY KEY (audit_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Who changed what, when, why, before and after. Append only.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Who changed what, when, why, before and after. Append only, until they are old enough.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_audit_logs_agent_id_audit_id ON audit_logs (agent_id, audit_id);
 
+CREATE INDEX ix_audit_logs_at ON audit_logs (at);
+
 CREATE INDEX ix_audit_logs_client_id_audit_id ON audit_logs (client_id, audit_id);
+
+CREATE INDEX ix_audit_logs_instance_id ON audit_logs (instance_id);
 
 CREATE TABLE clients (
 	client_id VARCHAR(36) NOT NULL,
@@ -81,6 +85,8 @@ CREATE TABLE notifications (
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What a client must be told.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_notifications_client_id_created_at ON notifications (client_id, created_at);
+
+CREATE INDEX ix_notifications_created_at ON notifications (created_at);
 
 CREATE TABLE spot_pools (
 	pool_id INTEGER NOT NULL AUTO_INCREMENT,
@@ -185,6 +191,8 @@ CREATE TABLE agent_images (
 	CONSTRAINT fk_agent_images_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Images of agents. started_at is the moment whose state the image holds.' COLLATE utf8mb4_bin;
 
+CREATE INDEX ix_agent_images_deregistered_at ON agent_images (deregistered_at);
+
 CREATE TABLE agent_requests (
 	agent_id VARCHAR(36) NOT NULL,
 	request_id VARCHAR(128) NOT NULL,
@@ -210,6 +218,8 @@ CREATE TABLE cleanup_logs (
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What daemons cleaned up by age: images and snapshots, with the reason for each.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_cleanup_logs_client_id_received_at ON cleanup_logs (client_id, received_at);
+
+CREATE INDEX ix_cleanup_logs_received_at ON cleanup_logs (received_at);
 
 CREATE TABLE commands (
 	command_id VARCHAR(36) NOT NULL,
@@ -244,6 +254,8 @@ CREATE TABLE commands (
 CREATE INDEX ix_commands_agent_id_issued_at ON commands (agent_id, issued_at);
 
 CREATE INDEX ix_commands_client_id_actor_status_finished_at ON commands (client_id, actor, status, finished_at);
+
+CREATE INDEX ix_commands_finished_at ON commands (finished_at);
 
 CREATE INDEX ix_commands_open_instance_id ON commands (open_instance_id);
 
@@ -299,6 +311,8 @@ CREATE INDEX ix_instances_role_last_heartbeat_at ON instances (`role`, last_hear
 
 CREATE INDEX ix_instances_role_quiesced ON instances (`role`, quiesced);
 
+CREATE INDEX ix_instances_terminated_at ON instances (terminated_at);
+
 CREATE TABLE replica_instances (
 	replica_id VARCHAR(36) NOT NULL,
 	client_id VARCHAR(36) NOT NULL,
@@ -338,6 +352,8 @@ CREATE TABLE replica_instances (
 
 CREATE INDEX ix_replica_instances_agent_id_status ON replica_instances (agent_id, status);
 
+CREATE INDEX ix_replica_instances_created_at ON replica_instances (created_at);
+
 CREATE INDEX ix_replica_instances_status_ended_at ON replica_instances (status, ended_at);
 
 CREATE TABLE spot_interruption_events (
@@ -367,6 +383,8 @@ CREATE TABLE spot_interruption_events (
 CREATE INDEX ix_spot_interruption_events_client_id_received_at ON spot_interruption_events (client_id, received_at);
 
 CREATE INDEX ix_spot_interruption_events_instance_type_az_id ON spot_interruption_events (instance_type, az_id, received_at);
+
+CREATE INDEX ix_spot_interruption_events_received_at ON spot_interruption_events (received_at);
 
 CREATE TABLE switches (
 	switch_id VARCHAR(36) NOT NULL,
@@ -417,6 +435,8 @@ CREATE TABLE switches (
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_switches_client_id_initiated_at ON switches (client_id, initiated_at);
+
+CREATE INDEX ix_switches_initiated_at ON switches (initiated_at);
 
 CREATE INDEX ix_switches_resume_at ON switches (resume_at);
 

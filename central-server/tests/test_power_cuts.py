@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import pytest
 from sqlalchemy import Engine, select
 
 from server_support.clock import FakeClock
+from server_support.dying_database import DyingDatabase
 from server_support.story import ADDRESS, PowerCut, Story
 from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import commands
 from spot_server.words import CommandKind, ReplicaStatus, SwitchStatus
 
-T = TypeVar("T")
 PARTS = 4
 """Each test dies in every fourth transaction, so that together they die in all of them."""
 
@@ -22,30 +19,11 @@ STRIDES = {"sqlite": PARTS, "mysql": 4 * PARTS, "mariadb": 4 * PARTS}
 """On MariaDB a sample: what is tested is that each use case is whole, which the other database shows for all of them."""
 
 
-class FailingDatabase(Database):
-    """Dies once, in the n-th transaction that does anything: before the commit, or after it and before anybody hears of it."""
+class FailingDatabase(DyingDatabase):
+    """Dies in a transaction that does anything."""
 
-    dies_in = 0
-    dies_after_commit = False
-    count = 0
-
-    def write(self, use_case: Callable[[Transaction], T]) -> T:
-        is_last = False
-
-        def act(tx: Transaction) -> T:
-            nonlocal is_last
-            result = use_case(tx)
-            does_anything = bool(tx.pending_events) or (isinstance(result, list) and bool(result))
-            self.count += does_anything
-            is_last = does_anything and self.count == self.dies_in
-            if is_last and not self.dies_after_commit:
-                raise PowerCut
-            return result
-
-        result = super().write(act)
-        if is_last:
-            raise PowerCut
-        return result
+    def does_count(self, tx: Transaction, result: object) -> bool:
+        return bool(tx.pending_events) or (isinstance(result, list) and bool(result))
 
 
 def tell(engine: Engine, clock: FakeClock, scene: str, *, dies_in: int = 0, dies_after_commit: bool = False) -> tuple[Story, int]:

@@ -37,6 +37,12 @@ def test_a_period_must_be_a_number_that_can_be_waited_for(number: str) -> None:
         Settings.from_environment({"SPOT_COORDINATOR_PERIOD_SECONDS": number})
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "3651", "for ever"])
+def test_history_is_kept_for_a_day_at_least_and_not_for_ever(days: str) -> None:
+    with pytest.raises(SettingsError, match=r"SPOT_AUDIT_RETENTION_DAYS=.* expected a whole number from 1 to 3650"):
+        Settings.from_environment({"SPOT_AUDIT_RETENTION_DAYS": days})
+
+
 @pytest.mark.parametrize("url", ["", "postgresql://x/y", "not a url", "sqlite"])
 def test_only_the_databases_that_the_product_knows_are_accepted(url: str) -> None:
     settings = Settings(database_url=url)

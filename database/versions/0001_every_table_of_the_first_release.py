@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.Column("pre_state", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
         sa.Column("post_state", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
         sa.PrimaryKeyConstraint("audit_id", name=op.f("pk_audit_logs")),
-        comment="Who changed what, when, why, before and after. Append only.",
+        comment="Who changed what, when, why, before and after. Append only, until they are old enough.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -36,7 +36,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("audit_logs", schema=None) as batch_op:
         batch_op.create_index("ix_audit_logs_agent_id_audit_id", ["agent_id", "audit_id"], unique=False)
+        batch_op.create_index("ix_audit_logs_at", ["at"], unique=False)
         batch_op.create_index("ix_audit_logs_client_id_audit_id", ["client_id", "audit_id"], unique=False)
+        batch_op.create_index("ix_audit_logs_instance_id", ["instance_id"], unique=False)
 
     op.create_table(
         "clients",
@@ -144,6 +146,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.create_index("ix_notifications_client_id_created_at", ["client_id", "created_at"], unique=False)
+        batch_op.create_index("ix_notifications_created_at", ["created_at"], unique=False)
 
     op.create_table(
         "spot_pools",
@@ -283,6 +286,9 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
     )
+    with op.batch_alter_table("agent_images", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_agent_images_deregistered_at"), ["deregistered_at"], unique=False)
+
     op.create_table(
         "agent_requests",
         sa.Column("agent_id", sa.String(length=36), nullable=False),
@@ -324,6 +330,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("cleanup_logs", schema=None) as batch_op:
         batch_op.create_index("ix_cleanup_logs_client_id_received_at", ["client_id", "received_at"], unique=False)
+        batch_op.create_index("ix_cleanup_logs_received_at", ["received_at"], unique=False)
 
     op.create_table(
         "commands",
@@ -367,6 +374,7 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_commands_client_id_actor_status_finished_at", ["client_id", "actor", "status", "finished_at"], unique=False
         )
+        batch_op.create_index("ix_commands_finished_at", ["finished_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_commands_open_instance_id"), ["open_instance_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_commands_switch_id"), ["switch_id"], unique=False)
 
@@ -425,6 +433,7 @@ def upgrade() -> None:
         batch_op.create_index("ix_instances_client_id_instance_id", ["client_id", "instance_id"], unique=False)
         batch_op.create_index("ix_instances_role_last_heartbeat_at", ["role", "last_heartbeat_at"], unique=False)
         batch_op.create_index("ix_instances_role_quiesced", ["role", "quiesced"], unique=False)
+        batch_op.create_index("ix_instances_terminated_at", ["terminated_at"], unique=False)
 
     op.create_table(
         "replica_instances",
@@ -472,6 +481,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("replica_instances", schema=None) as batch_op:
         batch_op.create_index("ix_replica_instances_agent_id_status", ["agent_id", "status"], unique=False)
+        batch_op.create_index("ix_replica_instances_created_at", ["created_at"], unique=False)
         batch_op.create_index("ix_replica_instances_status_ended_at", ["status", "ended_at"], unique=False)
 
     op.create_table(
@@ -508,6 +518,7 @@ def upgrade() -> None:
     with op.batch_alter_table("spot_interruption_events", schema=None) as batch_op:
         batch_op.create_index("ix_spot_interruption_events_client_id_received_at", ["client_id", "received_at"], unique=False)
         batch_op.create_index("ix_spot_interruption_events_instance_type_az_id", ["instance_type", "az_id", "received_at"], unique=False)
+        batch_op.create_index("ix_spot_interruption_events_received_at", ["received_at"], unique=False)
 
     op.create_table(
         "switches",
@@ -566,6 +577,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("switches", schema=None) as batch_op:
         batch_op.create_index("ix_switches_client_id_initiated_at", ["client_id", "initiated_at"], unique=False)
+        batch_op.create_index("ix_switches_initiated_at", ["initiated_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_switches_resume_at"), ["resume_at"], unique=False)
         batch_op.create_index("ix_switches_status", ["status"], unique=False)
 
@@ -619,6 +631,7 @@ def downgrade() -> None:
     op.drop_table("cleanup_logs")
 
     op.drop_table("agent_requests")
+
     op.drop_table("agent_images")
 
     op.drop_table("tokens")

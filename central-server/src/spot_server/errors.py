@@ -61,6 +61,13 @@ class NotFound(ProductError):
     slug = "not-found"
 
 
+class EventsGone(ProductError):
+    """The events after this number are not in the log, or not any more."""
+
+    status = 410
+    slug = "events-gone"
+
+
 class FieldInvalid(ProductError):
     """A field has a value that cannot be used."""
 

@@ -58,6 +58,9 @@ class Metrics:
             multiprocess_mode="livemax",
             registry=self.registry,
         )
+        self.retention_deleted_rows = Counter(
+            "spot_retention_deleted_rows", "Rows deleted because they were old enough.", ["table"], registry=self.registry
+        )
         self.is_jobs_leader = Gauge(
             "spot_jobs_leader", "1 while this process holds the jobs lease.", multiprocess_mode="livemax", registry=self.registry
         )

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 PREFIX = "SPOT_"
+LONGEST_RETENTION_DAYS = 3650
 
 
 class WorkerKind(StrEnum):
@@ -157,6 +158,26 @@ class Settings:
     switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)
     offline_sweep_period_seconds: float = number(15, "How often silent agents are looked for.", least=0.05, most=3600)
     retention_sweep_period_seconds: float = number(3600, "How often what is too old is deleted.", least=1, most=86400)
+    retention_batch_rows: int = integer(500, "Rows that one transaction of the retention sweep deletes.", least=1, most=10_000)
+    retention_run_rows: int = integer(
+        50_000, "Rows that one run of the retention sweep deletes at most; the next run goes on.", least=1, most=10_000_000
+    )
+    event_retention_days: int = integer(180, "How long events are kept.", least=1, most=LONGEST_RETENTION_DAYS)
+    audit_retention_days: int = integer(180, "How long the audit log is kept.", least=1, most=LONGEST_RETENTION_DAYS)
+    notification_retention_days: int = integer(180, "How long notifications are kept, read or not.", least=1, most=LONGEST_RETENTION_DAYS)
+    cleanup_retention_days: int = integer(180, "How long reports of cleanups are kept.", least=1, most=LONGEST_RETENTION_DAYS)
+    switch_retention_days: int = integer(
+        180, "How long switches are kept, with their steps, replicas and images; and all commands.", least=1, most=LONGEST_RETENTION_DAYS
+    )
+    interruption_retention_days: int = integer(
+        365, "How long interruptions are kept; at least as long as switches.", least=1, most=LONGEST_RETENTION_DAYS
+    )
+    terminated_instance_retention_days: int = integer(
+        30,
+        "How long an instance's record is kept after EC2 terminated it; at least as long as switches and audit rows, which name it.",
+        least=1,
+        most=LONGEST_RETENTION_DAYS,
+    )
     lease_seconds: float = number(10, "How long the jobs process leads without renewing.", least=0.5, most=300)
     lease_renew_period_seconds: float = number(3, "How often the jobs process renews its lease.", least=0.1, most=100)
     jobs_metrics_port: int = integer(0, "The port on which the jobs process serves its metrics; 0: none.", least=0, most=65535)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
@@ -44,3 +45,20 @@ def _beginning(cost: Cost) -> Callable[[Connection], None]:
             cost.reads += 1
 
     return note
+
+
+@contextmanager
+def deletions(engine: Engine) -> Iterator[list[tuple[str, int]]]:
+    """List the table and the number of rows of every DELETE until the end of the block."""
+    found: list[tuple[str, int]] = []
+
+    def note(_connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        words = statement.split()
+        if words[:2] == ["DELETE", "FROM"]:
+            found.append((words[2], cursor.rowcount))
+
+    event.listen(engine, "after_cursor_execute", note)
+    try:
+        yield found
+    finally:
+        event.remove(engine, "after_cursor_execute", note)

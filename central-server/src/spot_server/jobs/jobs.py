@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spot_server.clock import SystemClock
 from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.control_role.jobs import control_role_job
@@ -9,6 +10,7 @@ from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
+from spot_server.features.retention.jobs import RetentionSweep
 from spot_server.features.switches.jobs import sweep_switches
 from spot_server.features.tokens.jobs import sweep_tokens
 from spot_server.jobs.registry import Job
@@ -28,5 +30,6 @@ def all_jobs(settings: Settings) -> tuple[Job, ...]:
         Job("close_orphaned_commands", settings.coordinator_period_seconds, close_orphaned_commands),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
+        Job("sweep_history", settings.retention_sweep_period_seconds, RetentionSweep(SystemClock())),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),
     )

@@ -55,7 +55,9 @@ audit_logs = define_table(
     Column("post_state", JsonText),
     Index("ix_audit_logs_client_id_audit_id", "client_id", "audit_id"),
     Index("ix_audit_logs_agent_id_audit_id", "agent_id", "audit_id"),
-    comment="Who changed what, when, why, before and after. Append only.",
+    Index("ix_audit_logs_instance_id", "instance_id"),
+    Index("ix_audit_logs_at", "at"),
+    comment="Who changed what, when, why, before and after. Append only, until they are old enough.",
 )
 
 notifications = define_table(
@@ -70,6 +72,7 @@ notifications = define_table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("read_at", UtcDateTime),
     Index("ix_notifications_client_id_created_at", "client_id", "created_at"),
+    Index("ix_notifications_created_at", "created_at"),
     comment="What a client must be told.",
 )
 

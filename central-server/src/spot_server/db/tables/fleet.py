@@ -93,6 +93,7 @@ instances = define_table(
     Index("ix_instances_client_id_instance_id", "client_id", "instance_id"),
     Index("ix_instances_role_last_heartbeat_at", "role", "last_heartbeat_at"),
     Index("ix_instances_role_quiesced", "role", "quiesced"),
+    Index("ix_instances_terminated_at", "terminated_at"),
     comment=(
         "EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. "
         "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. "
@@ -135,6 +136,7 @@ replica_instances = define_table(
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_replica_instances_agent_id_status", "agent_id", "status"),
     Index("ix_replica_instances_status_ended_at", "status", "ended_at"),
+    Index("ix_replica_instances_created_at", "created_at"),
     comment="Standby instances of agents, from intent to end. client_token is written before the launch is asked for.",
 )
 
@@ -151,7 +153,7 @@ agent_images = define_table(
     Column("has_booted", Boolean, nullable=False, default=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("available_at", UtcDateTime),
-    Column("deregistered_at", UtcDateTime),
+    Column("deregistered_at", UtcDateTime, index=True),
     comment="Images of agents. started_at is the moment whose state the image holds.",
 )
 
@@ -166,5 +168,6 @@ cleanup_logs = define_table(
     Column("kept", JsonText, nullable=False),
     Column("failed", JsonText, nullable=False),
     Index("ix_cleanup_logs_client_id_received_at", "client_id", "received_at"),
+    Index("ix_cleanup_logs_received_at", "received_at"),
     comment="What daemons cleaned up by age: images and snapshots, with the reason for each.",
 )

@@ -48,6 +48,7 @@ commands = define_table(
     Column("closed_because", EnumText(ClosedBecause)),
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_commands_agent_id_issued_at", "agent_id", "issued_at"),
+    Index("ix_commands_finished_at", "finished_at"),
     # What failed lately for a client, asked before each act that its control role may do.
     Index("ix_commands_client_id_actor_status_finished_at", "client_id", "actor", "status", "finished_at"),
     comment="Instructions to daemons. open_instance_id = instance_id while unanswered, else NULL: the poller reads those.",
@@ -98,6 +99,7 @@ switches = define_table(
     version_column(),
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_switches_client_id_initiated_at", "client_id", "initiated_at"),
+    Index("ix_switches_initiated_at", "initiated_at"),
     Index("ix_switches_status", "status"),
     comment=(
         "Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. "
@@ -150,6 +152,7 @@ spot_interruption_events = define_table(
     Column("replica_id", Id),
     UniqueConstraint("agent_id", "notice_id"),
     Index("ix_spot_interruption_events_client_id_received_at", "client_id", "received_at"),
+    Index("ix_spot_interruption_events_received_at", "received_at"),
     Index("ix_spot_interruption_events_instance_type_az_id", "instance_type", "az_id", "received_at"),
     comment="Notices, recommendations, scheduled events and losses. notice_id makes repeats one event.",
 )

@@ -15,8 +15,8 @@ from spot_server.features.commands.actors import KINDS_OF_ACT, Act, Assignment, 
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.rules import is_past_end
 from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_role_usable
-from spot_server.features.instances.queries import Instance, list_instances
-from spot_server.words import Actor, CommandKind, InterruptionKind, Role
+from spot_server.features.instances.queries import Instance, list_present
+from spot_server.words import Actor, CommandKind, InterruptionKind
 
 
 def request_id(prefix: str, attempt: int) -> str:
@@ -52,11 +52,9 @@ def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
         DaemonFacts(
             instance_id=instance.instance_id,
             role=instance.role,
-            is_reachable=instance.last_heartbeat_at >= fresh_since
-            and instance.role is not Role.TERMINATED
-            and not is_taken_away(tx, instance, ends.get(instance.instance_id)),
+            is_reachable=instance.last_heartbeat_at >= fresh_since and not is_taken_away(tx, instance, ends.get(instance.instance_id)),
         )
-        for instance in list_instances(tx, agent.agent_id)
+        for instance in list_present(tx, agent.agent_id)
         # A released daemon finishes what is left to terminate, until it is told to stop. A stray has no token.
         if (instance.released_at is None or not is_dismissed) and not instance.is_stray
     ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import event_cursors, events
@@ -39,6 +39,12 @@ def events_of_agent(tx: Transaction, agent_id: str, *, before_sequence: int | No
     if before_sequence is not None:
         statement = statement.where(events.c.sequence < before_sequence)
     return [Event(**row._asdict()) for row in tx.execute(statement.order_by(events.c.sequence.desc()).limit(most))]
+
+
+def oldest_sequence(tx: Transaction, client_id: str) -> int | None:
+    """Return the number of the client's oldest event that is kept; None when none is."""
+    oldest: int | None = tx.execute(select(func.min(events.c.sequence)).where(events.c.client_id == client_id)).scalar_one()
+    return oldest
 
 
 def last_sequence(tx: Transaction, client_id: str) -> int:

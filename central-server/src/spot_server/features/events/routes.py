@@ -31,16 +31,18 @@ def list_events(query: dict[str, Any], client_id: str) -> service.EventPage | Re
     """List events in order, waiting for the first if asked to. With `Accept: text/event-stream`: a stream without end."""
     context = current_context()
 
-    def read(after: int) -> service.EventPage:
-        return context.database.read(lambda tx: service.read_events(tx, client_id, after, most=query["limit"]))
+    def read(after: int | None, most: int = query["limit"]) -> service.EventPage:
+        return context.database.read(lambda tx: service.read_events(tx, client_id, after, most=most))
 
     waiting = (read, context.waiting_room, context.clock, client_id)
     if EVENT_STREAM in request.headers.get("Accept", ""):
         setattr(g, IS_WAIT, True)
-        after = request.headers.get("Last-Event-ID", type=int, default=query["after"])
+        after = request.headers.get("Last-Event-ID", type=int, default=query.get("after"))
+        # A stream that has begun cannot refuse any more.
+        read(after, 1)
         return Response(stream_events(*waiting, after), mimetype=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
     setattr(g, IS_WAIT, query["wait"] > 0)
-    return await_page(*waiting, query["after"], query["wait"])
+    return await_page(*waiting, query.get("after"), query["wait"])
 
 
 @blueprint.route("/agents/<agent_id>/events", methods=["GET"])

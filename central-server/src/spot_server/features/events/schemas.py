@@ -35,9 +35,8 @@ class EventsQuery(Schema):
         unknown = EXCLUDE
 
     after = fields.Integer(
-        load_default=0,
         validate=validate.Range(min=FROM_NOW, max=LARGEST_SEQUENCE, error="expected -1 or more"),
-        metadata={"description": "The last number seen; -1: only what happens from now on."},
+        metadata={"description": "The last number seen; left out: from the oldest that is kept; -1: only what happens from now on."},
     )
     limit = fields.Integer(
         load_default=DEFAULT_PAGE_ROWS,

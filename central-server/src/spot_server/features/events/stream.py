@@ -7,13 +7,14 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 
 from spot_server.clock import Clock
+from spot_server.errors import EventsGone
 from spot_server.features.events.queries import Event
 from spot_server.features.events.schemas import EventAnswer
 from spot_server.features.events.service import EventPage
 from spot_server.http.waiting import Seat, WaitingRoom, WaitKey
 
-ReadPage = Callable[[int], EventPage]
-"""Reads what follows a number, in a transaction of its own."""
+ReadPage = Callable[[int | None], EventPage]
+"""Reads what follows a number, or begins with the oldest event, in a transaction of its own."""
 
 STREAM_SECONDS = 300.0
 """A stream ends after this and its reader comes back with the last number: a revoked token is not believed for longer."""
@@ -29,7 +30,7 @@ def wait_key(client_id: str) -> WaitKey:
     return ("events", client_id)
 
 
-def await_page(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, after: int, wait_seconds: float) -> EventPage:
+def await_page(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, after: int | None, wait_seconds: float) -> EventPage:
     """Return the events after `after`, waiting up to `wait_seconds` for the first; at once when the room is full."""
     if wait_seconds <= 0:
         return read(after)
@@ -46,10 +47,13 @@ def await_page(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, 
                 return read(after)
 
 
-def stream_events(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, after: int) -> Generator[str, None, None]:
-    """Yield server-sent events from after `after` on; `id` is the number to resume with (Last-Event-ID)."""
+def stream_events(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, after: int | None) -> Generator[str, None, None]:
+    """Yield server-sent events from after `after` on; `id` is the number to resume with (Last-Event-ID).
+
+    Ends when what comes next is no longer kept: the reader comes back with the last number, and is told.
+    """
     end_seconds = clock.monotonic_seconds() + STREAM_SECONDS
-    with suppress(GeneratorExit), room.seat(wait_key(client_id)) as seat:
+    with suppress(GeneratorExit, EventsGone), room.seat(wait_key(client_id)) as seat:
         yield f"retry: {RETRY_MS}\n\n"
         while True:
             page = read(after)

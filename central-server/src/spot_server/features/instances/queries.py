@@ -94,6 +94,12 @@ def list_instances(tx: Transaction, agent_id: str) -> list[Instance]:
     return [Instance(**row._asdict()) for row in tx.execute(statement)]
 
 
+def list_present(tx: Transaction, agent_id: str) -> list[Instance]:
+    """Return the agent's instances that EC2 may still have, oldest registration first: a few, of the many that it ever had."""
+    statement = select(instances).where(instances.c.agent_id == agent_id, instances.c.role != Role.TERMINATED)
+    return [Instance(**row._asdict()) for row in tx.execute(statement.order_by(instances.c.registered_at, instances.c.instance_id))]
+
+
 def list_instances_of_client(
     tx: Transaction,
     client_id: str,
