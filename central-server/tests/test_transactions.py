@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -14,7 +16,7 @@ from server_support.builders import create_client
 from server_support.clock import FakeClock
 from spot_server.clock import SystemClock
 from spot_server.db.engine import create_database_engine
-from spot_server.db.runner import Database, Transaction
+from spot_server.db.runner import SQLITE_BUSY_DEADLINE_SECONDS, Database, Transaction
 from spot_server.db.tables import clients, event_cursors, events
 from spot_server.errors import DatabaseUnavailable
 
@@ -114,6 +116,48 @@ def test_two_processes_write_to_one_sqlite_file(real_database: Database, engine:
 
     other.engine.dispose()
     assert len(real_database.read(lambda tx: tx.execute(select(clients)).all())) == 12
+
+
+class SleeperThatFrees(FakeClock):
+    """Ends another process's transaction as soon as somebody waits for it."""
+
+    def __init__(self, holder: sqlite3.Connection) -> None:
+        super().__init__()
+        self._holder = holder
+
+    def sleep(self, duration_seconds: float) -> None:
+        super().sleep(duration_seconds)
+        self._holder.rollback()
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_long_queue_before_it_costs_a_writer_none_of_its_attempts(engine: Engine) -> None:
+    assert engine.url.database is not None
+    with closing(sqlite3.connect(engine.url.database, check_same_thread=False)) as other_process:
+        clock = SleeperThatFrees(other_process)
+        database = Database(engine, clock=clock, sleeper=clock)
+        with database._writer_lock:
+            last_in_the_queue = threading.Thread(target=create_client, args=[database])
+            last_in_the_queue.start()
+            last_in_the_queue.join(0.2)
+            clock.advance(2 * SQLITE_BUSY_DEADLINE_SECONDS)
+            other_process.execute("BEGIN IMMEDIATE")
+
+        last_in_the_queue.join(PATIENCE_SECONDS)
+
+    assert len(database.read(lambda tx: tx.execute(select(clients)).all())) == 1
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_writer_that_another_process_never_lets_in_is_told_to_try_again(engine: Engine, database: Database, clock: FakeClock) -> None:
+    assert engine.url.database is not None
+    with closing(sqlite3.connect(engine.url.database)) as other_process:
+        other_process.execute("BEGIN IMMEDIATE")
+
+        with pytest.raises(DatabaseUnavailable):
+            create_client(database)
+
+    assert clock.monotonic_seconds() == pytest.approx(SQLITE_BUSY_DEADLINE_SECONDS, abs=0.5)
 
 
 def test_events_are_numbered_without_gaps_in_the_order_of_commits(real_database: Database) -> None:

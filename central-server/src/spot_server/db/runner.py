@@ -33,6 +33,8 @@ CONNECT_MYSQL_CODES = frozenset({1040, 1053, 2002, 2003})
 MAX_ATTEMPTS = 6
 RETRY_BASE_SECONDS = 0.02
 SQLITE_BUSY_DEADLINE_SECONDS = 10.0
+"""How long after SQLite's first refusal a use case is repeated. The time in this process's own queue before it does not count: a thousand
+writers that come at once take longer than this on a slow disk, and each of them would end at the first refusal."""
 
 log = structlog.get_logger()
 
@@ -84,7 +86,7 @@ class Database:
         return self._run(use_case, is_write=False)
 
     def _run(self, use_case: Callable[[Transaction], T], *, is_write: bool) -> T:
-        started_seconds = self._clock.monotonic_seconds()
+        refused_at_seconds: float | None = None
         attempt = 0
         while True:
             attempt += 1
@@ -93,8 +95,9 @@ class Database:
             except PoolTimeout as error:
                 raise DatabaseUnavailable("all connections to the database are in use; try again") from error
             except DBAPIError as error:
-                elapsed_seconds = self._clock.monotonic_seconds() - started_seconds
-                if not self._may_repeat(error, attempt, elapsed_seconds):
+                now_seconds = self._clock.monotonic_seconds()
+                refused_at_seconds = now_seconds if refused_at_seconds is None else refused_at_seconds
+                if not self._may_repeat(error, attempt, now_seconds - refused_at_seconds):
                     if is_database_away(error):
                         raise DatabaseUnavailable from error
                     raise
@@ -111,9 +114,9 @@ class Database:
                 append_events(connection, tx.pending_events, tx.now)
             return result
 
-    def _may_repeat(self, error: DBAPIError, attempt: int, elapsed_seconds: float) -> bool:
+    def _may_repeat(self, error: DBAPIError, attempt: int, refused_for_seconds: float) -> bool:
         if self._is_sqlite:
-            return is_sqlite_busy(error) and elapsed_seconds < SQLITE_BUSY_DEADLINE_SECONDS
+            return is_sqlite_busy(error) and refused_for_seconds < SQLITE_BUSY_DEADLINE_SECONDS
         return attempt < MAX_ATTEMPTS and mysql_code(error) in RETRYABLE_MYSQL_CODES
 
 
