@@ -9,6 +9,7 @@ from server_support.slow_launches import carry_out, take_launch
 from server_support.story import Story
 from spot_server.db.runner import Database
 from spot_server.features.replicas import queries, service
+from spot_server.policy import MovePolicy
 from spot_server.words import CommandKind, CommandStatus, ReplicaStatus, SwitchStatus
 
 LAUNCH = CommandKind.LAUNCH_INSTANCE
@@ -129,6 +130,17 @@ def test_an_unreachable_api_is_asked_again_under_the_same_token_and_with_the_sam
     assert story.reload(switch).status is SwitchStatus.COMPLETED
     assert len(asked) == 3
     assert len({replica.client_token for replica in story.replicas()}) == 1
+
+
+def test_a_launch_that_fails_just_before_everybody_is_gone_ends_and_says_so(story: Story) -> None:
+    story.region.fail(LAUNCH, "refused", times=100)  # it came after its deadline, for one
+    story.notice(lead_seconds=20)
+
+    story.passes(2 * MovePolicy().boot_bound_seconds, until=lambda: story.switches()[0].status is SwitchStatus.FAILED, step_seconds=10)
+
+    assert story.region.machines["i-1"].state == "terminated"
+    assert story.switches()[0].status is SwitchStatus.FAILED
+    assert story.replicas()[0].status is ReplicaStatus.FAILED
 
 
 def test_no_secret_is_kept_of_a_launch_that_is_over(story: Story) -> None:

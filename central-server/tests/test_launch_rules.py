@@ -128,6 +128,13 @@ def test_the_attempts_of_one_replica_are_bounded(error_class: str, attempt: int)
     assert isinstance(failed(error_class, attempt=attempt), GiveUp)
 
 
+@given(st.sampled_from(ERRORS))
+def test_a_launch_that_failed_is_not_asked_for_again_for_ever_when_nobody_can_be_asked(error_class: str) -> None:
+    late = START + timedelta(seconds=POLICY.boot_bound_seconds + 1)
+
+    assert not isinstance(failed(error_class, now=late), AskAnother | Wait)
+
+
 @pytest.mark.parametrize("error_class", ["capacity", "price", "subnet", "pool_invalid"])
 def test_a_place_that_has_nothing_is_left_for_the_next(error_class: str) -> None:
     assert failed(error_class) == TryElsewhere(error_class, excludes_all_spot=False)

@@ -185,17 +185,28 @@ def _decide_answer(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy)
     if facts.attempt >= policy.max_launch_attempts:
         return GiveUp(f"{facts.attempt} launches failed, the last with {launch.error_text}")
     if launch.error_class in ASKED_AGAIN_ERRORS:
-        last_at = launch.finished_at or facts.now
-        is_soon = facts.now - last_at < timedelta(seconds=LAUNCH_RETRY_SECONDS)
-        return Wait() if is_soon else AskAnother(launch.error_text)
+        return _decide_repeat(facts, launch, policy)
     return _decide_refusal(facts, launch)
+
+
+def _decide_repeat(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> LaunchDecision:
+    # Whoever answered may be gone by now, and nobody else there to be asked: the attempts alone would not end this.
+    if _has_taken_too_long(facts, policy):
+        return GiveUp(f"not launched for too long, the last answer was: {launch.error_text}")
+    last_at = launch.finished_at or facts.now
+    is_soon = facts.now - last_at < timedelta(seconds=LAUNCH_RETRY_SECONDS)
+    return Wait() if is_soon else AskAnother(launch.error_text)
+
+
+def _has_taken_too_long(facts: LaunchFacts, policy: MovePolicy) -> bool:
+    return facts.now - facts.created_at > timedelta(seconds=policy.boot_bound_seconds)
 
 
 def _decide_silence(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> LaunchDecision:
     is_late = launch.deadline_at is not None and facts.now > launch.deadline_at
     if not is_late and launch.is_actor_reachable:
         return Wait()
-    if facts.now - facts.created_at > timedelta(seconds=policy.boot_bound_seconds):
+    if _has_taken_too_long(facts, policy):
         return GiveUp("nobody answered the request to launch it for too long")
     return AskAnother("no answer in time" if is_late else "the daemon that was asked cannot be reached")
 
