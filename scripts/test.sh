@@ -20,8 +20,12 @@ summary=()
 failures=0
 
 finish() {
+  [ -z "${beside_pid:-}" ] || { kill -- "-$beside_pid" && wait "$beside_pid" || true; }
   scripts/mariadb.sh stop "$scratch/mariadb" || true
-  rm -rf "$scratch" "${test_files:-$scratch}"
+  rm -rf "$scratch"
+  [ -d "${test_files:-}" ] || return 0
+  if [ "$failures" = 0 ]; then rm -rf "$test_files"; else find "$test_files" -type d -empty -delete; fi
+  [ ! -d "$test_files" ] || echo "the files of failed tests are kept in $test_files"
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
@@ -42,15 +46,44 @@ stage() { # stage NAME COMMAND... : run it, remember how it went, go on
   note $result "$name" "$(seconds_since "$started")"
 }
 
+beside() { # beside NAME COMMAND... : begin a stage beside the next one; its output comes with join_beside
+  beside_name="$1, at the same time" beside_started="$(date +%s%N)"
+  shift
+  set -m # a process group of its own, so that all of it can be ended
+  (
+    trap - EXIT INT TERM
+    "$@" && result=ok || result=FAIL
+    echo "$result $(seconds_since "$beside_started")" >"$scratch/beside.result"
+  ) >"$scratch/beside.out" 2>&1 &
+  beside_pid=$!
+  set +m
+}
+
+join_beside() { # wait for the stage that was begun beside others, if any, and print it
+  local result seconds
+  [ -n "${beside_pid:-}" ] || return 0
+  wait "$beside_pid" || true
+  beside_pid=""
+  read -r result seconds <"$scratch/beside.result" || result=FAIL
+  printf '\n── %s\n' "$beside_name"
+  cat "$scratch/beside.out"
+  [ "$result" = ok ] || failures=$((failures + 1))
+  note "$result" "$beside_name" "$seconds"
+}
+
 # The tests write many small databases, and a disk would make them wait for it: memory will do, where there is some.
 memory=/dev/shm
 if [ -w "$memory" ] && [ "$(df --output=avail -k "$memory" | tail -1)" -gt 2000000 ]; then
   test_files="$(mktemp -d "$memory/spot-test.XXXXXX")"
 else
-  test_files="$scratch/files"
+  test_files="$(mktemp -d "${TMPDIR:-/tmp}/spot-test-files.XXXXXX")"
 fi
 
-run_pytest() { "$bin/python" -m pytest -c pyproject.toml --rootdir . -q -p no:cacheprovider --basetemp="$test_files/$RANDOM" "$@"; }
+run_pytest() {
+  local files
+  files="$(mktemp -d "$test_files/XXXXXX")"
+  "$bin/python" -m pytest -c pyproject.toml --rootdir . -q -p no:cacheprovider --basetemp="$files/tests" -o tmp_path_retention_policy=failed "$@"
+}
 
 start_mariadb() {
   [ -z "${SPOT_TEST_MARIADB_URL:-}" ] || { echo "using the server of SPOT_TEST_MARIADB_URL"; return 0; }
@@ -73,11 +106,18 @@ with_database() { # with_database URL NAME : the URL of one database of a server
 print(make_url(sys.argv[1]).set(database=sys.argv[2]).render_as_string(hide_password=False))' "$1" "$2"
 }
 
-run_demos() {
-  [ -x scripts/demo.sh ] || { note skip "demo (there is no scripts/demo.sh yet)"; return 0; }
+run_server_tests() { # the storms, one after the other; beside them all others, which mostly wait
+  beside "storms" run_pytest -m "server and storm" --durations=4
+  stage "tests with real processes" run_pytest -m "server and not storm" --durations=8
+  join_beside
+}
+
+run_demos() { # on both databases at once: a day of the demo is mostly waiting
+  if [ -n "${mariadb_url:-}" ]; then
+    beside "demo on MariaDB" scripts/demo.sh --once --database-url "$(with_database "$mariadb_url" spot)"
+  fi
   stage "demo on SQLite" scripts/demo.sh --once --database-url "sqlite:///$scratch/demo.db"
-  [ -n "${mariadb_url:-}" ] || return 0
-  stage "demo on MariaDB" scripts/demo.sh --once --database-url "$(with_database "$mariadb_url" spot)"
+  join_beside
 }
 
 stage "environment" scripts/setup_env.sh
@@ -93,8 +133,7 @@ if $is_quick; then
 else
   prepare_mariadb
   stage "tests that start no process" run_pytest -n 2 -m "not server"
-  # One at a time: each starts a fleet of its own, and two of them would measure each other.
-  stage "tests with real processes" run_pytest -m server --durations=8
+  run_server_tests
   run_demos
 fi
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -18,6 +19,8 @@ JOBS = ("jobs", "jobs-2")
 TICK_SECONDS = 0.05
 LONGEST_REST_SECONDS = 1.0
 SECOND_JOBS_PROBABILITY = 0.3
+MOST_KILLS_UNDER_NOTICE = 2
+"""Of one daemon, in a world without a control role."""
 FAULT_PROBABILITY = 0.15
 LOSABLE_ANSWERS = ("RunInstances", "CreateImage", "AssociateAddress", "TerminateInstances")
 
@@ -33,6 +36,15 @@ class Assassin:
     """From when a kind is up again to its next kill."""
     kills: Counter[str] = field(default_factory=Counter)
     ways: Counter[str] = field(default_factory=Counter)
+    away_seconds: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    """From each kill of a kind until it was up again, the rest included."""
+
+    _killed_at_seconds: dict[str, float] = field(default_factory=dict)
+    _daemon_kills: Counter[str] = field(default_factory=Counter)
+    _kills_under_notice: Counter[str] = field(default_factory=Counter)
+    _jobs_logged: Counter[str] = field(default_factory=Counter)
+    """How much each jobs process's log held when it was last started."""
+
     _due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def run(self, bound_seconds: float) -> None:
@@ -43,18 +55,28 @@ class Assassin:
         while self._open_kinds() and self._now() < until_seconds:
             self._bring_back(self._now())
             for kind in self._open_kinds():
-                if kind not in due_seconds and self._is_up(kind):
+                if kind in due_seconds:
+                    if self._now() >= due_seconds[kind] and self._kill_one(kind, dice):
+                        del due_seconds[kind]
+                elif self._is_up(kind):
+                    self._note_return(kind)
                     due_seconds[kind] = self._now() + dice.expovariate(1 / self.mean_gap_seconds)
-                elif self._now() >= due_seconds.get(kind, until_seconds) and self._kill_one(kind, dice):
-                    del due_seconds[kind]
             self.world.clock.sleep(TICK_SECONDS)
         self._bring_back(float("inf"))
 
+    def _note_return(self, kind: str) -> None:
+        if kind in self._killed_at_seconds:
+            self.away_seconds[kind].append(self._now() - self._killed_at_seconds[kind])
+
     def _is_up(self, kind: str) -> bool:
-        """Whether there is something to kill: a server that never gets up meets nothing to be interrupted in."""
-        if kind == "jobs":
-            return any(name in self.world.processes.running for name in JOBS)
-        return kind == "daemon" or ("web" in self.world.processes.running and self._answers())
+        """Whether there is something to kill: what never gets up meets nothing to be interrupted in."""
+        match kind:
+            case "web":
+                return "web" in self.world.processes.running and self._answers()
+            case "jobs":
+                return bool(self._jobs_that_are_up())
+            case _:
+                return bool(self._daemons_that_are_up())
 
     def _now(self) -> float:
         return self.world.clock.monotonic_seconds()
@@ -74,6 +96,7 @@ class Assassin:
         if way is None:
             return False
         self.kills[kind] += 1
+        self._killed_at_seconds[kind] = self._now()
         self.ways[way] += 1
         if dice.random() < FAULT_PROBABILITY:
             self.world.region.post("/faults", {"action": dice.choice(LOSABLE_ANSWERS), "count": 1, "lose_answer": True})
@@ -107,30 +130,59 @@ class Assassin:
         return True
 
     def _kill_jobs(self, dice: random.Random) -> str | None:
-        running = [name for name in JOBS if name in self.world.processes.running]
-        if not running:
+        victims = self._jobs_that_are_up()
+        if not victims:
             return None
-        name = dice.choice(running)
+        name = dice.choice(victims)
         self.world.processes.kill(name)
         wanted = {name} | ({dice.choice(JOBS)} if dice.random() < SECOND_JOBS_PROBABILITY else set())
         for each in sorted(wanted - set(self.world.processes.running)):
             self._later(dice, lambda each=each: self._start_jobs(each))  # type: ignore[misc]
         return "jobs, leading or standing by"
 
+    def _jobs_that_are_up(self) -> list[str]:
+        """Return the jobs processes that lead or stand by: they have said so since they were started."""
+        return [
+            name for name in JOBS if name in self.world.processes.running and '"jobs_' in self._log_of_jobs(name)[self._jobs_logged[name] :]
+        ]
+
+    def _log_of_jobs(self, name: str) -> str:
+        log = self.world.settings.state_dir / "logs" / f"{name}.log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
     def _start_jobs(self, name: str) -> None:
         if name not in self.world.processes.running:
+            self._jobs_logged[name] = len(self._log_of_jobs(name))
             self.world.start_jobs(name)
 
     def _kill_daemon(self, dice: random.Random) -> str | None:
-        state = self.world.region.get("/state")
-        victims = [item["instance_id"] for item in state["instances"] if item["services"].get("spot-agent", {}).get("state") == "running"]
+        victims = self._daemons_that_are_up()
         if not victims:
             return None
+        victim = dice.choice(victims)
         try:
-            self.world.region.post(f"/instances/{dice.choice(victims)}/kill", {"service": "spot-agent"})
+            self.world.region.post(f"/instances/{victim['instance_id']}/kill", {"service": "spot-agent"})
         except CallRefused:
             return None
+        self._daemon_kills[victim["instance_id"]] += 1
+        self._kills_under_notice[victim["instance_id"]] += victim["notice"] is not None
         return "daemon"
+
+    def _daemons_that_are_up(self) -> list[dict[str, Any]]:
+        """Return the instances whose daemon has got up since it was last killed, and may be killed once more."""
+        instances = self.world.region.get("/state")["instances"]
+        running = [item for item in instances if item["services"].get("spot-agent", {}).get("state") == "running"]
+        up = [item for item in running if self._starts_of_daemon(item["instance_id"]) > self._daemon_kills[item["instance_id"]]]
+        return [item for item in up if not self._is_spared(item)]
+
+    def _is_spared(self, item: dict[str, Any]) -> bool:
+        """Without a control role, the daemon of an instance under notice may be the only one that can launch a successor."""
+        has_role = self.world.settings.aws_role_arn is not None
+        return not has_role and item["notice"] is not None and self._kills_under_notice[item["instance_id"]] >= MOST_KILLS_UNDER_NOTICE
+
+    def _starts_of_daemon(self, instance_id: str) -> int:
+        log = self.world.settings.state_dir / "region" / "instances" / instance_id / "log" / "spot-agent.log"
+        return log.read_text(errors="replace").count('"event": "started"') if log.exists() else 0
 
     def _later(self, dice: random.Random, act: Callable[[], None]) -> None:
         self._due.append((self._now() + dice.uniform(0, LONGEST_REST_SECONDS), act))

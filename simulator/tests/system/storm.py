@@ -5,16 +5,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import requests
 
 from spot_simulator.clock import SystemClock
 from spot_simulator.demo.apis import CallRefused
-from spot_simulator.demo.books import disagreements
+from spot_simulator.demo.books import disagreements, serving_overlaps
 from spot_simulator.demo.day import ENDED, Day
 from spot_simulator.demo.processes import Processes
-from spot_simulator.demo.reading import read_all, read_books, strangers
+from spot_simulator.demo.reading import instances_of, read_all, read_books, strangers
 from spot_simulator.demo.world import Settings, Workload, World
 from spot_simulator.probe_report import lost_writes, read_held_numbers, read_log
 from system import verdict
@@ -56,6 +57,9 @@ NOTICE_LEAD_SECONDS = {True: 15.0, False: 30.0}
 """Real ones, by whether the server has a control role: compressed less than the rest, because processes start in real time. Without a
 role a launch needs the daemon that is going to die: a notice that nobody lives to answer is another subject."""
 SETTLE_BOUND_SECONDS = 100.0
+MOST_ABANDONED = {True: 0, False: 1}
+"""Workloads that may be down at the end, by whether there is a control role: without one, the only daemon that could launch a successor may
+be dead, or without a server, for all of a notice. Every other workload of the four must have come through."""
 
 
 @dataclass(slots=True)
@@ -68,6 +72,9 @@ class Storm:
     say: Callable[[str], None]
     ledger: Ledger = field(default_factory=Ledger)
     movers: list[Mover] = field(default_factory=list)
+    abandoned: set[str] = field(default_factory=set)
+    """Names of the workloads that nobody could bring back, as far as MOST_ABANDONED allows."""
+
     began_seconds: float = 0.0
 
     @classmethod
@@ -114,7 +121,9 @@ class Storm:
         for mover in self.movers:
             mover.join(60)
         acts = ", ".join(f"{mover.name} {sum(mover.done.values())}" for mover in self.movers)
+        away = assassin.away_seconds["web"] or [0.0]
         self.say(f"{self._elapsed()}: killed {dict(assassin.kills)} ({dict(assassin.ways)}); acts: {acts}; refused: {self.ledger.refusals}")
+        self.say(f"the web was up again after {median(away):.1f} s (median), {max(away):.1f} s at most")
         return assassin
 
     def _elapsed(self) -> str:
@@ -139,18 +148,21 @@ class Storm:
         except TimeoutError as error:
             return [str(error), *left]
         ends = Counter(f"{item['trigger']} {item['status']}" for item in read_all(self.world.server, "/switch-history"))
-        self.say(f"{self._elapsed()}: it has settled; moves: {dict(ends)}")
+        self.say(f"{self._elapsed()}: it has settled; moves: {dict(ends)}; abandoned: {sorted(self.abandoned)}")
         return []
 
     def _unfinished(self) -> list[str]:
         state = self.world.region.get("/state")
+        switches = read_all(self.world.server, "/switch-history")
+        self.abandoned = self._abandoned(switches, state)
         alive = [item["instance_id"] for item in state["instances"] if item["state"] != "terminated"]
-        left = [f"EC2 has {len(alive)} instances: {alive}"] if len(alive) != len(WORKLOADS) else []
-        left += [f"{name} does not answer" for name in self.day.agents if not self._answers(name)]
-        for item in read_all(self.world.server, "/switch-history"):
+        left = [f"EC2 has {len(alive)} instances: {alive}"] if len(alive) != len(WORKLOADS) - len(self.abandoned) else []
+        left += [f"{name} does not answer" for name in self.day.agents if name not in self.abandoned and not self._answers(name)]
+        abandoned_ids = {self.day.agents[name] for name in self.abandoned}
+        for item in switches:
             if item["status"] not in ENDED:
                 left.append(f"switch {item['switch_id']} is {item['status']}")
-            elif item["status"] == "completed" and item["old_terminated_at"] is None:
+            elif item["status"] == "completed" and item["old_terminated_at"] is None and item["agent_id"] not in abandoned_ids:
                 left.append(f"the old instance {item['from_instance_id']} of switch {item['switch_id']} is not known to be gone")
         left += [
             f"replica {item['replica_id']} is {item['status']}"
@@ -158,6 +170,11 @@ class Storm:
             if item["status"] not in verdict.ENDED_REPLICAS
         ]
         return left
+
+    def _abandoned(self, switches: list[dict[str, Any]], state: dict[str, Any]) -> set[str]:
+        agent_ids = verdict.abandoned_agents(switches, read_all(self.world.server, "/instances"), state)
+        names = {name for name, agent_id in self.day.agents.items() if agent_id in agent_ids}
+        return names if len(names) <= MOST_ABANDONED[self.world.settings.aws_role_arn is not None] else set()
 
     def _answers(self, name: str) -> bool:
         try:
@@ -172,7 +189,10 @@ class Storm:
         state = world.region.get("/state")
         found = list(self.ledger.contradictions) + strangers(world, state) + verdict.region_faults(state)
         for workload in WORKLOADS:
-            found += disagreements(read_books(world, self.day.agents[workload.name], workload, state))
+            if workload.name in self.abandoned:
+                found += serving_overlaps(workload.name, instances_of(workload.name, world, state))
+            else:
+                found += disagreements(read_books(world, self.day.agents[workload.name], workload, state))
         found += verdict.event_faults(self._kept("events", self._events()))
         found += verdict.switch_faults(self._kept("switches", read_all(world.server, "/switch-history")), self.ledger.switches)
         found += verdict.replica_faults(self._kept("replicas", read_all(world.server, "/replicas")), self.ledger.replicas)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from system.verdict import event_faults, region_faults, replica_faults, role_faults, switch_faults
+from system.verdict import abandoned_agents, event_faults, region_faults, replica_faults, role_faults, switch_faults
 
 
 def event(sequence: int, kind: str = "heard", **data: Any) -> dict[str, Any]:
@@ -96,3 +96,33 @@ def test_an_agent_without_exactly_one_primary_is_found(roles: list[str]) -> None
     (found,) = role_faults([{"agent_id": "a-1", "role": role} for role in roles], ["a-1"])
 
     assert "agent a-1 has" in found
+
+
+def taken(instance_id: str = "i-1", **values: Any) -> dict[str, Any]:
+    return {"instance_id": instance_id, "state": "terminated", "notice": {"action": "terminate"}, **values}
+
+
+def failed_rescue(**values: Any) -> dict[str, Any]:
+    return switch(status="failed", **{"trigger": "notice", "failed_step": "launch", "from_instance_id": "i-1", **values})
+
+
+PRIMARY = {"agent_id": "a-1", "instance_id": "i-1", "role": "PRIMARY"}
+
+
+def test_an_agent_is_abandoned_when_ec2_took_its_primary_and_the_server_says_that_nobody_could_launch_another() -> None:
+    assert abandoned_agents([failed_rescue()], [PRIMARY], {"instances": [taken()]}) == {"a-1"}
+
+
+@pytest.mark.parametrize(
+    ("rescue", "primary", "gone"),
+    [
+        pytest.param({"status": "running"}, {}, {}, id="a rescue that never ends"),
+        pytest.param({"failed_step": "start"}, {}, {}, id="a rescue that failed later"),
+        pytest.param({"trigger": "manual"}, {}, {}, id="no rescue at all"),
+        pytest.param({}, {"instance_id": "i-2"}, {}, id="another instance serves"),
+        pytest.param({}, {}, {"state": "running"}, id="the primary is there"),
+        pytest.param({}, {}, {"notice": None}, id="the primary was lost without a notice"),
+    ],
+)
+def test_whoever_could_have_been_brought_back_is_not_abandoned(rescue: Any, primary: Any, gone: Any) -> None:
+    assert abandoned_agents([failed_rescue() | rescue], [PRIMARY | primary], {"instances": [taken() | gone]}) == set()

@@ -75,3 +75,18 @@ def role_faults(instances: Sequence[Row], agent_ids: Iterable[str]) -> list[str]
     """Return agents that have no PRIMARY, or more than one."""
     count = Counter(item["agent_id"] for item in instances if item["role"] == "PRIMARY")
     return [f"agent {agent_id} has {count[agent_id]} PRIMARY instances" for agent_id in agent_ids if count[agent_id] != 1]
+
+
+def abandoned_agents(switches: Sequence[Row], instances: Sequence[Row], state: Row) -> set[str]:
+    """Return the agents whose PRIMARY EC2 took at the end of its notice while nobody could launch a successor, and the server says so.
+
+    Nobody can bring these back but a person. With a control role there are none: the server itself launches.
+    """
+    primaries = {item["agent_id"]: item["instance_id"] for item in instances if item["role"] == "PRIMARY"}
+    taken = {item["instance_id"] for item in state["instances"] if item["state"] == "terminated" and item["notice"] is not None}
+    failed = [item for item in switches if (item["trigger"], item["status"], item["failed_step"]) == ("notice", "failed", "launch")]
+    return {
+        item["agent_id"]
+        for item in failed
+        if item["from_instance_id"] == primaries.get(item["agent_id"]) and item["from_instance_id"] in taken
+    }
