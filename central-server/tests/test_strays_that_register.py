@@ -61,10 +61,10 @@ def test_it_is_recorded_as_a_zombie_and_told_that_nobody_wants_it(fleet: Fleet, 
 
 def test_it_gets_no_token_and_no_work_and_takes_nobodys_place(fleet: Fleet, agent: Agent) -> None:
     fleet.try_register(ended_replica(fleet, agent).nonce, instance_id="i-2")
+    daemons = fleet.database.read(lambda tx: load_daemons(tx, agent))
     fleet.set_role(agent, "i-1", Role.TERMINATED)
 
     known = fleet.database.read(lambda tx: last_primary(tx, agent))
-    daemons = fleet.database.read(lambda tx: load_daemons(tx, agent))
     chosen = fleet.database.read(lambda tx: assign(tx, agent, Act.DESCRIBE, "i-1"))
 
     assert fleet.scalars(select(tokens.c.token_id).where(tokens.c.instance_id == "i-2")) == []
