@@ -8,10 +8,13 @@ from server_support.retention import job_context, metered, sweep
 from spot_server.clock import SystemClock
 from spot_server.db.engine import create_database_engine
 from spot_server.db.runner import Database
+from spot_server.log_setup import set_up_logging
+from spot_server.settings import LogFormat, LogLevel
 
 
 def main(url: str) -> None:
     """Sweep as of the tests' time of day; waiting for locks takes real time."""
+    set_up_logging(LogLevel.WARNING, LogFormat.JSON)  # on standard error: the answer has standard output to itself
     clock = FakeClock()
     context = job_context(Database(create_database_engine(url), clock=clock, sleeper=SystemClock()), clock, retention_batch_rows=2)
     sys.stdout.write("ready\n")
