@@ -50,23 +50,25 @@ def read_head(data: bytes | bytearray) -> Head | None:
 
 
 class Connection:
-    """One request at a time, as requests.Session sends them; opened at the first call, and again after either side closed it."""
+    """One request at a time, as a daemon's thread sends them; opened at the first call, and again after either side closed it."""
 
     def __init__(self, port: int) -> None:
         """Nothing is opened yet."""
         self._port = port
         self._stream: _Stream | None = None
-        self.is_busy = False
+        self._turn = asyncio.Lock()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is under way."""
+        return self._turn.locked()
 
     async def call(self, request: bytes) -> Answer:
-        """Send a request and return its answer; OSError or AnswerUnreadable when there is none."""
-        self.is_busy = True
-        try:
+        """Send a request when those before it are answered, and return its answer; OSError or AnswerUnreadable when there is none."""
+        async with self._turn:
             if self._stream is None or self._stream.is_closed:
                 _, self._stream = await asyncio.get_running_loop().create_connection(_Stream, HOST, self._port)
             return await self._stream.ask(request)
-        finally:
-            self.is_busy = False
 
     def close(self) -> None:
         """Close it; a later call opens it again."""

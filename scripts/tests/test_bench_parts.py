@@ -56,6 +56,20 @@ def test_a_connection_is_kept_and_opened_again_when_it_was_closed() -> None:
     assert asyncio.run(call_three_times()) == [200, 200, 200]
 
 
+@pytest.mark.server
+def test_requests_on_one_connection_take_turns_and_none_goes_unanswered() -> None:
+    async def call_at_once() -> list[int]:
+        server = await asyncio.get_running_loop().create_server(Canned, HOST, 0)
+        connection = Connection(server.sockets[0].getsockname()[1])
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*(connection.call(request_bytes("GET", "/healthz")) for _ in range(3)))
+        connection.close()
+        server.close()
+        return [answer.status for answer in answers]
+
+    assert asyncio.run(call_at_once()) == [200, 200, 200]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_has_a_request_whose_length_is_right(page: str) -> None:
     head, _, body = request_of(page)(DAEMON, "2026-01-01T00:00:00Z").partition(b"\r\n\r\n")
