@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-PROBE_SLACK_SECONDS = 1.5
+PROBE_SLACK_SECONDS = 3.0
 """The prober may see an outage longer than the two daemons do by: one request to each side, the prober's period, the forwarder."""
 
-CHECK_SLACK_SECONDS = 3.0
+CHECK_SLACK_SECONDS = 8.0
 """The server may tell an outage longer than the prober sees by: the daemon's serving check passes some time after the first good
-answer, a process of its own every half second, on a machine that is busy."""
+answer, a process of its own every half second. Two demos at once on two slow cores were seen to make 3.8 s of it. What this check is
+for is a step counted that is no outage (the image's 15 s, the retirement's 18 s), and those stay well beyond it."""
 
 PLANNED_TRIGGERS = frozenset({"manual", "automatic"})
 
