@@ -17,7 +17,7 @@ from agent_fakes.moto_region import MotoRegion
 from agent_fakes.world import World, journal_of
 from spot_agent.bootstrap import build_core
 from spot_agent.clock import SystemClock
-from spot_agent.ec2 import BotocoreEc2
+from spot_agent.ec2 import ec2_of_region
 from spot_agent.ec2_facts import AddressFacts, LaunchRequest
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.logs import Log
@@ -66,7 +66,7 @@ def place(request: pytest.FixtureRequest) -> Place:
     subnet = client.describe_subnets()["Subnets"][0]
     image_id = client.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
     allocation_id = client.allocate_address(Domain="vpc")["AllocationId"]
-    return Place(BotocoreEc2("us-east-1", Log()), image_id, subnet["SubnetId"], subnet["VpcId"], allocation_id)
+    return Place(ec2_of_region("us-east-1", Log()), image_id, subnet["SubnetId"], subnet["VpcId"], allocation_id)
 
 
 def test_a_launched_spot_instance_is_described_with_its_lifecycle(place: Place) -> None:
@@ -200,7 +200,7 @@ def test_subnets_and_zones_go_by_zone_id(place: Place) -> None:
 
 @pytest.mark.server
 def test_prices_and_types_are_read_from_ec2(region: MotoRegion) -> None:
-    ec2 = BotocoreEc2("us-east-1", Log())
+    ec2 = ec2_of_region("us-east-1", Log())
 
     prices = ec2.spot_prices(["m5.large"], ["Linux/UNIX", "Linux/UNIX (Amazon VPC)"], NOW - timedelta(hours=1))
     types = ec2.instance_types(["m5.large", "c5.xlarge"])
@@ -214,7 +214,7 @@ def test_prices_and_types_are_read_from_ec2(region: MotoRegion) -> None:
 
 @pytest.mark.server
 def test_missing_rights_and_capacity_arrive_with_their_meaning(region: MotoRegion) -> None:
-    ec2 = BotocoreEc2("us-east-1", Log())
+    ec2 = ec2_of_region("us-east-1", Log())
     region.denied.add("DescribeInstances")
     region.faults["CreateImage"] = ["InsufficientInstanceCapacity"]
 
@@ -229,7 +229,7 @@ def test_missing_rights_and_capacity_arrive_with_their_meaning(region: MotoRegio
 @pytest.mark.server
 def test_a_request_that_boto_itself_refuses_was_never_made(region: MotoRegion) -> None:
     with pytest.raises(Ec2Failed) as caught:
-        BotocoreEc2("us-east-1", Log()).create_image("i-1", "n", {})
+        ec2_of_region("us-east-1", Log()).create_image("i-1", "n", {})
 
     assert caught.value.error_class is ErrorClass.REFUSED
     assert region.actions == []
@@ -242,6 +242,6 @@ def test_an_ec2_that_is_not_there_is_unreachable(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
     with pytest.raises(Ec2Failed) as caught:
-        BotocoreEc2("us-east-1", Log()).create_snapshots("i-1", {})
+        ec2_of_region("us-east-1", Log()).create_snapshots("i-1", {})
 
     assert caught.value.error_class is ErrorClass.UNREACHABLE

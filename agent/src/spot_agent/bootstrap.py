@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spot_agent.clock import Bell, Clock, Stop
+from spot_agent.clock import Bell, Clock, Lock, Stop
 from spot_agent.commands.handling import Tools
 from spot_agent.delivery import Delivery, DeliveryParts
 from spot_agent.discovery import Discoverer
@@ -15,7 +15,7 @@ from spot_agent.journal import Journal
 from spot_agent.link import Answers, Link, Reports
 from spot_agent.live import Live
 from spot_agent.logs import Log
-from spot_agent.model import Identity
+from spot_agent.model import Identity, JsonObject
 from spot_agent.observation import Observer
 from spot_agent.outcomes import Outcome
 from spot_agent.ports import CentralApi, Ec2, Hooks, Imds
@@ -25,7 +25,7 @@ from spot_agent.rules.config import Effective, effective_settings
 from spot_agent.settings import Settings
 from spot_agent.slow_lane import SlowLane
 from spot_agent.startup import Startup
-from spot_agent.status import write_status
+from spot_agent.status import status_body
 from spot_agent.suspension import SuspensionWatch
 from spot_agent.wire import cached_config
 from spot_agent.worker import Pace, Worker
@@ -35,7 +35,7 @@ from spot_agent.workers.heartbeat import Heartbeat, HeartbeatParts
 from spot_agent.workers.notices import Notices, NoticesParts
 from spot_agent.workers.pricing import Pricing, PricingParts
 from spot_agent.workers.replica_manager import PERIOD_SECONDS, ReplicaManager, ReplicaManagerParts
-from spot_agent.workload import Workload
+from spot_agent.workload import Workload, WorkloadParts
 
 NOTICE_BACKOFF_CAP_SECONDS = 10.0
 WORKER_NAMES = ("heartbeat", "commands", "notices", "pricing", "replica_manager", "cleanup")
@@ -57,6 +57,8 @@ class Ports:
     live: Live
     log: Log
     new_bell: Callable[[], Bell]
+    new_lock: Callable[[], Lock]
+    save_status: Callable[[JsonObject], None]
     draw: Callable[[], float]
 
 
@@ -72,7 +74,18 @@ class Core:
 
 def build_core(settings: Settings, ports: Ports) -> Core:
     """The workload and the roles."""
-    workload = Workload(ports.journal, ports.live, ports.hooks, ports.guard, ports.clock, ports.stop, ports.log)
+    workload = Workload(
+        WorkloadParts(
+            journal=ports.journal,
+            live=ports.live,
+            hooks=ports.hooks,
+            guard=ports.guard,
+            clock=ports.clock,
+            stop=ports.stop,
+            log=ports.log,
+            lock=ports.new_lock(),
+        )
+    )
     return Core(settings, ports, workload, Roles(ports.journal, workload, ports.log, settings.hook_bound_seconds))
 
 
@@ -204,7 +217,7 @@ class _Assembly:
                 commands_bell=self._bells["commands"],
                 clock=ports.clock,
                 log=ports.log,
-                write_status=lambda: write_status(settings, ports.live, ports.journal, ports.clock, ports.log),
+                write_status=lambda: ports.save_status(status_body(ports.live, ports.journal, ports.clock)),
             )
         )
 

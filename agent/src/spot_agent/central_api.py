@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from spot_agent import __version__
 from spot_agent.errors import HttpFailed, NotRegistered, ServerRefused, ServerUnreachable, TokenRefused
-from spot_agent.http_client import HttpAnswer, HttpClient, Timeouts
+from spot_agent.http_client import HttpAnswer, Timeouts
+from spot_agent.journal import Journal
 from spot_agent.model import JsonObject
+from spot_agent.rules.registration import server_url_now
+from spot_agent.settings import Settings
 
 LONG_POLL_GRACE_SECONDS = 10.0
 
@@ -31,10 +34,30 @@ _HEADERS = {
 }
 
 
+def credentials_in(journal: Journal, settings: Settings) -> Callable[[], Credentials | None]:
+    """Return what reads the credentials that the journal holds at the moment of the call."""
+
+    def read() -> Credentials | None:
+        contents = journal.read()
+        if contents.agent_id is None or contents.token is None:
+            return None
+        url = server_url_now(contents.server_url, contents.environment_server_url, settings.server_url)
+        return Credentials(url, contents.agent_id, contents.token)
+
+    return read
+
+
+class Http(Protocol):
+    """What carries a request to the server and its answer back."""
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], timeouts: Timeouts, body: bytes | None = None) -> HttpAnswer:
+        """The answer, whatever its status. HttpFailed when there is none: what the request did is then not known."""
+
+
 class HttpCentralApi:
     """Nothing is retried here: each worker knows what a repeat would mean."""
 
-    def __init__(self, http: HttpClient, credentials: Callable[[], Credentials | None], timeouts: Timeouts | None = None) -> None:
+    def __init__(self, http: Http, credentials: Callable[[], Credentials | None], timeouts: Timeouts | None = None) -> None:
         self._http = http
         self._credentials = credentials
         self._timeouts = timeouts or Timeouts()

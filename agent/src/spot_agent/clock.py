@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import datetime, timedelta
+from types import TracebackType
 from typing import Protocol
 
 from spot_agent.timestamps import UTC
@@ -63,6 +64,16 @@ class Bell(Protocol):
 
     def is_closed(self) -> bool:
         """Whether the worker is asked to end."""
+
+
+class Lock(Protocol):
+    """Taken with `with`. One that is held while its holder waits must come through a port, as clocks do."""
+
+    def __enter__(self) -> bool:
+        """Wait until it is free, and take it."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Give it back."""
 
 
 class SystemClock:

@@ -15,7 +15,7 @@ from spot_agent.metrics import serve_metrics
 from spot_agent.model import Identity
 from spot_agent.settings import Settings
 from spot_agent.signals import StopSignals
-from spot_agent.status import write_status
+from spot_agent.status import status_body
 from spot_agent.supervisor import Signals, Supervisor
 
 
@@ -43,7 +43,7 @@ def _find_identity(core: Core, signals: Signals) -> Identity | None:
     ports = core.ports
     startup, worker = build_startup(core)
     while startup.identity is None:
-        write_status(core.settings, ports.live, ports.journal, ports.clock, ports.log)
+        ports.save_status(status_body(ports.live, ports.journal, ports.clock))
         if signals.wait(worker.cycle()):
             return None
     return startup.identity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -34,6 +34,9 @@ from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.logs import Log
 from spot_agent.model import TAG_LAUNCH_TOKEN
 from spot_agent.rules.ec2_errors import class_of_code, is_absence
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
 
 Answer = TypeVar("Answer")
 Call = Callable[[], Answer]
@@ -76,13 +79,19 @@ def _found(call: Call[Answer]) -> Answer | None:
         raise
 
 
+def ec2_of_region(region: str, log: Log) -> BotocoreEc2:
+    """EC2 of a region, as this machine reaches it."""
+    session = Ec2Session(region, log)
+    return BotocoreEc2(session.client(attempts=3), session.client(attempts=1))
+
+
 class BotocoreEc2:
     """Safe to share between threads once made."""
 
-    def __init__(self, region: str, log: Log) -> None:
-        session = Ec2Session(region, log)
-        self._repeatable = session.client(attempts=3)
-        self._once = session.client(attempts=1)
+    def __init__(self, repeatable: EC2Client, once: EC2Client) -> None:
+        """`repeatable` retries by itself and gets the calls that are harmless to repeat, `once` does not."""
+        self._repeatable = repeatable
+        self._once = once
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id."""

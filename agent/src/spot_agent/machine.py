@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Mapping
 
 from spot_agent.bootstrap import Ports
-from spot_agent.central_api import Credentials, HttpCentralApi
+from spot_agent.central_api import HttpCentralApi, credentials_in
 from spot_agent.clock import SystemClock, ThreadBell, ThreadStop
-from spot_agent.ec2 import BotocoreEc2
+from spot_agent.ec2 import ec2_of_region
 from spot_agent.guard import FileGuard
 from spot_agent.hooks import ProcessHooks
 from spot_agent.http_client import HttpClient, Timeouts
@@ -16,8 +17,8 @@ from spot_agent.imds import CountedImds, ImdsV2
 from spot_agent.journal import FileJournal
 from spot_agent.live import Live
 from spot_agent.logs import Log
-from spot_agent.rules.registration import server_url_now
 from spot_agent.settings import Settings
+from spot_agent.status import save_status
 
 URGENT_TIMEOUTS = Timeouts(connect_seconds=1.0, read_seconds=1.5)
 
@@ -30,18 +31,12 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
     if journal.problem is not None:
         log.failure("journal_discarded", problem=journal.problem)
 
-    def credentials() -> Credentials | None:
-        contents = journal.read()
-        if contents.agent_id is None or contents.token is None:
-            return None
-        url = server_url_now(contents.server_url, contents.environment_server_url, settings.server_url)
-        return Credentials(url, contents.agent_id, contents.token)
-
+    credentials = credentials_in(journal, settings)
     return Ports(
         clock=clock,
         stop=stop,
         imds=CountedImds(ImdsV2(settings.imds_endpoint, clock), live),
-        ec2_of_region=lambda region: BotocoreEc2(region, log),
+        ec2_of_region=lambda region: ec2_of_region(region, log),
         api=HttpCentralApi(HttpClient(), credentials),
         urgent_api=HttpCentralApi(HttpClient(), credentials, URGENT_TIMEOUTS),
         hooks=ProcessHooks(settings.hooks, environment, clock, stop),
@@ -50,5 +45,7 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
         live=live,
         log=log,
         new_bell=ThreadBell,
+        new_lock=threading.RLock,
+        save_status=lambda body: save_status(settings, body, log),
         draw=random.random,
     )

@@ -14,6 +14,7 @@ from spot_agent.clock import Clock
 from spot_agent.journal import Journal, read_journal, write_whole
 from spot_agent.live import Live
 from spot_agent.logs import Log
+from spot_agent.model import JsonObject
 from spot_agent.settings import Settings
 from spot_agent.timestamps import optional_from_wire, to_wire
 
@@ -49,10 +50,10 @@ def status_path(settings: Settings) -> Path:
     return settings.runtime_directory / "status.json"
 
 
-def write_status(settings: Settings, live: Live, journal: Journal, clock: Clock, log: Log) -> None:
-    """Replace the status file; a disk that refuses is said and no more."""
+def status_body(live: Live, journal: Journal, clock: Clock) -> JsonObject:
+    """What the running daemon lets others know of it."""
     facts, contents = live.read(), journal.read()
-    body = {
+    return {
         "pid": os.getpid(),
         "written_at": to_wire(clock.now()),
         "instance_id": contents.instance_id or None,
@@ -64,6 +65,10 @@ def write_status(settings: Settings, live: Live, journal: Journal, clock: Clock,
         "scheduled_events": len(facts.scheduled_events),
         "daemon_version": __version__,
     }
+
+
+def save_status(settings: Settings, body: JsonObject, log: Log) -> None:
+    """Replace the status file; a disk that refuses is said and no more."""
     path = status_path(settings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from spot_agent import metrics
-from spot_agent.clock import Clock, Stop
+from spot_agent.clock import Clock, Lock, Stop
 from spot_agent.errors import ActFailed, ErrorClass, Stopping
 from spot_agent.guard import Guard
 from spot_agent.journal import Journal
@@ -21,18 +20,32 @@ CHECK_IS_FINAL_EXIT_CODE = 3
 """A serving check that ends with this, after START_COMMAND succeeded, says that waiting is no use: it has failed."""
 
 
+@dataclass(frozen=True, slots=True)
+class WorkloadParts:
+    """What the workload is reached through. `lock` is free, and may be taken again by whoever has it."""
+
+    journal: Journal
+    live: Live
+    hooks: Hooks
+    guard: Guard
+    clock: Clock
+    stop: Stop
+    log: Log
+    lock: Lock
+
+
 class Workload:
     """Its methods may be called from any thread. The guard is taken away first, without waiting for a start in progress."""
 
-    def __init__(self, journal: Journal, live: Live, hooks: Hooks, guard: Guard, clock: Clock, stop: Stop, log: Log) -> None:
-        self._journal = journal
-        self._live = live
-        self._hooks = hooks
-        self._guard = guard
-        self._clock = clock
-        self._stop = stop
-        self._log = log
-        self._lock = threading.RLock()
+    def __init__(self, parts: WorkloadParts) -> None:
+        self._journal = parts.journal
+        self._live = parts.live
+        self._hooks = parts.hooks
+        self._guard = parts.guard
+        self._clock = parts.clock
+        self._stop = parts.stop
+        self._log = parts.log
+        self._lock = parts.lock
 
     def serving(self) -> bool | None:
         """What the serving check says now; None when there is none, or when it did not end in time."""

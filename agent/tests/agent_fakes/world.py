@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,7 @@ class World:
         self.ec2.add_instance("i-own")
         self.api = FakeCentralApi(self.journal)
         self.bells: list[Bell] = []
+        self.statuses: list[JsonObject] = []
         self.restart()
 
     def restart(self) -> None:
@@ -66,6 +68,8 @@ class World:
             live=self.live,
             log=self.lines.log,
             new_bell=CountingBell,
+            new_lock=threading.RLock,
+            save_status=self.statuses.append,
             draw=lambda: 0.0,
         )
         self.core: Core = build_core(self.settings, self.ports)

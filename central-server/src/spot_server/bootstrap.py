@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 from flask import Flask
 
-from spot_server.clock import SystemClock
+from spot_server.clock import Clock, SystemClock
 from spot_server.db.factory import build_database
+from spot_server.db.runner import Database
 from spot_server.features.agent_config.routes import client_blueprint as agent_config_blueprint
 from spot_server.features.agent_config.routes import daemon_blueprint as daemon_config_blueprint
 from spot_server.features.agents.routes import blueprint as agents_blueprint
@@ -37,7 +41,7 @@ from spot_server.http.app import create_app
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import AppContext
 from spot_server.http.token_cache import TokenCache
-from spot_server.http.waiting import WaitingRoom
+from spot_server.http.waiting import Event, WaitingRoom
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
 
@@ -75,15 +79,22 @@ FRESH_LOOKS = 4
 
 
 def build_context(settings: Settings) -> AppContext:
-    """Return what a web process works with."""
+    """Return what a web process works with on this machine."""
     clock = SystemClock()
-    database = build_database(settings, clock)
+    return context_on(settings, build_database(settings, clock), clock)
+
+
+def context_on(settings: Settings, database: Database, clock: Clock, new_event: Callable[[], Event] = threading.Event) -> AppContext:
+    """Return what a web process works with, on a database, a clock and a way to wait that the caller brings."""
+    room = WaitingRoom(
+        clock, seats=settings.waiting_room_seats, fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000, new_event=new_event
+    )
     return AppContext(
         database=database,
         clock=clock,
         settings=settings,
         metrics=Metrics(),
-        waiting_room=WaitingRoom(clock, seats=settings.waiting_room_seats, fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000),
+        waiting_room=room,
         token_cache=TokenCache(clock, believe_seconds=settings.token_cache_seconds),
         readiness=ReadinessCheck(database, clock),
         on_demand=load_catalogue(settings.on_demand_catalogue),

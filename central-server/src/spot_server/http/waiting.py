@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
 from spot_server.clock import Clock
 
@@ -13,12 +14,25 @@ WaitKey = tuple[str, str]
 """(agent_id, instance_id): whose commands are waited for."""
 
 
+class Event(Protocol):
+    """As threading.Event; a virtual clock brings its own."""
+
+    def set(self) -> None:
+        """End the present wait, or the next one."""
+
+    def clear(self) -> None:
+        """Let the next wait wait."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until set, at most `timeout` seconds; return whether it is."""
+
+
 @dataclass(eq=False, slots=True)
 class Seat:
     """One waiting request."""
 
     key: WaitKey
-    _woken: threading.Event = field(default_factory=threading.Event)
+    _woken: Event
 
     def wait(self, duration_seconds: float) -> bool:
         """Wait until woken, at most `duration_seconds`; return whether it was. Then listen again."""
@@ -34,11 +48,12 @@ class Seat:
 class WaitingRoom:
     """Seats for waiting requests, and the poller's last look at what is there to be delivered. Safe to share between threads."""
 
-    def __init__(self, clock: Clock, *, seats: int, fresh_seconds: float) -> None:
+    def __init__(self, clock: Clock, *, seats: int, fresh_seconds: float, new_event: Callable[[], Event] = threading.Event) -> None:
         """Have room for `seats`; a look older than `fresh_seconds` says nothing any more."""
         self._clock = clock
         self._seats = seats
         self._fresh_seconds = fresh_seconds
+        self._new_event = new_event
         self._waiting: dict[WaitKey, list[Seat]] = {}
         self._occupied = 0
         self._deliverable: frozenset[WaitKey] = frozenset()
@@ -101,7 +116,7 @@ class WaitingRoom:
         with self._lock:
             if self.is_closed or self._occupied >= self._seats:
                 return None
-            seat = Seat(key)
+            seat = Seat(key, self._new_event())
             self._waiting.setdefault(key, []).append(seat)
             self._occupied += 1
             return seat

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from spot_server.clock import SystemClock
+from spot_server.clock import Sleeper
 from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.commands.jobs import close_orphaned_commands
-from spot_server.features.control_role.jobs import control_role_job
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
@@ -17,10 +16,10 @@ from spot_server.jobs.registry import Job
 from spot_server.settings import Settings
 
 
-def all_jobs(settings: Settings) -> tuple[Job, ...]:
-    """Return every job with its period."""
+def all_jobs(settings: Settings, control_role: Job, sleeper: Sleeper) -> tuple[Job, ...]:
+    """Return every job with its period. `control_role` is the one that reaches out to AWS; `sleeper` lets time pass in the others."""
     return (
-        control_role_job(settings),
+        control_role,
         Job("sweep_switches", settings.switch_sweep_period_seconds, sweep_switches),
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
@@ -30,6 +29,6 @@ def all_jobs(settings: Settings) -> tuple[Job, ...]:
         Job("close_orphaned_commands", settings.coordinator_period_seconds, close_orphaned_commands),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
-        Job("sweep_history", settings.retention_sweep_period_seconds, RetentionSweep(SystemClock())),
+        Job("sweep_history", settings.retention_sweep_period_seconds, RetentionSweep(sleeper)),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),
     )

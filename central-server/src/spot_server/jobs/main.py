@@ -13,6 +13,7 @@ from prometheus_client import start_http_server
 
 from spot_server.clock import SystemClock
 from spot_server.db.factory import build_database
+from spot_server.features.control_role.jobs import control_role_job
 from spot_server.jobs.jobs import all_jobs
 from spot_server.jobs.lease import Lease
 from spot_server.jobs.leased_database import LeasedDatabase
@@ -49,7 +50,7 @@ def build_jobs_process(settings: Settings) -> tuple[JobsProcess, Metrics]:
         metrics=metrics,
         log=structlog.get_logger("jobs"),
     )
-    return JobsProcess(context, lease, all_jobs(settings)), metrics
+    return JobsProcess(context, lease, all_jobs(settings, control_role_job(settings), clock)), metrics
 
 
 def _stop_on_signal(process: JobsProcess) -> None:

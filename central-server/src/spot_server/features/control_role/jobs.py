@@ -134,5 +134,9 @@ class ControlRoleActs:
 
 def control_role_job(settings: Settings) -> Job:
     """Return the job with the real AWS behind it."""
-    acts = ControlRoleActs(AssumedRoles(SystemClock()), most_at_once=settings.control_role_threads)
+    return job_of(ControlRoleActs(AssumedRoles(SystemClock()), most_at_once=settings.control_role_threads), settings)
+
+
+def job_of(acts: ControlRoleActs, settings: Settings) -> Job:
+    """Return the job that carries out these acts."""
     return Job("act_as_control_role", settings.control_role_period_seconds, acts, settle=acts.settle)
