@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_simulator.probe_report import Probe, downtime_seconds, good_answers, lost_writes, main, outages, overlaps, read_held_numbers
+from spot_simulator.probe_report import main, read_held_numbers
+from spot_simulator.probe_rules import Probe, downtime_seconds, good_answers, lost_writes, outages, overlaps
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 STEP_SECONDS = 0.05

@@ -9,8 +9,9 @@ from statistics import median
 
 import pytest
 
+from conformance.behaviour import Behaviour
 from conformance.http_region import HttpRegion
-from conformance.world import SERVER, World, service, shell
+from conformance.world import World, service, shell
 from spot_simulator.clock import SystemClock
 
 pytestmark = pytest.mark.server
@@ -34,7 +35,8 @@ def test_nothing_outlives_the_region(tmp_path: Path, how: str) -> None:
     state_dir = tmp_path / "state"
     with HttpRegion(state_dir) as region:
         world = World(region)
-        instance_id = world.launch_and_boot(service("workload", SERVER), shell("daemon", 'trap "" TERM; setsid sleep 1000 & sleep 1000'))
+        daemon = shell("daemon", 'trap "" TERM; setsid sleep 1000 & sleep 1000')
+        instance_id = world.launch_and_boot(service("workload", Behaviour.SERVES), daemon)
         world.wait_for_answer(world.seen(instance_id)["private_ip"], instance_id)
         before = processes_of(state_dir)
 
@@ -68,7 +70,7 @@ def test_forwarding_adds_less_than_two_milliseconds(tmp_path: Path) -> None:
     clock = SystemClock()
     with HttpRegion(tmp_path / "state") as region:
         world = World(region)
-        instance_id = world.launch_and_boot(service("workload", SERVER))
+        instance_id = world.launch_and_boot(service("workload", Behaviour.SERVES))
         private_ip = world.seen(instance_id)["private_ip"]
         address = region.ec2.allocate_address(Domain="vpc")
         region.ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=instance_id)

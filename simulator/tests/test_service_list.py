@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from spot_simulator.base_image import START_GUARD, default_services, write_base_disk
-from spot_simulator.hosting.disks import copy_tree
+from spot_simulator.base_image import START_GUARD, base_files, default_services
+from spot_simulator.hosting.disks import Disks, copy_tree
 from spot_simulator.hosting.service_list import Restart, ServiceSpec, parse_services, read_services
 
 
@@ -49,21 +49,24 @@ def test_a_list_without_its_object_or_with_a_name_twice_is_refused() -> None:
 
 
 def test_a_base_disk_has_the_daemon_first_and_the_workload_behind_its_guard(tmp_path: Path) -> None:
-    write_base_disk(tmp_path, "LOGICAL_AGENT_ID=web-1\n", default_services(), {"opt/note": "hello"})
+    disks = Disks(tmp_path)
+    disks.fill_snapshot("snap-1", base_files("LOGICAL_AGENT_ID=web-1\n", default_services(), {"opt/note": "hello"}))
 
-    daemon, workload = read_services(tmp_path)
+    disk = disks.snapshot("snap-1")
+    daemon, workload = read_services(disk)
 
     assert (daemon.name, daemon.restart, daemon.condition_path_exists) == ("spot-agent", Restart.ON_FAILURE, None)
     assert (workload.name, workload.condition_path_exists) == ("workload", START_GUARD)
     assert f"{daemon.runtime_directory}/serve" == START_GUARD
-    assert (tmp_path / "etc/spot-agent.env").read_text() == "LOGICAL_AGENT_ID=web-1\n"
-    assert (tmp_path / "srv/workload").is_dir()
-    assert (tmp_path / "opt/note").read_text() == "hello"
+    assert (disk / "etc/spot-agent.env").read_text() == "LOGICAL_AGENT_ID=web-1\n"
+    assert (disk / "srv/workload").is_dir()
+    assert (disk / "opt/note").read_text() == "hello"
 
 
-def test_files_outside_of_the_disk_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["../escaped", "/etc/passwd", "a/../../b"])
+def test_files_outside_of_the_disk_are_refused(path: str) -> None:
     with pytest.raises(ValueError, match="not a path on the disk"):
-        write_base_disk(tmp_path / "disk", "", [], {"../escaped": ""})
+        base_files("", [], {path: ""})
 
 
 def test_a_disk_without_a_list_says_so(tmp_path: Path) -> None:

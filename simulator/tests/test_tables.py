@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spot_simulator.model.capacity import CapacityPool, CapacityTable, Mode
-from spot_simulator.model.faults import Fault, FaultTable
+from spot_simulator.model.faults import ANY_ACTION, Fault, FaultTable, Mishap
 from spot_simulator.model.idempotency import First, Mismatch, Repeat, TokenTable
 
 PARAMETERS = st.dictionaries(st.sampled_from(["ImageId", "InstanceType", "UserData"]), st.text(max_size=3))
@@ -60,7 +60,7 @@ def test_a_pool_is_as_the_last_order_for_it_says(orders: list[tuple[CapacityPool
 def test_a_fault_comes_as_often_as_it_was_ordered_and_in_order(orders: list[tuple[str, int]], calls: list[str]) -> None:
     table = FaultTable()
     for number, (action, count) in enumerate(orders):
-        table.add(Fault(action, f"code-{number}", count, is_answer_lost=False))
+        table.add(Fault(action, code=f"code-{number}", remaining=count))
 
     for action in ("A", "B"):
         wanted = [f"code-{number}" for number, (one, count) in enumerate(orders) if one == action for _ in range(count)]
@@ -68,9 +68,20 @@ def test_a_fault_comes_as_often_as_it_was_ordered_and_in_order(orders: list[tupl
         assert taken == wanted[: calls.count(action)]
 
 
+def test_a_fault_of_one_caller_leaves_others_alone_and_ends_when_it_is_forgotten() -> None:
+    table = FaultTable()
+    table.add(Fault(ANY_ACTION, Mishap.UNREACHABLE, remaining=None, caller="i-1"))
+
+    taken = [table.take(action, caller) for action, caller in (("A", "i-2"), ("A", "i-1"), ("B", "i-1"))]
+    table.forget("i-1")
+
+    assert [fault is not None for fault in taken] == [False, True, True]
+    assert table.take("A", "i-1") is None
+
+
 def test_forgotten_faults_do_not_come() -> None:
     table = FaultTable()
-    table.add(Fault("A", "code", 5, is_answer_lost=False))
+    table.add(Fault("A", code="code", remaining=5))
 
     table.clear()
 

@@ -8,7 +8,7 @@ import pytest
 
 from spot_simulator.clock import SystemClock
 from spot_simulator.event_log import EventLog
-from spot_simulator.timeline import Timeline
+from spot_simulator.timeline import ThreadTimeline
 
 CLOCK = SystemClock()
 
@@ -22,7 +22,7 @@ def log(tmp_path: Path) -> Iterator[EventLog]:
 
 def test_callbacks_run_in_the_order_in_which_they_are_due(log: EventLog) -> None:
     done, seen = threading.Event(), list[str]()
-    timeline = Timeline(CLOCK, log)
+    timeline = ThreadTimeline(CLOCK, log)
     timeline.after(0.03, done.set)
     timeline.after(0.02, lambda: seen.append("third"))
     timeline.after(0.01, lambda: seen.append("first"))
@@ -37,7 +37,7 @@ def test_callbacks_run_in_the_order_in_which_they_are_due(log: EventLog) -> None
 
 def test_a_callback_that_fails_is_logged_and_the_next_one_runs(log: EventLog) -> None:
     done = threading.Event()
-    timeline = Timeline(CLOCK, log)
+    timeline = ThreadTimeline(CLOCK, log)
     timeline.start()
 
     def fail() -> None:
@@ -53,7 +53,7 @@ def test_a_callback_that_fails_is_logged_and_the_next_one_runs(log: EventLog) ->
 
 def test_a_stopped_timeline_runs_nothing_more(log: EventLog) -> None:
     ran = threading.Event()
-    timeline = Timeline(CLOCK, log)
+    timeline = ThreadTimeline(CLOCK, log)
     timeline.start()
 
     timeline.stop()

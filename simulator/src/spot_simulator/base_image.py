@@ -3,11 +3,16 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 START_GUARD = "spot-optimizer/serve"
 """The start guard of the workload, below /run; only the daemon writes it, on promotion."""
+
+SERVICES_FILE = "etc/services.json"
+"""The list of enabled services."""
+DATA_FOLDER = "srv/workload"
+"""Where the workload keeps its writes."""
 
 
 def default_services() -> list[dict[str, Any]]:
@@ -30,15 +35,15 @@ def default_services() -> list[dict[str, Any]]:
     ]
 
 
-def write_base_disk(disk: Path, env_file: str, services: Sequence[Mapping[str, Any]], files: Mapping[str, str]) -> None:
-    """Fill a disk. ``files`` are further ones by their path on the disk. Raise ``ValueError`` for a path outside of it."""
-    for folder in ("etc", "var/lib/spot-agent", "srv/workload"):
-        (disk / folder).mkdir(parents=True, exist_ok=True)
-    (disk / "etc/services.json").write_text(json.dumps({"services": list(services)}, indent=2) + "\n")
-    (disk / "etc/spot-agent.env").write_text(env_file)
-    for name, content in files.items():
+def base_files(env_file: str, services: Sequence[Mapping[str, Any]], files: Mapping[str, str]) -> dict[str, str]:
+    """Return the first disk's files by their path on it; ``files`` are further ones. Raise ``ValueError`` for a path outside of it."""
+    for name in files:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"not a path on the disk: {name}")
-        (disk / path).parent.mkdir(parents=True, exist_ok=True)
-        (disk / path).write_text(content)
+    return {
+        SERVICES_FILE: json.dumps({"services": list(services)}, indent=2) + "\n",
+        "etc/spot-agent.env": env_file,
+        f"{DATA_FOLDER}/.keep": "",
+        **files,
+    }

@@ -1,53 +1,53 @@
-"""The control API under ``/_region``: look at the region, and let things go wrong in it."""
+"""The control API under ``/_region``: ``Control`` over HTTP."""
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from spot_simulator.base_image import default_services, write_base_disk
 from spot_simulator.clock import rfc3339
+from spot_simulator.control import Control
 from spot_simulator.control_fields import Fields
 from spot_simulator.hosting.init import ServiceAnswer
-from spot_simulator.hosting.service_list import parse_services
-from spot_simulator.machine import Machine, MetadataFault, NoticeAction, State
-from spot_simulator.model.capacity import CapacityPool, Mode
+from spot_simulator.machine import MetadataFault, NoticeAction
+from spot_simulator.model.capacity import Mode
 from spot_simulator.model.delays import NOTICE_LEAD_SECONDS
-from spot_simulator.model.faults import Fault
+from spot_simulator.model.faults import Fault, Mishap
+from spot_simulator.ports import Lock
 from spot_simulator.problems import Problem
-from spot_simulator.region import Region
+from spot_simulator.region_view import RegionView
 from spot_simulator.snapshot_of_state import region_bill, region_state
 
 Json = dict[str, object]
 JsonAnswer = Json | tuple[Json, int]
-_UP = frozenset({State.PENDING, State.RUNNING})
 
 
-def control_app(region: Region) -> Flask:
+def control_app(region: RegionView, lock: Lock) -> Flask:
     """Build the application; every request holds the region's lock."""
     app = Flask("spot_simulator.control")
-    control = Control(region)
+    calls = ControlCalls(region)
 
     def locked(function: Callable[..., JsonAnswer]) -> Callable[..., JsonAnswer]:
         def run(**values: str) -> JsonAnswer:
-            with region.lock:
+            with lock:
                 return function(**values)
 
         return run
 
-    for method, path, function in control.routes():
+    for method, path, function in calls.routes():
         app.add_url_rule(f"/_region{path}", f"{method} {path}", locked(function), methods=[method])
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(HTTPException, _http_problem)
     return app
 
 
-class Control:
-    """The calls of the control API."""
+class ControlCalls:
+    """The calls of the control API: each reads its body, asks ``Control``, and says what it did."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: RegionView) -> None:
         """Take the region."""
-        self._region = region
+        self._region, self._control = region, Control(region)
 
     def routes(self) -> list[tuple[str, str, Callable[..., JsonAnswer]]]:
         """List every call: method, path below ``/_region``, function."""
@@ -58,6 +58,7 @@ class Control:
             ("GET", "/billing", self.billing),
             ("POST", "/base-image", self.base_image),
             ("POST", "/capacity", self.capacity),
+            ("POST", "/prices", self.price),
             ("POST", "/faults", self.add_fault),
             ("DELETE", "/faults", self.clear_faults),
             ("POST", "/workload-fault", self.workload_fault),
@@ -65,6 +66,7 @@ class Control:
             ("POST", f"{one}/notice", self.notice),
             ("POST", f"{one}/rebalance", self.rebalance),
             ("POST", f"{one}/lose", self.lose),
+            ("POST", f"{one}/reboot", self.reboot),
             ("POST", f"{one}/kill", self.kill),
             ("POST", f"{one}/metadata-fault", self.metadata_fault),
             ("POST", f"{one}/services/<service>/start", self.start_service),
@@ -94,20 +96,9 @@ class Control:
         env_file, files = fields.optional_text("env_file") or "", fields.texts("files", {})
         services = fields.raw("services")
         fields.finish()
-        services = default_services() if services is None else services
-        try:
-            if not isinstance(services, list):
-                raise ValueError("not a list")  # noqa: TRY004, TRY301 - becomes the same refusal as any other malformed list
-            parse_services({"services": services})
-        except ValueError as error:
-            raise Problem(400, f"services: {error}.", field="services", value=services, expected="a list of services") from error
-        if self._region.moto.image_by_name(name) is not None:
-            raise Problem(409, "There is an image of this name.", field="name", value=name, expected="a name that is not taken")
-        image = self._region.images.add_base(name, architecture)
-        try:
-            write_base_disk(self._region.disks.snapshot(image.snapshot_id), env_file, services, files)
-        except ValueError as error:
-            raise Problem(400, str(error), field="files", value=list(files), expected="paths on the disk") from error
+        if services is not None and not isinstance(services, list):
+            raise Problem(400, "services: not a list.", field="services", value=services, expected="a list of services")
+        image = self._control.base_image(name, architecture=architecture, env_file=env_file, services=services, files=files)
         return {"image_id": image.image_id, "snapshot_id": image.snapshot_id, "name": name}, 201
 
     def capacity(self) -> JsonAnswer:
@@ -116,13 +107,21 @@ class Control:
         instance_type, az_id = fields.text("instance_type"), fields.text("az_id")
         mode, is_available = fields.choice("mode", Mode, Mode.SPOT), fields.flag("available")
         fields.finish()
-        _expect_one_of("instance_type", instance_type, self._region.types)
-        _expect_one_of("az_id", az_id, tuple(self._region.moto.az_ids().values()))
-        pool = CapacityPool(instance_type, az_id, mode)
-        self._region.capacity.set_available(pool, is_available=is_available)
-        facts: Json = {"instance_type": instance_type, "az_id": az_id, "mode": mode.value, "available": is_available}
-        self._region.log.append("capacity", **facts)
-        return facts
+        self._control.set_capacity(instance_type, az_id, mode, is_available=is_available)
+        return {"instance_type": instance_type, "az_id": az_id, "mode": mode.value, "available": is_available}
+
+    def price(self) -> JsonAnswer:
+        """Fix the price of a pool."""
+        fields = Fields(request.get_json(force=True))
+        instance_type, az_id, text = fields.text("instance_type"), fields.text("az_id"), fields.text("usd_per_hour")
+        fields.finish()
+        try:
+            usd_per_hour = Decimal(text)
+        except InvalidOperation as error:
+            expected = "USD per hour, such as 0.0417"
+            raise Problem(400, "A price is a number.", field="usd_per_hour", value=text, expected=expected) from error
+        self._control.set_price(instance_type, az_id, usd_per_hour)
+        return {"instance_type": instance_type, "az_id": az_id, "usd_per_hour": str(usd_per_hour)}
 
     def add_fault(self) -> JsonAnswer:
         """Order errors, or lost answers, for the next calls of an action."""
@@ -130,15 +129,12 @@ class Control:
         action, code = fields.text("action"), fields.optional_text("code")
         count, is_answer_lost = fields.count("count", 1), fields.flag("lose_answer", default=False)
         fields.finish()
-        if code is None and not is_answer_lost:
-            raise Problem(400, "Say which error is wanted.", field="code", expected="an EC2 error code, or lose_answer true")
-        self._region.faults.add(Fault(action, code, count, is_answer_lost))
-        self._region.log.append("fault-ordered", action=action, code=code, count=count, lose_answer=is_answer_lost)
+        self._control.add_fault(Fault(action, Mishap.ANSWER_CUT if is_answer_lost else Mishap.REFUSED, code, count))
         return {"action": action, "code": code, "count": count, "lose_answer": is_answer_lost}
 
     def clear_faults(self) -> JsonAnswer:
         """Forget the faults that have not happened yet."""
-        self._region.faults.clear()
+        self._control.clear_faults()
         return {}
 
     def workload_fault(self) -> JsonAnswer:
@@ -146,8 +142,7 @@ class Control:
         fields = Fields(request.get_json(force=True))
         tag, count = fields.texts("tag"), fields.count("fail_starts", 1)
         fields.finish()
-        self._region.init.fail_starts(tag, count)
-        self._region.log.append("workload-fault-ordered", tag=tag, fail_starts=count)
+        self._control.fail_workload_starts(tag, count)
         return {"tag": tag, "fail_starts": count}
 
     def consistency(self) -> JsonAnswer:
@@ -155,90 +150,64 @@ class Control:
         fields = Fields(request.get_json(force=True))
         seconds = fields.number("launch_visible_after_seconds")
         fields.finish()
-        self._region.instance_calls.invisible_seconds = self._region.delays.scaled(seconds)
+        self._control.set_launch_visibility(seconds)
         return {"launch_visible_after_seconds": seconds}
 
     def notice(self, instance_id: str) -> JsonAnswer:
         """Announce an interruption of a spot instance."""
-        machine = self._machine(instance_id, _UP)
+        self._control.machine(instance_id)
         fields = Fields(request.get_json(silent=True) or {})
         action = fields.choice("action", NoticeAction, NoticeAction.TERMINATE)
         lead_seconds = fields.number("lead_seconds", NOTICE_LEAD_SECONDS)
         fields.finish()
-        self._expect_spot(machine)
-        notice = self._region.machines.notice(machine, action, lead_seconds)
+        notice = self._control.notice(instance_id, action, lead_seconds)
         return {"instance_id": instance_id, "action": action.value, "at": rfc3339(notice.at)}
 
     def rebalance(self, instance_id: str) -> JsonAnswer:
         """Recommend to rebalance a spot instance."""
-        machine = self._machine(instance_id, _UP)
-        self._expect_spot(machine)
-        self._region.machines.recommend_rebalance(machine)
-        return {"instance_id": instance_id, "at": rfc3339(machine.rebalance_at or self._region.clock.now())}
+        return {"instance_id": instance_id, "at": rfc3339(self._control.rebalance(instance_id))}
 
     def lose(self, instance_id: str) -> JsonAnswer:
         """Take an instance away without a word."""
-        self._region.machines.lose(self._machine(instance_id, _UP))
+        self._control.lose(instance_id)
+        return {"instance_id": instance_id}
+
+    def reboot(self, instance_id: str) -> JsonAnswer:
+        """Reboot an instance without a word to its processes."""
+        self._control.reboot(instance_id)
         return {"instance_id": instance_id}
 
     def kill(self, instance_id: str) -> JsonAnswer:
         """Kill -9 one process."""
-        machine = self._machine(instance_id, frozenset(State))
         fields = Fields(request.get_json(force=True))
         service = fields.text("service")
         fields.finish()
-        if not self._region.init.kill_service(machine, service):
-            running = [run.name for run in machine.services.values() if run.pid is not None]
-            expected = f"one of {', '.join(running) or 'nothing: no service runs'}"
-            raise Problem(409, "No such service runs on this instance.", field="service", value=service, expected=expected)
-        self._region.log.append("service-killed", instance_id=instance_id, service=service)
+        self._control.kill_service(instance_id, service)
         return {"instance_id": instance_id, "service": service}
 
     def metadata_fault(self, instance_id: str) -> JsonAnswer:
         """Let the metadata endpoint of an instance misbehave."""
-        machine = self._machine(instance_id, frozenset(State))
         fields = Fields(request.get_json(force=True))
-        machine.metadata_fault = fields.choice("mode", MetadataFault)
+        mode = fields.choice("mode", MetadataFault)
         fields.finish()
-        self._region.log.append("metadata-fault", instance_id=instance_id, mode=machine.metadata_fault.value)
-        return {"instance_id": instance_id, "mode": machine.metadata_fault.value}
+        self._control.set_metadata_fault(instance_id, mode)
+        return {"instance_id": instance_id, "mode": mode.value}
 
     def start_service(self, instance_id: str, service: str) -> JsonAnswer:
         """Start a service, as ``systemctl start`` does."""
-        return _service_answer(self._region.init.start(self._machine(instance_id, frozenset(State)), service))
+        return _service_answer(self._control.start_service(instance_id, service))
 
     def stop_service(self, instance_id: str, service: str) -> JsonAnswer:
         """Stop a service, as ``systemctl stop`` does."""
-        return _service_answer(self._region.init.stop(self._machine(instance_id, frozenset(State)), service))
+        return _service_answer(self._control.stop_service(instance_id, service))
 
     def service_status(self, instance_id: str, service: str) -> JsonAnswer:
         """Look at a service."""
-        return _service_answer(self._region.init.status(self._machine(instance_id, frozenset(State)), service))
-
-    def _machine(self, instance_id: str, states: frozenset[State]) -> Machine:
-        machine = self._region.machines.by_id.get(instance_id)
-        if machine is None:
-            raise Problem(404, "There is no such instance.", field="instance_id", value=instance_id, expected="an instance's id")
-        if machine.state not in states:
-            expected = f"an instance that is {' or '.join(sorted(states))}"
-            raise Problem(409, f"The instance is {machine.state}.", field="instance_id", value=instance_id, expected=expected)
-        return machine
-
-    @staticmethod
-    def _expect_spot(machine: Machine) -> None:
-        if machine.mode is not Mode.SPOT:
-            raise Problem(
-                409, "On-demand instances get no such notice.", field="instance_id", value=machine.instance_id, expected="a spot instance"
-            )
+        return _service_answer(self._control.service_status(instance_id, service))
 
 
 def _service_answer(answer: ServiceAnswer) -> JsonAnswer:
     return {"state": answer.state, "pid": answer.pid, "detail": answer.detail}, 409 if answer.is_refused else 200
-
-
-def _expect_one_of(field: str, value: str, right: tuple[str, ...]) -> None:
-    if value not in right:
-        raise Problem(400, f"The region knows no {field} {value}.", field=field, value=value, expected=f"one of {', '.join(right)}")
 
 
 def _problem(problem: Problem) -> Response:

@@ -112,6 +112,7 @@ class Machine:
     reason: ReasonCode | None = None
     boot_number: int = 0
     is_booted: bool = False
+    boot_began_at: datetime | None = None
     first_running_at: datetime | None = None
     terminated_at: datetime | None = None
     notice: Notice | None = None

@@ -3,33 +3,23 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import RLock
 
-from spot_simulator.clock import Clock, rfc3339
-from spot_simulator.ec2.moto_backend import MotoBackend
-from spot_simulator.event_log import EventLog
-from spot_simulator.hosting.disks import Disks
-from spot_simulator.hosting.init import Init
+from spot_simulator.clock import rfc3339
 from spot_simulator.machine import Interval, Machine, Notice, NoticeAction, ReasonCode, State
 from spot_simulator.model.capacity import Mode
-from spot_simulator.model.delays import Delay, Delays
-from spot_simulator.timeline import Timeline
+from spot_simulator.model.delays import Delay
+from spot_simulator.ports import Disks, Ground, InstanceBook, Services
 
 LIVE = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.STOPPED})
 
 
 @dataclass(frozen=True, slots=True)
 class MachineParts:
-    """What the life of an instance touches; ``lock`` is the region's."""
+    """What the life of an instance touches."""
 
-    moto: MotoBackend
+    book: InstanceBook
     disks: Disks
-    init: Init
-    timeline: Timeline
-    delays: Delays
-    clock: Clock
-    log: EventLog
-    lock: RLock
+    init: Services
     on_up: Callable[[Machine], None]
     on_off: Callable[[Machine, State], None]
 
@@ -37,9 +27,9 @@ class MachineParts:
 class Machines:
     """Every method is called with the region's lock held."""
 
-    def __init__(self, parts: MachineParts) -> None:
+    def __init__(self, parts: MachineParts, ground: Ground) -> None:
         """Start with none."""
-        self._parts = parts
+        self._parts, self._ground = parts, ground
         self.by_id: dict[str, Machine] = {}
 
     def launch(self, machine: Machine) -> None:
@@ -65,23 +55,23 @@ class Machines:
         """End all processes at once and boot again; EC2 shows ``running`` throughout."""
         if machine.state is State.RUNNING:
             machine.boot_number += 1
-            self._parts.init.halt(machine, is_at_once=True)
-            self._parts.log.append("rebooting", instance_id=machine.instance_id)
+            self._ground.log.append("rebooting", instance_id=machine.instance_id)
             self._boot_later(machine)
+            self._parts.init.halt(machine, is_at_once=True)
 
     def notice(self, machine: Machine, action: NoticeAction, lead_seconds: float) -> Notice:
         """Announce an interruption, and carry it out after ``lead_seconds`` of the region; hibernation starts at once."""
-        scaled_seconds = self._parts.delays.scaled(0.0 if action is NoticeAction.HIBERNATE else lead_seconds)
-        machine.notice = Notice(action, self._parts.clock.now() + timedelta(seconds=scaled_seconds))
+        scaled_seconds = self._ground.delays.scaled(0.0 if action is NoticeAction.HIBERNATE else lead_seconds)
+        machine.notice = Notice(action, self._ground.clock.now() + timedelta(seconds=scaled_seconds))
         self._log(machine, "notice", action=action.value, action_at=rfc3339(machine.notice.at))
         notice = machine.notice
-        self._parts.timeline.after(scaled_seconds, lambda: self._carry_out(machine, notice))
+        self._ground.timeline.after(scaled_seconds, lambda: self._carry_out(machine, notice))
         return notice
 
     def recommend_rebalance(self, machine: Machine) -> None:
         """Set the rebalance recommendation; once set it stays."""
         if machine.rebalance_at is None:
-            machine.rebalance_at = self._parts.clock.now()
+            machine.rebalance_at = self._ground.clock.now()
             self._log(machine, "rebalance-recommended")
 
     def lose(self, machine: Machine) -> None:
@@ -91,7 +81,7 @@ class Machines:
         self.terminate(machine, reason, is_at_once=True)
 
     def _carry_out(self, machine: Machine, notice: Notice) -> None:
-        with self._parts.lock:
+        with self._ground.lock:
             if machine.notice is not notice:
                 return
             if notice.action is NoticeAction.TERMINATE:
@@ -104,11 +94,11 @@ class Machines:
         machine.notice = None
         self._set_state(machine, State.PENDING, None)
         ordinal = f"{machine.ordinal}.{machine.boot_number}"
-        self._later(machine, self._parts.delays.seconds(Delay.RUN, ordinal), self._on_running)
+        self._later(machine, self._ground.delays.seconds(Delay.RUN, ordinal), self._on_running)
 
     def _on_running(self, machine: Machine) -> None:
         self._parts.disks.empty_run(machine.instance_id)
-        now = self._parts.clock.now()
+        now = self._ground.clock.now()
         machine.first_running_at = machine.first_running_at or now
         machine.running.append(Interval(now))
         self._set_state(machine, State.RUNNING, None)
@@ -116,8 +106,9 @@ class Machines:
         self._boot_later(machine)
 
     def _boot_later(self, machine: Machine) -> None:
+        machine.boot_began_at = self._ground.clock.now()
         ordinal = f"{machine.ordinal}.{machine.boot_number}"
-        self._later(machine, self._parts.delays.seconds(Delay.BOOT, ordinal), self._on_booted)
+        self._later(machine, self._ground.delays.seconds(Delay.BOOT, ordinal), self._on_booted)
 
     def _on_booted(self, machine: Machine) -> None:
         self._parts.disks.empty_run(machine.instance_id)
@@ -127,19 +118,19 @@ class Machines:
     def _power_off(self, machine: Machine, on_the_way: State, final: State, reason: ReasonCode, *, is_at_once: bool) -> None:
         was_off = machine.state is State.STOPPED
         machine.boot_number += 1
-        now = self._parts.clock.now()
+        now = self._ground.clock.now()
         for interval in machine.running:
             interval.until = interval.until or now
         self._set_state(machine, on_the_way, reason)
-        self._parts.init.halt(machine, is_at_once=is_at_once)
         ordinal = f"{machine.ordinal}.{machine.boot_number}"
-        seconds = 0.0 if was_off else self._parts.delays.seconds(Delay.SHUTDOWN, ordinal)
+        seconds = 0.0 if was_off else self._ground.delays.seconds(Delay.SHUTDOWN, ordinal)
         self._later(machine, seconds, lambda gone: self._on_off(gone, final, reason))
+        self._parts.init.halt(machine, is_at_once=is_at_once)
 
     def _on_off(self, machine: Machine, final: State, reason: ReasonCode) -> None:
         self._parts.init.halt(machine, is_at_once=True)
         if final is State.TERMINATED:
-            machine.terminated_at = self._parts.clock.now()
+            machine.terminated_at = self._ground.clock.now()
         self._parts.on_off(machine, final)
         self._set_state(machine, final, reason)
 
@@ -148,16 +139,16 @@ class Machines:
         boot_number = machine.boot_number
 
         def run() -> None:
-            with self._parts.lock:
+            with self._ground.lock:
                 if machine.boot_number == boot_number:
                     step(machine)
 
-        self._parts.timeline.after(seconds, run)
+        self._ground.timeline.after(seconds, run)
 
     def _set_state(self, machine: Machine, state: State, reason: ReasonCode | None) -> None:
         machine.state, machine.reason = state, reason
-        self._parts.moto.set_state(machine.instance_id, state, reason)
+        self._parts.book.set_state(machine.instance_id, state, reason)
         self._log(machine, "state", state=state.value, reason=reason.value if reason else None)
 
     def _log(self, machine: Machine, kind: str, **facts: object) -> None:
-        self._parts.log.append(kind, instance_id=machine.instance_id, **facts)
+        self._ground.log.append(kind, instance_id=machine.instance_id, **facts)

@@ -18,8 +18,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from spot_simulator.clock import SystemClock, rfc3339
+from spot_simulator.probe_rules import DEFAULT_INTERVAL_SECONDS
 
-DEFAULT_INTERVAL_SECONDS = 0.05
 DEFAULT_TIMEOUT_SECONDS = 2.0
 MAX_ANSWER_BYTES = 64 * 1024
 _LENGTH = re.compile(rb"\r\ncontent-length: *([0-9]+)", re.IGNORECASE)

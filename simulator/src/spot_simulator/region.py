@@ -10,14 +10,19 @@ from spot_simulator.ec2.address_calls import AddressCalls
 from spot_simulator.ec2.call import Handler
 from spot_simulator.ec2.image_calls import ImageCalls
 from spot_simulator.ec2.instance_calls import InstanceCalls
+from spot_simulator.ec2.known_instances import KnownInstances
+from spot_simulator.ec2.launch_gate import GateParts, LaunchGate
 from spot_simulator.ec2.launches import Launches, LaunchParts
 from spot_simulator.ec2.market_calls import MarketCalls
 from spot_simulator.ec2.moto_backend import MotoBackend
+from spot_simulator.ec2.price_pages import PricePages
 from spot_simulator.ec2.shim import Shim
 from spot_simulator.ec2.spot_request_calls import SpotRequestCalls
+from spot_simulator.ec2.spot_requests import SpotRequests
 from spot_simulator.event_log import EventLog
 from spot_simulator.hosting.disks import Disks
-from spot_simulator.hosting.init import Init, Surroundings
+from spot_simulator.hosting.guardian_process import GuardianParts, GuardianProcess
+from spot_simulator.hosting.init import Init, ServiceAnswer
 from spot_simulator.images import Images
 from spot_simulator.machine import Machine, State
 from spot_simulator.machines import MachineParts, Machines
@@ -27,11 +32,16 @@ from spot_simulator.model.delays import Delays
 from spot_simulator.model.faults import FaultTable
 from spot_simulator.model.prices import PriceAxis
 from spot_simulator.network.addresses import Addresses
+from spot_simulator.network.forwarder_process import ForwarderProcess
 from spot_simulator.network.imds import ImdsServer
 from spot_simulator.network.slot import claim_slot
+from spot_simulator.ports import Ground
 from spot_simulator.price_book import PriceBook
 from spot_simulator.recorded_prices import read_recording, replayed
-from spot_simulator.timeline import Timeline
+from spot_simulator.timeline import ThreadTimeline
+
+KILL_SECONDS = 5.0
+"""How long the end of a process that was killed may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +61,27 @@ class Region:
 
     def __init__(self, settings: RegionSettings) -> None:
         """Build and start it; the caller serves ``shim``."""
-        self.settings = settings
+        self.settings, self.name = settings, settings.region
         self.lock = threading.RLock()
         self.clock = SystemClock()
         self.slot = claim_slot()
         self.started_at = self.clock.now()
         self.delays = Delays(settings.seed, settings.time_scale)
         self.log = EventLog(settings.state_dir / "region.log", self.clock)
-        self.timeline = Timeline(self.clock, self.log)
+        self.timeline = ThreadTimeline(self.clock, self.log)
         self.disks = Disks(settings.state_dir)
         self.faults, self.capacity = FaultTable(), CapacityTable()
-        self.moto = MotoBackend(settings.region, self.slot.vpc_cidr, self.slot.subnet_cidrs)
+        self.moto = self.books = MotoBackend(settings.region, self.slot.vpc_cidr, self.slot.subnet_cidrs)
         self.types = self.moto.offered(TYPES)
         self.prices = self._price_book()
-        self.init = Init(self._surroundings())
-        self.images = Images(self.moto, self.disks, self.timeline, self.delays, self.clock, self.log, self.lock)
-        self.addresses = Addresses(self.slot.elastic_block, self.timeline, self.delays, self.log, self.lock)
-        self.machines = Machines(self._machine_parts())
-        self.instance_calls = InstanceCalls(self.machines, self.clock)
+        self._guardian, self._forwarder = GuardianProcess(self._guardian_parts()), ForwarderProcess()
+        ground = Ground(self.timeline, self.delays, self.clock, self.log, self.lock)
+        self.init = Init(self.disks, self._guardian, self.books.tags, ground)
+        self._guardian.report_to(self.init)
+        self.images = Images(self.moto, self.disks, ground)
+        self.addresses = Addresses(self.slot.elastic_block, self._forwarder, ground)
+        self.machines = Machines(self._machine_parts(), ground)
+        self.visibility = KnownInstances(self.machines, self.clock)
         self.shim = Shim(self.moto, self._handlers(), self.faults, self.log, self.lock)
         self._metadata: dict[str, ImdsServer] = {}
         self.timeline.start()
@@ -78,8 +91,8 @@ class Region:
         """End every process that the region started, services first; its threads end with this process."""
         self.log.append("region-stopping")
         self.timeline.stop()
-        self.init.close()
-        self.addresses.stop()
+        self._guardian.stop()
+        self._forwarder.stop()
         self.log.close()
 
     def _price_book(self) -> PriceBook:
@@ -88,32 +101,26 @@ class Region:
         rows = read_recording(path, self.settings.region) if path else []
         return PriceBook(self.settings.seed, axis, replayed(rows, axis, self.moto.az_ids()))
 
-    def _surroundings(self) -> Surroundings:
-        return Surroundings(
+    def stop_service(self, machine: Machine, service: str) -> ServiceAnswer:
+        """Stop a service and return when it is down; the lock is let go meanwhile."""
+        before = self.init.status(machine, service)
+        if before.pid is not None and self.init.ask_to_stop(machine, service):
+            seconds = self.init.stop_bound_seconds(machine, service) + KILL_SECONDS
+            self._guardian.wait_for(lambda: self.init.status(machine, service).pid != before.pid, seconds)
+        return self.init.status(machine, service)
+
+    def _guardian_parts(self) -> GuardianParts:
+        return GuardianParts(
             disks=self.disks,
-            timeline=self.timeline,
             delays=self.delays,
             log=self.log,
-            clock=self.clock,
             api_url=self.settings.api_url,
             region_token=uuid.uuid4().hex,
             lock=self.lock,
-            tags_of=self.moto.tags,
         )
 
     def _machine_parts(self) -> MachineParts:
-        return MachineParts(
-            moto=self.moto,
-            disks=self.disks,
-            init=self.init,
-            timeline=self.timeline,
-            delays=self.delays,
-            clock=self.clock,
-            log=self.log,
-            lock=self.lock,
-            on_up=self._on_up,
-            on_off=self._on_off,
-        )
+        return MachineParts(book=self.moto, disks=self.disks, init=self.init, on_up=self._on_up, on_off=self._on_off)
 
     def _on_up(self, machine: Machine) -> None:
         try:
@@ -128,24 +135,38 @@ class Region:
         if final is State.TERMINATED:
             self.addresses.drop_holder(machine)
 
-    def _handlers(self) -> dict[str, Handler]:
-        launches = Launches(
+    def _gate_parts(self) -> GateParts:
+        return GateParts(
+            machines=self.machines,
+            capacity=self.capacity,
+            clock=self.clock,
+            types=self.types,
+            az_ids=self.moto.az_ids(),
+            zone_of_subnet=self.moto.zone_of_subnet,
+            spot_usd_per_hour=self.prices.spot_usd_per_hour,
+        )
+
+    def _launches(self) -> Launches:
+        return Launches(
             LaunchParts(
+                gate=LaunchGate(self._gate_parts()),
                 moto=self.moto,
                 machines=self.machines,
                 images=self.images,
                 disks=self.disks,
-                capacity=self.capacity,
                 clock=self.clock,
                 region=self.settings.region,
-                types=self.types,
-                spot_usd_per_hour=self.prices.spot_usd_per_hour,
             )
         )
-        instances, images = self.instance_calls, ImageCalls(self.images, self.machines, self.disks)
-        addresses = AddressCalls(self.addresses, self.machines)
-        requests = SpotRequestCalls(self.machines)
-        market = MarketCalls(self.prices, self.clock, self.settings.region, self.types)
+
+    def _handlers(self) -> dict[str, Handler]:
+        known = self.visibility
+        launches = self._launches()
+        instances, images = InstanceCalls(self.machines, known), ImageCalls(self.images, self.machines, known, self.disks)
+        addresses = AddressCalls(self.addresses, known)
+        requests = SpotRequestCalls(SpotRequests(self.machines))
+        pages = PricePages(self.prices, self.types, self.moto.az_ids())
+        market = MarketCalls(pages, self.clock, self.settings.region, self.types)
         return {
             "RunInstances": launches.run_instances,
             "TerminateInstances": instances.terminate,
@@ -153,6 +174,7 @@ class Region:
             "StartInstances": instances.start,
             "RebootInstances": instances.reboot,
             "ModifyInstanceAttribute": instances.modify,
+            "CreateTags": instances.tag,
             "DescribeInstances": instances.describe,
             "DescribeInstanceStatus": instances.describe_status,
             "DescribeSpotInstanceRequests": requests.describe,

@@ -50,7 +50,7 @@ def serve_region(server: BaseWSGIServer, router: _Router, settings: RegionSettin
     stop_signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
     region = Region(settings)
-    router.shim, router.control = region.shim, control_app(region)
+    router.shim, router.control = region.shim, control_app(region, region.lock)
     threading.Thread(target=server.serve_forever, name="http", daemon=True).start()
     ready = {
         "event": "ready",

@@ -5,30 +5,33 @@ from decimal import Decimal
 from typing import Any
 
 from spot_simulator.clock import rfc3339
-from spot_simulator.ec2.moto_objects import MotoAddress
 from spot_simulator.images import Image
 from spot_simulator.machine import Interval, Machine, ServiceRun
 from spot_simulator.model.billing import Span, on_demand_spans, spot_spans, total_usd
 from spot_simulator.model.capacity import Mode
 from spot_simulator.model.catalogue import on_demand_usd_per_hour
-from spot_simulator.region import Region
+from spot_simulator.ports import AddressEntry
+from spot_simulator.region_view import RegionView
 
 _USD = Decimal("0.000001")
 
 
-def region_state(region: Region) -> dict[str, Any]:
+def region_state(region: RegionView) -> dict[str, Any]:
     """Describe instances, images, snapshots, addresses, empty pools and waiting faults. The lock is held."""
-    moto = region.moto
+    books = region.books
     return {
         "now": rfc3339(region.clock.now()),
         "started_at": rfc3339(region.started_at),
-        "region": region.settings.region,
-        "time_scale": region.settings.time_scale,
-        "seed": region.settings.seed,
-        "instances": [_instance(machine, moto.tags(machine.instance_id)) for machine in region.machines.by_id.values()],
+        "region": region.name,
+        "time_scale": region.delays.time_scale,
+        "seed": region.delays.seed,
+        "instances": [_instance(machine, books.tags(machine.instance_id)) for machine in region.machines.by_id.values()],
         "images": [_image(region, image) for image in region.images.by_id.values()],
-        "snapshots": [_snapshot(region, snapshot_id) for snapshot_id in moto.snapshot_ids()],
-        "addresses": [_address(region, address) for address in moto.addresses()],
+        "snapshots": [
+            {"snapshot_id": snapshot_id, "state": state, "tags": books.tags(snapshot_id)}
+            for snapshot_id, state in books.snapshot_states().items()
+        ],
+        "addresses": [_address(region, address) for address in books.address_entries()],
         "capacity_unavailable": [
             {"instance_type": pool.instance_type, "az_id": pool.az_id, "mode": pool.mode.value} for pool in region.capacity.empty_pools()
         ],
@@ -39,7 +42,7 @@ def region_state(region: Region) -> dict[str, Any]:
     }
 
 
-def region_bill(region: Region) -> dict[str, Any]:
+def region_bill(region: RegionView) -> dict[str, Any]:
     """Say what every instance cost until now, by spans of one price each. The lock is held."""
     now = region.clock.now()
     lines = [_bill_line(machine, bill_spans(region, machine, now)) for machine in region.machines.by_id.values()]
@@ -47,7 +50,7 @@ def region_bill(region: Region) -> dict[str, Any]:
     return {"until": rfc3339(now), "currency": "USD", "instances": lines, "usd": str(total)}
 
 
-def bill_spans(region: Region, machine: Machine, now: datetime) -> list[Span]:
+def bill_spans(region: RegionView, machine: Machine, now: datetime) -> list[Span]:
     """Return the priced spans in which an instance ran."""
     spans: list[Span] = []
     for interval in machine.running:
@@ -113,34 +116,28 @@ def _interval(interval: Interval) -> dict[str, Any]:
     return {"from": rfc3339(interval.since), "to": _time(interval.until)}
 
 
-def _image(region: Region, image: Image) -> dict[str, Any]:
+def _image(region: RegionView, image: Image) -> dict[str, Any]:
     return {
         "image_id": image.image_id,
         "name": image.name,
         "state": "available" if image.available_at else "pending",
         "snapshot_id": image.snapshot_id,
         "instance_id": image.instance_id,
-        "tags": region.moto.tags(image.image_id),
+        "tags": region.books.tags(image.image_id),
         "created_at": rfc3339(image.created_at),
         "available_at": _time(image.available_at),
     }
 
 
-def _snapshot(region: Region, snapshot_id: str) -> dict[str, Any]:
-    snapshot = region.moto.snapshot(snapshot_id)
-    state = snapshot.status if snapshot is not None else "deleted"
-    return {"snapshot_id": snapshot_id, "state": state, "tags": region.moto.tags(snapshot_id)}
-
-
-def _address(region: Region, address: MotoAddress) -> dict[str, Any]:
+def _address(region: RegionView, address: AddressEntry) -> dict[str, Any]:
     holder = region.addresses.holders.get(address.public_ip)
     return {
         "allocation_id": address.allocation_id,
         "public_ip": address.public_ip,
         "association_id": address.association_id,
-        "associated_instance_id": address.instance.id if address.instance else None,
+        "associated_instance_id": address.instance_id,
         "holder_instance_id": holder.instance_id if holder else None,
-        "tags": region.moto.tags(address.allocation_id),
+        "tags": region.books.tags(address.allocation_id),
     }
 
 

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable
 
 from spot_simulator.clock import Clock
-from spot_simulator.event_log import EventLog
+from spot_simulator.ports import Log
 
 
-class Timeline:
+class ThreadTimeline:
     """Callbacks run one at a time, never before their time, and must be short; one that raises is logged and the rest goes on."""
 
-    def __init__(self, clock: Clock, log: EventLog) -> None:
+    def __init__(self, clock: Clock, log: Log) -> None:
         """Nothing runs before ``start``."""
         self._clock, self._log = clock, log
         self._due: list[tuple[float, int, Callable[[], None]]] = []

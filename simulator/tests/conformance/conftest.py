@@ -1,20 +1,28 @@
-"""The region under test. A second form of it joins the suite by a second parameter here."""
+"""The region under test, in both of its forms."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from conformance.http_region import HttpRegion
+from conformance.memory_region import MemoryRegionPort
 from conformance.port import RegionPort
 from conformance.world import World
 
 
 @pytest.fixture(scope="session")
-def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegionPort]:
-    state_dir: Path = tmp_path_factory.mktemp("region") / "state"
-    with HttpRegion(state_dir) as running:
+def region_of_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegionPort]:
+    with HttpRegion(tmp_path_factory.mktemp("region") / "state") as running:
         yield running
+
+
+@pytest.fixture(params=[pytest.param("processes", marks=pytest.mark.server), "memory"])
+def region(request: pytest.FixtureRequest) -> RegionPort:
+    """Give the one region of processes, which all tests share, or a region in memory of the test's own."""
+    if request.param == "memory":
+        return MemoryRegionPort()
+    running: RegionPort = request.getfixturevalue("region_of_processes")
+    return running
 
 
 @pytest.fixture

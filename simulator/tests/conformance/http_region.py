@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, Self
@@ -14,8 +16,38 @@ import boto3
 import requests
 from botocore.config import Config
 
+from conformance.behaviour import Behaviour
 from conformance.port import HttpAnswer
 from spot_simulator.clock import SystemClock
+
+TOKEN_LIFE = "X-aws-ec2-metadata-token-ttl-seconds"
+TOKEN = "X-aws-ec2-metadata-token"
+METADATA_PORT, WORKLOAD_PORT = 1338, 8080
+
+SERVER_PROGRAM = """
+import os, socket, datetime
+listener = socket.create_server((os.environ["INSTANCE_IP"], 8080))
+now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+print('{"event": "serving", "at": "%s"}' % now, flush=True)
+held = []
+while True:
+    connection, _ = listener.accept()
+    request = connection.recv(4096)
+    if b"/hold" in request:
+        held.append(connection)
+        continue
+    body = os.environ["INSTANCE_ID"].encode()
+    connection.sendall(b"HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    connection.close()
+"""
+
+SCRIPTS = {
+    Behaviour.ENDS: "exit 0",
+    Behaviour.IS_DEAF: 'trap "" TERM; touch "$INSTANCE_ROOT/srv/deaf"; while :; do sleep 0.05; done',
+    Behaviour.COUNTS: 'while :; do echo x >> "$INSTANCE_ROOT/srv/count"; sleep 0.01; done',
+    Behaviour.SPOILS: 'echo "not json" > "$INSTANCE_ROOT/etc/services.json"; sleep 1000',
+    Behaviour.OBEYS_FAULTS: 'test "$WORKLOAD_FAIL_START" = 1 && exit 1; sleep 1000',
+}
 
 
 class HttpRegion:
@@ -61,6 +93,18 @@ class HttpRegion:
         if self.process.stdout:
             self.process.stdout.close()
 
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def argv(self, behaviour: Behaviour) -> list[str]:
+        match behaviour:
+            case Behaviour.SERVES:
+                return [sys.executable, "-S", "-E", "-c", SERVER_PROGRAM]
+            case Behaviour.SLEEPS:
+                return ["sleep", "1000"]
+            case _:
+                return ["/bin/sh", "-c", SCRIPTS[behaviour]]
+
     def control(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         answer = requests.request(method, f"{self.url}/_region{path}", json=body, timeout=20)
         return answer.status_code, answer.json()
@@ -75,6 +119,21 @@ class HttpRegion:
             return HttpAnswer(0, repr(error), {})
         finally:
             connection.close()
+
+    def ask(self, ip: str, path: str = "/") -> HttpAnswer:
+        return self.http("GET", ip, WORKLOAD_PORT, path)
+
+    def metadata(self, instance_id: str, path: str) -> HttpAnswer:
+        _, state = self.control("GET", "/state")
+        ip = next(one["private_ip"] for one in state["instances"] if one["instance_id"] == instance_id)
+        token = self.http("PUT", ip, METADATA_PORT, "/latest/api/token", {TOKEN_LIFE: "60"})
+        if token.status != 200:
+            return token
+        return self.http("GET", ip, METADATA_PORT, f"/latest/{path}", {TOKEN: token.text})
+
+    def at_once(self, call: Callable[[], Any], times: int) -> list[Any]:
+        with ThreadPoolExecutor(times) as pool:
+            return list(pool.map(lambda _: call(), range(times)))
 
     def eventually(self, look: Callable[[], Any], within_seconds: float = 5.0) -> Any:
         deadline = self._clock.monotonic_seconds() + within_seconds

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
+
+from conformance.behaviour import Behaviour
 
 
 @dataclass(frozen=True)
@@ -15,24 +18,35 @@ class HttpAnswer:
 
 
 class RegionPort(Protocol):
-    """One region; its times are scaled so that a delay takes milliseconds."""
+    """One region; a delay of it takes milliseconds, or no time at all."""
 
     ec2: Any
     patient_ec2: Any
     """As ``ec2``, but it retries as boto3 does by default."""
-    time_scale: float
 
     def ec2_as(self, role_arn: str) -> Any:
         """Assume a role, and return an EC2 client with its credentials."""
 
+    def now(self) -> datetime:
+        """Return the region's time."""
+
+    def argv(self, behaviour: Behaviour) -> list[str]:
+        """Return the command of a service that behaves so."""
+
     def control(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Call the control API; ``path`` is below ``/_region``."""
 
-    def http(self, method: str, ip: str, port: int, path: str, headers: Mapping[str, str] | None = None) -> HttpAnswer:
-        """Call something on a loopback address of the region."""
+    def ask(self, ip: str, path: str = "/") -> HttpAnswer:
+        """Ask the workload at an address."""
+
+    def metadata(self, instance_id: str, path: str) -> HttpAnswer:
+        """Read the metadata of an instance, as somebody with a good token; ``path`` is below ``/latest``."""
+
+    def at_once(self, call: Callable[[], Any], times: int) -> list[Any]:
+        """Make a call several times, as nearly at once as this form has it, and return the answers."""
 
     def eventually(self, look: Callable[[], Any], within_seconds: float = 5.0) -> Any:
-        """Look until the answer is true, and return it; fail when ``within_seconds`` of this machine's clock are over."""
+        """Look until the answer is true, and return it; fail when the longest delay, and ``within_seconds``, are long over."""
 
     def process_exists(self, pid: int) -> bool:
         """Whether a service's process is still there."""

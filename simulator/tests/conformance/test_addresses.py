@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from conformance.world import SERVER, World, error_code, service
-
-pytestmark = pytest.mark.server
+from conformance.behaviour import Behaviour
+from conformance.marks import processes_only
+from conformance.world import World, error_code, service
 
 
 @pytest.fixture
 def served(world: World) -> tuple[str, str, dict[str, Any]]:
     """Two instances that serve, and an address that the first one holds."""
-    image_id = world.image(service("workload", SERVER))
+    image_id = world.image(service("workload", Behaviour.SERVES))
     first, second = world.launch(image_id), world.launch(image_id, SubnetId=world.subnet("use1-az2"))
     address = world.ec2.allocate_address(Domain="vpc")
     for instance_id in (first, second):
@@ -50,6 +50,7 @@ def test_the_former_holder_shows_no_public_address(world: World, served: tuple[s
     assert "PublicIpAddress" not in world.describe(first)
 
 
+@processes_only("in memory no connection is kept open: each write is one instant")
 def test_a_move_cuts_open_connections(world: World, served: tuple[str, str, dict[str, Any]]) -> None:
     _, second, address = served
     with socket.create_connection((address["PublicIp"], 8080), timeout=5) as connection:

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from conformance.world import SLEEPER, World, error_code, service
-
-pytestmark = pytest.mark.server
+from conformance.behaviour import Behaviour
+from conformance.world import World, error_code, service
 
 
 @pytest.mark.parametrize(("code", "status"), [("UnauthorizedOperation", 403), ("VcpuLimitExceeded", 400), ("RequestLimitExceeded", 503)])
@@ -68,6 +67,9 @@ def test_faults_that_wait_are_shown_and_can_be_forgotten(world: World) -> None:
         ("/capacity", {"instance_type": "m5.large", "az_id": "use1-az1", "mode": "reserved", "available": False}, "mode"),
         ("/capacity", {"instance_type": "m5.large", "az_id": "use1-az1", "mode": "spot", "available": "no"}, "available"),
         ("/capacity", {"instance_type": "m5.large", "az_id": "use1-az1"}, "available"),
+        ("/prices", {"instance_type": "m5.large", "az_id": "use1-az9", "usd_per_hour": "0.1"}, "az_id"),
+        ("/prices", {"instance_type": "m5.large", "az_id": "use1-az1", "usd_per_hour": "cheap"}, "usd_per_hour"),
+        ("/prices", {"instance_type": "m5.large", "az_id": "use1-az1", "usd_per_hour": "-1"}, "usd_per_hour"),
         ("/faults", {"action": "RunInstances", "code": "X", "count": 0}, "count"),
         ("/faults", {"action": "RunInstances"}, "code"),
         ("/faults", {"action": "RunInstances", "code": "X", "colour": "red"}, "colour"),
@@ -106,8 +108,19 @@ def test_only_spot_instances_are_noticed(world: World) -> None:
     assert status == 409
 
 
+def test_a_reboot_starts_the_services_again_and_ec2_shows_nothing(world: World) -> None:
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS))
+    first_pid = world.pid(instance_id, "daemon")
+
+    status, _ = world.region.control("POST", f"/instances/{instance_id}/reboot")
+
+    world.region.eventually(lambda: world.pid(instance_id, "daemon") not in {first_pid, None})
+    assert status == 200
+    assert [event["state"] for event in world.events(kind="state", instance_id=instance_id)] == ["pending", "running"]
+
+
 def test_a_process_that_does_not_run_cannot_be_killed(world: World) -> None:
-    instance_id = world.launch_and_boot(service("daemon", SLEEPER))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS))
 
     status, problem = world.region.control("POST", f"/instances/{instance_id}/kill", {"service": "workload"})
 

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from conformance.world import World, error_code, shell
-
-pytestmark = pytest.mark.server
+from conformance.behaviour import Behaviour
+from conformance.world import World, error_code, service
 
 
 def create_image(world: World, instance_id: str, **more: Any) -> str:
@@ -36,8 +35,7 @@ def test_an_image_is_pending_and_then_available(world: World) -> None:
 
 
 def test_an_image_holds_the_disk_of_the_moment_of_the_call(world: World) -> None:
-    writer = shell("writer", 'while :; do echo x >> "$INSTANCE_ROOT/srv/count"; sleep 0.01; done')
-    parent = world.launch_and_boot(writer)
+    parent = world.launch_and_boot(service("writer", Behaviour.COUNTS))
     world.region.eventually(lambda: len(world.region.read_disk(parent, "srv/count") or "") > 6)
 
     image_id = create_image(world, parent)
@@ -51,7 +49,7 @@ def test_an_image_holds_the_disk_of_the_moment_of_the_call(world: World) -> None
 
 
 def test_a_clone_carries_its_parents_enabled_services(world: World) -> None:
-    parent = world.launch_and_boot(shell("daemon", "sleep 1000"))
+    parent = world.launch_and_boot(service("daemon", Behaviour.SLEEPS))
     image_id = create_image(world, parent)
     world.region.eventually(lambda: image_state(world, image_id) == "available")
 
@@ -91,7 +89,7 @@ def test_the_name_of_an_image_is_taken_once(world: World) -> None:
 
 
 def test_without_no_reboot_the_instance_boots_again(world: World) -> None:
-    instance_id = world.launch_and_boot(shell("daemon", "sleep 1000"))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS))
     first_pid = world.pid(instance_id, "daemon")
 
     create_image(world, instance_id, NoReboot=False)

@@ -1,14 +1,12 @@
 """RunInstances and the life of an instance."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from conformance.world import SLEEPER, World, error_code, service
-
-pytestmark = pytest.mark.server
+from conformance.behaviour import Behaviour
+from conformance.world import World, error_code, service
 
 
 def test_an_instance_is_pending_and_then_running(world: World) -> None:
@@ -53,8 +51,7 @@ def test_the_same_client_token_gives_the_same_instance(world: World) -> None:
 def test_simultaneous_calls_with_one_client_token_make_one_instance(world: World) -> None:
     request = world.launch_request(world.image(), ClientToken=world.unique("token"))
 
-    with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda _: world.ec2.run_instances(**request), range(6)))
+    answers = world.region.at_once(lambda: world.ec2.run_instances(**request), times=6)
 
     assert len({answer["Instances"][0]["InstanceId"] for answer in answers}) == 1
 
@@ -182,7 +179,7 @@ def test_a_dry_run_launches_nothing(world: World) -> None:
 
 
 def test_a_terminated_instance_says_that_a_user_did_it(world: World) -> None:
-    instance_id = world.launch_and_boot(service("daemon", SLEEPER))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS))
     pid = world.pid(instance_id, "daemon")
 
     answer = world.ec2.terminate_instances(InstanceIds=[instance_id])["TerminatingInstances"][0]
@@ -215,17 +212,16 @@ def test_a_spot_instance_cannot_be_stopped(world: World) -> None:
 
 
 def test_an_on_demand_instance_stops_and_starts_with_its_disk(world: World) -> None:
-    instance_id = world.launch_and_boot(service("daemon", SLEEPER), is_spot=False)
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS), is_spot=False)
     first_pid = world.pid(instance_id, "daemon")
     world.region.write_run(instance_id, "left-over")
 
     world.ec2.stop_instances(InstanceIds=[instance_id], Force=True)
     stopped = world.wait_for_state(instance_id, "stopped")
     world.ec2.start_instances(InstanceIds=[instance_id])
-    world.region.eventually(lambda: world.pid(instance_id, "daemon"))
+    world.region.eventually(lambda: world.pid(instance_id, "daemon") not in {first_pid, None})
 
     assert stopped["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
-    assert world.pid(instance_id, "daemon") != first_pid
     assert world.region.read_disk(instance_id, "etc/spot-agent.env") == "SETTING=1\n"
 
 
@@ -233,6 +229,18 @@ def test_an_unknown_instance_is_not_found(world: World) -> None:
     with pytest.raises(ClientError) as caught:
         world.ec2.terminate_instances(InstanceIds=["i-00000000000000000"])
 
+    assert error_code(caught.value) == "InvalidInstanceID.NotFound"
+
+
+def test_only_a_known_instance_is_tagged(world: World) -> None:
+    instance_id = world.launch(world.image())
+    tags = [{"Key": "colour", "Value": "red"}]
+
+    world.ec2.create_tags(Resources=[instance_id], Tags=tags)
+    with pytest.raises(ClientError) as caught:
+        world.ec2.create_tags(Resources=["i-00000000000000000"], Tags=tags)
+
+    assert world.describe(instance_id)["Tags"] == tags
     assert error_code(caught.value) == "InvalidInstanceID.NotFound"
 
 

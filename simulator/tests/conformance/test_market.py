@@ -9,10 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from conformance.world import World, error_code
-from spot_simulator.clock import SystemClock
 from spot_simulator.model.catalogue import CATALOGUE
-
-pytestmark = pytest.mark.server
 
 
 def history(world: World, **more: Any) -> list[dict[str, Any]]:
@@ -22,7 +19,7 @@ def history(world: World, **more: Any) -> list[dict[str, Any]]:
 
 
 def test_asking_for_now_gives_the_one_price_in_force(world: World) -> None:
-    now = SystemClock().now()
+    now = world.region.now()
 
     rows = history(world, StartTime=now)
 
@@ -33,7 +30,7 @@ def test_asking_for_now_gives_the_one_price_in_force(world: World) -> None:
 
 
 def test_the_history_has_the_changes_and_the_price_before_them(world: World) -> None:
-    since = SystemClock().now() - timedelta(days=7)
+    since = world.region.now() - timedelta(days=7)
 
     rows = history(world, StartTime=since)
 
@@ -52,10 +49,19 @@ def test_prices_change_in_small_steps_far_below_on_demand(world: World) -> None:
     assert max(prices) < Decimal("0.096")
 
 
+def test_a_price_can_be_fixed_from_now_on(world: World) -> None:
+    body = {"instance_type": "r5.large", "az_id": "use1-az5", "usd_per_hour": "0.1111"}
+    world.region.control("POST", "/prices", body)
+
+    rows = history(world, InstanceTypes=["r5.large"], AvailabilityZone="us-east-1f", StartTime=world.region.now())
+
+    assert (rows[0]["AvailabilityZoneId"], Decimal(rows[0]["SpotPrice"])) == ("use1-az5", Decimal("0.1111"))
+
+
 def test_history_goes_back_ninety_days(world: World) -> None:
     rows = history(world, StartTime=datetime(2020, 1, 1, tzinfo=UTC))
 
-    assert SystemClock().now() - rows[-1]["Timestamp"] < timedelta(days=92)
+    assert world.region.now() - rows[-1]["Timestamp"] < timedelta(days=92)
 
 
 def test_long_histories_come_in_pages(world: World) -> None:

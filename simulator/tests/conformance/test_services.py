@@ -2,11 +2,9 @@
 
 import json
 
-import pytest
-
-from conformance.world import SERVER, SLEEPER, World, service, shell
-
-pytestmark = pytest.mark.server
+from conformance.behaviour import Behaviour
+from conformance.marks import processes_only
+from conformance.world import World, service, shell
 
 
 def start(world: World, instance_id: str, name: str) -> tuple[int, dict[str, object]]:
@@ -14,6 +12,7 @@ def start(world: World, instance_id: str, name: str) -> tuple[int, dict[str, obj
     return world.region.control("POST", f"/instances/{instance_id}/services/{name}/start")
 
 
+@processes_only("a program in memory gets a host instead of an environment")
 def test_services_get_their_instance_in_the_environment(world: World) -> None:
     script = 'env > "$INSTANCE_ROOT/srv/env.part"; mv "$INSTANCE_ROOT/srv/env.part" "$INSTANCE_ROOT/srv/env"; sleep 1000'
     instance_id = world.launch_and_boot(shell("daemon", script, runtime_directory="spot-optimizer", env={"EXTRA": "yes"}))
@@ -33,7 +32,7 @@ def test_services_get_their_instance_in_the_environment(world: World) -> None:
 
 
 def test_a_killed_daemon_is_restarted(world: World) -> None:
-    instance_id = world.launch_and_boot(service("daemon", SLEEPER, restart="on-failure"))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS, restart="on-failure"))
     first_pid = world.pid(instance_id, "daemon")
 
     status, _ = world.region.control("POST", f"/instances/{instance_id}/kill", {"service": "daemon"})
@@ -43,7 +42,7 @@ def test_a_killed_daemon_is_restarted(world: World) -> None:
 
 
 def test_a_daemon_that_ends_in_order_stays_down(world: World) -> None:
-    instance_id = world.launch_and_boot(shell("daemon", "exit 0", restart="on-failure"))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.ENDS, restart="on-failure"))
 
     world.region.eventually(lambda: world.events(kind="service-ended", instance_id=instance_id))
 
@@ -52,6 +51,7 @@ def test_a_daemon_that_ends_in_order_stays_down(world: World) -> None:
     }  # fmt: skip
 
 
+@processes_only("a program in memory starts no others")
 def test_what_a_service_started_dies_with_it(world: World) -> None:
     script = 'setsid sleep 1000 & echo $! > "$INSTANCE_ROOT/srv/child"; sleep 1000'
     instance_id = world.launch_and_boot(shell("daemon", script))
@@ -64,7 +64,7 @@ def test_what_a_service_started_dies_with_it(world: World) -> None:
 
 
 def test_without_its_start_guard_a_service_does_not_start(world: World) -> None:
-    instance_id = world.launch_and_boot(service("workload", SERVER, condition_path_exists="spot-optimizer/serve"))
+    instance_id = world.launch_and_boot(service("workload", Behaviour.SERVES, condition_path_exists="spot-optimizer/serve"))
 
     at_boot = world.pid(instance_id, "workload")
     refused, answer = start(world, instance_id, "workload")
@@ -77,7 +77,7 @@ def test_without_its_start_guard_a_service_does_not_start(world: World) -> None:
 
 
 def test_starting_twice_is_one_process(world: World) -> None:
-    instance_id = world.launch_and_boot(service("daemon", SLEEPER))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS))
     pid = world.pid(instance_id, "daemon")
 
     _, answer = start(world, instance_id, "daemon")
@@ -86,7 +86,7 @@ def test_starting_twice_is_one_process(world: World) -> None:
 
 
 def test_a_stopped_service_stays_down_and_can_be_started(world: World) -> None:
-    instance_id = world.launch_and_boot(service("daemon", SLEEPER, restart="always"))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS, restart="always"))
     pid = world.pid(instance_id, "daemon")
 
     stopped = world.region.control("POST", f"/instances/{instance_id}/services/daemon/stop")
@@ -100,8 +100,7 @@ def test_a_stopped_service_stays_down_and_can_be_started(world: World) -> None:
 
 
 def test_a_service_that_ignores_sigterm_is_killed_after_its_bound(world: World) -> None:
-    script = 'trap "" TERM; touch "$INSTANCE_ROOT/srv/deaf"; while :; do sleep 0.05; done'
-    instance_id = world.launch_and_boot(shell("daemon", script, stop_seconds=0.2))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.IS_DEAF, stop_seconds=0.2))
     world.region.eventually(lambda: world.region.read_disk(instance_id, "srv/deaf") is not None)
 
     status, answer = world.region.control("POST", f"/instances/{instance_id}/services/daemon/stop")
@@ -111,7 +110,7 @@ def test_a_service_that_ignores_sigterm_is_killed_after_its_bound(world: World) 
 
 
 def test_termination_sends_sigterm_first(world: World) -> None:
-    instance_id = world.launch_and_boot(service("daemon", SLEEPER))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SLEEPS))
 
     world.ec2.terminate_instances(InstanceIds=[instance_id])
     world.wait_for_state(instance_id, "terminated")
@@ -120,8 +119,7 @@ def test_termination_sends_sigterm_first(world: World) -> None:
 
 
 def test_termination_ends_a_service_that_ignores_sigterm(world: World) -> None:
-    script = 'trap "" TERM; touch "$INSTANCE_ROOT/srv/deaf"; while :; do sleep 0.05; done'
-    instance_id = world.launch_and_boot(shell("daemon", script, restart="always"))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.IS_DEAF, restart="always"))
     world.region.eventually(lambda: world.region.read_disk(instance_id, "srv/deaf") is not None)
 
     world.ec2.terminate_instances(InstanceIds=[instance_id])
@@ -134,7 +132,7 @@ def test_termination_ends_a_service_that_ignores_sigterm(world: World) -> None:
 
 
 def test_an_unannounced_loss_kills_at_once(world: World) -> None:
-    instance_id = world.launch_and_boot(shell("daemon", 'trap "" TERM; sleep 1000 & wait; sleep 1000', restart="always"))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.IS_DEAF, restart="always"))
     pid = world.pid(instance_id, "daemon")
 
     world.region.control("POST", f"/instances/{instance_id}/lose")
@@ -142,20 +140,21 @@ def test_an_unannounced_loss_kills_at_once(world: World) -> None:
 
     assert seen["StateReason"]["Code"] == "Server.SpotInstanceTermination"
     assert pid is not None
-    world.region.eventually(lambda: not world.region.process_exists(pid))
-    assert world.seen(instance_id)["services"]["daemon"]["exit_code"] == -9
+    world.region.eventually(lambda: world.seen(instance_id)["services"]["daemon"]["exit_code"] == -9)
+    assert not world.region.process_exists(pid)
 
 
 def test_serving_intervals_run_from_serving_to_the_end_of_the_process(world: World) -> None:
-    instance_id = world.launch_and_boot(service("workload", SERVER))
+    instance_id = world.launch_and_boot(service("workload", Behaviour.SERVES))
     world.region.eventually(lambda: world.seen(instance_id)["serving"])
 
     world.region.control("POST", f"/instances/{instance_id}/services/workload/stop")
 
     (interval,) = world.seen(instance_id)["serving"]
-    assert interval["from"] < interval["to"]
+    assert interval["from"] <= interval["to"]
 
 
+@processes_only("a program in memory has no output")
 def test_output_goes_to_the_log_of_the_service(world: World) -> None:
     instance_id = world.launch_and_boot(shell("daemon", "echo to-stdout; echo to-stderr >&2; sleep 1000"))
 
@@ -166,13 +165,12 @@ def test_output_goes_to_the_log_of_the_service(world: World) -> None:
 
 
 def test_the_next_start_of_a_workload_can_be_made_to_fail(world: World) -> None:
-    script = 'test "$WORKLOAD_FAIL_START" = 1 && exit 1; sleep 1000'
     tag = {"spot-optimizer:logical-agent-id": world.unique("web")}
     tags = [{"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tag.items()]}]
     world.region.control("POST", "/workload-fault", {"tag": tag, "fail_starts": 1})
 
-    other = world.launch_and_boot(shell("workload", script))
-    failing = world.launch_and_boot(shell("workload", script), TagSpecifications=tags)
+    other = world.launch_and_boot(service("workload", Behaviour.OBEYS_FAULTS))
+    failing = world.launch_and_boot(service("workload", Behaviour.OBEYS_FAULTS), TagSpecifications=tags)
     world.region.eventually(lambda: world.pid(failing, "workload") is None)
     start(world, failing, "workload")
 
@@ -182,8 +180,7 @@ def test_the_next_start_of_a_workload_can_be_made_to_fail(world: World) -> None:
 
 
 def test_a_broken_list_of_services_is_told_and_starts_nothing(world: World) -> None:
-    script = 'echo "not json" > "$INSTANCE_ROOT/etc/services.json"; sleep 1000'
-    instance_id = world.launch_and_boot(shell("daemon", script))
+    instance_id = world.launch_and_boot(service("daemon", Behaviour.SPOILS))
     world.region.eventually(lambda: world.region.read_disk(instance_id, "etc/services.json") == "not json\n")
 
     status, answer = start(world, instance_id, "daemon")

@@ -1,42 +1,23 @@
 """Arranging a region for a test: images with trivial services, instances, addresses, and looking at them."""
 
 import itertools
-import sys
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from conformance.behaviour import Behaviour
 from conformance.port import HttpAnswer, RegionPort
 
 _NUMBERS = itertools.count(1)
 
-SERVER_PROGRAM = """
-import os, socket, datetime
-listener = socket.create_server((os.environ["INSTANCE_IP"], 8080))
-now = datetime.datetime.now(datetime.timezone.utc).isoformat()
-print('{"event": "serving", "at": "%s"}' % now, flush=True)
-held = []
-while True:
-    connection, _ = listener.accept()
-    request = connection.recv(4096)
-    if b"/hold" in request:
-        held.append(connection)
-        continue
-    body = os.environ["INSTANCE_ID"].encode()
-    connection.sendall(b"HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
-    connection.close()
-"""
-SERVER = [sys.executable, "-S", "-E", "-c", SERVER_PROGRAM]
-SLEEPER = ["sleep", "1000"]
 
-
-def service(name: str, argv: list[str], **more: Any) -> dict[str, Any]:
-    """Describe a service for an image."""
-    return {"name": name, "argv": argv, **more}
+def service(name: str, program: Behaviour | list[str], **more: Any) -> dict[str, Any]:
+    """Describe a service for an image; ``program`` is what it does, or a command."""
+    return {"name": name, "argv": program, **more}
 
 
 def shell(name: str, script: str, **more: Any) -> dict[str, Any]:
-    """Describe a service that is a shell script."""
+    """Describe a service that is a shell script: for regions of processes."""
     return service(name, ["/bin/sh", "-c", script], **more)
 
 
@@ -52,10 +33,14 @@ class World:
 
     def image(self, *services: dict[str, Any]) -> str:
         """Make a base image with these services, and return its id."""
-        body = {"name": self.unique("base"), "env_file": "SETTING=1\n", "services": list(services)}
+        listed = [{**one, "argv": self._argv(one["argv"])} for one in services]
+        body = {"name": self.unique("base"), "env_file": "SETTING=1\n", "services": listed}
         status, answer = self.region.control("POST", "/base-image", body)
         assert status == 201, answer
         return str(answer["image_id"])
+
+    def _argv(self, program: Behaviour | list[str]) -> list[str]:
+        return self.region.argv(program) if isinstance(program, Behaviour) else program
 
     def subnet(self, az_id: str = "use1-az1") -> str:
         """Return the subnet of a zone."""
@@ -107,7 +92,7 @@ class World:
 
     def ask(self, ip: str, path: str = "/") -> HttpAnswer:
         """Ask the workload behind an address."""
-        return self.region.http("GET", ip, 8080, path)
+        return self.region.ask(ip, path)
 
     def wait_for_answer(self, ip: str, instance_id: str) -> None:
         """Wait until an address answers for an instance."""

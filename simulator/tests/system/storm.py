@@ -17,7 +17,8 @@ from spot_simulator.demo.day import ENDED, Day
 from spot_simulator.demo.processes import Processes
 from spot_simulator.demo.reading import instances_of, read_all, read_books, strangers
 from spot_simulator.demo.world import Settings, Workload, World
-from spot_simulator.probe_report import lost_writes, read_held_numbers, read_log
+from spot_simulator.probe_report import read_held_numbers, read_log
+from spot_simulator.probe_rules import lost_writes
 from system import verdict
 from system.assassin import Assassin
 from system.client import Ledger

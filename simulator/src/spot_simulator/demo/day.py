@@ -14,7 +14,8 @@ from spot_simulator.demo.apis import CallRefused
 from spot_simulator.demo.books import Move
 from spot_simulator.demo.reading import read_all
 from spot_simulator.demo.world import World
-from spot_simulator.probe_report import downtime_seconds, lost_writes, read_held_numbers, read_log
+from spot_simulator.probe_report import read_held_numbers, read_log
+from spot_simulator.probe_rules import downtime_seconds, lost_writes
 
 MOVE_BOUND_SECONDS = 120.0
 SETTLE_BOUND_SECONDS = 60.0

@@ -7,7 +7,8 @@ from typing import Any
 from spot_simulator.demo.apis import JsonApi
 from spot_simulator.demo.books import AgentBooks
 from spot_simulator.demo.world import Workload, World
-from spot_simulator.probe_report import good_answers, overlaps, read_log
+from spot_simulator.probe_report import read_log
+from spot_simulator.probe_rules import good_answers, overlaps
 
 PAGE_ROWS = 500
 

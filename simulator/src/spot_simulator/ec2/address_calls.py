@@ -2,18 +2,17 @@
 
 from spot_simulator.ec2.call import Call
 from spot_simulator.ec2.errors import Ec2Error
+from spot_simulator.ec2.known_instances import KnownInstances, check_address_target
 from spot_simulator.ec2.wire import Answer, is_true, success
-from spot_simulator.machine import Machine, State
-from spot_simulator.machines import Machines
 from spot_simulator.network.addresses import Addresses
 
 
 class AddressCalls:
     """Called with the region's lock held."""
 
-    def __init__(self, addresses: Addresses, machines: Machines) -> None:
+    def __init__(self, addresses: Addresses, known: KnownInstances) -> None:
         """Take the parts."""
-        self._addresses, self._machines = addresses, machines
+        self._addresses, self._known = addresses, known
 
     def allocate(self, call: Call) -> Answer:
         """Answer AllocateAddress."""
@@ -30,7 +29,8 @@ class AddressCalls:
         if address is None:
             named = call.parameters.get("AllocationId") or call.parameters.get("PublicIp")
             raise Ec2Error("InvalidAllocationID.NotFound", f"The allocation ID '{named}' does not exist")
-        machine = self._target(call)
+        machine = self._known.one(call.needed("InstanceId"))
+        check_address_target(machine)
         holder = address.instance.id if address.instance else None
         call.end_if_dry_run()
         if holder == machine.instance_id:
@@ -61,13 +61,3 @@ class AddressCalls:
         if answer.status == 200:
             self._addresses.close(public_ip)
         return answer
-
-    def _target(self, call: Call) -> Machine:
-        instance_id = call.needed("InstanceId")
-        machine = self._machines.by_id.get(instance_id)
-        if machine is None:
-            raise Ec2Error("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
-        if machine.state is not State.RUNNING:
-            text = f"The {machine.state} instance '{instance_id}' is not in a valid state for this operation."
-            raise Ec2Error("InvalidInstanceID", text)
-        return machine

@@ -1,36 +1,25 @@
 """Images and snapshots: names are unique, snapshots can be tagged with the image, and both take their time."""
 
 from spot_simulator.ec2.call import Call
-from spot_simulator.ec2.errors import Ec2Error
+from spot_simulator.ec2.known_instances import KnownInstances, check_image_source
 from spot_simulator.ec2.wire import Answer, is_true, tag_specifications, without
 from spot_simulator.hosting.disks import Disks
 from spot_simulator.images import Images
-from spot_simulator.machine import State
 from spot_simulator.machines import Machines
-
-_NAME_CHARACTERS = (3, 128)
 
 
 class ImageCalls:
     """Called with the region's lock held."""
 
-    def __init__(self, images: Images, machines: Machines, disks: Disks) -> None:
+    def __init__(self, images: Images, machines: Machines, known: KnownInstances, disks: Disks) -> None:
         """Take the parts."""
-        self._images, self._machines, self._disks = images, machines, disks
+        self._images, self._machines, self._known, self._disks = images, machines, known, disks
 
     def create_image(self, call: Call) -> Answer:
         """Answer CreateImage; without NoReboot a running instance is rebooted, as AWS does."""
         name, instance_id = call.needed("Name"), call.needed("InstanceId")
-        machine = self._machines.by_id.get(instance_id)
-        if machine is None:
-            raise Ec2Error("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
-        if machine.state not in {State.RUNNING, State.STOPPED}:
-            raise Ec2Error("IncorrectInstanceState", f"Instance {instance_id} is {machine.state}, not running or stopped")
-        if not _NAME_CHARACTERS[0] <= len(name) <= _NAME_CHARACTERS[1]:
-            raise Ec2Error("InvalidAMIName.Malformed", "AMI names must be between 3 and 128 characters long")
-        twin = call.moto.image_by_name(name)
-        if twin is not None:
-            raise Ec2Error("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {twin.id}")
+        machine = self._known.one(instance_id)
+        check_image_source(machine, name, call.moto.image_of_name(name))
         call.end_if_dry_run()
         image_tags = tag_specifications(call.parameters, "image")
         answer = call.forward(without(call.parameters, "TagSpecification."))

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from spot_simulator.ec2.moto_objects import MotoAddress, MotoImage, MotoInstance, MotoSnapshot
+from spot_simulator.ec2.moto_objects import MotoAddress, MotoImage, MotoInstance
 from spot_simulator.ec2.wire import Answer, Parameters
 from spot_simulator.machine import STATE_CODES, ReasonCode, State
+from spot_simulator.ports import AddressEntry
 
 ACCOUNT_ID = "123456789012"
 _INSTANCE_FILTERS = {
@@ -138,35 +139,55 @@ class MotoBackend:
         image: MotoImage | None = self._ec2.amis.get(image_id)
         return image
 
-    def image_by_name(self, name: str) -> MotoImage | None:
-        """Return the image that has this name."""
-        return next((image for image in self._ec2.amis.values() if image.name == name), None)
+    def image_of_name(self, name: str) -> str | None:
+        """Return the id of the image that has this name."""
+        return next((str(image.id) for image in self._ec2.amis.values() if image.name == name), None)
 
-    def register_image(self, name: str, architecture: str) -> MotoImage:
-        """Make an available EBS image without an instance."""
+    def begin_image(self, image_id: str, instance_id: str) -> tuple[str, str]:
+        """Make the image that moto just made of an instance a pending EBS image; return its name and snapshot."""
+        image: MotoImage = self._ec2.amis[image_id]
+        image.root_device_type, image.state = "ebs", "pending"
+        snapshot_id = image.ebs_snapshot.id
+        volume = self._ec2.volumes.get(self.root_volume_id(instance_id))
+        if volume is not None:  # moto names one that never was
+            self._ec2.snapshots[snapshot_id].volume = volume
+        return image.name, snapshot_id
+
+    def finish_image(self, image_id: str) -> bool:
+        """Make an image available; False if it was deregistered."""
+        image = self.image(image_id)
+        if image is not None:
+            image.state = "available"
+        return image is not None
+
+    def register_image(self, name: str, architecture: str) -> tuple[str, str]:
+        """Make an available EBS image without an instance; return its id and snapshot."""
         image: MotoImage = self._ec2.register_image(name, "Base image of the simulated region")
         image.architecture, image.virtualization_type = architecture, "hvm"
         image.root_device_type = "ebs"
-        return image
+        return image.id, image.ebs_snapshot.id
 
-    def snapshot_ids(self) -> list[str]:
-        """Return the ids of all snapshots."""
-        return list(self._ec2.snapshots)
+    def snapshot_states(self) -> dict[str, str]:
+        """Return {snapshot id: status}."""
+        return {snapshot_id: str(snapshot.status) for snapshot_id, snapshot in self._ec2.snapshots.items()}
 
-    def snapshot(self, snapshot_id: str) -> MotoSnapshot | None:
-        """Return moto's snapshot; None once it was deleted."""
-        snapshot: MotoSnapshot | None = self._ec2.snapshots.get(snapshot_id)
-        return snapshot
+    def begin_snapshot(self, snapshot_id: str) -> None:
+        """Make a snapshot pending."""
+        self._ec2.snapshots[snapshot_id].status = "pending"
 
-    def set_snapshot_volume(self, snapshot_id: str, volume_id: str) -> None:
-        """Name the volume that a snapshot was taken of; moto gives an image's snapshot one that never was."""
-        volume = self._ec2.volumes.get(volume_id)
-        if volume is not None:
-            self._ec2.snapshots[snapshot_id].volume = volume
+    def finish_snapshot(self, snapshot_id: str) -> bool:
+        """Make a snapshot complete; False if it was deleted."""
+        snapshot = self._ec2.snapshots.get(snapshot_id)
+        if snapshot is not None:
+            snapshot.status = "completed"
+        return snapshot is not None
 
-    def addresses(self) -> list[MotoAddress]:
-        """Return moto's Elastic IPs."""
-        return list(self._ec2.addresses)
+    def address_entries(self) -> list[AddressEntry]:
+        """Return the Elastic IPs."""
+        return [
+            AddressEntry(one.allocation_id, one.public_ip, one.association_id, one.instance.id if one.instance else None)
+            for one in self._ec2.addresses
+        ]
 
     def address(self, parameters: Mapping[str, str]) -> MotoAddress | None:
         """Return the Elastic IP that a request names by allocation, association or public address."""

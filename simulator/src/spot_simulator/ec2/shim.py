@@ -11,7 +11,7 @@ from spot_simulator.ec2.errors import Ec2Error
 from spot_simulator.ec2.moto_backend import MotoBackend
 from spot_simulator.ec2.wire import Answer, failure
 from spot_simulator.event_log import EventLog
-from spot_simulator.model.faults import Fault, FaultTable
+from spot_simulator.model.faults import Fault, FaultTable, Mishap
 
 _READING = ("Describe", "Get", "List")
 _LONGEST_LOGGED_VALUE = 200
@@ -59,8 +59,8 @@ class Shim:
     def _acted(self, call: Call, region: str | None, fault: Fault | None) -> Answer:
         if region != call.moto.region:
             return failure(Ec2Error("AuthFailure", f"This simulated region is {call.moto.region}, not {region}"))
-        if fault is not None and fault.code is not None and not fault.is_answer_lost:
-            return failure(Ec2Error(fault.code))
+        if fault is not None and fault.mishap is Mishap.REFUSED:
+            return failure(Ec2Error(fault.code or "InternalError"))
         try:
             return self._handlers.get(call.action, Call.forward)(call)
         except Ec2Error as error:

@@ -2,7 +2,10 @@
 
 import shutil
 import stat
+from collections.abc import Mapping
 from pathlib import Path
+
+from spot_simulator.hosting.service_list import ServiceSpec, read_services
 
 
 class Disks:
@@ -45,6 +48,21 @@ class Disks:
     def take_snapshot(self, instance_id: str, snapshot_id: str) -> None:
         """Copy an instance's root volume; files that change meanwhile are copied as far as they are."""
         copy_tree(self.root(instance_id), self.snapshot(snapshot_id))
+
+    def fill_snapshot(self, snapshot_id: str, files: Mapping[str, str]) -> None:
+        """Write the files of a snapshot, by their path on the disk."""
+        for name, content in files.items():
+            path = self.snapshot(snapshot_id) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+
+    def services(self, instance_id: str) -> tuple[ServiceSpec, ...]:
+        """Read an instance's enabled services. Raise ``ValueError`` if the list cannot be read."""
+        return read_services(self.root(instance_id))
+
+    def is_in_run(self, instance_id: str, path: str) -> bool:
+        """Whether a path exists below an instance's /run."""
+        return (self.run(instance_id) / path).exists()
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Drop a snapshot's content."""

@@ -39,10 +39,15 @@ class ServiceSpec:
 def read_services(disk: Path) -> tuple[ServiceSpec, ...]:
     """Read a disk's enabled services. Raise ``ValueError`` that says what is wrong with the file, also if it is missing."""
     try:
-        document = json.loads((disk / "etc" / "services.json").read_text())
+        text = (disk / "etc" / "services.json").read_text()
     except OSError as error:
         raise ValueError(f"services.json cannot be read: {error}") from error
-    return parse_services(document)
+    return parse_service_list(text)
+
+
+def parse_service_list(text: str) -> tuple[ServiceSpec, ...]:
+    """Read the enabled services from the text of a ``services.json``. Raise ``ValueError`` that says what is wrong with it."""
+    return parse_services(json.loads(text))
 
 
 def parse_services(document: object) -> tuple[ServiceSpec, ...]:

@@ -30,6 +30,10 @@ class CapacityTable:
         """Fill or empty a pool; repeating it changes nothing."""
         (self._empty.discard if is_available else self._empty.add)(pool)
 
+    def fill_all(self) -> None:
+        """Let every pool have capacity."""
+        self._empty.clear()
+
     def is_available(self, pool: CapacityPool) -> bool:
         """Whether a launch in the pool finds capacity."""
         return pool not in self._empty

@@ -11,29 +11,31 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class CatalogueEntry:
-    """One instance type; moto knows its processors and memory."""
+    """One instance type; its processors and memory are AWS's."""
 
     instance_type: str
     usd_per_hour: Decimal
+    vcpus: int
+    memory_mib: int
 
 
 CATALOGUE: tuple[CatalogueEntry, ...] = tuple(
-    CatalogueEntry(instance_type, Decimal(price))
-    for instance_type, price in (
-        ("t3.medium", "0.042"),
-        ("t3.large", "0.084"),
-        ("m5.large", "0.096"),
-        ("m5a.large", "0.086"),
-        ("m6i.large", "0.098"),
-        ("m6a.large", "0.088"),
-        ("c5.large", "0.085"),
-        ("c6i.large", "0.086"),
-        ("r5.large", "0.125"),
-        ("m5.xlarge", "0.190"),
-        ("c5.xlarge", "0.170"),
-        ("g4ad.xlarge", "0.420"),
-        ("g4ad.2xlarge", "0.600"),
-        ("g4ad.4xlarge", "0.960"),
+    CatalogueEntry(instance_type, Decimal(price), vcpus, memory_gib * 1024)
+    for instance_type, price, vcpus, memory_gib in (
+        ("t3.medium", "0.042", 2, 4),
+        ("t3.large", "0.084", 2, 8),
+        ("m5.large", "0.096", 2, 8),
+        ("m5a.large", "0.086", 2, 8),
+        ("m6i.large", "0.098", 2, 8),
+        ("m6a.large", "0.088", 2, 8),
+        ("c5.large", "0.085", 2, 4),
+        ("c6i.large", "0.086", 2, 4),
+        ("r5.large", "0.125", 2, 16),
+        ("m5.xlarge", "0.190", 4, 16),
+        ("c5.xlarge", "0.170", 4, 8),
+        ("g4ad.xlarge", "0.420", 4, 16),
+        ("g4ad.2xlarge", "0.600", 8, 32),
+        ("g4ad.4xlarge", "0.960", 16, 64),
     )
 )
 

@@ -29,9 +29,9 @@ class Mismatch:
 Verdict = First | Repeat[AnswerT] | Mismatch
 
 
-def fingerprint(parameters: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def fingerprint(parameters: Mapping[str, object]) -> tuple[tuple[str, object], ...]:
     """What must be equal for a repeat: every parameter that describes the launch."""
-    return tuple(sorted((key, value) for key, value in parameters.items() if key not in _IGNORED))
+    return tuple((key, parameters[key]) for key in sorted(parameters) if key not in _IGNORED)
 
 
 @dataclass(slots=True)
@@ -41,9 +41,9 @@ class TokenTable(Generic[AnswerT]):
     A launch that failed is not remembered. The caller holds a lock from ``look_up`` to ``remember``.
     """
 
-    _entries: dict[tuple[str, str], tuple[tuple[tuple[str, str], ...], AnswerT]] = field(default_factory=dict)
+    _entries: dict[tuple[str, str], tuple[tuple[tuple[str, object], ...], AnswerT]] = field(default_factory=dict)
 
-    def look_up(self, token: str, zone: str, parameters: Mapping[str, str]) -> Verdict[AnswerT]:
+    def look_up(self, token: str, zone: str, parameters: Mapping[str, object]) -> Verdict[AnswerT]:
         """Say what a request with this token is."""
         entry = self._entries.get((token, zone))
         if entry is None:
@@ -51,6 +51,6 @@ class TokenTable(Generic[AnswerT]):
         seen, answer = entry
         return Repeat(answer) if seen == fingerprint(parameters) else Mismatch()
 
-    def remember(self, token: str, zone: str, parameters: Mapping[str, str], answer: AnswerT) -> None:
+    def remember(self, token: str, zone: str, parameters: Mapping[str, object], answer: AnswerT) -> None:
         """Keep the answer of the first request; a later one for the same token and zone changes nothing."""
         self._entries.setdefault((token, zone), (fingerprint(parameters), answer))

@@ -15,6 +15,7 @@ HISTORY_DAYS = 90
 LARGEST_STEP_RATIO = 0.05
 """Of recorded zone-level prices of 2022 no single step exceeds about 5 %."""
 MOST_CHANGES_A_DAY = 4
+_DAYS_BEFORE_HISTORY = 5
 USUAL_SPOT_RATIO = (0.30, 0.52)
 """Range of a pool's long-term spot price as a part of on demand: about 59 % below in the middle."""
 _STEP_WITHOUT_ROUNDING = 0.045
@@ -57,17 +58,17 @@ class PriceSeries(Protocol):
 class GeneratedSeries:
     """A walk around the pool's long-term price; the same seed and pool give the same walk. Not safe for several threads."""
 
-    def __init__(self, seed: int, pool: str, on_demand_usd_per_hour: Decimal, axis: PriceAxis) -> None:
-        """``pool`` is any text that names the pool."""
+    def __init__(self, seed: int, pool: str, on_demand_usd_per_hour: Decimal, axis: PriceAxis, history_days: int = HISTORY_DAYS) -> None:
+        """``pool`` is any text that names the pool; the walk begins a few days before ``history_days``, at the long-term price."""
         self._key, self._axis = (seed, pool), axis
         low, high = USUAL_SPOT_RATIO
         self._usual = float(on_demand_usd_per_hour) * (low + (high - low) * unit_draw(*self._key, "usual"))
         self._ceiling = float(on_demand_usd_per_hour)
-        self._next_day = -(HISTORY_DAYS + 5)
+        self._next_day = -(history_days + _DAYS_BEFORE_HISTORY)
         self._changes = [PriceChange(axis.wall(self._next_day), _rounded(self._usual))]
 
     def changes_until(self, until: datetime) -> Sequence[PriceChange]:
-        """Return every change up to and including ``until``; the first lies more than 90 days before the start."""
+        """Return every change up to and including ``until``; the first lies before the days of history."""
         last_day = math.floor(self._axis.region_day(until))
         while self._next_day <= last_day:
             self._append_day(self._next_day)
@@ -103,13 +104,13 @@ class RecordedSeries:
 
 
 def history(changes: Sequence[PriceChange], since: datetime, until: datetime) -> list[PriceChange]:
-    """Return the changes in [since, until] and the last one before ``since``, newest first.
+    """Return the changes (oldest first) in [since, until] and the last one before ``since``, newest first.
 
     That is what DescribeSpotPriceHistory answers: with ``since`` = ``until`` = now, the price that counts now.
     """
-    inside = [change for change in changes if since <= change.at <= until]
-    earlier = [change for change in changes if change.at < since]
-    return list(reversed(earlier[-1:] + inside))
+    first = bisect.bisect_left(changes, since, key=lambda change: change.at)
+    end = bisect.bisect_right(changes, until, key=lambda change: change.at)
+    return list(reversed(changes[max(0, first - 1) : max(first, end)]))
 
 
 def one_per_second(changes: Sequence[PriceChange]) -> list[PriceChange]:

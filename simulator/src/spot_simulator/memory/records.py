@@ -1,0 +1,87 @@
+"""What EC2's books hold of each thing, beyond what the shared parts of the region know of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from spot_simulator.machine import Machine
+
+ROOT_DEVICE = "/dev/sda1"
+ROOT_VOLUME_GIB = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SubnetRecord:
+    """A subnet, one per zone; ``number`` counts them from 0."""
+
+    subnet_id: str
+    zone: str
+    az_id: str
+    number: int
+
+
+@dataclass(slots=True)
+class InstanceRecord:
+    """An instance, with what RunInstances said of it. ``volume_ids`` are the attached ones by device name."""
+
+    machine: Machine
+    reservation_id: str
+    subnet_id: str
+    interface_id: str
+    client_token: str | None
+    key_name: str | None
+    profile_arn: str | None
+    group_ids: tuple[str, ...]
+    metadata_options: Mapping[str, object]
+    volume_ids: dict[str, str] = field(default_factory=dict)
+    is_protected: bool = False
+
+
+@dataclass(slots=True)
+class VolumeRecord:
+    """A volume; one without an instance is available. ``made_for`` is the instance whose disk it was from the beginning."""
+
+    volume_id: str
+    snapshot_id: str
+    zone: str
+    created_at: datetime
+    device_name: str
+    made_for: str
+    instance_id: str | None
+    is_deleted_on_termination: bool = True
+    size_gib: int = ROOT_VOLUME_GIB
+
+
+@dataclass(slots=True)
+class SnapshotRecord:
+    """A snapshot; ``state`` is pending or completed."""
+
+    snapshot_id: str
+    volume_id: str
+    started_at: datetime
+    state: str = "completed"
+    description: str = ""
+
+
+@dataclass(slots=True)
+class ImageRecord:
+    """An image; ``state`` is pending or available."""
+
+    image_id: str
+    name: str
+    snapshot_id: str
+    architecture: str
+    created_at: datetime
+    source_instance_id: str | None = None
+    description: str = ""
+    state: str = "available"
+
+
+@dataclass(slots=True)
+class AddressRecord:
+    """An Elastic IP."""
+
+    allocation_id: str
+    public_ip: str
+    association_id: str | None = None
+    instance_id: str | None = None

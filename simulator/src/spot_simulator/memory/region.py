@@ -1,0 +1,213 @@
+"""The composition root of a region in memory."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from spot_simulator.clock import Clock
+from spot_simulator.control import Control
+from spot_simulator.ec2.known_instances import KnownInstances
+from spot_simulator.ec2.launch_gate import GateParts, LaunchGate
+from spot_simulator.ec2.price_pages import PricePages
+from spot_simulator.ec2.spot_requests import SpotRequests
+from spot_simulator.hosting.init import WORKLOAD, Init, ServiceAnswer
+from spot_simulator.hosting.service_list import ServiceSpec
+from spot_simulator.images import Images
+from spot_simulator.machine import Machine, State
+from spot_simulator.machines import MachineParts, Machines
+from spot_simulator.memory.api import Ec2Api
+from spot_simulator.memory.books import MemoryBooks
+from spot_simulator.memory.calls.address_calls import AddressCalls
+from spot_simulator.memory.calls.image_calls import ImageCalls
+from spot_simulator.memory.calls.instance_calls import InstanceCalls
+from spot_simulator.memory.calls.launches import Launches, LaunchParts
+from spot_simulator.memory.calls.market_calls import MarketCalls
+from spot_simulator.memory.calls.request import Handler
+from spot_simulator.memory.disks import MemoryDisks
+from spot_simulator.memory.ec2_client import ClientParts, MemoryEc2Client, Sleep, no_time
+from spot_simulator.memory.guardian import MemoryGuardian
+from spot_simulator.memory.host import Host, HostParts
+from spot_simulator.memory.ids import Ids
+from spot_simulator.memory.log import MemoryLog
+from spot_simulator.memory.programs import Program, Programs
+from spot_simulator.memory.traffic import Traffic
+from spot_simulator.memory.workload import WorkloadProgram
+from spot_simulator.model.capacity import CapacityTable
+from spot_simulator.model.catalogue import TYPES
+from spot_simulator.model.delays import Delays
+from spot_simulator.model.faults import FaultTable
+from spot_simulator.model.prices import HISTORY_DAYS, PriceAxis
+from spot_simulator.network.addresses import Addresses
+from spot_simulator.ports import Ground, Timeline
+from spot_simulator.price_book import PriceBook
+
+ZONES = {
+    "us-east-1a": "use1-az6",
+    "us-east-1b": "use1-az1",
+    "us-east-1c": "use1-az2",
+    "us-east-1d": "use1-az4",
+    "us-east-1e": "use1-az3",
+    "us-east-1f": "use1-az5",
+}
+"""Names and ids of the zones, as moto has them for us-east-1."""
+
+_ELASTIC_BLOCK = "127.20.0"
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySettings:
+    """``time_scale`` (> 0) multiplies every delay; a virtual clock leaves it at 1. ``zones`` is {zone name: zone id}.
+
+    ``price_days`` of prices lie before the start; fewer are made up sooner, a pool's 90 days cost some milliseconds.
+    """
+
+    seed: int
+    region: str = "us-east-1"
+    time_scale: float = 1.0
+    price_days: int = HISTORY_DAYS
+    zones: dict[str, str] = field(default_factory=lambda: dict(ZONES))
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the region is given: its time, what instances run, and how whoever calls lets time pass.
+
+    ``programs`` may know a ``workload`` of its own; without one, services of that name run the region's.
+    """
+
+    clock: Clock
+    timeline: Timeline
+    programs: Programs
+    sleep: Sleep = no_time
+
+
+class MemoryRegion:
+    """A region that is nothing but objects. Two of the same settings, whose callers do the same at the same times, are equal in all."""
+
+    def __init__(self, settings: MemorySettings, world: World) -> None:
+        """Build it; nothing is in it."""
+        self.settings, self.name, self._world = settings, settings.region, world
+        self.clock, self.started_at = world.clock, world.clock.now()
+        self.types = TYPES
+        self.delays = Delays(settings.seed, settings.time_scale)
+        self.log = MemoryLog(self.clock)
+        ground = Ground(world.timeline, self.delays, self.clock, self.log, nullcontext())
+        self.ids = Ids(settings.seed)
+        self.books, self.disks = MemoryBooks(self.ids, self.clock, settings.zones), MemoryDisks()
+        self.faults, self.capacity = FaultTable(), CapacityTable()
+        self.prices = PriceBook(settings.seed, PriceAxis(self.started_at, settings.time_scale), {}, settings.price_days)
+        self.traffic = Traffic(self.clock)
+        self.guardian = MemoryGuardian(self._installed(), self.ids, world.timeline, self.host)
+        self.init = Init(self.disks, self.guardian, self.books.tags, ground)
+        self.guardian.report_to(self.init)
+        self.images = Images(self.books, self.disks, ground)
+        self.addresses = Addresses(_ELASTIC_BLOCK, self.traffic, ground)
+        self.machines = Machines(self._machine_parts(), ground)
+        self.visibility = KnownInstances(self.machines, self.clock)
+        self.api = Ec2Api(self._handlers(), self.faults, self.log)
+        self.control = Control(self)
+        self._with_metadata: set[str] = set()
+
+    def ec2_client(self, caller: str, *, attempts: int = 1, sleep: Sleep | None = None) -> MemoryEc2Client:
+        """Return an EC2 client; ``caller`` is whom faults can be ordered for, ``attempts`` is boto3's total_max_attempts."""
+        return MemoryEc2Client(ClientParts(self.api, self.name, caller, attempts, sleep or self._world.sleep))
+
+    def host(self, machine: Machine, pid: int) -> Host:
+        """Return an instance as its programs meet it, for the boot that it is in."""
+        parts = HostParts(self.init, self.traffic, self.delays, self.is_metadata_up, self.ec2_client)
+        return Host(machine, pid, self.disks.roots[machine.instance_id], self.disks.runs[machine.instance_id], parts)
+
+    def is_metadata_up(self, instance_id: str) -> bool:
+        """Whether the metadata service of an instance answers at all: from running to the end."""
+        return instance_id in self._with_metadata
+
+    def stop_service(self, machine: Machine, service: str) -> ServiceAnswer:
+        """Stop a service; where it takes its time, let time pass until it is down."""
+        before = self.init.status(machine, service).pid
+        if self.init.ask_to_stop(machine, service) and self.init.status(machine, service).pid == before:
+            self._world.sleep(self.init.stop_bound_seconds(machine, service))
+        return self.init.status(machine, service)
+
+    def _on_up(self, machine: Machine) -> None:
+        self._with_metadata.add(machine.instance_id)
+
+    def _on_off(self, machine: Machine, final: State) -> None:
+        self._with_metadata.discard(machine.instance_id)
+        if final is State.TERMINATED:
+            self.addresses.drop_holder(machine)
+
+    def _installed(self) -> Programs:
+        return _WithWorkload(self._world.programs, WorkloadProgram(self.traffic, self._world.timeline))
+
+    def _machine_parts(self) -> MachineParts:
+        return MachineParts(book=self.books, disks=self.disks, init=self.init, on_up=self._on_up, on_off=self._on_off)
+
+    def _launches(self) -> Launches:
+        gate_parts = GateParts(
+            machines=self.machines,
+            capacity=self.capacity,
+            clock=self.clock,
+            types=self.types,
+            az_ids=self.books.az_ids(),
+            zone_of_subnet=self.books.zone_of_subnet,
+            spot_usd_per_hour=self.prices.spot_usd_per_hour,
+        )
+        return Launches(
+            LaunchParts(
+                gate=LaunchGate(gate_parts),
+                books=self.books,
+                machines=self.machines,
+                disks=self.disks,
+                clock=self.clock,
+                region=self.name,
+            )
+        )
+
+    def _handlers(self) -> dict[str, Handler]:
+        known, books = self.visibility, self.books
+        instances, addresses = InstanceCalls(books, self.machines, known), AddressCalls(books, self.addresses, known)
+        images = ImageCalls(books, self.images, self.machines, known, self.disks, self.clock)
+        pages = PricePages(self.prices, self.types, books.az_ids())
+        market = MarketCalls(books, SpotRequests(self.machines), pages, self.clock, self.name)
+        return {
+            "RunInstances": self._launches().run,
+            "DescribeInstances": instances.describe,
+            "DescribeInstanceStatus": instances.describe_status,
+            "TerminateInstances": instances.terminate,
+            "StopInstances": instances.stop,
+            "StartInstances": instances.start,
+            "RebootInstances": instances.reboot,
+            "ModifyInstanceAttribute": instances.modify,
+            "CreateTags": instances.tag,
+            "CreateImage": images.create_image,
+            "DeregisterImage": images.deregister_image,
+            "DescribeImages": images.describe_images,
+            "CreateSnapshot": images.create_snapshot,
+            "CreateSnapshots": images.create_snapshots,
+            "DeleteSnapshot": images.delete_snapshot,
+            "DescribeSnapshots": images.describe_snapshots,
+            "DescribeVolumes": images.describe_volumes,
+            "AllocateAddress": addresses.allocate,
+            "AssociateAddress": addresses.associate,
+            "DisassociateAddress": addresses.disassociate,
+            "ReleaseAddress": addresses.release,
+            "DescribeAddresses": addresses.describe,
+            "DescribeSpotPriceHistory": market.price_history,
+            "DescribeInstanceTypes": market.instance_types,
+            "DescribeInstanceTypeOfferings": market.offerings,
+            "DescribeAvailabilityZones": market.zones,
+            "DescribeSubnets": market.subnets,
+            "DescribeSpotInstanceRequests": market.spot_requests,
+            "CancelSpotInstanceRequests": market.cancel_spot_requests,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _WithWorkload:
+    """The programs that were given, and the region's own workload where they have none."""
+
+    programs: Programs
+    workload: WorkloadProgram
+
+    def find(self, spec: ServiceSpec) -> Program | None:
+        """Return a service's program."""
+        return self.programs.find(spec) or (self.workload if spec.name == WORKLOAD else None)
