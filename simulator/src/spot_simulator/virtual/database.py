@@ -1,0 +1,129 @@
+"""The database server of a run: SQLite in memory, seen by server processes through connections that can fail."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import TypeVar, cast
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from spot_server.clock import SystemClock
+from spot_server.db.engine import create_database_engine
+from spot_server.db.runner import Database, Transaction
+from spot_server.migrations import migrate
+from spot_server.policy import MovePolicy
+from spot_simulator.virtual.clocks import ProcessClock
+from spot_simulator.virtual.process import Process
+from spot_simulator.virtual.table_watch import TableWatch
+
+T = TypeVar("T")
+
+
+class Blow(StrEnum):
+    """What can happen to a transaction."""
+
+    DIE_BEFORE = "die_before"  # the process is killed before it commits
+    DIE_AFTER = "die_after"  # the process is killed after the commit, before anybody heard of it
+    FAIL_BEFORE = "fail_before"  # the connection breaks before the commit
+    FAIL_AFTER = "fail_after"  # the commit is made, its answer is lost
+
+
+class DatabaseServer:
+    """Outlives every process. `blow` is asked before each write which blow falls on it, if any."""
+
+    def __init__(self) -> None:
+        """Build the schema (copied from one that was migrated once per interpreter)."""
+        self.engine = create_database_engine("sqlite://")
+        self.raw = _raw(self.engine)
+        self.raw.deserialize(_template())
+        self.is_away = False
+        self.writes = 0
+        self.watch = TableWatch(self.engine)
+        self.blow: Callable[[str], Blow | None] = lambda _process_name: None
+
+    def database_of(self, process: Process, clock: ProcessClock, policy: MovePolicy) -> "VulnerableDatabase":
+        """Return the database as one process uses it."""
+        return VulnerableDatabase(self, process, clock, policy)
+
+    def has_open_commands(self) -> bool:
+        """Tell whether any command waits for its answer."""
+        return self.raw.execute("SELECT 1 FROM commands WHERE open_instance_id IS NOT NULL LIMIT 1").fetchone() is not None
+
+    def lease_expires_at(self) -> datetime | None:
+        """Return when the jobs lease runs out; None when nobody has it."""
+        row = self.raw.execute("SELECT expires_at FROM leases").fetchone()
+        return None if row is None else datetime.fromisoformat(row[0]).replace(tzinfo=UTC)
+
+    def close(self) -> None:
+        """Let the memory go."""
+        self.engine.dispose()
+
+
+@cache
+def _template() -> bytes:
+    engine = create_database_engine("sqlite://")
+    migrate(engine, clock=SystemClock(), sleeper=SystemClock())
+    return _raw(engine).serialize()
+
+
+def _raw(engine: Engine) -> sqlite3.Connection:
+    """Return SQLite's own connection: there is one, as there is one thread."""
+    with engine.connect() as connection:
+        return cast("sqlite3.Connection", connection.connection.dbapi_connection)
+
+
+class VulnerableDatabase(Database):
+    """The product's own runner, on connections that break and in a process that dies.
+
+    `doings` counts writes, and reads that found something.
+    """
+
+    def __init__(self, server: DatabaseServer, process: Process, clock: ProcessClock, policy: MovePolicy) -> None:
+        super().__init__(server.engine, clock=clock, sleeper=clock, policy=policy)
+        self._server = server
+        self._process = process
+        self.doings = 0
+
+    def _attempt(self, use_case: Callable[[Transaction], T], *, is_write: bool) -> T:
+        self._process.check()
+        if self._server.is_away:
+            raise _broken("unable to open a connection: the database is away")
+        if not is_write:
+            found = super()._attempt(use_case, is_write=False)
+            self.doings += bool(found)
+            return found
+        self._server.writes += 1
+        self.doings += 1
+        blow = self._server.blow(self._process.name)
+        result = super()._attempt(lambda tx: self._struck(use_case, tx, blow), is_write=True)
+        if blow is Blow.DIE_AFTER:
+            self._process.kill()
+        if blow is Blow.FAIL_AFTER:
+            raise _broken("the connection was lost while the transaction was committed")
+        return result
+
+    def _struck(self, use_case: Callable[[Transaction], T], tx: Transaction, blow: Blow | None) -> T:
+        result = use_case(tx)
+        if blow is Blow.DIE_BEFORE:
+            self._process.kill()
+        if blow is Blow.FAIL_BEFORE:
+            raise _broken("the connection was lost")
+        return result
+
+    def _may_repeat(self, error: object, attempt: int, elapsed_seconds: float) -> bool:
+        # As on a server database: a lost connection is repeated, at once and a few times. SQLite itself never loses one.
+        return isinstance(error, OperationalError) and isinstance(error.orig, ConnectionBroken) and attempt < MOST_ATTEMPTS
+
+
+class ConnectionBroken(sqlite3.OperationalError):
+    """Stands for MySQL's 2006 and 2013."""
+
+
+MOST_ATTEMPTS = 6
+
+
+def _broken(message: str) -> OperationalError:
+    return OperationalError("", {}, ConnectionBroken(message), connection_invalidated=True)

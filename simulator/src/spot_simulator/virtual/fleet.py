@@ -1,0 +1,133 @@
+"""Everything that one run is made of: the region, the server's processes, a fleet of agents, and a person."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from spot_server.settings import Settings
+from spot_simulator.memory.programs import ProgramsByName
+from spot_simulator.memory.region import MemoryRegion, MemorySettings, World
+from spot_simulator.memory.traffic import Prober
+from spot_simulator.virtual.daemon_program import DAEMON, DaemonProgram, DaemonWorld
+from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.network import Network
+from spot_simulator.virtual.operator import Operator
+from spot_simulator.virtual.quiet import QuietHeartbeats
+from spot_simulator.virtual.schedule import AgentPlan
+from spot_simulator.virtual.scheduler import Scheduler
+from spot_simulator.virtual.server_side import ServerSide
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+INSTANCE_TYPES = ("m5.large", "m5a.large", "m6i.large")
+TAG_AGENT = "spot-optimizer:logical-agent-id"
+SERVER_SETTINGS: dict[str, Any] = {
+    "lease_seconds": 30.0,
+    "lease_renew_period_seconds": 15.0,
+    "offline_sweep_period_seconds": 60.0,
+    "pricing_report_interval_seconds": 1800,
+}
+"""Beside these the defaults hold. They make a run cheaper, and nothing better: jobs change hands later, silence is seen later."""
+HOOK = "/usr/bin/true"
+"""The hooks of a simulated instance are not commands, but the daemon wants to know that they are set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One agent of the fleet, as the world knows it."""
+
+    name: str
+    plan: AgentPlan
+    allocation_id: str
+    public_ip: str
+    first_instance_id: str
+    prober: Prober
+
+
+class Fleet:
+    """A world that was put up; nothing has happened yet."""
+
+    def __init__(self, seed: int, plans: tuple[AgentPlan, ...], *, has_control_role: bool, leaves_out_quiet: bool = True) -> None:
+        """Put everything up; the clock stands at its start. `leaves_out_quiet`: see quiet.py."""
+        self.scheduler = Scheduler(START)
+        self.network = Network(self.scheduler, seed)
+        self.skews: dict[str, float] = {}
+        self.journal_blow: Callable[[str], str | None] = lambda _process_name: None
+        self.database = DatabaseServer()
+        self.quiet = QuietHeartbeats(self.database, self._is_calm) if leaves_out_quiet else None
+        daemons = DaemonWorld(
+            network=self.network,
+            seed=seed,
+            blow=lambda name: self.journal_blow(name),  # noqa: PLW0108 - it is replaced while the run goes on
+            skew_seconds_of=lambda instance_id: self.skews.get(instance_id, 0.0),
+            quiet=self.quiet,
+        )
+        programs = ProgramsByName({DAEMON: DaemonProgram(self.scheduler, daemons)})
+        self.region = MemoryRegion(MemorySettings(seed, price_days=1), World(self.scheduler, self.scheduler, programs))
+        settings = Settings(database_url="sqlite://", **SERVER_SETTINGS)
+        self.server = ServerSide(self.scheduler, self.network, self.region, self.database, settings, seed)
+        self.client_id, token = self.server.make_client(has_control_role=has_control_role)
+        self.operator = Operator(self.scheduler, self.network, self.client_id, token)
+        self._random = random.Random(f"fleet-{seed}")
+        self.members = tuple(self._launch(f"agent-{number}", plan) for number, plan in enumerate(plans))
+
+    def agent_id(self, member: Member) -> str:
+        """Return the server's id of an agent; called by acts of the operator. LookupError before it has registered."""
+        for agent in self.operator.get("/agents")["items"]:
+            if agent["logical_agent_id"] == member.name:
+                return str(agent["agent_id"])
+        raise LookupError(member.name)
+
+    def _is_calm(self, instance_id: str) -> bool:
+        """Whether a heartbeat of this instance is certain to arrive and to be answered."""
+        return self.network.is_fair and self.server.is_whole and not self.skews and not self.server.skew_seconds
+
+    def _launch(self, name: str, plan: AgentPlan) -> Member:
+        """Do what a person does before there is an agent: an image with daemon and workload, an instance, an address."""
+        client = self.region.ec2_client("person")
+        address = client.allocate_address(Domain="vpc")
+        tags = [{"Key": "spot-optimizer:managed", "Value": "true"}, {"Key": TAG_AGENT, "Value": name}, {"Key": "Name", "Value": name}]
+        client.create_tags(Resources=[address["AllocationId"]], Tags=tags)
+        env_file = self._env_file(name, plan, address["AllocationId"])
+        image = self.region.control.base_image(f"{name}-base", env_file=env_file)
+        market = {"InstanceMarketOptions": {"MarketType": "spot"}} if plan.is_on_spot else {}
+        subnet = self._random.choice(client.describe_subnets()["Subnets"])["SubnetId"]
+        launched = client.run_instances(
+            ImageId=image.image_id,
+            InstanceType=INSTANCE_TYPES[0],
+            MinCount=1,
+            MaxCount=1,
+            SubnetId=subnet,
+            MetadataOptions={"HttpTokens": "required"},
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+            **market,
+        )
+        instance_id = launched["Instances"][0]["InstanceId"]
+        self._associate_when_running(address["AllocationId"], instance_id)
+        prober = self.region.traffic.probe(address["PublicIp"])
+        return Member(name, plan, address["AllocationId"], address["PublicIp"], instance_id, prober)
+
+    def _associate_when_running(self, allocation_id: str, instance_id: str) -> None:
+        client = self.region.ec2_client("person")
+        if self.region.control.machine(instance_id).state == "running":
+            client.associate_address(AllocationId=allocation_id, InstanceId=instance_id)
+        else:
+            self.scheduler.after(1.0, lambda: self._associate_when_running(allocation_id, instance_id))
+
+    def _env_file(self, name: str, plan: AgentPlan, allocation_id: str) -> str:
+        lines = {
+            "SPOT_SERVER_URL": "http://server",
+            "LOGICAL_AGENT_ID": name,
+            "ENROLMENT_TOKEN": self.server.make_enrolment(self.client_id, name),
+            "CARRY": plan.carry,
+            "AUTO_TERMINATE_OLD_INSTANCE": str(plan.is_auto_terminated).lower(),
+            "PRICING_REPORT_INTERVAL": "1800",
+            "ALLOWED_INSTANCE_TYPES": ",".join(INSTANCE_TYPES),
+            "ELASTIC_IP_ALLOCATION_ID": allocation_id,
+            "START_COMMAND": HOOK,
+            "STOP_COMMAND": HOOK,
+            "STANDBY_CHECK_COMMAND": HOOK,
+            "SERVING_CHECK_COMMAND": HOOK,
+        }
+        return "".join(f"{key}={value}\n" for key, value in lines.items())

@@ -1,0 +1,128 @@
+"""One jobs process of the server: every job at its period while it holds the lease, as the real process under APScheduler."""
+
+import random
+from collections.abc import Callable
+
+import structlog
+
+from spot_server.aws.ports import AwsGateway
+from spot_server.db.factory import policy_of
+from spot_server.errors import ProductError
+from spot_server.features.control_role.jobs import ControlRoleActs, job_of
+from spot_server.jobs.jobs import all_jobs
+from spot_server.jobs.lease import Lease
+from spot_server.jobs.leased_database import LeasedDatabase
+from spot_server.jobs.registry import Job, JobContext
+from spot_server.jobs.running import JobRunner
+from spot_server.metrics import Metrics
+from spot_server.settings import Settings
+from spot_simulator.virtual.clocks import ProcessClock
+from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.process import Process
+
+_OF_THE_LEASE = frozenset({"leases"})
+START_SECONDS = 1.0
+"""From the start of the process to its first look at the lease. Source: the kill test's log, a free core."""
+
+
+class JobsHost:
+    """Starts with its construction; ends when `process` is killed."""
+
+    def __init__(
+        self, process: Process, database: DatabaseServer, settings: Settings, gateway: AwsGateway, seed: object, skew_seconds: float = 0.0
+    ) -> None:
+        """`gateway` leads to EC2 with the clients' roles."""
+        self.process = process
+        self._settings = settings
+        self.clock = ProcessClock(process, skew_seconds=skew_seconds)
+        self._server, self._watch = database, database.watch
+        self._database = database.database_of(process, self.clock, policy_of(settings))
+        self._lease = Lease(
+            self._database,
+            holder=process.name,
+            duration_seconds=settings.lease_seconds,
+            read_now=lambda _tx: process.scheduler.now(),  # the database server's own clock: SQLite would ask this machine's
+        )
+        self._is_leading = False
+        draw = random.Random(f"jobs-{process.name}-{seed}").random
+        acts = ControlRoleActs(gateway, most_at_once=settings.control_role_threads, spawn=process.spawn, draw=draw)
+        self._jobs = all_jobs(settings, job_of(acts, settings), self.clock)
+        self._context = JobContext(
+            database=LeasedDatabase(self._database, self._lease),
+            clock=self.clock,
+            settings=settings,
+            metrics=_shared_metrics(),
+            log=structlog.get_logger("jobs"),
+        )
+        process.spawn(self._run)
+
+    def _run(self) -> None:
+        self.process.sleep(START_SECONDS)
+        while True:
+            if self._tried(self._lease.acquire):
+                self._lead()
+            self.process.sleep(max(self._settings.lease_renew_period_seconds, self._held_for_seconds()))
+
+    def _held_for_seconds(self) -> float:
+        """Return how long the lease is held by another in any case: looks at it before that would find nothing, and are left out."""
+        expires_at = self._server.lease_expires_at()
+        return 0.0 if expires_at is None else (expires_at - self.process.scheduler.now()).total_seconds()
+
+    def _lead(self) -> None:
+        """Run jobs, each in a task of its own, until the lease is lost."""
+        self._is_leading = True
+        runner = JobRunner(self._context, on_lease_lost=self._stop_leading)
+        for job in self._jobs:
+            self.process.spawn(lambda job=job: self._repeat(runner, job))  # type: ignore[misc]
+        renewed_seconds = self.clock.monotonic_seconds()
+        while self._is_leading:
+            self.process.sleep(self._settings.lease_renew_period_seconds)
+            began_seconds = self.clock.monotonic_seconds()
+            still_leads = self._tried(self._lease.renew)
+            if still_leads:
+                renewed_seconds = began_seconds
+            elif still_leads is None and began_seconds - renewed_seconds < self._settings.lease_seconds:
+                continue
+            else:
+                self._lease.give_up()
+                self._stop_leading()
+
+    def _stop_leading(self) -> None:
+        self._is_leading = False
+
+    def _repeat(self, runner: JobRunner, job: Job) -> None:
+        """Run a job again and again.
+
+        One that read nothing and did nothing would read nothing again until one of the tables that it read has changed: such runs are left
+        out. Nothing depends on them, as no row tells of them.
+        """
+        term = self._lease.epoch
+        watch, database = self._watch, self._database
+        tables: frozenset[str] = frozenset()
+        quiet_version: int | None = None
+        while self._is_leading and self._lease.epoch == term:
+            if quiet_version is None or watch.version(tables) != quiet_version:
+                doings = database.doings
+                watch.begin()
+                runner.run(job)
+                tables = watch.named - _OF_THE_LEASE
+                quiet_version = watch.version(tables) if database.doings == doings and tables else None
+            self.process.sleep(job.period_seconds)
+
+    @staticmethod
+    def _tried(act: Callable[[], bool]) -> bool | None:
+        """None when the database did not say."""
+        try:
+            return act()
+        except ProductError:
+            return None
+
+
+def _shared_metrics() -> Metrics:
+    """Metrics are not looked at in a simulation: one set will do, and making one costs as much as a hundred requests."""
+    global _metrics  # noqa: PLW0603
+    _metrics = _metrics or Metrics()
+    return _metrics
+
+
+_metrics: Metrics | None = None

@@ -1,0 +1,97 @@
+"""One run: a schedule played on a fleet, watched all the time, and judged at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from spot_simulator.virtual.acts import Acts
+from spot_simulator.virtual.entropy import seeded_entropy
+from spot_simulator.virtual.fleet import Fleet
+from spot_simulator.virtual.invariants import Invariants
+from spot_simulator.virtual.schedule import CALM_SECONDS, SETTLE_SECONDS, Schedule
+
+LOOK_SECONDS = 1.0
+"""The world is looked at once a second, and after every event."""
+
+
+STILL_SECONDS = 300.0
+"""How long nothing must have been under way before a run is called settled: longer than any period of the product that looks again."""
+
+_UNDER_WAY = (
+    "SELECT 1 FROM commands WHERE open_instance_id IS NOT NULL LIMIT 1",
+    "SELECT 1 FROM switches WHERE active_key IS NOT NULL LIMIT 1",
+    "SELECT 1 FROM switches WHERE status = 'completed' AND old_terminated_at IS NULL LIMIT 1",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run. `violations` are empty when everything held."""
+
+    schedule: Schedule
+    violations: tuple[str, ...]
+    moves: dict[str, int]
+    callbacks: int
+    simulated_seconds: float
+
+
+def play(schedule: Schedule, *, leaves_out_quiet: bool = True) -> Result:
+    """Play a schedule from its seed; the same schedule gives the same result."""
+    with seeded_entropy(schedule.seed):
+        fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role, leaves_out_quiet=leaves_out_quiet)
+        return _Run(schedule, fleet).play()
+
+
+class _Run:
+    def __init__(self, schedule: Schedule, fleet: Fleet) -> None:
+        self._schedule, self._fleet = schedule, fleet
+        self._acts = Acts(fleet, schedule.seed)
+        self._invariants = Invariants(fleet)
+        self._violations: list[str] = []
+        self._seen = (0, 0)
+
+    def play(self) -> Result:
+        for event in self._schedule.events:
+            self._fleet.scheduler.after(event.at_seconds, lambda event=event: self._acts.begin(event))  # type: ignore[misc]
+        mended_seconds = CALM_SECONDS + self._schedule.eventful_seconds
+        self._run_until(mended_seconds)
+        self._acts.mend()
+        self._settle(mended_seconds + SETTLE_SECONDS)
+        if not self._violations:
+            self._note(self._invariants.finally_())
+        return self._result()
+
+    def _run_until(self, until_seconds: float) -> None:
+        scheduler = self._fleet.scheduler
+        while scheduler.monotonic_seconds() < until_seconds and not self._violations:
+            scheduler.run_until(min(until_seconds, scheduler.monotonic_seconds() + LOOK_SECONDS))
+            seen = (len(self._fleet.region.log.entries), self._fleet.database.writes)
+            if seen != self._seen:
+                self._seen = seen
+                self._note(self._invariants.always())
+
+    def _settle(self, until_seconds: float) -> None:
+        """Go on until nothing is under way any more, and a little longer; `until_seconds` is the end of patience."""
+        scheduler = self._fleet.scheduler
+        while scheduler.monotonic_seconds() < until_seconds and not self._violations:
+            self._run_until(min(until_seconds, scheduler.monotonic_seconds() + STILL_SECONDS))
+            if not self._under_way():
+                return
+
+    def _under_way(self) -> bool:
+        raw = self._fleet.database.raw
+        return any(raw.execute(question).fetchone() for question in _UNDER_WAY) or bool(self._invariants.unserved())
+
+    def _note(self, lines: list[str]) -> None:
+        now_seconds = self._fleet.scheduler.monotonic_seconds()
+        self._violations += [f"{now_seconds:9.2f} s {line}" for line in lines]
+
+    def _result(self) -> Result:
+        rows = self._fleet.database.raw.execute("SELECT trigger, status, count(*) FROM switches GROUP BY trigger, status").fetchall()
+        return Result(
+            schedule=self._schedule,
+            violations=tuple(self._violations),
+            moves={f"{trigger} {status}": count for trigger, status, count in rows},
+            callbacks=self._fleet.scheduler.callbacks_run,
+            simulated_seconds=self._fleet.scheduler.monotonic_seconds(),
+        )

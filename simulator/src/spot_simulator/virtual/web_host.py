@@ -1,0 +1,135 @@
+"""One web process of the server: the whole WSGI application behind the pretend network."""
+
+import io
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask
+
+from spot_server.bootstrap import build_app, context_on
+from spot_server.db.factory import policy_of
+from spot_server.http.context import EXTENSION, AppContext
+from spot_server.http.poller import Poller
+from spot_server.settings import Settings
+from spot_simulator.virtual.clocks import ProcessClock
+from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.network import Network, Request, Response
+from spot_simulator.virtual.process import Process
+from spot_simulator.virtual.waiting import VirtualEvent
+
+SERVER = "server"
+"""The server's name on the network."""
+
+START_SECONDS = 1.5
+"""From the start of the process to its first answer. Source: the kill test's log, a free core."""
+
+
+class WebHost:
+    """Starts with its construction; ends when `process` is killed."""
+
+    def __init__(self, process: Process, network: Network, database: DatabaseServer, settings: Settings, skew_seconds: float = 0.0) -> None:
+        """`skew_seconds`: how far the wall clock of the server's machine is ahead."""
+        self.process = process
+        self._network = network
+        self._database = database
+        self._settings = settings
+        self.clock = ProcessClock(process, skew_seconds=skew_seconds)
+        process.spawn(self._run)
+
+    def _run(self) -> None:
+        self.process.sleep(START_SECONDS)
+        context = context_on(
+            self._settings,
+            self._database.database_of(self.process, self.clock, policy_of(self._settings)),
+            self.clock,
+            new_event=lambda: VirtualEvent(self.process),
+        )
+        app = _lend(context)
+        self._network.listen(SERVER, self.process, lambda request: answer(app, request))
+        try:
+            self._poll(context)
+        finally:
+            _idle.append(app)
+
+    def _poll(self, context: AppContext) -> None:
+        """Look as the poller's thread does, but only when a table that it reads was changed, or a command may be due to be repeated."""
+        period_seconds = self._settings.poller_period_ms / 1000
+        poller = Poller(context, period_seconds=period_seconds)
+        watch = self._database.watch
+        tables: frozenset[str] = frozenset()
+        version, looked_seconds = -1, 0.0
+        while True:
+            now_seconds = self.clock.monotonic_seconds()
+            is_repeat_due = now_seconds - looked_seconds >= LONGEST_BLIND_SECONDS and self._database.has_open_commands()
+            if version != watch.version(tables) or is_repeat_due:
+                watch.begin()
+                poller.step()
+                tables = watch.named
+                version, looked_seconds = watch.version(tables), now_seconds
+            self.process.sleep(period_seconds)
+            if version == watch.version(tables) and not self._database.has_open_commands():
+                watch.wait_for_change(self.process)
+
+
+LONGEST_BLIND_SECONDS = 2.0
+"""Without a change a look can only find that the repeated delivery of a command became due: it comes that much later here, at most."""
+
+
+_idle: list[Flask] = []
+"""Applications without a process. To build one costs as much as a hundred requests, and all that a process knows is in its context."""
+
+
+def _lend(context: AppContext) -> Flask:
+    if not _idle:
+        return build_app(context)
+    app = _idle.pop()
+    app.extensions[EXTENSION] = context
+    return app
+
+
+def answer(app: Flask, request: Request) -> Response:
+    """Let the application answer one request."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], None]:
+        started.append((status, headers))
+        return _write_nothing
+
+    chunks: Iterable[bytes] = app.wsgi_app(_environ(request), start_response)
+    body = b"".join(chunks)
+    close = getattr(chunks, "close", None)
+    if close is not None:
+        close()
+    status, headers = started[0]
+    retry_after = next((value for name, value in headers if name == "Retry-After"), None)
+    return Response(int(status[:3]), body, retry_after)
+
+
+def _write_nothing(_chunk: bytes) -> None:
+    """WSGI's old way to write a body; the application does not use it."""
+
+
+def _environ(request: Request) -> dict[str, Any]:
+    path, _, query = request.target.partition("?")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "SERVER_NAME": SERVER,
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "HTTP_HOST": SERVER,
+        "HTTP_AUTHORIZATION": f"Bearer {request.token}",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(request.body or b""),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    if request.body is not None:
+        environ["CONTENT_TYPE"] = "application/json"
+        environ["CONTENT_LENGTH"] = str(len(request.body))
+    return environ
