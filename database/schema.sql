@@ -215,7 +215,7 @@ CREATE TABLE cleanup_logs (
 	failed MEDIUMTEXT NOT NULL,
 	CONSTRAINT pk_cleanup_logs PRIMARY KEY (agent_id, request_id),
 	CONSTRAINT fk_cleanup_logs_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What daemons cleaned up by age: images and snapshots, with the reason for each.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What daemons cleaned up by age (images and snapshots), and what the sweeper did, with the reason for each.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_cleanup_logs_client_id_received_at ON cleanup_logs (client_id, received_at);
 
@@ -355,6 +355,22 @@ CREATE INDEX ix_replica_instances_agent_id_status ON replica_instances (agent_id
 CREATE INDEX ix_replica_instances_created_at ON replica_instances (created_at);
 
 CREATE INDEX ix_replica_instances_status_ended_at ON replica_instances (status, ended_at);
+
+CREATE TABLE restore_holds (
+	agent_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	instance_id VARCHAR(64) NOT NULL,
+	saved_epoch INTEGER NOT NULL,
+	seen_epoch INTEGER NOT NULL,
+	noted_at DATETIME(6) NOT NULL,
+	confirmed_epoch INTEGER NOT NULL,
+	confirmed_at DATETIME(6),
+	confirmed_by VARCHAR(128),
+	CONSTRAINT pk_restore_holds PRIMARY KEY (agent_id),
+	CONSTRAINT fk_restore_holds_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_restore_holds_client_id ON restore_holds (client_id);
 
 CREATE TABLE spot_interruption_events (
 	event_id VARCHAR(36) NOT NULL,

@@ -63,6 +63,32 @@ def test_a_launched_instance_is_found_by_its_token_and_by_its_id(world: AwsWorld
     assert by_token.tags["spot-optimizer:launch-token"] == token
 
 
+def test_the_instances_of_one_client_are_found_by_our_tags_with_whose_they_are_and_the_token_of_their_launch(
+    world: AwsWorld, ec2: Ec2Port, token: str
+) -> None:
+    ours = {"spot-optimizer:managed": "true", "spot-optimizer:client-id": token, "spot-optimizer:agent-id": "agent-1"}
+    made = ec2.run_instance(world.request(f"{token}-a", tags=ours))
+    ec2.run_instance(world.request(f"{token}-b", tags={**ours, "spot-optimizer:client-id": "another"}))
+    ec2.run_instance(world.request(f"{token}-c", tags={"spot-optimizer:client-id": token}))
+    world.settle()
+
+    (found,) = ec2.find_managed(token)
+
+    assert (found.instance_id, found.state, found.client_token) == (made.instance_id, "running", f"{token}-a")
+    assert ours.items() <= found.tags.items()
+    assert found.tags["spot-optimizer:launch-token"] == f"{token}-a"
+
+
+def test_the_holders_of_addresses_are_the_instances_that_they_are_associated_with(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
+    instance_id, allocation_id = launch_and_settle(world, token), world.address()
+    before = ec2.address_holders()
+
+    ec2.associate_address(allocation_id, instance_id, allow_reassociation=True)
+
+    assert instance_id not in before
+    assert ec2.address_holders() == before | {instance_id}
+
+
 def test_an_instance_on_demand_has_no_spot_request(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
     made = ec2.run_instance(world.request(token, is_spot=False))
 

@@ -320,7 +320,7 @@ def upgrade() -> None:
         sa.Column("failed", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_cleanup_logs_agent_id_agents")),
         sa.PrimaryKeyConstraint("agent_id", "request_id", name=op.f("pk_cleanup_logs")),
-        comment="What daemons cleaned up by age: images and snapshots, with the reason for each.",
+        comment="What daemons cleaned up by age (images and snapshots), and what the sweeper did, with the reason for each.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -485,6 +485,30 @@ def upgrade() -> None:
         batch_op.create_index("ix_replica_instances_status_ended_at", ["status", "ended_at"], unique=False)
 
     op.create_table(
+        "restore_holds",
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("instance_id", sa.String(length=64), nullable=False),
+        sa.Column("saved_epoch", sa.Integer(), nullable=False),
+        sa.Column("seen_epoch", sa.Integer(), nullable=False),
+        sa.Column("noted_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("confirmed_epoch", sa.Integer(), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("confirmed_by", sa.String(length=128), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_restore_holds_agent_id_agents")),
+        sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_restore_holds")),
+        comment="An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("restore_holds", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_restore_holds_client_id"), ["client_id"], unique=False)
+
+    op.create_table(
         "spot_interruption_events",
         sa.Column("event_id", sa.String(length=36), nullable=False),
         sa.Column("client_id", sa.String(length=36), nullable=False),
@@ -621,6 +645,8 @@ def downgrade() -> None:
     op.drop_table("switches")
 
     op.drop_table("spot_interruption_events")
+
+    op.drop_table("restore_holds")
 
     op.drop_table("replica_instances")
 

@@ -34,6 +34,7 @@ from spot_server.features.pricing.routes import daemon_blueprint as price_report
 from spot_server.features.registration.routes import blueprint as registration_blueprint
 from spot_server.features.replicas.routes import client_blueprint as client_replicas_blueprint
 from spot_server.features.replicas.routes import daemon_blueprint as replicas_blueprint
+from spot_server.features.sweeper.routes import blueprint as restore_holds_blueprint
 from spot_server.features.switches.routes import client_blueprint as switches_blueprint
 from spot_server.features.switches.routes import daemon_blueprint as switch_reports_blueprint
 from spot_server.features.tokens.routes import blueprint as tokens_blueprint
@@ -71,6 +72,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     client_replicas_blueprint,
     switches_blueprint,
     switch_reports_blueprint,
+    restore_holds_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 

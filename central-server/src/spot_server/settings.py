@@ -157,6 +157,16 @@ class Settings:
     coordinator_period_seconds: float = number(10, "How often replicas are compared with what is wanted.", least=0.05, most=3600)
     switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)
     offline_sweep_period_seconds: float = number(15, "How often silent agents are looked for.", least=0.05, most=3600)
+    sweeper_period_seconds: float = number(
+        60, "How often what runs in EC2 under our tags is compared with what is wanted.", least=0.05, most=3600
+    )
+    sweeper_settle_seconds: float = number(
+        600, "How long after its launch an instance that nobody owns is left alone, before it is terminated.", least=60, most=86400
+    )
+    sweeper_agent_retirements_per_hour: int = integer(
+        5, "Instances of one agent that are terminated in an hour because nobody owns them; 0: none.", least=0, most=1000
+    )
+    sweeper_client_retirements_per_hour: int = integer(20, "The same, of all agents of a client.", least=0, most=10000)
     retention_sweep_period_seconds: float = number(3600, "How often what is too old is deleted.", least=1, most=86400)
     retention_batch_rows: int = integer(500, "Rows that one transaction of the retention sweep deletes.", least=1, most=10_000)
     retention_run_rows: int = integer(

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from server_support.clock import START
 from spot_server.aws.errors import AwsFailed, ErrorClass, class_of_code
-from spot_server.aws.ports import TAG_LAUNCH_TOKEN, AddressFacts, ControlRole, ImageFacts, InstanceFacts, LaunchRequest
+from spot_server.aws.ports import (
+    TAG_CLIENT_ID,
+    TAG_LAUNCH_TOKEN,
+    TAG_MANAGED,
+    AddressFacts,
+    ControlRole,
+    ImageFacts,
+    InstanceFacts,
+    LaunchRequest,
+)
 
 ENDED = ("shutting-down", "terminated")
 
@@ -40,10 +50,8 @@ class FakeEc2:
         self.image_tags: dict[str, dict[str, str]] = {}
         self._number = 0
 
-    def add_instance(
-        self, instance_id: str, state: str = "running", spot_request_id: str | None = None, tags: Mapping[str, str] | None = None
-    ) -> None:
-        self.instances[instance_id] = InstanceFacts(instance_id, state, None, START, spot_request_id, dict(tags or {}))
+    def add_instance(self, instance_id: str, state: str = "running", spot_request_id: str | None = None, **facts: Any) -> None:
+        self.instances[instance_id] = replace(InstanceFacts(instance_id, state, None, START, spot_request_id), **facts)
 
     def settle(self) -> None:
         """Let time do its work: what is on its way arrives."""
@@ -62,6 +70,15 @@ class FakeEc2:
         launched = self.launches.get(client_token)
         return () if launched is None or launched[1] in self.hidden else (self.instances[launched[1]],)
 
+    def find_managed(self, client_id: str) -> tuple[InstanceFacts, ...]:
+        self._begin("find_managed")
+        wanted = {TAG_MANAGED: "true", TAG_CLIENT_ID: client_id}.items()
+        return tuple(made for made in self.instances.values() if wanted <= made.tags.items() and made.instance_id not in self.hidden)
+
+    def address_holders(self) -> frozenset[str]:
+        self._begin("address_holders")
+        return frozenset(held.instance_id for held in self.addresses.values() if held.instance_id is not None)
+
     def run_instance(self, request: LaunchRequest) -> InstanceFacts:
         self._begin("run_instance")
         launched = self.launches.get(request.client_token)
@@ -73,7 +90,8 @@ class FakeEc2:
             instance_id = self._new_id("i")
             self.launches[request.client_token] = (request, instance_id)
             tags = {**request.tags, TAG_LAUNCH_TOKEN: request.client_token}
-            self.add_instance(instance_id, "pending", self._new_id("sir") if request.is_spot else None, tags)
+            spot_request_id = self._new_id("sir") if request.is_spot else None
+            self.add_instance(instance_id, "pending", spot_request_id, client_token=request.client_token, tags=tags)
         self._end("run_instance")
         return self.instances[self.launches[request.client_token][1]]
 

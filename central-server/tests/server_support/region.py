@@ -37,6 +37,8 @@ class Machine:
     action: str = "terminate"
     tags: dict[str, str] = field(default_factory=dict)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    client_token: str | None = None
+    launched_at: datetime | None = None
     in_hand: set[str] = field(default_factory=set)
     """Requests that its daemon is slow with: delivered again, they are ignored."""
 
@@ -69,6 +71,8 @@ class Region:
         self.final_images: list[str] = []
         self.violations: list[str] = []
         self.slow_termination = False
+        self.launches_boot = True
+        """Whether the daemon of what is launched from now on comes up."""
         self._numbers = itertools.count(2)
         self.agent_id = ""
         """Whose daemons these are: they terminate nothing that is not tagged so."""
@@ -182,8 +186,10 @@ class Region:
                 return _failed(refusal)
             instance_id = f"i-{next(self._numbers)}"
             nonce = json.loads(payload["user_data"])["spot_optimizer"]["nonce"]
-            place = (payload["instance_type"], payload["az_id"], payload["mode"])
-            self.machines[instance_id] = Machine(instance_id, *place, nonce=nonce, tags=dict(payload["tags"]))
+            launched = Machine(instance_id, payload["instance_type"], payload["az_id"], payload["mode"], nonce=nonce)
+            launched.tags, launched.client_token, launched.launched_at = dict(payload["tags"]), token, now
+            launched.has_daemon = self.launches_boot
+            self.machines[instance_id] = launched
             self.launched_by_token[token] = instance_id
         return _succeeded({"instance_id": self.launched_by_token[token], "launched_at": now.isoformat()})
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from spot_server.aws import shapes
 from spot_server.aws.asking import asked, found
-from spot_server.aws.ports import TAG_LAUNCH_TOKEN, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest
+from spot_server.aws.ports import TAG_CLIENT_ID, TAG_LAUNCH_TOKEN, TAG_MANAGED, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -29,9 +29,23 @@ class Boto3Ec2:
 
     def find_by_launch_token(self, client_token: str) -> tuple[InstanceFacts, ...]:
         """Find instances by the tag that carries their client token."""
+        return self._find_instances({TAG_LAUNCH_TOKEN: client_token})
+
+    def find_managed(self, client_id: str) -> tuple[InstanceFacts, ...]:
+        """Find a client's instances by our tags."""
+        return self._find_instances({TAG_MANAGED: "true", TAG_CLIENT_ID: client_id})
+
+    def _find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]:
         paginator = self._repeatable.get_paginator("describe_instances")
-        pages = paginator.paginate(Filters=[{"Name": f"tag:{TAG_LAUNCH_TOKEN}", "Values": [client_token]}])
+        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+        pages = paginator.paginate(Filters=filters)  # type: ignore[arg-type]
         return shapes.instances(asked(lambda: list(pages)))
+
+    def address_holders(self) -> frozenset[str]:
+        """List the addresses of the account."""
+        answer = asked(self._repeatable.describe_addresses)
+        addresses = [shapes.address(made) for made in answer["Addresses"] if made.get("AllocationId")]
+        return frozenset(address.instance_id for address in addresses if address.instance_id is not None)
 
     def run_instance(self, request: LaunchRequest) -> InstanceFacts:
         """Launch one instance."""

@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-TAG_MANAGED = "spot-optimizer:managed"
-TAG_AGENT_ID = "spot-optimizer:agent-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
 """Carries the client token, by which anyone who may describe instances finds the result of an earlier launch."""
+
+TAG_MANAGED = "spot-optimizer:managed"
+TAG_CLIENT_ID = "spot-optimizer:client-id"
+TAG_AGENT_ID = "spot-optimizer:agent-id"
+TAG_REPLICA_ID = "spot-optimizer:replica-id"
+TAG_EPOCH = "spot-optimizer:epoch"
+"""What says whose an instance is; `features.replicas.launching.owner_tags` writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +29,14 @@ class ControlRole:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFacts:
-    """One instance. `state` is EC2's own word; `spot_request_id` is None for on-demand."""
+    """One instance. `state` is EC2's own word; `spot_request_id` is None for on-demand; `client_token` is that of its launch."""
 
     instance_id: str
     state: str
     state_reason_code: str | None = None
     launched_at: datetime | None = None
     spot_request_id: str | None = None
+    client_token: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -83,6 +89,12 @@ class Ec2Port(Protocol):
 
     def find_by_launch_token(self, client_token: str) -> tuple[InstanceFacts, ...]:
         """List the instances that were launched with this token, ended ones included while EC2 shows them."""
+
+    def find_managed(self, client_id: str) -> tuple[InstanceFacts, ...]:
+        """List the instances that carry our tags with this client's id, ended ones included while EC2 shows them."""
+
+    def address_holders(self) -> frozenset[str]:
+        """Return the instances that an Elastic IP of the account is associated with."""
 
     def run_instance(self, request: LaunchRequest) -> InstanceFacts:
         """Launch one instance; a repeat with the same client token returns the first."""

@@ -55,6 +55,7 @@ def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
             state_reason_code=made.get("StateReason", {}).get("Code") or None,
             launched_at=made.get("LaunchTime"),
             spot_request_id=made.get("SpotInstanceRequestId") or None,
+            client_token=made.get("ClientToken") or None,
             tags={tag["Key"]: tag["Value"] for tag in made.get("Tags") or []},
         )
         for page in pages

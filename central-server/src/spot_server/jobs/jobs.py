@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from spot_server.aws.ports import AwsGateway
 from spot_server.clock import Sleeper
 from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.commands.jobs import close_orphaned_commands
@@ -10,14 +11,18 @@ from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
 from spot_server.features.retention.jobs import RetentionSweep
+from spot_server.features.sweeper.jobs import sweeper_job
 from spot_server.features.switches.jobs import sweep_switches
 from spot_server.features.tokens.jobs import sweep_tokens
 from spot_server.jobs.registry import Job
 from spot_server.settings import Settings
 
 
-def all_jobs(settings: Settings, control_role: Job, sleeper: Sleeper) -> tuple[Job, ...]:
-    """Return every job with its period. `control_role` is the one that reaches out to AWS; `sleeper` lets time pass in the others."""
+def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper: Sleeper) -> tuple[Job, ...]:
+    """Return every job with its period.
+
+    `control_role` acts in the clients' accounts, the sweeper looks there through `gateway`; `sleeper` lets time pass in the others.
+    """
     return (
         control_role,
         Job("sweep_switches", settings.switch_sweep_period_seconds, sweep_switches),
@@ -28,6 +33,7 @@ def all_jobs(settings: Settings, control_role: Job, sleeper: Sleeper) -> tuple[J
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),
         Job("close_orphaned_commands", settings.coordinator_period_seconds, close_orphaned_commands),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
+        sweeper_job(settings, gateway),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
         Job("sweep_history", settings.retention_sweep_period_seconds, RetentionSweep(sleeper)),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),

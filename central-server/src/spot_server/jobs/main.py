@@ -11,6 +11,7 @@ import uuid
 import structlog
 from prometheus_client import start_http_server
 
+from spot_server.aws.sessions import AssumedRoles
 from spot_server.clock import SystemClock
 from spot_server.db.factory import build_database
 from spot_server.features.control_role.jobs import control_role_job
@@ -50,7 +51,8 @@ def build_jobs_process(settings: Settings) -> tuple[JobsProcess, Metrics]:
         metrics=metrics,
         log=structlog.get_logger("jobs"),
     )
-    return JobsProcess(context, lease, all_jobs(settings, control_role_job(settings), clock)), metrics
+    gateway = AssumedRoles(clock)
+    return JobsProcess(context, lease, all_jobs(settings, control_role_job(settings, gateway), gateway, clock)), metrics
 
 
 def _stop_on_signal(process: JobsProcess) -> None:

@@ -11,7 +11,6 @@ from spot_agent.central_api import HttpCentralApi, credentials_in
 from spot_agent.daemon import is_released
 from spot_agent.ec2 import BotocoreEc2
 from spot_agent.imds import CountedImds
-from spot_agent.journal import Journal
 from spot_agent.live import Live
 from spot_agent.logs import Log
 from spot_agent.machine import URGENT_TIMEOUTS
@@ -113,19 +112,19 @@ class RunningDaemon:
     def _work(self, core: Core, identity: Identity) -> None:
         workers = build_workers(core, identity)
         for name, worker in workers.items():
-            self.process.spawn(self._loop_of(name, worker, core.ports.journal))
+            self.process.spawn(self._loop_of(name, worker, core.ports))
         while not self._stop.wait(LOOK_SECONDS) and not is_released(core.ports.journal.read()):
             pass
         self._stop.set()
         for worker in workers.values():
             worker.bell.close()
 
-    def _loop_of(self, name: str, worker: Worker, journal: Journal) -> Callable[[], None]:
+    def _loop_of(self, name: str, worker: Worker, ports: Ports) -> Callable[[], None]:
         quiet = self._world.quiet
         if quiet is not None and name == "notices":
-            return lambda: run_notices(worker, self.process, self._host, journal.read)
+            return lambda: run_notices(worker, self.process, self._host, ports.journal.read)
         if quiet is not None and name == "heartbeat":
-            return lambda: quiet.run(worker, self.process, self._host, journal.read)
+            return lambda: quiet.run(worker, self.process, self._host, ports.journal.read, ports.live)
         return worker.run
 
     def _ports(self, settings: Settings) -> Ports:

@@ -46,7 +46,7 @@ class JobsHost:
         self._is_leading = False
         draw = random.Random(f"jobs-{process.name}-{seed}").random
         acts = ControlRoleActs(gateway, most_at_once=settings.control_role_threads, spawn=process.spawn, draw=draw)
-        self._jobs = all_jobs(settings, job_of(acts, settings), self.clock)
+        self._jobs = all_jobs(settings, job_of(acts, settings), gateway, self.clock)
         self._context = JobContext(
             database=LeasedDatabase(self._database, self._lease),
             clock=self.clock,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spot_agent.journal_contents import JournalContents
+from spot_agent.live import Live
 from spot_agent.worker import Worker
 from spot_simulator.memory.host import Host
 from spot_simulator.virtual.database import DatabaseServer
@@ -36,7 +37,7 @@ def _metadata(host: Host, contents: JournalContents) -> Look:
 
 
 class QuietHeartbeats:
-    """Leaves out heartbeats that would say what the last one said and hear what it heard.
+    """Leaves out heartbeats that would say what the last one said and hear what it heard; the first after a look at EC2 says more.
 
     What such a heartbeat does is done directly: the server's row of the instance learns the time of it.
     """
@@ -46,14 +47,14 @@ class QuietHeartbeats:
         self._database, self._is_calm = database, is_calm
         self.left_out = 0
 
-    def run(self, worker: Worker, process: Process, host: Host, read_journal: Callable[[], JournalContents]) -> None:
-        """Run the heartbeat worker."""
+    def run(self, worker: Worker, process: Process, host: Host, read_journal: Callable[[], JournalContents], live: Live) -> None:
+        """Run the heartbeat worker. `live` tells when the daemon last looked at EC2."""
         wait_seconds, seen, rung = 0.0, None, True
         while not worker.bell.is_closed():
-            now_seen = self._look(host, read_journal())
+            now_seen = self._look(host, read_journal(), live)
             if rung or wait_seconds < LEAST_WAIT_SECONDS or now_seen != seen or not self._is_calm(host.instance_id):
                 wait_seconds = worker.cycle()
-                seen = self._look(host, read_journal())
+                seen = self._look(host, read_journal(), live)
             else:
                 self._note(host.instance_id, process)
             process.check()
@@ -61,13 +62,13 @@ class QuietHeartbeats:
             worker.bell.wait(wait_seconds)
             rung = process.scheduler.monotonic_seconds() - began_seconds < wait_seconds
 
-    def _look(self, host: Host, contents: JournalContents) -> Look:
+    def _look(self, host: Host, contents: JournalContents, live: Live) -> Look:
         row = self._database.raw.execute(
             "SELECT i.role, i.quiesced, i.daemon_epoch, a.epoch, a.config_version, a.is_offline FROM instances i"
             " JOIN agents a ON a.agent_id = i.agent_id WHERE i.instance_id = ?",
             (host.instance_id,),
         ).fetchone()
-        return (row, contents, host.is_accepting())
+        return (row, contents, host.is_accepting(), live.read().resources_seen_seconds)
 
     def _note(self, instance_id: str, process: Process) -> None:
         self.left_out += 1

@@ -2,7 +2,15 @@
 
 from spot_server.db.tables.authority import audit_logs, clients, event_cursors, events, leases, notifications, tokens
 from spot_server.db.tables.base import metadata
-from spot_server.db.tables.fleet import agent_images, agent_requests, agents, cleanup_logs, instances, replica_instances
+from spot_server.db.tables.fleet import (
+    agent_images,
+    agent_requests,
+    agents,
+    cleanup_logs,
+    instances,
+    replica_instances,
+    restore_holds,
+)
 from spot_server.db.tables.market import instance_types, spot_pools, spot_price_snapshots
 from spot_server.db.tables.moves import commands, spot_interruption_events, switch_steps, switches
 
@@ -22,6 +30,7 @@ __all__ = [
     "metadata",
     "notifications",
     "replica_instances",
+    "restore_holds",
     "spot_interruption_events",
     "spot_pools",
     "spot_price_snapshots",

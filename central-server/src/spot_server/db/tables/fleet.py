@@ -169,5 +169,19 @@ cleanup_logs = define_table(
     Column("failed", JsonText, nullable=False),
     Index("ix_cleanup_logs_client_id_received_at", "client_id", "received_at"),
     Index("ix_cleanup_logs_received_at", "received_at"),
-    comment="What daemons cleaned up by age: images and snapshots, with the reason for each.",
+    comment="What daemons cleaned up by age (images and snapshots), and what the sweeper did, with the reason for each.",
+)
+
+restore_holds = define_table(
+    "restore_holds",
+    Column("agent_id", Id, ForeignKey("agents.agent_id"), primary_key=True),
+    Column("client_id", Id, nullable=False, index=True),
+    Column("instance_id", Ec2Id, nullable=False),
+    Column("saved_epoch", Integer, nullable=False),
+    Column("seen_epoch", Integer, nullable=False),
+    Column("noted_at", UtcDateTime, nullable=False),
+    Column("confirmed_epoch", Integer, nullable=False, default=0),
+    Column("confirmed_at", UtcDateTime),
+    Column("confirmed_by", Name),
+    comment="An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports.",
 )

@@ -35,13 +35,21 @@ class CleanupReportSchema(TolerantSchema):
     failed = _items()
 
 
+class CleanupDoneSchema(AnswerSchema):
+    """An image, a snapshot, an instance or a volume, and why it was deleted, kept, or could not be deleted."""
+
+    kind = fields.String(required=True)
+    id = fields.String(required=True)
+    reason = fields.String(required=True)
+
+
 class CleanupAnswer(AnswerSchema):
-    """One report."""
+    """One report of a daemon; or one act of the sweeper, whose request_id begins with sweep/."""
 
     agent_id = fields.String(required=True)
     request_id = fields.String(required=True)
     instance_id = fields.String(required=True)
     received_at = UtcMoment(required=True)
-    deleted = fields.List(fields.Nested(CleanupItemSchema), required=True)
-    kept = fields.List(fields.Nested(CleanupItemSchema), required=True)
-    failed = fields.List(fields.Nested(CleanupItemSchema), required=True)
+    deleted = fields.List(fields.Nested(CleanupDoneSchema), required=True)
+    kept = fields.List(fields.Nested(CleanupDoneSchema), required=True)
+    failed = fields.List(fields.Nested(CleanupDoneSchema), required=True)

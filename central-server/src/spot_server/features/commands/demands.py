@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -27,7 +27,10 @@ def _any_success(_result: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What is wanted of or for `instance_id`. `prefix` begins its attempts' request ids; `is_enough` judges a success by its result."""
+    """What is wanted of or for `instance_id`. `prefix` begins its attempts' request ids; `is_enough` judges a success by its result.
+
+    A success of an attempt that was issued before `asked_since` does not count: the world was seen to be otherwise since.
+    """
 
     prefix: str
     act: Act
@@ -36,6 +39,7 @@ class Demand:
     payload: dict[str, Any]
     bound_seconds: float
     priority: int = PRIORITY_HOUSEKEEPING
+    asked_since: datetime | None = None
     is_enough: Callable[[Mapping[str, Any]], bool] = field(default=_any_success)
 
 
@@ -80,7 +84,8 @@ def withdraw(tx: Transaction, agent: Agent, prefix: str, reason: str) -> None:
 
 def _is_met(command: Command, demand: Demand) -> bool:
     """Whether it was done: an answer that came after the command was given up is as good."""
-    return (command.outcome or {}).get("outcome") == "succeeded" and demand.is_enough(command.result)
+    is_asked_in_time = demand.asked_since is None or command.issued_at >= demand.asked_since
+    return is_asked_in_time and (command.outcome or {}).get("outcome") == "succeeded" and demand.is_enough(command.result)
 
 
 def _may_ask_again(tx: Transaction, agent: Agent, command: Command, number: int) -> bool:

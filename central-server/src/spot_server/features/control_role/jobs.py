@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from spot_server.aws.ports import AwsGateway
-from spot_server.aws.sessions import AssumedRoles
-from spot_server.clock import SystemClock
 from spot_server.errors import DatabaseUnavailable, NotFound, OutcomeDiffers
 from spot_server.features.control_role import service
 from spot_server.features.control_role.rules import InHand, OpenCommand, choose_due
@@ -132,9 +130,9 @@ class ControlRoleActs:
             self._hand.changed.notify_all()
 
 
-def control_role_job(settings: Settings) -> Job:
-    """Return the job with the real AWS behind it."""
-    return job_of(ControlRoleActs(AssumedRoles(SystemClock()), most_at_once=settings.control_role_threads), settings)
+def control_role_job(settings: Settings, gateway: AwsGateway) -> Job:
+    """Return the job with its bounds from the settings."""
+    return job_of(ControlRoleActs(gateway, most_at_once=settings.control_role_threads), settings)
 
 
 def job_of(acts: ControlRoleActs, settings: Settings) -> Job:

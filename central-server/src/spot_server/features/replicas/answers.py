@@ -31,9 +31,11 @@ def launch_command(tx: Transaction, replica: Replica) -> Command | None:
         number += 1
 
 
-def note_instance(tx: Transaction, replica: Replica, instance_id: str, command: Command | None) -> Replica:
-    """Record which instance came of the launch: from the command's answer, or from the instance's own registration."""
-    launched_at = None if command is None else launch_moment(command)
+def note_instance(
+    tx: Transaction, replica: Replica, instance_id: str, command: Command | None, *, launched_at: datetime | None = None
+) -> Replica:
+    """Record which instance came of the launch: from the command's answer, the instance's own registration, or what EC2 shows."""
+    launched_at = launched_at if command is None else launch_moment(command)
     changed = queries.update_replica(tx, replica, instance_id=instance_id, launched_at=launched_at or tx.now)
     emit_replica(tx, changed, "replica_launched", {"place": changed.place.key})
     return changed

@@ -80,7 +80,7 @@ def finish_replica(tx: Transaction, agent: Agent, replica: Replica) -> None:
             return
         replica = note_instance(tx, replica, instance_id, command)
     assert replica.instance_id is not None  # noqa: S101 - set just above
-    gone_at = drive_termination(tx, agent, replica.instance_id, may_be_new=replica.registered_at is None)
+    gone_at = drive_termination(tx, agent, replica.instance_id, may_be_new=replica.registered_at is None, asked_since=replica.created_at)
     if gone_at is not None:
         emit_replica(tx, _note_end(tx, replica, gone_at), "replica_gone", {})
 

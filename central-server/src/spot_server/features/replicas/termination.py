@@ -38,12 +38,14 @@ def drive_termination(
     *,
     former_handles: Sequence[Mapping[str, Any]] = (),
     may_be_new: bool = False,
+    asked_since: datetime | None = None,
 ) -> datetime | None:
     """Take the next step towards `instance_id` being terminated; return when EC2 said that it is, None until then.
 
     Whoever terminates it refuses while it lacks our tags, or while a traffic handle of the agent (as set now, or one of
     `former_handles`) leads to it. `may_be_new`: it may have been launched a moment ago, so that EC2 not knowing it yet does not mean
-    that it is gone. Raises StateConflict for a PRIMARY: nothing that should serve is ever terminated by us.
+    that it is gone. An answer to what was asked before `asked_since` does not count: EC2 has shown the instance since.
+    Raises StateConflict for a PRIMARY: nothing that should serve is ever terminated by us.
     """
     instance = find_instance(tx, agent.agent_id, instance_id)
     if instance is not None and instance.role is Role.PRIMARY:
@@ -60,12 +62,14 @@ def drive_termination(
         payload["unknown_for_seconds"] = UNKNOWN_FOR_SECONDS
         bound_seconds = tx.policy.terminate_bound_seconds
     kind = CommandKind.TERMINATE_INSTANCE
-    if press(tx, agent, Demand(_termination(instance_id), Act.TERMINATE, kind, instance_id, payload, bound_seconds)) is None:
+    asking = Demand(_termination(instance_id), Act.TERMINATE, kind, instance_id, payload, bound_seconds, asked_since=asked_since)
+    if press(tx, agent, asking) is None:
         return None
     kind = CommandKind.WAIT_TERMINATED
     payload = {"instance_id": instance_id, "wait_seconds": WAIT_SECONDS}
     bound_seconds = tx.policy.terminate_bound_seconds
-    waiting = Demand(f"{kind}/{instance_id}", Act.TERMINATE, kind, instance_id, payload, bound_seconds, is_enough=_says_gone)
+    prefix = f"{kind}/{instance_id}"
+    waiting = Demand(prefix, Act.TERMINATE, kind, instance_id, payload, bound_seconds, asked_since=asked_since, is_enough=_says_gone)
     if press(tx, agent, waiting) is None:
         return None
     return note_terminated(tx, agent, instance_id, reason="retired")

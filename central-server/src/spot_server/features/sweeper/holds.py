@@ -1,0 +1,114 @@
+"""Restored databases: an epoch in tags above the saved one is noted, and the sweeper only reports until a person confirms it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import restore_holds
+from spot_server.db.upsert import insert_or_ignore
+from spot_server.errors import NotFound, StateConflict
+from spot_server.features.agents.queries import Agent, find_agent_of_client
+from spot_server.features.audit.service import record
+from spot_server.features.notifications.service import notify
+from spot_server.words import Severity
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreHold:
+    """What was seen of one agent. It holds the sweeper back from the whole client while `seen_epoch` is not confirmed."""
+
+    agent_id: str
+    client_id: str
+    instance_id: str
+    saved_epoch: int
+    seen_epoch: int
+    noted_at: datetime
+    confirmed_epoch: int
+    confirmed_at: datetime | None
+    confirmed_by: str | None
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether a person has yet to confirm it."""
+        return self.seen_epoch > self.confirmed_epoch
+
+
+def list_holds(tx: Transaction, client_id: str) -> list[RestoreHold]:
+    """Return the client's holds, confirmed ones too, the oldest first."""
+    statement = select(restore_holds).where(restore_holds.c.client_id == client_id)
+    rows = tx.execute(statement.order_by(restore_holds.c.noted_at, restore_holds.c.agent_id))
+    return [RestoreHold(**row._asdict()) for row in rows]
+
+
+def note_restore(tx: Transaction, agent: Agent, instance_id: str, seen_epoch: int) -> bool:
+    """Hold the sweeper back from this client, and tell; False when as much was known. The caller holds the agent's row."""
+    row = {
+        "agent_id": agent.agent_id,
+        "client_id": agent.client_id,
+        "instance_id": instance_id,
+        "saved_epoch": agent.epoch,
+        "seen_epoch": 0,
+        "noted_at": tx.now,
+        "confirmed_epoch": 0,
+    }
+    insert_or_ignore(tx.connection, restore_holds, [row], key=["agent_id"])
+    statement = update(restore_holds).where(restore_holds.c.agent_id == agent.agent_id, restore_holds.c.seen_epoch < seen_epoch)
+    values = {"seen_epoch": seen_epoch, "saved_epoch": agent.epoch, "instance_id": instance_id, "noted_at": tx.now}
+    if tx.execute(statement.values(values)).rowcount == 0:
+        return False
+    data = {"saved_epoch": agent.epoch, "seen_epoch": seen_epoch}
+    tx.emit("restore_suspected", client_id=agent.client_id, agent_id=agent.agent_id, instance_id=instance_id, data=data)
+    notify(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        severity=Severity.CRITICAL,
+        kind="restore_suspected",
+        text=(
+            f"The tags of {instance_id} carry epoch {seen_epoch} of {agent.logical_agent_id}, the database {agent.epoch}: it was probably "
+            "restored from a backup. Instances that nobody seems to own are reported and left alone until a person confirms this epoch."
+        ),
+        dedupe_key=f"restore_suspected/{agent.agent_id}/{seen_epoch}",
+    )
+    return True
+
+
+def confirm_restore(tx: Transaction, client_id: str, agent_id: str, *, epoch: int, user_id: str) -> RestoreHold:
+    """A person has seen to the agent: the sweeper may act again. The same again changes nothing.
+
+    StateConflict for another epoch than the one that was seen: what is confirmed must be what was looked at.
+    """
+    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
+    hold = _find_hold(tx, agent_id)
+    if hold is None:
+        raise NotFound(f"nothing was noted about agent {agent_id}")
+    if epoch != hold.seen_epoch:
+        raise StateConflict(f"the tags carry epoch {hold.seen_epoch}, not {epoch}", seen_epoch=hold.seen_epoch)
+    if not hold.is_holding:
+        return hold
+    values = {"confirmed_epoch": epoch, "confirmed_at": tx.now, "confirmed_by": user_id}
+    tx.execute(update(restore_holds).where(restore_holds.c.agent_id == agent_id).values(values))
+    record(
+        tx,
+        client_id=client_id,
+        agent_id=agent_id,
+        instance_id=hold.instance_id,
+        user_id=user_id,
+        action="restore.confirmed",
+        reason=f"epoch {epoch} in tags, {agent.epoch} in the database",
+        pre_state={"confirmed_epoch": hold.confirmed_epoch},
+        post_state={"confirmed_epoch": epoch},
+    )
+    tx.emit("restore_confirmed", client_id=client_id, agent_id=agent_id, instance_id=hold.instance_id, data={"epoch": epoch})
+    confirmed = _find_hold(tx, agent_id)
+    assert confirmed is not None  # noqa: S101 - the update above just found it
+    return confirmed
+
+
+def _find_hold(tx: Transaction, agent_id: str) -> RestoreHold | None:
+    row = tx.execute(select(restore_holds).where(restore_holds.c.agent_id == agent_id)).one_or_none()
+    return None if row is None else RestoreHold(**row._asdict())
