@@ -15,6 +15,15 @@ from spot_simulator.virtual.database import DatabaseServer
 from spot_simulator.virtual.process import Process
 
 Look = tuple[object, ...]
+
+_HEARD_AGAIN = """
+    UPDATE instances SET last_heartbeat_at = ?, reported_resources = json_set(
+        reported_resources, '$.age_seconds',
+        json_extract(reported_resources, '$.age_seconds') + (julianday(?) - julianday(last_heartbeat_at)) * 86400.0
+    ) WHERE instance_id = ?
+"""
+"""What a heartbeat with nothing new changes: it came now, and the look at EC2 that it tells of is older by as much."""
+
 LEAST_WAIT_SECONDS = 1.0
 """A worker that asked for less is in the middle of something."""
 
@@ -39,7 +48,7 @@ def _metadata(host: Host, contents: JournalContents) -> Look:
 class QuietHeartbeats:
     """Leaves out heartbeats that would say what the last one said and hear what it heard; the first after a look at EC2 says more.
 
-    What such a heartbeat does is done directly: the server's row of the instance learns the time of it.
+    What such a heartbeat does is done directly: the server's row of the instance learns the time of it, and how old the look is by then.
     """
 
     def __init__(self, database: DatabaseServer, is_calm: Callable[[str], bool]) -> None:
@@ -73,4 +82,4 @@ class QuietHeartbeats:
     def _note(self, instance_id: str, process: Process) -> None:
         self.left_out += 1
         moment = process.scheduler.now().strftime("%Y-%m-%d %H:%M:%S.%f")
-        self._database.raw.execute("UPDATE instances SET last_heartbeat_at = ? WHERE instance_id = ?", (moment, instance_id))
+        self._database.raw.execute(_HEARD_AGAIN, (moment, moment, instance_id))
