@@ -58,6 +58,12 @@ class MovePolicy:
     max_launch_attempts: int = 12
     """Of one replica, over all pools, before a person is told that none can be had."""
 
+    spending_replica_count: int = 5
+    """Of one agent, beside its primary. With manual replica mode it has one, a move makes one, and recommendations some."""
+
+    spending_launches_per_hour: int = 20
+    """Instances of one agent. What EC2 refuses costs nothing and does not count."""
+
     release_wait_seconds: float = 300.0
     """How long a deleted agent's daemon has to clean up and say so."""
 

@@ -167,6 +167,16 @@ class Settings:
         5, "Instances of one agent that are terminated in an hour because nobody owns them; 0: none.", least=0, most=1000
     )
     sweeper_client_retirements_per_hour: int = integer(20, "The same, of all agents of a client.", least=0, most=10000)
+    spending_replica_count: int = integer(5, "Replicas of one agent at a time; a rescue is launched all the same.", least=1, most=100)
+    spending_launches_per_hour: int = integer(
+        20, "Instances that are launched for one agent in an hour; 0: none but rescues.", least=0, most=10000
+    )
+    spending_overlap_hours: float = number(
+        24,
+        "How long an instance may run beside its primary, unless it is a standby that somebody wants, before a person is told.",
+        least=0.1,
+        most=8760,
+    )
     retention_sweep_period_seconds: float = number(3600, "How often what is too old is deleted.", least=1, most=86400)
     retention_batch_rows: int = integer(500, "Rows that one transaction of the retention sweep deletes.", least=1, most=10_000)
     retention_run_rows: int = integer(

@@ -29,6 +29,7 @@ from spot_server.features.replicas.rules import (
     Wait,
     decide_launch,
 )
+from spot_server.features.spending.service import hold_back
 from spot_server.words import Actor, Mode, ReplicaKind, ReplicaStatus, Role
 
 MAX_STEPS_AT_ONCE = 40
@@ -158,14 +159,17 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
 
 
 def _launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
-    launched = launching.issue_launch(tx, agent, replica)
+    held_back = None if launching.is_rescue(replica) else hold_back(tx, agent, replica.replica_id)
+    launched = launching.issue_launch(tx, agent, replica) if held_back is None else None
     if launched is not None:
         data = {"place": launched.place.key, "attempt": launched.attempt, "image_id": launched.image_id}
         emit_replica(tx, launched, "replica_launching", data)
         # Its answer is what comes next: nothing more can be decided before it.
         return None
     if tx.now - replica.created_at > timedelta(seconds=tx.policy.boot_bound_seconds):
-        return end_replica(tx, agent, replica, ReplicaEvent.FAILED, "no place, or nobody to launch it, for too long")
+        return end_replica(tx, agent, replica, ReplicaEvent.FAILED, held_back or "no place, or nobody to launch it, for too long")
+    if held_back is not None:
+        return None
     if (replica.rejected_places or launching.is_rescue(replica)) and not _has_place(tx, agent, replica):
         tried = ", ".join(replica.rejected_places)
         return end_replica(tx, agent, replica, ReplicaEvent.FAILED, f"no place is left; refused: {tried or 'all'}")
