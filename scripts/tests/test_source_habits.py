@@ -21,7 +21,7 @@ ADAPTERS = {
     "boto3": ("central-server/src/spot_server/aws/", "simulator/"),
     "botocore": ("agent/src/spot_agent/ec2", "central-server/src/spot_server/aws/", "simulator/"),
     "requests": ("scripts/", "simulator/"),
-    "urllib3": ("agent/src/spot_agent/http_client",),
+    "urllib3": ("agent/src/spot_agent/http_client", "central-server/src/spotctl/http_client"),
     "pymysql": ("central-server/src/spot_server/db/", "scripts/"),
     "moto": ("simulator/",),
 }
