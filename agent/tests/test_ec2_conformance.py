@@ -17,12 +17,11 @@ from agent_fakes.moto_region import MotoRegion
 from agent_fakes.world import World, journal_of
 from spot_agent.bootstrap import build_core
 from spot_agent.clock import SystemClock
-from spot_agent.ec2 import ec2_of_region
+from spot_agent.ec2 import BotocoreEc2, ec2_of_region
 from spot_agent.ec2_facts import AddressFacts, LaunchRequest
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.logs import Log
 from spot_agent.model import Role
-from spot_agent.ports import Ec2
 
 NOW = SystemClock().now()
 
@@ -31,7 +30,7 @@ NOW = SystemClock().now()
 class Place:
     """An EC2 with one instance, one subnet and one free address in it."""
 
-    ec2: Ec2
+    ec2: BotocoreEc2 | FakeEc2
     image_id: str
     subnet_id: str
     vpc_id: str
@@ -196,6 +195,38 @@ def test_subnets_and_zones_go_by_zone_id(place: Place) -> None:
 
     own = next(subnet for subnet in subnets if subnet.subnet_id == place.subnet_id)
     assert place.ec2.zone_ids()[own.az_name] == own.az_id
+
+
+def test_a_dry_run_is_answered_and_does_nothing(place: Place) -> None:
+    instance_id = place.launch()
+
+    answers = [place.ec2.dry_run(operation, {"InstanceIds": [instance_id]}) for operation in ("describe_instances", "terminate_instances")]
+
+    assert [(answer.code, answer.error_class) for answer in answers] == [("DryRunOperation", None)] * 2
+    described = place.ec2.describe_instance(instance_id)
+    assert described is not None
+    assert described.state != "terminated"
+
+
+@pytest.mark.server
+def test_a_dry_run_says_what_kept_it_from_a_yes(region: MotoRegion) -> None:
+    region.denied.add("CreateImage")
+    region.faults["TerminateInstances"] = ["InvalidInstanceID.NotFound"]
+    ec2 = ec2_of_region("us-east-1", Log())
+
+    answers = [
+        ec2.dry_run("create_image", {"InstanceId": "i-1", "Name": "check-1"}),
+        ec2.dry_run("terminate_instances", {"InstanceIds": ["i-1"]}),
+    ]
+
+    assert [answer.error_class for answer in answers] == [ErrorClass.NOT_AUTHORIZED, ErrorClass.RACE]
+
+
+@pytest.mark.server
+def test_a_dry_run_can_not_be_made_a_real_one_by_its_arguments(region: MotoRegion, own_instance_id: str) -> None:
+    answer = ec2_of_region("us-east-1", Log()).dry_run("terminate_instances", {"InstanceIds": [own_instance_id], "DryRun": False})
+
+    assert answer.code == "DryRunOperation"
 
 
 @pytest.mark.server

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spot_agent.cli import main
 from spot_agent.errors import SettingsInvalid
 from spot_agent.settings import Settings, load_settings
-from spot_agent.settings_reader import parse_env_file
+from spot_agent.settings_reader import foreign_values, parse_env_file
 
 LEAST = {"SPOT_SERVER_URL": "https://server.test/", "LOGICAL_AGENT_ID": "web-1"}
 DOCS = Path(__file__).parents[2] / "docs"
@@ -100,6 +100,41 @@ def test_bad_settings_end_the_command_with_one_clear_line(capsys: pytest.Capture
 def test_an_env_file_that_is_not_there_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["status", "--env-file", "/nowhere/agent.env"], LEAST) == 2
     assert "cannot be read: No such file" in capsys.readouterr().err
+
+
+def test_a_workload_unit_stands_in_for_the_hooks_that_systemd_can_be_left() -> None:
+    left = load_settings({**LEAST, "WORKLOAD_UNIT": "web.service"}).hooks
+    own = load_settings({**LEAST, "WORKLOAD_UNIT": "web.service", "SERVING_CHECK_COMMAND": "curl --fail http://127.0.0.1"}).hooks
+
+    assert left.start == ("systemctl", "start", "web.service")
+    assert left.stop == ("systemctl", "stop", "web.service")
+    assert left.serving_check == ("systemctl", "is-active", "--quiet", "web.service")
+    assert left.standby_check == ()
+    assert (own.start, own.serving_check[0]) == (left.start, "curl")
+
+
+@pytest.mark.parametrize("name", ["web", "web.socket", "web service.service", "../web.service"])
+def test_what_is_no_service_is_no_workload_unit(name: str) -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings({**LEAST, "WORKLOAD_UNIT": name})
+
+    assert "WORKLOAD_UNIT must be a systemd service such as web.service" in str(caught.value)
+
+
+def test_what_an_env_file_says_to_others_is_passed_on_without_the_secrets() -> None:
+    text = "HTTPS_PROXY='http://proxy:3128'\nAWS_PROFILE=web\nENROLMENT_TOKEN=so_enrol_x\nENROLMENT_TOKEN_FILE=/etc/token\nbroken line\n"
+
+    assert foreign_values(text) == {"HTTPS_PROXY": "http://proxy:3128", "AWS_PROFILE": "web"}
+    assert foreign_values(None) == {}
+
+
+def test_the_env_file_may_be_named_by_the_environment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "agent.env").write_text("LOGICAL_AGENT_ID=web-7\nSPOT_SERVER_URL=https://s.test\n")
+    world = {"SPOT_AGENT_ENV_FILE": str(tmp_path / "agent.env"), "STATE_DIRECTORY": str(tmp_path), "RUNTIME_DIRECTORY": str(tmp_path)}
+
+    main(["status"], world)
+
+    assert "web-7" in capsys.readouterr().out
 
 
 def test_every_setting_is_documented() -> None:

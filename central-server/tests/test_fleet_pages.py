@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from server_support.builders import create_client_token
 from server_support.clock import FakeClock
@@ -12,6 +13,7 @@ from server_support.fleet import Fleet
 from server_support.http import Http
 from server_support.site import HEARTBEAT, REGISTRATION, Site
 from spot_server.db.runner import Database
+from spot_server.db.tables import clients
 
 
 @pytest.fixture
@@ -27,6 +29,17 @@ def test_registration_answers_with_place_token_and_configuration(site: Site) -> 
     assert answer["config"]["carry"] == "stateless"
     assert answer["config"]["allowed_instance_types"] == ["m5.large"]
     assert answer["config"] == daemon.get(f"/api/agents/{answer['agent_id']}/config").json
+
+
+def test_a_daemon_is_told_whether_the_server_has_a_control_role(site: Site) -> None:
+    answer, daemon = site.register()
+    path = f"/api/agents/{answer['agent_id']}/config"
+
+    without = daemon.get(path).json
+    site.fleet.execute(update(clients).values(aws_role_arn="arn:aws:iam::123456789012:role/spot-optimizer"))
+    with_role = daemon.get(path).json
+
+    assert (without["has_control_role"], with_role["has_control_role"]) == (False, True)
 
 
 def test_an_unknown_field_in_a_registration_is_ignored(site: Site) -> None:

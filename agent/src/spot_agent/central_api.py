@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 
 from spot_agent import __version__
 from spot_agent.errors import HttpFailed, NotRegistered, ServerRefused, ServerUnreachable, TokenRefused
 from spot_agent.http_client import HttpAnswer, Timeouts
 from spot_agent.journal import Journal
+from spot_agent.journal_contents import JournalContents
 from spot_agent.model import JsonObject
+from spot_agent.ports import Readiness
 from spot_agent.rules.registration import server_url_now
 from spot_agent.settings import Settings
 
@@ -36,15 +40,15 @@ _HEADERS = {
 
 def credentials_in(journal: Journal, settings: Settings) -> Callable[[], Credentials | None]:
     """Return what reads the credentials that the journal holds at the moment of the call."""
+    return lambda: credentials_of(journal.read(), settings)
 
-    def read() -> Credentials | None:
-        contents = journal.read()
-        if contents.agent_id is None or contents.token is None:
-            return None
-        url = server_url_now(contents.server_url, contents.environment_server_url, settings.server_url)
-        return Credentials(url, contents.agent_id, contents.token)
 
-    return read
+def credentials_of(contents: JournalContents, settings: Settings) -> Credentials | None:
+    """With what to call the server; None before the registration."""
+    if contents.agent_id is None or contents.token is None:
+        return None
+    url = server_url_now(contents.server_url, contents.environment_server_url, settings.server_url)
+    return Credentials(url, contents.agent_id, contents.token)
 
 
 class Http(Protocol):
@@ -66,6 +70,15 @@ class HttpCentralApi:
         """Register with an enrolment token or a nonce; (is_new, answer)."""
         answer = self._send("POST", f"{server_url}/api/agents/register", token, body)
         return answer.status == 201, _json_object(answer)
+
+    def readiness(self, server_url: str) -> Readiness:
+        """Ask the page that tells whether the server can serve. It needs no token."""
+        try:
+            answer = self._http.send("GET", f"{server_url}/readyz", _HEADERS, self._timeouts)
+        except HttpFailed as error:
+            return Readiness(None, _reason(error))
+        page = _problem(answer)
+        return Readiness(answer.status, str(page.get("detail", "")), "status" in page, _date(answer))
 
     def heartbeat(self, body: JsonObject) -> JsonObject:
         """Report what this instance sees of itself; the answer carries the server's view."""
@@ -126,6 +139,23 @@ def _raise_for_status(answer: HttpAnswer) -> None:
     detail = str(problem.get("detail") or problem.get("title") or "")
     kind = TokenRefused if status == 401 else ServerRefused
     raise kind(status, name, detail, _retry_after_seconds(answer, problem))
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's own words, which urllib3 wraps twice: "Connection refused"."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
+
+
+def _date(answer: HttpAnswer) -> datetime | None:
+    try:
+        return parsedate_to_datetime(answer.headers.get("Date", ""))
+    except ValueError:
+        return None
 
 
 def _problem(answer: HttpAnswer) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The command line: `spot-agent run` and `spot-agent status`."""
+"""The command line: `spot-agent run`, `spot-agent status` and `spot-agent check`."""
 
 from __future__ import annotations
 
@@ -8,30 +8,42 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from spot_agent import __version__
+from spot_agent import __version__, check_report
+from spot_agent.checking import Checker
 from spot_agent.clock import SystemClock
 from spot_agent.daemon import run_daemon
 from spot_agent.errors import SettingsInvalid
-from spot_agent.logs import start_logging
+from spot_agent.logs import mask_tokens, start_logging
+from spot_agent.machine import real_check_parts
+from spot_agent.rules.checks import Line, is_fit
 from spot_agent.settings import Settings, load_settings
+from spot_agent.settings_reader import foreign_values
 from spot_agent.status import as_json, human_lines, read_status
 
 EXIT_OK = 0
 EXIT_UNHEALTHY = 1
 EXIT_BAD_SETTINGS = 2
+ENV_FILE_VARIABLE = "SPOT_AGENT_ENV_FILE"
 
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
-    """0 fine; 1 not healthy (status); 2 bad settings or usage."""
+    """0 fine; 1 not healthy (status), or something needed does not work (check); 2 bad settings or usage."""
     given = _parser().parse_args(arguments)
     world = dict(os.environ if environment is None else environment)
+    env_file = given.env_file or (Path(world[ENV_FILE_VARIABLE]) if world.get(ENV_FILE_VARIABLE) else None)
     try:
-        settings = load_settings(world, _env_file_text(given.env_file))
+        text = _env_file_text(env_file)
+        settings = load_settings(world, text)
     except SettingsInvalid as error:
         print(f"spot-agent: bad settings: {error}", file=sys.stderr)
         return EXIT_BAD_SETTINGS
+    world = {**foreign_values(text), **world}
+    if environment is None:
+        os.environ.update(world)  # botocore, urllib3 and hooks look there
     if given.command == "status":
         return _status(settings, is_json=given.json)
+    if given.command == "check":
+        return _check(settings, env_file, world, is_json=given.json)
     return run_daemon(settings, world, start_logging(settings.log_level))
 
 
@@ -39,6 +51,21 @@ def _status(settings: Settings, *, is_json: bool) -> int:
     status = read_status(settings, SystemClock().now())
     print(as_json(status) if is_json else "\n".join(human_lines(status)))
     return EXIT_OK if status.healthy else EXIT_UNHEALTHY
+
+
+def _check(settings: Settings, env_file: Path | None, world: Mapping[str, str], *, is_json: bool) -> int:
+    start_logging("ERROR")
+    told: list[Line] = []
+    try:
+        for line in Checker(real_check_parts(settings, env_file, world)).lines():
+            told.append(line)
+            if not is_json:
+                print(mask_tokens(check_report.human_line(line)), flush=True)
+        print(mask_tokens(check_report.as_json(told)) if is_json else check_report.human_summary(told), flush=True)
+    except BrokenPipeError:  # whoever reads has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_UNHEALTHY
+    return EXIT_OK if is_fit(told) else EXIT_UNHEALTHY
 
 
 def _env_file_text(path: Path | None) -> str | None:
@@ -57,9 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the daemon in the foreground")
     status = commands.add_parser("status", help="show what the daemon knows and does")
-    for command in (run, status):
-        command.add_argument("--env-file", type=Path, help="KEY=VALUE lines; the environment wins over them")
-    status.add_argument("--json", action="store_true", help="for programs")
+    check = commands.add_parser("check", help="try everything that the daemon depends on, and say what does not work")
+    for command in (run, status, check):
+        command.add_argument(
+            "--env-file", type=Path, help=f"KEY=VALUE lines; the environment wins over them. Default: ${ENV_FILE_VARIABLE}"
+        )
+    for command in (status, check):
+        command.add_argument("--json", action="store_true", help="for programs")
     return parser
 
 

@@ -22,6 +22,7 @@ from spot_agent import ec2_shapes as shapes
 from spot_agent.ec2_clients import Ec2Session
 from spot_agent.ec2_facts import (
     AddressFacts,
+    DryRun,
     ImageFacts,
     InstanceFacts,
     LaunchRequest,
@@ -42,6 +43,7 @@ Answer = TypeVar("Answer")
 Call = Callable[[], Answer]
 
 CODE_DEREGISTERED = "InvalidAMIID.Unavailable"
+CODE_DRY_RUN_ALLOWED = "DryRunOperation"
 
 
 def _asked(call: Call[Answer]) -> Answer:
@@ -225,6 +227,16 @@ class BotocoreEc2:
     def instance_types(self, instance_types: Sequence[str]) -> tuple[TypeFacts, ...]:
         """Describe instance types; one that does not exist fails the whole call."""
         return shapes.instance_types(self._pages("describe_instance_types", InstanceTypes=list(instance_types)))
+
+    def dry_run(self, operation: str, arguments: Mapping[str, Any]) -> DryRun:
+        """Ask whether EC2 would allow `operation`. DryRun is set here, and nowhere taken back."""
+        call = getattr(self._repeatable, operation)
+        try:
+            _asked(lambda: call(**{**arguments, "DryRun": True}))
+        except Ec2Failed as error:
+            is_allowed = error.code == CODE_DRY_RUN_ALLOWED
+            return DryRun(error.code, error.message, None if is_allowed else error.error_class)
+        return DryRun("", "the call was answered as if it were meant", ErrorClass.UNEXPECTED, is_ignored=True)
 
     def _pages(self, operation: Any, **arguments: Any) -> list[Any]:  # noqa: ANN401 - the types of the stubs differ by operation
         paginator = self._repeatable.get_paginator(operation)

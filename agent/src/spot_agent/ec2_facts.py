@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from spot_agent.errors import ErrorClass
 from spot_agent.model import JsonObject
 
 
@@ -122,3 +123,14 @@ class LaunchRequest:
     metadata_options: JsonObject
     user_data: str
     tags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """EC2's answer to "may I?": its code and words, and what they mean here; None for a yes."""
+
+    code: str
+    message: str
+    error_class: ErrorClass | None
+    is_ignored: bool = False
+    """The call was answered as if it were meant: this is not EC2."""

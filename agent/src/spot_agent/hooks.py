@@ -15,12 +15,12 @@ from spot_agent.errors import Stopping
 from spot_agent.logs import mask_tokens
 from spot_agent.ports import HookName, HookResult
 from spot_agent.settings import HookCommands
+from spot_agent.settings_reader import SECRETS
 
 OUTPUT_KEPT_BYTES = 4_096
 POLL_SECONDS = 0.02
 STOP_GRACE_SECONDS = 2.0
 EXIT_CODE_NOT_STARTED = 127
-_SECRETS = ("ENROLMENT_TOKEN", "ENROLMENT_TOKEN_FILE")
 
 
 class ProcessHooks:
@@ -30,13 +30,8 @@ class ProcessHooks:
     """
 
     def __init__(self, commands: HookCommands, environment: Mapping[str, str], clock: Clock, stop: Stop) -> None:
-        self._commands = {
-            HookName.START: commands.start,
-            HookName.STOP: commands.stop,
-            HookName.STANDBY_CHECK: commands.standby_check,
-            HookName.SERVING_CHECK: commands.serving_check,
-        }
-        self._environment = {name: value for name, value in environment.items() if name not in _SECRETS}
+        self._commands = {HookName(name): command for name, command in commands.by_name().items()}
+        self._environment = {name: value for name, value in environment.items() if name not in SECRETS}
         self._clock = clock
         self._stop = stop
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from spot_agent.ec2_facts import (
     AddressFacts,
+    DryRun,
     ImageFacts,
     InstanceFacts,
     LaunchRequest,
@@ -119,6 +120,29 @@ class CentralApi(Protocol):
         """Report how far this instance is as a replica."""
 
 
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What the server's readiness page answered. `status` is None without an answer; then `detail` says why.
+
+    `is_ours`: the answer has the form of a central server's. `server_time` is its Date header, cut to whole seconds.
+    """
+
+    status: int | None
+    detail: str
+    is_ours: bool = False
+    server_time: datetime | None = None
+
+
+class CheckedServer(Protocol):
+    """What `spot-agent check` asks of the central server; nothing of it changes anything there."""
+
+    def readiness(self, server_url: str) -> Readiness:
+        """Ask the readiness page; never raises."""
+
+    def config(self) -> JsonObject:
+        """As in CentralApi."""
+
+
 class Ec2(Protocol):
     """EC2 of this instance's region. Every call raises Ec2Failed with its meaning; None means EC2 knows no such thing."""
 
@@ -190,3 +214,19 @@ class Ec2(Protocol):
 
     def instance_types(self, instance_types: Sequence[str]) -> tuple[TypeFacts, ...]:
         """Describe instance types; one that does not exist fails the whole call."""
+
+
+class CheckedEc2(Protocol):
+    """What `spot-agent check` asks of EC2; nothing of it changes anything there."""
+
+    def describe_instance(self, instance_id: str) -> InstanceFacts | None:
+        """As in Ec2."""
+
+    def find_images(self, tags: Mapping[str, str]) -> tuple[ImageFacts, ...]:
+        """As in Ec2."""
+
+    def find_snapshots(self, tags: Mapping[str, str]) -> tuple[SnapshotFacts, ...]:
+        """As in Ec2."""
+
+    def dry_run(self, operation: str, arguments: Mapping[str, Any]) -> DryRun:
+        """Ask whether EC2 would allow `operation` (run_instances); nothing is done, and nothing is raised."""

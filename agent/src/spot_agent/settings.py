@@ -22,6 +22,10 @@ class HookCommands:
     standby_check: tuple[str, ...] = ()
     serving_check: tuple[str, ...] = ()
 
+    def by_name(self) -> dict[str, tuple[str, ...]]:
+        """Each by its name as hooks are told it in SPOT_HOOK."""
+        return {"start": self.start, "stop": self.stop, "standby_check": self.standby_check, "serving_check": self.serving_check}
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -30,6 +34,7 @@ class Settings:
     server_url: str
     logical_agent_id: str
     enrolment_token: str | None = field(repr=False)
+    enrolment_token_file: Path | None
     heartbeat_interval_seconds: float
     pending_commands_check_interval_seconds: float
     command_wait_seconds: float
@@ -48,6 +53,7 @@ class Settings:
     imds_endpoint: str
     state_directory: Path
     runtime_directory: Path
+    workload_unit: str | None
     hooks: HookCommands
     hook_bound_seconds: float
     metrics_port: int
@@ -68,6 +74,7 @@ def _read(reader: Reader) -> Settings:
         server_url=reader.url("SPOT_SERVER_URL"),
         logical_agent_id=reader.identifier("LOGICAL_AGENT_ID"),
         enrolment_token=reader.token("ENROLMENT_TOKEN", "ENROLMENT_TOKEN_FILE"),
+        enrolment_token_file=reader.optional_path("ENROLMENT_TOKEN_FILE"),
         heartbeat_interval_seconds=reader.seconds("HEARTBEAT_INTERVAL", 30, 0.1, 240),
         pending_commands_check_interval_seconds=reader.seconds("PENDING_COMMANDS_CHECK_INTERVAL", 15, 0.1, 300),
         command_wait_seconds=reader.seconds("COMMAND_WAIT", 50, 0, 60),
@@ -86,13 +93,23 @@ def _read(reader: Reader) -> Settings:
         imds_endpoint=reader.url("IMDS_ENDPOINT", "http://169.254.169.254"),
         state_directory=reader.path("STATE_DIRECTORY", "/var/lib/spot-agent"),
         runtime_directory=reader.path("RUNTIME_DIRECTORY", "/run/spot-optimizer"),
-        hooks=HookCommands(
-            start=reader.command("START_COMMAND"),
-            stop=reader.command("STOP_COMMAND"),
-            standby_check=reader.command("STANDBY_CHECK_COMMAND"),
-            serving_check=reader.command("SERVING_CHECK_COMMAND"),
-        ),
+        workload_unit=reader.unit("WORKLOAD_UNIT"),
+        hooks=_hooks(reader, reader.text("WORKLOAD_UNIT", "")),
         hook_bound_seconds=reader.seconds("HOOK_BOUND_SECONDS", 30, 0.1, 600),
         metrics_port=reader.whole("METRICS_PORT", 0, 0, 65_535),
         log_level=reader.one_of("LOG_LEVEL", "INFO", LOG_LEVELS),
+    )
+
+
+def _hooks(reader: Reader, unit: str) -> HookCommands:
+    """What is not set is systemd's affair, where a unit is named."""
+
+    def systemctl(*words: str) -> tuple[str, ...]:
+        return ("systemctl", *words, unit) if unit else ()
+
+    return HookCommands(
+        start=reader.command("START_COMMAND") or systemctl("start"),
+        stop=reader.command("STOP_COMMAND") or systemctl("stop"),
+        standby_check=reader.command("STANDBY_CHECK_COMMAND"),
+        serving_check=reader.command("SERVING_CHECK_COMMAND") or systemctl("is-active", "--quiet"),
     )

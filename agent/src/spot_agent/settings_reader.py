@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+SECRETS = ("ENROLMENT_TOKEN", "ENROLMENT_TOKEN_FILE")
+"""Names that no other program, such as a hook, is told."""
+
 _TRUE = {"true", "1", "yes", "on"}
 _FALSE = {"false", "0", "no", "off"}
 
@@ -28,6 +31,11 @@ def parse_env_file(text: str) -> tuple[dict[str, str], list[str]]:
             continue
         values[found.group(1)] = _unquote(found.group(2).strip())
     return values, problems
+
+
+def foreign_values(env_file_text: str | None) -> dict[str, str]:
+    """What an env file says besides secrets: proxies and AWS's own variables are meant for the libraries that look for them."""
+    return {name: value for name, value in parse_env_file(env_file_text or "")[0].items() if name not in SECRETS}
 
 
 def _unquote(value: str) -> str:
@@ -70,15 +78,27 @@ class Reader:
     def token(self, name: str, file_name: str) -> str | None:
         """The secret itself, or the first line of the file that holds it. The value is never in a message."""
         value = self.text(name, "")
-        file_path = self.expand(file_name, self.text(file_name, ""))
+        file_path = self.optional_path(file_name)
         if not value and file_path:
             try:
-                value = Path(file_path).read_text(encoding="utf-8").strip()
+                value = file_path.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 self.problems.append(f"{file_name} cannot be read: {getattr(error, 'strerror', None) or error}")
         if value and (not value.isascii() or any(letter.isspace() for letter in value)):
             self.problems.append(f"{name} must be one word of ASCII")
             return None
+        return value or None
+
+    def optional_path(self, name: str) -> Path | None:
+        """Read a path; variables in it are expanded. None when it is not set."""
+        value = self.expand(name, self.text(name, ""))
+        return Path(value) if value else None
+
+    def unit(self, name: str) -> str | None:
+        """Read the name of a systemd service."""
+        value = self.text(name, "")
+        if value and not re.fullmatch(r"[A-Za-z0-9:_.\\@-]{1,248}\.service", value):
+            self.problems.append(f"{name} must be a systemd service such as web.service, not {value!r}")
         return value or None
 
     def seconds(self, name: str, default: float, least: float, most: float) -> float:

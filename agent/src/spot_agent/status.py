@@ -33,6 +33,7 @@ class Status:
     agent_id: str | None
     role: str | None
     epoch: int
+    released: bool
     serving: bool | None
     may_serve: bool
     mode: str
@@ -95,6 +96,7 @@ def read_status(settings: Settings, now: datetime) -> Status:
         agent_id=contents.agent_id if contents else None,
         role=contents.role.value if contents and contents.role else None,
         epoch=contents.epoch if contents else 0,
+        released=bool(contents and contents.released),
         serving=seen.get("serving"),
         may_serve=bool(contents and contents.may_serve),
         mode=str(seen.get("mode", "unknown")),

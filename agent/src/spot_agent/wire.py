@@ -19,6 +19,7 @@ CONFIG_FIELDS = frozenset(
         "is_primary",
         "epoch",
         "config_version",
+        "has_control_role",
         "enabled",
         "auto_switch_enabled",
         "manual_replica_enabled",

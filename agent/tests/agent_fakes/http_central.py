@@ -84,6 +84,8 @@ class FakeCentralServer(HttpFake):
             self.lock.notify_all()
             if name == "register":
                 return self._register(token, body)
+            if name == "/readyz":
+                return 200, {"status": "ok", "detail": ""}
             if token != self.token:
                 return 401, {"type": "token-invalid"}
             if name == "pending-commands":

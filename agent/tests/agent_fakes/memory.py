@@ -12,7 +12,7 @@ from spot_agent.errors import JournalUnwritable, NotRegistered, ServerFailed
 from spot_agent.journal import Journal, MemoryJournal
 from spot_agent.journal_contents import JournalContents
 from spot_agent.model import JsonObject
-from spot_agent.ports import Absent, Found, HookName, HookResult, Reading
+from spot_agent.ports import Absent, Found, HookName, HookResult, Readiness, Reading
 
 IDENTITY = {
     "accountId": "123456789012",
@@ -135,6 +135,7 @@ class FakeCentralApi:
         self.is_new = True
         self.registrations: list[tuple[str, str]] = []
         self.on_call: Callable[[str], None] = lambda call: None
+        self.page = Readiness(200, "ok", is_ours=True)
         self.answers["heartbeat"] = {
             "server_time": "2026-01-01T00:00:00Z",
             "config_version": 1,
@@ -171,6 +172,9 @@ class FakeCentralApi:
     def register(self, server_url: str, token: str, body: JsonObject) -> tuple[bool, JsonObject]:
         self.registrations.append((server_url, token))
         return self.is_new, self._answer("register", body)
+
+    def readiness(self, server_url: str) -> Readiness:
+        return self.page
 
     def heartbeat(self, body: JsonObject) -> JsonObject:
         return self._called("heartbeat", body)

@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from agent_fakes.virtual import START
 from spot_agent.ec2_facts import (
     AddressFacts,
+    DryRun,
     ImageFacts,
     InstanceFacts,
     LaunchRequest,
@@ -29,7 +31,10 @@ def _has(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 
 class FakeEc2:
-    """`failures` are raised once each, before the call acts; `lost` lets it act and then loses the answer."""
+    """`failures` are raised once each, before the call acts; `lost` lets it act and then loses the answer.
+
+    `denied` maps an operation to the code that a dry run of it gets; "" stands for an EC2 that ignores DryRun.
+    """
 
     def __init__(self) -> None:
         self.instances: dict[str, InstanceFacts] = {}
@@ -47,6 +52,8 @@ class FakeEc2:
         self.cancelled_requests: list[str] = []
         self.new_image_state = "available"
         self.launch_requests: list[LaunchRequest] = []
+        self.denied: dict[str, str] = {}
+        self.dry_runs: list[tuple[str, dict[str, Any]]] = []
         self._number = 0
 
     def add_instance(self, instance_id: str, **facts: object) -> InstanceFacts:
@@ -199,6 +206,13 @@ class FakeEc2:
     def instance_types(self, instance_types: Sequence[str]) -> tuple[TypeFacts, ...]:
         self._begin("instance_types")
         return tuple(self.types[name] for name in instance_types if name in self.types)
+
+    def dry_run(self, operation: str, arguments: Mapping[str, Any]) -> DryRun:
+        self.dry_runs.append((operation, dict(arguments)))
+        code = self.denied.get(operation, "DryRunOperation")
+        if code == "":
+            return DryRun("", "as if it were meant", ErrorClass.UNEXPECTED, is_ignored=True)
+        return DryRun(code, "as the test wants it", None if code == "DryRunOperation" else class_of_code(code))
 
     def _begin(self, call: str) -> None:
         self.calls.append(call)

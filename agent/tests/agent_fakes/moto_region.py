@@ -55,6 +55,8 @@ class MotoRegion:
         code = "UnauthorizedOperation" if action in self.denied else None
         if self.faults[action]:
             code = self.faults[action].pop(0)
+        if code is None and form.get("DryRun") == "true" and action.startswith("Describe"):
+            code = "DryRunOperation"  # moto would describe everything, which takes it seconds
         if code is not None:
             start_response("403 Forbidden" if code == "UnauthorizedOperation" else "400 Bad Request", [])
             return [_ERROR.format(code=code).encode()]

@@ -46,6 +46,7 @@ class AddressCalls:
     def disassociate(self, call: Call) -> Answer:
         """Answer DisassociateAddress; the traffic stops after the address-move delay."""
         address = call.moto.address(call.parameters)
+        call.end_if_dry_run()
         answer = call.forward()
         if answer.status == 200 and address is not None:
             self._addresses.move(address.public_ip, None)
@@ -56,6 +57,7 @@ class AddressCalls:
         address = call.moto.address(call.parameters)
         if address is not None and address.instance is not None:
             raise Ec2Error("InvalidIPAddress.InUse", f"Address {address.public_ip} is in use.")
+        call.end_if_dry_run()
         public_ip = address.public_ip if address is not None else ""
         answer = call.forward()
         if answer.status == 200:

@@ -35,6 +35,7 @@ class ImageCalls:
         """Answer DeregisterImage; its snapshot stays unless DeleteAssociatedSnapshots says otherwise."""
         image_id = call.needed("ImageId")
         image = self._images.by_id.get(image_id)
+        call.end_if_dry_run()
         answer = call.forward(without(call.parameters, "DeleteAssociatedSnapshots"))
         if answer.status != 200 or image is None:
             return answer
@@ -54,12 +55,14 @@ class ImageCalls:
 
     def delete_snapshot(self, call: Call) -> Answer:
         """Answer DeleteSnapshot."""
+        call.end_if_dry_run()
         answer = call.forward()
         if answer.status == 200:
             self._disks.delete_snapshot(call.needed("SnapshotId"))
         return answer
 
     def _snapshots_taken(self, call: Call, instance_id: str | None) -> Answer:
+        call.end_if_dry_run()
         answer = call.forward()
         if answer.status == 200 and instance_id is not None:
             for snapshot_id in answer.texts("snapshotId"):

@@ -62,6 +62,7 @@ class InstanceCalls:
         machine = self._known.one(call.needed("InstanceId"))
         if "InstanceType.Value" in call.parameters:
             check_type_change(machine)
+        call.end_if_dry_run()
         answer = call.forward()
         if answer.status == 200:
             machine.instance_type = call.moto.instance(machine.instance_id).instance_type

@@ -147,6 +147,9 @@ class DaemonConfigAnswer(AnswerSchema):
     is_primary = fields.Boolean(required=True)
     epoch = fields.Integer(required=True, attribute="agent.epoch")
     config_version = fields.Integer(required=True, attribute="agent.config_version")
+    has_control_role = fields.Boolean(
+        required=True, metadata={"description": "Images, launches and terminations are made by the server itself."}
+    )
     enabled = fields.Boolean(required=True, attribute="agent.enabled")
     auto_switch_enabled = fields.Boolean(required=True, attribute="agent.auto_switch_enabled")
     manual_replica_enabled = fields.Boolean(required=True, attribute="agent.manual_replica_enabled")

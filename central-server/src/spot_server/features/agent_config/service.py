@@ -14,6 +14,7 @@ from spot_server.errors import NotFound
 from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChange, decide_change
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
+from spot_server.features.clients.queries import has_control_role
 from spot_server.features.instances.queries import Instance, load_instance
 from spot_server.features.interruptions.service import judge_again
 from spot_server.features.requests.service import is_repeated
@@ -49,17 +50,19 @@ class DaemonConfig:
     instance_id: str
     instance_status: InstanceStatus
     is_primary: bool
+    has_control_role: bool
     intervals: Intervals
 
 
-def make_daemon_config(agent: Agent, instance: Instance, intervals: Intervals) -> DaemonConfig:
+def make_daemon_config(tx: Transaction, agent: Agent, instance: Instance, intervals: Intervals) -> DaemonConfig:
     """Return what this instance's daemon is to work by."""
-    return DaemonConfig(agent, instance.instance_id, instance.instance_status, instance.is_primary, intervals)
+    by_role = has_control_role(tx, agent.client_id)
+    return DaemonConfig(agent, instance.instance_id, instance.instance_status, instance.is_primary, by_role, intervals)
 
 
 def read_daemon_config(tx: Transaction, agent_id: str, instance_id: str, intervals: Intervals) -> DaemonConfig:
     """Return the configuration for one instance of the agent; NotFound if it never had that instance."""
-    return make_daemon_config(load_agent(tx, agent_id), load_instance(tx, agent_id, instance_id), intervals)
+    return make_daemon_config(tx, load_agent(tx, agent_id), load_instance(tx, agent_id, instance_id), intervals)
 
 
 def read_settings(agent: Agent) -> dict[str, Any]:

@@ -40,6 +40,11 @@ def find_client_by_name(tx: Transaction, name: str) -> Client | None:
     return None if row is None else Client(**row._asdict())
 
 
+def has_control_role(tx: Transaction, client_id: str) -> bool:
+    """Return whether the client gave the server a role in its AWS account."""
+    return tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == client_id)).scalar_one() is not None
+
+
 def is_external_id_taken(tx: Transaction, external_id: str) -> bool:
     """Return whether a client has this external id."""
     return tx.execute(select(clients.c.client_id).where(clients.c.aws_external_id == external_id)).first() is not None

@@ -178,4 +178,4 @@ def _welcome(tx: Transaction, arrival: Arrival, request: NewRegistration, interv
         instance_id=instance.instance_id,
         epoch=agent.epoch,
     )
-    return Registered(token, make_daemon_config(agent, instance, intervals), arrival.is_new)
+    return Registered(token, make_daemon_config(tx, agent, instance, intervals), arrival.is_new)
