@@ -27,6 +27,7 @@ start_mariadb() {
   arguments+=(--mariadb-pid "$(cat "$scratch/mariadb/pid")")
 }
 
+# shellcheck disable=SC2016  # the words are for the inner shell
 clean_up_if_killed() { # whoever is killed runs no trap; this ends the database server and removes the files all the same
   setsid bash -c 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; scripts/mariadb.sh stop "$2/mariadb"; rm -rf "$2"' - $$ "$scratch" \
     </dev/null >/dev/null 2>&1 &

@@ -9,5 +9,6 @@ lock() { # lock NAME PYTHON_VERSION
 }
 lock server 3.11
 lock agent 3.10
+lock agent-build 3.10
 lock simulator 3.11
 lock dev 3.11

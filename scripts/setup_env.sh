@@ -25,7 +25,7 @@ flock 9
 if [ -f .venv/.installed ] && [ "$(cat .venv/.installed)" = "$wanted" ]; then exit 0; fi
 
 echo "setup: installing locked dependencies into .venv (about a minute the first time)"
-[ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
+if ! .venv/bin/python -c '' 2>/dev/null; then rm -rf .venv; "$python" -m venv .venv; fi
 pip() { .venv/bin/python -m pip --quiet --disable-pip-version-check "$@"; }
 pip install --require-hashes -r requirements/dev.txt
 pip install --no-deps --no-build-isolation -e central-server -e agent -e simulator

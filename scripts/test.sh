@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that is checked, in the order of what fails fastest. One summary line per stage.
-# Usage: scripts/test.sh            all of it: lint, types, every test on SQLite and MariaDB, the demo on both
+# Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, the demo on both
 #        scripts/test.sh --quick    lint, types, and the tests that start no process and touch no database (under 30 s)
 # Env:   CI=true                    a missing MariaDB is a failure (otherwise its tests are skipped and it is said)
 #        SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
@@ -20,7 +20,7 @@ summary=()
 failures=0
 
 finish() {
-  [ -z "${beside_pid:-}" ] || { kill -- "-$beside_pid" && wait "$beside_pid" || true; }
+  if [ -n "${beside_pid:-}" ] && kill -- "-$beside_pid"; then wait "$beside_pid" || true; fi
   scripts/mariadb.sh stop "$scratch/mariadb" || true
   rm -rf "$scratch"
   [ -d "${test_files:-}" ] || return 0
@@ -101,6 +101,15 @@ prepare_mariadb() {
   fi
 }
 
+check_shell_scripts() { # what is not here is installed where that is allowed; CI may skip nothing
+  if ! $is_quick && { [ "${CI:-}" = true ] || [ "$(id -u)" = 0 ]; }; then scripts/shell_check.sh install || true; fi
+  if [ "${CI:-}" = true ] || command -v shellcheck >/dev/null; then
+    stage "shell scripts" scripts/shell_check.sh
+  else
+    note skip "shell scripts (shellcheck is not here)"
+  fi
+}
+
 with_database() { # with_database URL NAME : the URL of one database of a server
   "$bin/python" -c 'import sys; from sqlalchemy import make_url
 print(make_url(sys.argv[1]).set(database=sys.argv[2]).render_as_string(hide_password=False))' "$1" "$2"
@@ -127,6 +136,7 @@ stage "format" "$bin/ruff" format --config pyproject.toml --check --quiet .
 stage "types" scripts/type_check.sh
 stage "imports" "$bin/lint-imports" --no-logo
 stage "sizes" "$bin/python" scripts/check_sizes.py
+check_shell_scripts
 if $is_quick; then
   export SPOT_HYPOTHESIS_PROFILE=quick
   stage "tests without a server" run_pytest -n 2 -m "not server and not mariadb and not data and not database"

@@ -2,7 +2,7 @@
 # mypy --strict, part by part: each part has test modules of its own names, and the daemon must also run on Python 3.10.
 # Usage: scripts/type_check.sh [PART...]     (default: every part)
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 [ $# -gt 0 ] || set -- agent central-server simulator scripts database
 failed=0
 for part in "$@"; do
