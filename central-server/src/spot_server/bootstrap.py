@@ -24,6 +24,7 @@ from spot_server.features.health.readiness import ReadinessCheck
 from spot_server.features.health.routes import admin_blueprint as system_health_blueprint
 from spot_server.features.health.routes import blueprint as health_blueprint
 from spot_server.features.heartbeats.routes import blueprint as heartbeats_blueprint
+from spot_server.features.install.routes import blueprint as install_blueprint
 from spot_server.features.instances.routes import blueprint as instances_blueprint
 from spot_server.features.interruptions.routes import client_blueprint as interruptions_blueprint
 from spot_server.features.interruptions.routes import daemon_blueprint as notices_blueprint
@@ -73,6 +74,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     switches_blueprint,
     switch_reports_blueprint,
     restore_holds_blueprint,
+    install_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 

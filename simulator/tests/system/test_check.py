@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,29 @@ def test_an_instance_of_an_auto_scaling_group_is_told(instance: Instance) -> Non
 
     assert list(found) == ["owner"]
     assert "Auto Scaling group web-asg" in found["owner"]
+
+
+def test_what_the_server_gives_out_installs_a_daemon_that_checks_itself_and_can_be_taken_off(instance: Instance, tmp_path: Path) -> None:
+    root, scratch, script = tmp_path / "root", tmp_path / "scratch", tmp_path / "setup.sh"
+    root.mkdir()
+    scratch.mkdir()
+    server_url = instance.world.server_url
+    with urllib.request.urlopen(f"{server_url}/install/setup.sh", timeout=30) as answer:
+        script.write_bytes(answer.read())
+    pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_")) or name.lower().endswith("_proxy")}
+    world = {**pip, "PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "TMPDIR": str(scratch), "NO_PROXY": "127.0.0.1"}
+
+    def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env={**world, **environment}, capture_output=True, text=True, timeout=200, check=False)
+
+    installed = run("bash", script, "--root", root, "--no-start", "--server-url", server_url, "--logical-agent-id", "web")
+    left_over = list(scratch.iterdir())
+    program = root / "opt" / "spot-agent" / "current"
+    checked = run(program / "bin" / "spot-agent", "check", "--env-file", instance.env_file, **instance.environment)
+    removed = run(program / "scripts" / "uninstall.sh", "--root", root, "--drop-state")
+
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    assert left_over == []
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert removed.returncode == 0, removed.stderr
+    assert [path for path in root.rglob("*") if "spot" in path.name] == []

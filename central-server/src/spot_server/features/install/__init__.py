@@ -1,0 +1,1 @@
+"""What an instance fetches to install the daemon."""
