@@ -2,7 +2,7 @@
 # Everything that is checked, in the order of what fails fastest. One summary line per stage.
 # Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, the demo on both
 #        scripts/test.sh --quick    lint, types, and the tests that start no process and touch no database (under 30 s)
-# Env:   CI=true                    a missing MariaDB is a failure (otherwise its tests are skipped and it is said)
+# Env:   CI=true                    a missing MariaDB, rsync or sshd is a failure (otherwise its tests are skipped and it is said)
 #        SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -101,6 +101,15 @@ prepare_mariadb() {
   fi
 }
 
+prepare_openssh() { # for the tests of the rsync carry
+  if [ "${CI:-}" = true ]; then
+    stage "rsync and OpenSSH" scripts/openssh.sh install
+  else
+    printf '\n── rsync and OpenSSH\n'
+    if scripts/openssh.sh install; then note ok "rsync and OpenSSH"; else note skip "rsync and OpenSSH (the rsync carry was not tested)"; fi
+  fi
+}
+
 check_shell_scripts() { # what is not here is installed where that is allowed; CI may skip nothing
   if ! $is_quick && { [ "${CI:-}" = true ] || [ "$(id -u)" = 0 ]; }; then scripts/shell_check.sh install || true; fi
   if [ "${CI:-}" = true ] || command -v shellcheck >/dev/null; then
@@ -142,6 +151,7 @@ if $is_quick; then
   stage "tests without a server" run_pytest -n 2 -m "not server and not mariadb and not data and not database"
 else
   prepare_mariadb
+  prepare_openssh
   stage "tests that start no process" run_pytest -n 2 -m "not server"
   run_server_tests
   run_demos

@@ -54,7 +54,7 @@ def command(kind: CommandKind, status: CommandStatus = CommandStatus.DELIVERED, 
 
 def facts(at: StepName, *, step: dict[str, Any] | None = None, undo: bool = False, **changes: Any) -> SwitchFacts:
     """A handover to a ready replica that has come to `at`: what is before it is done, what is after it is not begun."""
-    plan = changes.pop("plan", plan_promotion())
+    plan = changes.pop("plan", plan_promotion(Carry.STATELESS))
     steps = []
     for name in plan:
         is_before = plan.index(name) < plan.index(at)

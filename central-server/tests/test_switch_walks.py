@@ -18,8 +18,11 @@ PLANS = (
     plan_switch(Carry.STATELESS, takes_image=True),
     plan_switch(Carry.STATELESS, takes_image=False),
     plan_switch(Carry.IMAGE_AFTER_QUIESCE, takes_image=True),
-    plan_promotion(),
-    plan_rescue(),
+    plan_switch(Carry.RSYNC, takes_image=True),
+    plan_promotion(Carry.STATELESS),
+    plan_promotion(Carry.RSYNC),
+    plan_rescue(Carry.STATELESS),
+    plan_rescue(Carry.RSYNC),
 )
 
 

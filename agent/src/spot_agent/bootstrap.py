@@ -18,7 +18,8 @@ from spot_agent.logs import Log
 from spot_agent.model import Identity, JsonObject
 from spot_agent.observation import Observer
 from spot_agent.outcomes import Outcome
-from spot_agent.ports import CentralApi, Ec2, Hooks, Imds
+from spot_agent.ports import CentralApi, Ec2, Hooks, Imds, StateCarrier
+from spot_agent.progress import ProgressReports
 from spot_agent.registration import Registrar, RegistrarParts
 from spot_agent.roles import Roles
 from spot_agent.rules.config import Effective, effective_settings
@@ -52,6 +53,7 @@ class Ports:
     api: CentralApi
     urgent_api: CentralApi
     hooks: Hooks
+    carrier: StateCarrier
     guard: Guard
     journal: Journal
     live: Live
@@ -157,6 +159,9 @@ class _Assembly:
             ec2=self._ec2,
             hooks=ports.hooks,
             roles=self._core.roles,
+            carrier=ports.carrier,
+            carry=lambda: self._effective().carry,
+            tell_progress=ProgressReports(ports.api, ports.clock, ports.log).tell,
             journal=ports.journal,
             clock=ports.clock,
             stop=ports.stop,
@@ -280,6 +285,8 @@ class _Assembly:
                 settings=self._core.settings,
                 api=ports.api,
                 hooks=ports.hooks,
+                carrier=ports.carrier,
+                carry=lambda: self._effective().carry,
                 journal=ports.journal,
                 link=self._link,
                 answers=self._answers,

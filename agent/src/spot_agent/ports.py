@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
+from spot_agent.carrying.passes import Order, Sending, Sent
 from spot_agent.ec2_facts import (
     AddressFacts,
     DryRun,
@@ -20,6 +21,7 @@ from spot_agent.ec2_facts import (
     TypeFacts,
 )
 from spot_agent.model import JsonObject
+from spot_agent.rules.rsync import Door
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,31 @@ class Hooks(Protocol):
 
         Killed with its process group at the bound. Raises Stopping when the daemon stops first.
         """
+
+
+class StateCarrier(Protocol):
+    """Brings the configured paths to another instance (the carry `rsync`). Every act raises ActFailed, and may be repeated."""
+
+    def make_key(self, move_id: str, bound_seconds: float) -> str:
+        """Return the public half of a key for one move, which is forgotten after `bound_seconds` at the latest."""
+
+    def send(self, order: Order) -> Sent | Sending:
+        """Begin a pass, or look how far it is; returns within a second."""
+
+    def open_receiver(self, move_id: str, public_key: str, host: str, bound_seconds: float) -> Door:
+        """Let the holder of this key bring the paths to this instance, at its address `host`, for `bound_seconds` at most."""
+
+    def close(self, move_id: str | None = None) -> None:
+        """Forget a move (None: whichever there is): keys, server, what is under way. What was committed stays."""
+
+    def before_serving(self) -> None:
+        """Close, and put in place what was committed: called right before the workload is started."""
+
+    def settle(self) -> None:
+        """Make the world fit what was noted: after a crash, and when a bound is over."""
+
+    def problems(self) -> list[str]:
+        """Say what is missing on this instance for this carry."""
 
 
 class CentralApi(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 from spot_agent.errors import SettingsInvalid
 from spot_agent.settings_reader import Reader
 
-CARRIES = ("stateless", "image_after_quiesce")
+CARRIES = ("stateless", "image_after_quiesce", "rsync")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -48,6 +48,8 @@ class Settings:
     cleanup_snapshots_older_than_days: int
     cleanup_images_older_than_days: int
     carry: str
+    sync_paths: tuple[Path, ...]
+    sync_port: int
     allowed_instance_types: tuple[str, ...]
     elastic_ip_allocation_id: str | None
     imds_endpoint: str
@@ -88,6 +90,8 @@ def _read(reader: Reader) -> Settings:
         cleanup_snapshots_older_than_days=reader.whole("CLEANUP_SNAPSHOTS_OLDER_THAN_DAYS", 7, 1, 3_650),
         cleanup_images_older_than_days=reader.whole("CLEANUP_AMIS_OLDER_THAN_DAYS", 30, 1, 3_650),
         carry=reader.one_of("CARRY", "stateless", CARRIES),
+        sync_paths=reader.paths("SYNC_PATHS"),
+        sync_port=reader.whole("SYNC_PORT", 7_022, 1, 65_535),
         allowed_instance_types=reader.words("ALLOWED_INSTANCE_TYPES"),
         elastic_ip_allocation_id=reader.text("ELASTIC_IP_ALLOCATION_ID", "") or None,
         imds_endpoint=reader.url("IMDS_ENDPOINT", "http://169.254.169.254"),

@@ -151,6 +151,16 @@ class Reader:
             self.problems.append(f"{name} must be an absolute path, not {value!r}")
         return Path(value)
 
+    def paths(self, name: str) -> tuple[Path, ...]:
+        """Read a list of absolute paths with colons between them; variables are expanded. None may lie in another, or be the root."""
+        paths = tuple(Path(self.expand(name, part)) for part in self.text(name, "").split(":") if part)
+        for path in paths:
+            if not path.is_absolute() or ".." in path.parts or path == Path("/") or any(letter in str(path) for letter in '"\n'):
+                self.problems.append(f"{name} must hold absolute paths other than /, without .. or quotes, not {str(path)!r}")
+            elif any(path == other or path in other.parents for other in paths if other is not path):
+                self.problems.append(f"{name} must name no directory twice, nor one within another: {path}")
+        return paths
+
     def command(self, name: str) -> tuple[str, ...]:
         """Split as a shell would, then variables are expanded word by word: a blank in a variable splits nothing."""
         try:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from agent_fakes.virtual import VirtualClock
-from spot_agent.errors import JournalUnwritable, NotRegistered, ServerFailed
+from spot_agent.carrying.passes import Order, Sending, Sent
+from spot_agent.errors import ActFailed, JournalUnwritable, NotRegistered, ServerFailed
 from spot_agent.journal import Journal, MemoryJournal
 from spot_agent.journal_contents import JournalContents
 from spot_agent.model import JsonObject
 from spot_agent.ports import Absent, Found, HookName, HookResult, Readiness, Reading
+from spot_agent.rules.rsync import Counted, Door
 
 IDENTITY = {
     "accountId": "123456789012",
@@ -119,6 +121,54 @@ class FakeHooks:
         elif name is HookName.SERVING_CHECK and not self.workload.serves:
             return HookResult(1, "connection refused")
         return HookResult(0, "")
+
+
+class FakeCarrier:
+    """A carrier whose passes end when they are told to; `calls` are its acts in order, `refusals` come first, one each."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.refusals: list[ActFailed] = []
+        self.looks_until_sent = 0
+        self.on_look: Callable[[], None] = lambda: None
+        self.missing: list[str] = []
+
+    def _act(self, act: str) -> None:
+        self.calls.append(act)
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+    def make_key(self, move_id: str, bound_seconds: float) -> str:
+        self._act(f"key {move_id} for {bound_seconds:g} s")
+        return FAKE_PUBLIC_KEY
+
+    def send(self, order: Order) -> Sent | Sending:
+        self._act(f"{order.which.value} pass to {order.door.host}:{order.door.port}")
+        if self.looks_until_sent:
+            self.looks_until_sent -= 1
+            self.on_look()
+            return Sending(Counted(bytes_sent=512))
+        return Sent(Counted(bytes_sent=1024, files_sent=2), took_seconds=0.5, is_whole=True)
+
+    def open_receiver(self, move_id: str, public_key: str, host: str, bound_seconds: float) -> Door:
+        self._act(f"receiver {move_id} at {host} for {bound_seconds:g} s")
+        return Door(host, 7022, "root", public_key)
+
+    def close(self, move_id: str | None = None) -> None:
+        self._act(f"close {move_id}")
+
+    def before_serving(self) -> None:
+        self._act("before serving")
+
+    def settle(self) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+
+    def problems(self) -> list[str]:
+        return self.missing
+
+
+FAKE_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeKeyOfATestAndNothingElse0123456789ab"
 
 
 class FakeCentralApi:

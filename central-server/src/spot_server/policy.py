@@ -23,6 +23,18 @@ class MovePolicy:
 
     check_bound_seconds: float = 60.0
     quiesce_bound_seconds: float = 30.0
+    copy_bound_seconds: float = 3600.0
+    """The first pass of the rsync carry, while the old primary serves."""
+
+    sync_bound_seconds: float = 300.0
+    """The last pass, while nobody serves."""
+
+    sync_session_seconds: float = 14_400.0
+    """After this the keys and the receiver of a move are gone, whatever became of it: more than all its bounds together."""
+
+    image_flush_seconds: float = 120.0
+    """What was last changed this long before an image was begun is whole in it. The kernel writes back what is older than 30 s."""
+
     traffic_bound_seconds: float = 120.0
     start_bound_seconds: float = 120.0
     terminate_bound_seconds: float = 600.0

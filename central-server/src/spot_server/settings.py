@@ -136,6 +136,11 @@ class Settings:
     boot_bound_seconds: float = number(900, "How long a launched instance may take until its standby check passes.", least=1, most=86400)
     check_bound_seconds: float = number(60, "How long a check or a look at EC2 may take.", least=1, most=3600)
     quiesce_bound_seconds: float = number(30, "How long a workload may take to stop writes.", least=1, most=3600)
+    copy_bound_seconds: float = number(3600, "How long the first pass of the rsync carry may take.", least=1, most=86400)
+    sync_bound_seconds: float = number(300, "How long the last pass of the rsync carry may take, while nobody serves.", least=1, most=3600)
+    sync_session_seconds: float = number(
+        14400, "How long the keys and the SSH server of one move may live, whatever became of it.", least=60, most=172800
+    )
     traffic_bound_seconds: float = number(120, "How long the move of a traffic handle may take.", least=1, most=3600)
     start_bound_seconds: float = number(120, "How long a workload may take to start and pass its serving check.", least=1, most=3600)
     terminate_bound_seconds: float = number(600, "How long EC2 may take to terminate an instance.", least=1, most=86400)

@@ -44,6 +44,7 @@ class Carry(StrEnum):
 
     STATELESS = "stateless"
     IMAGE_AFTER_QUIESCE = "image_after_quiesce"
+    RSYNC = "rsync"
 
 
 class TokenKind(StrEnum):
@@ -109,6 +110,10 @@ class CommandKind(StrEnum):
     QUIESCE = "quiesce"
     DEMOTE = "demote"
     MOVE_ADDRESS = "move_address"
+    MAKE_SYNC_KEY = "make_sync_key"
+    OPEN_RECEIVER = "open_receiver"
+    SEND_STATE = "send_state"
+    CLOSE_SYNC = "close_sync"
     START_SERVING = "start_serving"
     DESCRIBE_INSTANCE = "describe_instance"
     TERMINATE_INSTANCE = "terminate_instance"
@@ -168,11 +173,15 @@ ACTIVE_SWITCH_STATUSES = frozenset({SwitchStatus.RUNNING, SwitchStatus.ROLLING_B
 class StepName(StrEnum):
     """The recorded steps of a switch, in the order in which a plan may hold them."""
 
+    KEY = "key"
     IMAGE = "image"
     LAUNCH = "launch"
     BOOT = "boot"
+    RECEIVER = "receiver"
+    COPY = "copy"
     PREPARE = "prepare"
     QUIESCE = "quiesce"
+    SYNC = "sync"
     FENCE = "fence"
     TRAFFIC = "traffic"
     PROMOTE = "promote"

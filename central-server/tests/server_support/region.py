@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from server_support.rsync_sides import RsyncSides
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
 from spot_server.features.commands.queries import Command
 from spot_server.words import CommandKind
@@ -47,6 +48,9 @@ class Machine:
         return self.has_daemon and self.state == "running"
 
 
+Act = Callable[[Machine, dict[str, Any], datetime], dict[str, Any]]
+
+
 @dataclass
 class Failure:
     """What a command is answered with instead: an error, or nothing at all."""
@@ -73,6 +77,7 @@ class Region:
         self.slow_termination = False
         self.launches_boot = True
         """Whether the daemon of what is launched from now on comes up."""
+        self.rsync = RsyncSides()
         self._numbers = itertools.count(2)
         self.agent_id = ""
         """Whose daemons these are: they terminate nothing that is not tagged so."""
@@ -153,7 +158,7 @@ class Region:
             return _failed("stale_epoch")
         machine.epoch = command.epoch
         self.calls.append((command.kind, machine.instance_id))
-        acts: dict[CommandKind, Callable[[Machine, dict[str, Any], datetime], dict[str, Any]]] = {
+        acts: dict[CommandKind, Act] = {
             CommandKind.CREATE_IMAGE: self._create_image,
             CommandKind.LAUNCH_INSTANCE: self._launch,
             CommandKind.STANDBY_CHECK: lambda _machine, _payload, _now: _succeeded({}),
@@ -165,9 +170,24 @@ class Region:
             CommandKind.TERMINATE_INSTANCE: self._terminate,
             CommandKind.WAIT_TERMINATED: self._wait_terminated,
             CommandKind.SALVAGE_VOLUMES: lambda _machine, _payload, _now: _succeeded({"snapshot_ids": ["snap-1"]}),
+            CommandKind.MAKE_SYNC_KEY: self._carry(self.rsync.make_key),
+            CommandKind.OPEN_RECEIVER: self._carry(self.rsync.open_receiver),
+            CommandKind.SEND_STATE: self._carry(self.rsync.send),
+            CommandKind.CLOSE_SYNC: self._carry(self.rsync.close),
             CommandKind.RELEASE: lambda _machine, _payload, _now: _succeeded({}),
         }
         return acts[command.kind](machine, command.payload, now)
+
+    def _carry(self, act: Callable[[str, dict[str, Any]], dict[str, Any] | str]) -> Act:
+        """Acts of the carry know instances by their id, and answer with a result or the class of an error."""
+
+        def handle(machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+            if machine.is_serving and payload.get("pass") == "last":
+                self.violations.append(f"{machine.instance_id} makes its last pass while it serves")
+            answer = act(machine.instance_id, payload)
+            return _failed(answer) if isinstance(answer, str) else _succeeded(answer)
+
+        return handle
 
     def _create_image(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         if self.machines[payload["instance_id"]].state not in {"running", "stopped"}:

@@ -165,6 +165,8 @@ class SwitchModel:
         step.status, step.intent_at = StepStatus.RUNNING, step.intent_at or self.now
         if decision.step is StepName.START and not (self.is_done(StepName.QUIESCE) or self.is_done(StepName.FENCE)):
             self.broken.append("START is issued before QUIESCE or FENCE is done")
+        if decision.step is StepName.SYNC and not (self.is_done(StepName.QUIESCE) and self.is_done(StepName.RECEIVER)):
+            self.broken.append("the last pass is issued before the old side has stopped, or to nobody")
         if decision.side is Side.BY_TABLE and not self.table.is_heard:
             return False
         if step.order is not None:
@@ -186,6 +188,8 @@ class SwitchModel:
 
     def _settle(self, step: ModelStep, status: StepStatus) -> None:
         step.status = status
+        if step.name is StepName.SYNC and status is StepStatus.SKIPPED and not self.facts().is_old_doomed:
+            self.broken.append("what was written is left behind although the old side can go on")
         if status is StepStatus.SKIPPED and step.order is not None:
             step.order.close(CommandStatus.CANCELLED, self.now)
         if step.name is StepName.FENCE and step.order is not None and step.order.state in {"terminated", "gone"}:

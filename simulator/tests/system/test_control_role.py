@@ -12,11 +12,11 @@ from spot_simulator.demo.day import Day
 from spot_simulator.demo.processes import Processes
 from spot_simulator.demo.reading import read_books, strangers
 from spot_simulator.demo.world import Settings, Workload, World
+from system.retirement import await_retirement
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/spot-optimizer"
 WEB = Workload("web", "stateless", "m5.large", ("m5.large", "m5a.large", "m6i.large"))
 TIME_SCALE = 0.02
-RETIRE_BOUND_SECONDS = 60.0
 
 
 def finished_acts(directory: Path) -> list[tuple[str, str, str]]:
@@ -27,17 +27,6 @@ def finished_acts(directory: Path) -> list[tuple[str, str, str]]:
             " ('create_image', 'launch_instance', 'terminate_instance', 'wait_terminated') ORDER BY issued_at"
         )
         return [(str(actor), str(kind), str(status)) for actor, kind, status in rows]
-
-
-def await_retirement(world: World) -> None:
-    """Return when EC2 has one instance left, and the server knows that."""
-
-    def is_over() -> bool | None:
-        alive = [item for item in world.region.get("/state")["instances"] if item["state"] != "terminated"]
-        switches = world.server.get("/switch-history")["items"]
-        return (len(alive) == 1 and all(item["old_terminated_at"] for item in switches)) or None
-
-    world.wait_for("the old instance to be gone", is_over, bound_seconds=RETIRE_BOUND_SECONDS)
 
 
 @pytest.mark.server

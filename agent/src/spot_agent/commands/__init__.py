@@ -5,14 +5,18 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from spot_agent.commands import (
+    close_sync,
     create_image,
     demote,
     describe_instance,
     launch_instance,
+    make_sync_key,
     move_address,
+    open_receiver,
     quiesce,
     release,
     salvage_volumes,
+    send_state,
     standby_check,
     start_serving,
     terminate_instance,
@@ -33,6 +37,10 @@ KINDS = MappingProxyType(
         "terminate_instance": Kind(terminate_instance.handle, terminate_instance.lane_of),
         "wait_terminated": Kind(wait_terminated.handle, slow),
         "salvage_volumes": Kind(salvage_volumes.handle, fast),
+        "make_sync_key": Kind(make_sync_key.handle, fast),
+        "open_receiver": Kind(open_receiver.handle, fast),
+        "send_state": Kind(send_state.handle, slow),
+        "close_sync": Kind(close_sync.handle, fast),
         "release": Kind(release.handle, fast),
     }
 )

@@ -9,7 +9,7 @@ from spot_agent.clock import Clock, Stop
 from spot_agent.errors import ActFailed, ErrorClass, Stopping
 from spot_agent.journal import Journal
 from spot_agent.model import Command, Identity, JsonObject, Lane
-from spot_agent.ports import Ec2, Hooks
+from spot_agent.ports import Ec2, Hooks, StateCarrier
 from spot_agent.roles import Roles
 
 
@@ -21,6 +21,13 @@ class Tools:
     ec2: Ec2
     hooks: Hooks
     roles: Roles
+    carrier: StateCarrier
+    carry: Callable[[], str]
+    """How the state comes along, as the server says now."""
+
+    tell_progress: Callable[[str, JsonObject], None]
+    """Report how far an act of a switch is; what does not get through is left out."""
+
     journal: Journal
     clock: Clock
     stop: Stop

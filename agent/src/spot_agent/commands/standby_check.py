@@ -5,13 +5,23 @@ from __future__ import annotations
 from spot_agent.commands.handling import Handled, Succeeded, Tools
 from spot_agent.errors import ActFailed, ErrorClass
 from spot_agent.model import Command
-from spot_agent.ports import HookName, Hooks
+from spot_agent.ports import HookName, Hooks, StateCarrier
+
+CARRY_RSYNC = "rsync"
 
 
 def handle(_command: Command, tools: Tools) -> Handled:
-    """Passes when STANDBY_CHECK_COMMAND does, or is not set."""
+    """Passes when STANDBY_CHECK_COMMAND does, or is not set, and nothing is missing for the carry."""
+    require_carry(tools.carrier, tools.carry())
     require_standby(tools.hooks, tools.hook_bound_seconds)
     return Succeeded({})
+
+
+def require_carry(carrier: StateCarrier, carry: str) -> None:
+    """ActFailed that names what is missing on this instance for its state to come along."""
+    problems = carrier.problems() if carry == CARRY_RSYNC else []
+    if problems:
+        raise ActFailed(ErrorClass.CHECK_FAILED, "carry", "; ".join(problems))
 
 
 def require_standby(hooks: Hooks, bound_seconds: float) -> None:

@@ -13,5 +13,6 @@ def handle(command: Command, tools: Tools) -> Handled:
     if type(epoch) is not int:
         raise bad_payload("epoch", "a whole number")
     bound_seconds = seconds(command, "bound_seconds", tools.hook_bound_seconds)
+    tools.carrier.before_serving()
     tools.roles.promote(max(epoch, command.epoch), bound_seconds)
     return Succeeded({"serving": True, "serving_at": to_wire(tools.clock.now())})

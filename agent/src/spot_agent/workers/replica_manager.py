@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from spot_agent.clock import Clock
 from spot_agent.commands import KINDS
-from spot_agent.commands.standby_check import require_standby
+from spot_agent.commands.standby_check import require_carry, require_standby
 from spot_agent.errors import ActFailed, ServerFailed
 from spot_agent.executor import Executor, Progress
 from spot_agent.journal import Journal
@@ -16,7 +16,7 @@ from spot_agent.logs import Log
 from spot_agent.model import Identity, JsonObject, Role
 from spot_agent.observation import Observer
 from spot_agent.outcomes import Did, Idle, Outcome
-from spot_agent.ports import CentralApi, Hooks
+from spot_agent.ports import CentralApi, Hooks, StateCarrier
 from spot_agent.roles import Roles
 from spot_agent.rules.backoff import backoff_seconds, is_worth_logging
 from spot_agent.settings import Settings
@@ -43,6 +43,8 @@ class ReplicaManagerParts:
     settings: Settings
     api: CentralApi
     hooks: Hooks
+    carrier: StateCarrier
+    carry: Callable[[], str]
     journal: Journal
     link: Link
     answers: Answers
@@ -71,6 +73,7 @@ class ReplicaManager:
         """Commands first."""
         done = [kind for kind in map(self._advance, self._parts.slow_lane.due()) if kind]
         settled = self._parts.roles.settle()
+        self._settle_carrier()
         if self._parts.link.why_not() is None:
             self._report_replica()
             self._observe()
@@ -78,6 +81,12 @@ class ReplicaManager:
         if done or settled:
             return Did("replica_manager_worked", {"commands": done, "workload": settled}, next_seconds)
         return Idle("nothing slow to do", next_seconds)
+
+    def _settle_carrier(self) -> None:
+        try:
+            self._parts.carrier.settle()
+        except (ActFailed, OSError) as error:
+            self._parts.log.failure("carry_not_settled", error=str(error))
 
     def _period_seconds(self) -> float:
         is_on_its_way = self._parts.journal.read().role in (None, Role.REPLICA) and not self._is_ready
@@ -129,6 +138,7 @@ class ReplicaManager:
             started_at = to_wire(self._parts.clock.now())
             self._parts.api.replica_status(replica_id, {"status": "syncing", "sync_started_at": started_at})
             self._sync_started_at = started_at
+        require_carry(self._parts.carrier, self._parts.carry())
         require_standby(self._parts.hooks, self._parts.settings.hook_bound_seconds)
         ready = {
             "status": "ready",

@@ -97,7 +97,7 @@ def move_disagreements(move: Move, carry: str) -> list[str]:
                 f"{title}: the prober saw only {move.prober_downtime_seconds:.2f} s of outage, the server tells {server_seconds:.2f} s"
             )
     is_planned = move.switch["trigger"] in PLANNED_TRIGGERS
-    keeps_state = carry == "image_after_quiesce" or move.switch["status"] != "completed"
+    keeps_state = carry in CARRIES_WITHOUT_LOSS or move.switch["status"] != "completed"
     if is_planned and keeps_state and move.lost_writes:
         found.append(f"{title}: {move.lost_writes} acknowledged writes are lost")
     missing = [name for name in FIVE_TIMES if move.switch.get(name) is None] if move.switch["status"] == "completed" else []
@@ -105,5 +105,8 @@ def move_disagreements(move: Move, carry: str) -> list[str]:
         found.append(f"{title}: the server does not tell {', '.join(missing)}")
     return found
 
+
+CARRIES_WITHOUT_LOSS = frozenset({"image_after_quiesce", "rsync"})
+"""Of a planned move, whose old side stops before what it wrote last is taken along."""
 
 FIVE_TIMES = ("initiated_at", "ami_created_at", "instance_launched_at", "instance_ready_at", "old_terminated_at")

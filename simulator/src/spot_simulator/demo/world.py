@@ -36,6 +36,8 @@ class Workload:
     instance_type: str
     allowed_instance_types: tuple[str, ...]
     starts_on_spot: bool = False
+    daemon_settings: Mapping[str, str] = field(default_factory=dict)
+    """Further lines of the daemon's env file."""
 
 
 WORKLOADS = (
@@ -251,6 +253,7 @@ class World:
             "STANDBY_CHECK_COMMAND": f"{HOOK} standby",
             "SERVING_CHECK_COMMAND": f"{HOOK} health",
             **{setting.variable: setting.here for setting in daemon},
+            **workload.daemon_settings,
         }
         return "".join(f"{name}={value}\n" for name, value in lines.items())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from spot_agent.bootstrap import Core, Ports, build_core, build_startup, build_workers
 from spot_agent.central_api import HttpCentralApi, credentials_in
@@ -19,6 +19,7 @@ from spot_agent.settings import Settings, load_settings
 from spot_agent.worker import Worker
 from spot_simulator.memory.host import Host
 from spot_simulator.memory.programs import Ended
+from spot_simulator.virtual.carrier import Receivers, VirtualCarrier
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.daemon_ports import DiskJournal, HostImds, InitHooks, NetworkHttp, RunGuard
 from spot_simulator.virtual.network import Network
@@ -45,6 +46,9 @@ class DaemonWorld:
     seed: object
     blow: Callable[[str], str | None]
     skew_seconds_of: Callable[[str], float]
+    receivers: Receivers = field(default_factory=Receivers)
+    """Who has opened a receiver for the rsync carry."""
+
     quiet: QuietHeartbeats | None = None
     """What leaves out quiet heartbeats and polls; None: nothing is left out."""
 
@@ -143,6 +147,7 @@ class RunningDaemon:
             api=HttpCentralApi(http, credentials),
             urgent_api=HttpCentralApi(http, credentials, URGENT_TIMEOUTS),
             hooks=InitHooks(host, process),
+            carrier=VirtualCarrier(host, process, world.network, world.receivers),
             guard=RunGuard(host, process),
             journal=journal,
             live=live,

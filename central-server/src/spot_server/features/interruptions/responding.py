@@ -80,13 +80,11 @@ def _rescue(tx: Transaction, scene: Scene) -> Switch:
 def _open_rescue(tx: Transaction, scene: Scene) -> Switch:
     image = choose_image(tx, scene.agent, primary_of(tx, scene.agent.agent_id))
     prepared = opening.rescue_opening(
+        scene.agent,
         scene.instance,
         scene.live[0] if scene.live else None,
-        trigger=SwitchTrigger.NOTICE,
-        request_id=f"notice/{scene.event.event_id}",
-        event_id=scene.event.event_id,
+        opening.Cause(SwitchTrigger.NOTICE, f"notice/{scene.event.event_id}", scene.event.event_id, scene.event.action_at or tx.now),
         image_id=None if image is None else image.image_id,
-        action_at=scene.event.action_at or tx.now,
     )
     return drive(tx, scene.agent, opening.open_switch(tx, scene.agent, prepared))
 

@@ -15,6 +15,7 @@ from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.launching import owner_tags
 from spot_server.features.switches import queries
+from spot_server.features.switches.carry_payloads import carry_payload
 from spot_server.features.switches.decisions import Issue
 from spot_server.features.switches.plans import ACT_OF_KIND, Side
 from spot_server.features.switches.queries import Step, Switch
@@ -65,7 +66,7 @@ def issue_step(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -
         kind=decision.kind,
         step=decision.step,
         request_id=f"switch/{switch.switch_id}/{decision.step}/{attempt}",
-        payload=_payload(agent, switch, decision.kind, decision.bound_seconds),
+        payload=_payload(tx, agent, switch, decision),
         deadline_at=deadline_at,
     )
     command_id = issue_order(tx, agent, switch, chosen, order)
@@ -129,8 +130,11 @@ def choose_step_actor(tx: Transaction, agent: Agent, switch: Switch, kind: Comma
             return assign(tx, agent, ACT_OF_KIND[kind], target)
 
 
-def _payload(agent: Agent, switch: Switch, kind: CommandKind, bound_seconds: float) -> dict[str, Any]:
-    match kind:
+def _payload(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -> dict[str, Any]:
+    bound_seconds = decision.bound_seconds
+    match decision.kind:
+        case CommandKind.MAKE_SYNC_KEY | CommandKind.OPEN_RECEIVER | CommandKind.SEND_STATE:
+            return carry_payload(tx, switch, decision)
         case CommandKind.CREATE_IMAGE:
             return {
                 "instance_id": switch.from_instance_id,

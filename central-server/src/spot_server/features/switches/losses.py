@@ -10,11 +10,14 @@ from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.queries import find_image
 from spot_server.features.switches import queries
 from spot_server.features.switches.queries import Switch
-from spot_server.words import RESCUE_TRIGGERS, Carry, Severity
+from spot_server.words import RESCUE_TRIGGERS, Carry, Severity, StepName, StepStatus
 
 
 def writes_lost_since(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
-    """Return the moment after which writes are not in the image; None for a stateless agent, which has none to lose."""
+    """Return the moment after which writes are not in the image; None for a stateless agent, which has none to lose.
+
+    For `rsync` that is what is lost if the last pass cannot be made, because the old instance is gone before.
+    """
     if agent.carry is Carry.STATELESS or image_id is None:
         return None
     image = find_image(tx, agent.agent_id, image_id)
@@ -27,7 +30,7 @@ def note_loss(tx: Transaction, agent: Agent, switch: Switch, image_id: str | Non
 
     A person who asked for it was shown the loss before; a rescue asks nobody, so its client is told.
     """
-    if image_id is None or _is_taken_after_the_last_write(tx, switch, image_id):
+    if image_id is None or _is_brought_along(tx, switch) or _is_taken_after_the_last_write(tx, switch, image_id):
         return switch
     since = writes_lost_since(tx, agent, image_id)
     if since is None or since == switch.loses_writes_since:
@@ -44,6 +47,12 @@ def note_loss(tx: Transaction, agent: Agent, switch: Switch, image_id: str | Non
     if noted.trigger in RESCUE_TRIGGERS:
         _tell(tx, agent, noted, image_id, since)
     return noted
+
+
+def _is_brought_along(tx: Transaction, switch: Switch) -> bool:
+    """Tell whether everything written came along with the last pass, or may yet: it is lost once that pass is left out."""
+    sync = next((step for step in queries.list_steps(tx, switch.switch_id) if step.name is StepName.SYNC), None)
+    return sync is not None and sync.status not in {StepStatus.SKIPPED, StepStatus.FAILED}
 
 
 def _is_taken_after_the_last_write(tx: Transaction, switch: Switch, image_id: str) -> bool:

@@ -182,7 +182,8 @@ def promotion_opening(
     """Prepare a handover to a replica that is ready; MoveRefused when writes would be lost and nobody accepted that."""
     if replica.status is not ReplicaStatus.READY:
         raise MoveRefused(f"replica {replica.replica_id} is {replica.status}, not ready", replica_status=replica.status)
-    lost_since = writes_lost_since(tx, agent, replica.image_id)
+    # With `rsync` the last pass brings what the replica does not have yet; should it fail, the move is taken back.
+    lost_since = None if agent.carry is Carry.RSYNC else writes_lost_since(tx, agent, replica.image_id)
     if lost_since is not None and not accepts_loss:
         raise MoveRefused(
             f"everything written since {lost_since.isoformat()} would be lost; say accept_data_loss to go on",
@@ -192,35 +193,36 @@ def promotion_opening(
         trigger=SwitchTrigger.PROMOTION,
         request_id=request_id,
         initiated_by=initiated_by,
-        steps=plan_promotion(),
+        steps=plan_promotion(agent.carry),
         primary=_movable_primary(tx, agent),
         replica=replica,
         image_id=replica.image_id,
     )
 
 
-def rescue_opening(
-    primary: Instance,
-    replica: Replica | None,
-    *,
-    trigger: SwitchTrigger,
-    request_id: str,
-    event_id: str | None,
-    image_id: str | None,
-    action_at: datetime | None,
-) -> Opening:
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What forces a move, and until when the old instance is there."""
+
+    trigger: SwitchTrigger
+    request_id: str
+    event_id: str | None
+    action_at: datetime | None
+
+
+def rescue_opening(agent: Agent, primary: Instance, replica: Replica | None, cause: Cause, *, image_id: str | None) -> Opening:
     """Prepare the move that a notice or a loss forces: to the replica that is there, or to one that is still to be launched."""
     is_ready = replica is not None and replica.status is ReplicaStatus.READY
     return Opening(
-        trigger=trigger,
-        request_id=request_id,
-        initiated_by=trigger,
-        steps=plan_promotion() if is_ready else plan_rescue(),
+        trigger=cause.trigger,
+        request_id=cause.request_id,
+        initiated_by=cause.trigger,
+        steps=plan_promotion(agent.carry) if is_ready else plan_rescue(agent.carry),
         primary=primary,
         replica=replica,
         image_id=image_id if replica is None else replica.image_id,
-        interruption_event_id=event_id,
-        deadline_at=action_at,
+        interruption_event_id=cause.event_id,
+        deadline_at=cause.action_at,
     )
 
 

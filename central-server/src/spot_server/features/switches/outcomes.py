@@ -59,7 +59,9 @@ def settle_step(tx: Transaction, agent: Agent, switch: Switch, decision: Settle)
     )
     data = {"status": decision.status, "note": decision.note, "seconds": round((tx.now - started_at).total_seconds(), 3)}
     emit_step(tx, switch, "step_finished", decision.step, data)
-    return _note_results(tx, agent, switch, decision.step, command) if is_done else switch
+    if is_done:
+        return _note_results(tx, agent, switch, decision.step, command)
+    return note_loss(tx, agent, switch, switch.image_id) if decision.step is StepName.SYNC else switch
 
 
 def _previous_end(tx: Transaction, switch: Switch, step: Step) -> datetime | None:

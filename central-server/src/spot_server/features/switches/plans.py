@@ -9,6 +9,9 @@ from spot_server.features.commands.actors import Act
 from spot_server.policy import MovePolicy
 from spot_server.words import Carry, CommandKind, StepName
 
+CARRY_STEPS = (StepName.KEY, StepName.RECEIVER, StepName.COPY)
+"""What comes before the handover when the state is copied while the old primary serves."""
+
 HANDOVER = (
     StepName.PREPARE,
     StepName.QUIESCE,
@@ -20,11 +23,15 @@ HANDOVER = (
 )
 
 STEP_MEANINGS: dict[StepName, str] = {
+    StepName.KEY: "The old primary makes a key pair for this move alone; the private half never leaves it.",
     StepName.IMAGE: "An image of the old primary is made, without a reboot, and becomes available.",
     StepName.LAUNCH: "A new instance is launched from the image, in the best place that has capacity.",
     StepName.BOOT: "The new instance boots, its daemon registers, and its standby check passes.",
+    StepName.RECEIVER: "The new instance opens a private SSH server: for that key, for one command, for this move.",
+    StepName.COPY: "The configured paths are copied while the old primary serves; the copy stands beside what the image brought.",
     StepName.PREPARE: "The standby check passes once more, just before the handover.",
     StepName.QUIESCE: "The old primary stops writes and confirms that it serves no more.",
+    StepName.SYNC: "What changed since the copy goes over, and the copy is put in place whole.",
     StepName.FENCE: "If the old primary did not confirm: EC2 says that it is terminated or stopped.",
     StepName.TRAFFIC: "The traffic handle moves to the new instance.",
     StepName.PROMOTE: "One transaction makes the new instance the PRIMARY, under a new epoch.",
@@ -33,14 +40,18 @@ STEP_MEANINGS: dict[StepName, str] = {
 }
 
 UNDO_MEANINGS: dict[StepName, str] = {
+    StepName.KEY: "The old primary is told to forget the key; nothing waits for that, and the key has an end of its own.",
     StepName.IMAGE: "Nothing: the image is kept, and cleaned up by age.",
     StepName.LAUNCH: "The new instance is terminated.",
     StepName.BOOT: "Nothing beyond LAUNCH.",
+    StepName.RECEIVER: "The new instance is told to close it; nothing waits for that, and it has an end of its own.",
+    StepName.COPY: "Nothing: the copy goes with the new instance.",
     StepName.PREPARE: "Nothing.",
     StepName.QUIESCE: (
         "The old primary starts the workload again and passes its serving check. If it cannot, after some attempts, the move ends all the "
         "same, and the primary is told to serve for as long as it stands still."
     ),
+    StepName.SYNC: "Nothing: the old primary still has everything.",
     StepName.FENCE: "Nothing: an instance that is gone stays gone.",
     StepName.TRAFFIC: "The traffic handle moves back to the old instance.",
     StepName.PROMOTE: "One transaction makes the old instance the PRIMARY again, under another new epoch.",
@@ -74,6 +85,10 @@ class StepSpec:
 
 
 STEP_SPECS: dict[StepName, StepSpec] = {
+    StepName.KEY: StepSpec(CommandKind.MAKE_SYNC_KEY, Side.OLD, "check_bound_seconds"),
+    StepName.RECEIVER: StepSpec(CommandKind.OPEN_RECEIVER, Side.NEW, "check_bound_seconds"),
+    StepName.COPY: StepSpec(CommandKind.SEND_STATE, Side.OLD, "copy_bound_seconds"),
+    StepName.SYNC: StepSpec(CommandKind.SEND_STATE, Side.OLD, "sync_bound_seconds"),
     StepName.IMAGE: StepSpec(CommandKind.CREATE_IMAGE, Side.BY_TABLE, "image_bound_seconds", Act.CREATE_IMAGE),
     StepName.PREPARE: StepSpec(CommandKind.STANDBY_CHECK, Side.NEW, "check_bound_seconds"),
     StepName.QUIESCE: StepSpec(CommandKind.QUIESCE, Side.OLD, "quiesce_bound_seconds"),
@@ -103,25 +118,35 @@ def plan_replica_steps(carry: Carry, *, takes_image: bool) -> tuple[StepName, ..
     """Return the steps that lead to a ready replica, for a planned move.
 
     `image_after_quiesce` stops the workload before the image is taken, so that nothing written is missing from it; the
-    outage is then the image's, the launch's and the boot's. A stateless agent goes on serving until the handover.
+    outage is then the image's, the launch's and the boot's. All others go on serving until the handover. `rsync` makes its key
+    before anything is launched: an old primary that lacks a program or a path says so before it costs anything.
     """
     if carry is Carry.IMAGE_AFTER_QUIESCE:
         return (StepName.QUIESCE, StepName.IMAGE, StepName.LAUNCH, StepName.BOOT)
+    key = (StepName.KEY,) if carry is Carry.RSYNC else ()
     image = (StepName.IMAGE,) if takes_image else ()
-    return (*image, StepName.LAUNCH, StepName.BOOT)
+    return (*key, *image, StepName.LAUNCH, StepName.BOOT)
+
+
+def plan_handover(carry: Carry) -> tuple[StepName, ...]:
+    """Return the steps from a ready replica on, in order."""
+    if carry is not Carry.RSYNC:
+        return HANDOVER
+    after_quiesce = HANDOVER.index(StepName.QUIESCE) + 1
+    return (*CARRY_STEPS, *HANDOVER[:after_quiesce], StepName.SYNC, *HANDOVER[after_quiesce:])
 
 
 def plan_switch(carry: Carry, *, takes_image: bool) -> tuple[StepName, ...]:
     """Return every step of a planned move to a new instance, in order."""
     before = plan_replica_steps(carry, takes_image=takes_image)
-    return before + tuple(step for step in HANDOVER if step not in before)
+    return before + tuple(step for step in plan_handover(carry) if step not in before)
 
 
-def plan_promotion() -> tuple[StepName, ...]:
+def plan_promotion(carry: Carry) -> tuple[StepName, ...]:
     """Return the steps of a handover to a replica that is ready."""
-    return HANDOVER
+    return plan_handover(carry)
 
 
-def plan_rescue() -> tuple[StepName, ...]:
-    """Return the steps under a notice when the replica is still to be launched, or on its way."""
-    return (StepName.LAUNCH, StepName.BOOT, *HANDOVER)
+def plan_rescue(carry: Carry) -> tuple[StepName, ...]:
+    """Return the steps under a notice when the replica is still to be launched, or on its way; nothing comes before the launch."""
+    return (StepName.LAUNCH, StepName.BOOT, *plan_handover(carry))

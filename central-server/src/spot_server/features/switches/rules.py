@@ -5,6 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from spot_server.features.commands.rules import TRANSIENT_ERRORS
+from spot_server.features.switches.carry_rules import (
+    OLD_SIDE_STEPS,
+    SYNC_STEPS,
+    carry_bound_seconds,
+    why_carry_step_is_needless,
+    why_last_pass_cannot_be,
+)
 from spot_server.features.switches.decisions import (
     SETTLED,
     Abandon,
@@ -52,7 +59,7 @@ def decide(facts: SwitchFacts, policy: MovePolicy) -> Decision:
 
 
 _NEEDS_REPLICA = frozenset(
-    {StepName.LAUNCH, StepName.BOOT, StepName.PREPARE, StepName.QUIESCE, StepName.FENCE, StepName.TRAFFIC, StepName.PROMOTE}
+    {StepName.LAUNCH, StepName.BOOT, StepName.PREPARE, StepName.QUIESCE, StepName.FENCE, StepName.TRAFFIC, StepName.PROMOTE} | SYNC_STEPS
 )
 
 
@@ -63,7 +70,13 @@ def _decide_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Deci
     needless = _why_needless(step, facts, policy)
     if needless is not None:
         return Settle(step.name, StepStatus.SKIPPED, needless)
+    return _decide_needed_step(step, facts, policy)
+
+
+def _decide_needed_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
     match step.name:
+        case StepName.SYNC if (missing := why_last_pass_cannot_be(facts)) is not None:
+            return BeginUndo(step.name, missing)
         case StepName.LAUNCH:
             return _decide_launch(step, facts)
         case StepName.BOOT | StepName.PROMOTE if facts.replica_status is not ReplicaStatus.READY:
@@ -89,6 +102,8 @@ def _why_new_side_is_lost(name: StepName, facts: SwitchFacts) -> str | None:
 def _why_needless(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> str | None:
     """Return why a step is left out, or None when it is needed."""
     match step.name:
+        case name if name in SYNC_STEPS:
+            return why_carry_step_is_needless(step, facts, _left_seconds(facts, policy))
         case StepName.TRAFFIC if not facts.has_handle:
             return "the agent has no traffic handle"
         case StepName.IMAGE if facts.is_old_doomed and facts.has_fallback_image:
@@ -127,7 +142,7 @@ def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy)
     if command.status is CommandStatus.SUCCEEDED:
         return Settle(step.name, StepStatus.DONE)
     if command.status in OPEN_COMMAND_STATUSES and not command.is_overdue(facts.now):
-        if step.name is StepName.QUIESCE and facts.is_old_doomed and not facts.is_old_reachable:
+        if step.name in OLD_SIDE_STEPS and facts.is_old_doomed and not facts.is_old_reachable:
             return _on_failure(step, issue, facts, policy, "the old daemon cannot be reached")
         return Wait(f"{command.kind} is under way")
     if (command.error_class in PASSING_ERRORS or command.is_refused_to_one) and step.attempt < policy.max_attempts:
@@ -145,6 +160,8 @@ def _bound_seconds(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> fl
     """Return the act's bound, shortened when a notice leaves less: all of it for the old side, a quarter for the check before."""
     bound_seconds = STEP_SPECS[step.name].bound_seconds(policy)
     match step.name:
+        case name if name in SYNC_STEPS:
+            return carry_bound_seconds(name, bound_seconds, _left_seconds(facts, policy))
         case StepName.QUIESCE:
             return max(1.0, min(bound_seconds, _left_seconds(facts, policy)))
         case StepName.PREPARE:
@@ -167,7 +184,7 @@ def _on_failure(step: StepView, issue: Issue, facts: SwitchFacts, policy: MovePo
     """Say what a failed step means. With the old instance doomed there is no way back: what can be skipped is, the rest is tried on."""
     if not facts.is_old_doomed:
         return BeginUndo(step.name, reason)
-    if step.name in {StepName.PREPARE, StepName.QUIESCE}:
+    if step.name in {StepName.PREPARE, StepName.QUIESCE} | SYNC_STEPS:
         return Settle(step.name, StepStatus.SKIPPED, reason)
     if step.attempt >= 3 * policy.max_attempts:
         return Abandon(step.name, reason)

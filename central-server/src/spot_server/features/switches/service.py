@@ -12,6 +12,7 @@ from spot_server.features.audit.service import record
 from spot_server.features.instances.queries import load_instance
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.switches import opening, queries
+from spot_server.features.switches.carry_payloads import note_progress
 from spot_server.features.switches.driving import drive
 from spot_server.features.switches.opening import Preview
 from spot_server.features.switches.queries import Switch
@@ -146,6 +147,10 @@ def merge_report(tx: Transaction, agent_id: str, switch_id: str, timing: dict[st
     """Take a daemon's times of a switch: the server fills in only what it does not know yet, and keeps the document."""
     agent = load_agent(tx, agent_id, for_update=True)
     switch = find_switch_of_agent(tx, agent, switch_id)
+    progress = detail.get("step_progress")
+    if isinstance(progress, dict):
+        note_progress(tx, switch, progress)
+        return switch
     times = ("ami_created_at", "instance_launched_at", "instance_ready_at", "old_terminated_at")
     missing = {name: timing[name] for name in times if timing.get(name) is not None and getattr(switch, name) is None}
     kept = {name: value.isoformat() for name, value in timing.items() if value is not None}

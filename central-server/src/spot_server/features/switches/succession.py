@@ -95,13 +95,11 @@ def _open_next(
     if agent.is_deleted or not agent.enabled or (image is None and not live):
         return None
     prepared = opening.rescue_opening(
+        agent,
         start.instance,
         live[0] if live else None,
-        trigger=trigger,
-        request_id=f"rescue/{failed.switch_id}",
-        event_id=start.event_id,
+        opening.Cause(trigger, f"rescue/{failed.switch_id}", start.event_id, start.deadline_at),
         image_id=None if image is None else image.image_id,
-        action_at=start.deadline_at,
     )
     successor = opening.open_switch(tx, agent, prepared)
     timing = {"rescue_number": rescue_number(failed) + 1, "takes_over_from": failed.switch_id, "first_of_row": first_of_row(failed)}

@@ -15,6 +15,7 @@ from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.ending import end_replica
 from spot_server.features.replicas.rules import ReplicaEvent
 from spot_server.features.switches import queries
+from spot_server.features.switches.carry_payloads import close_side
 from spot_server.features.switches.decisions import FinishUndo, UndoIssue, UndoPromote, UndoReplica, UndoSettle
 from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, issue_order, load_step
 from spot_server.features.switches.queries import Switch
@@ -158,5 +159,7 @@ def settle_undo(tx: Transaction, switch: Switch, name: StepName) -> None:
     step = load_step(tx, switch, name)
     if step.undo_attempt == 0:
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
+    if name in {StepName.KEY, StepName.RECEIVER}:
+        close_side(tx, switch, name)
     queries.update_step(tx, switch.switch_id, name, status=StepStatus.UNDONE, undo_finished_at=tx.now)
     emit_step(tx, switch, "step_undone", name, {})

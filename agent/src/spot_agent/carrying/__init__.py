@@ -1,0 +1,1 @@
+"""How the workload's state comes along to another instance."""

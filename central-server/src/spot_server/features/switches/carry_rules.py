@@ -1,0 +1,52 @@
+"""The steps of the rsync carry: when one of them is left out, and how much of a notice's time each may take."""
+
+from __future__ import annotations
+
+from spot_server.features.switches.decisions import StepView, SwitchFacts
+from spot_server.words import Role, StepName, StepStatus
+
+SYNC_STEPS = frozenset({StepName.KEY, StepName.RECEIVER, StepName.COPY, StepName.SYNC})
+OLD_SIDE_STEPS = frozenset({StepName.KEY, StepName.COPY, StepName.QUIESCE, StepName.SYNC})
+"""What only the old daemon can do: under a notice there is no waiting for one that is not heard."""
+
+_NEEDS: dict[StepName, tuple[StepName, str]] = {
+    StepName.RECEIVER: (StepName.KEY, "there is no key"),
+    StepName.COPY: (StepName.RECEIVER, "the new side receives nothing"),
+}
+_SHARE_OF_NOTICE = {StepName.KEY: 0.25, StepName.RECEIVER: 0.25, StepName.COPY: 0.5}
+"""Of the time that a notice leaves. The last pass may have all of it: without that pass the copy does not count."""
+
+
+def why_carry_step_is_needless(step: StepView, facts: SwitchFacts, left_seconds: float) -> str | None:
+    """Return why a step of the carry is left out, or None when it is needed."""
+    if facts.old_role is Role.TERMINATED:
+        return "the old instance is terminated"
+    if step.name in _NEEDS and not _is_done(facts, _NEEDS[step.name][0]):
+        return _NEEDS[step.name][1]
+    if step.name is StepName.SYNC and facts.is_old_doomed:
+        missing = why_last_pass_cannot_be(facts)
+        if missing is not None:
+            return missing
+    if step.status is StepStatus.PENDING and left_seconds <= 0:
+        return "no time for it before the old instance goes"
+    return None
+
+
+def why_last_pass_cannot_be(facts: SwitchFacts) -> str | None:
+    """Return what the last pass lacks, or None. Without it a move goes on only if the old instance is being taken away anyway.
+
+    It is for a workload that is known to have stopped: a copy of files that are being written is no state.
+    """
+    if not _is_done(facts, StepName.RECEIVER):
+        return "the new side receives nothing"
+    return None if _is_done(facts, StepName.QUIESCE) else "the old side did not confirm that it writes no more"
+
+
+def carry_bound_seconds(name: StepName, bound_seconds: float, left_seconds: float) -> float:
+    """Return the bound of a step of the carry, shortened when a notice leaves less."""
+    return max(1.0, min(bound_seconds, left_seconds * _SHARE_OF_NOTICE.get(name, 1.0)))
+
+
+def _is_done(facts: SwitchFacts, name: StepName) -> bool:
+    step = facts.step(name)
+    return step is not None and step.status is StepStatus.DONE

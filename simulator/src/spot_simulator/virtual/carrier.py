@@ -1,0 +1,123 @@
+"""The rsync carry between simulated instances: the workload's file is brought to another disk through the pretend network."""
+
+from __future__ import annotations
+
+from spot_agent.carrying.passes import Order, Sending, Sent
+from spot_agent.errors import ActFailed, ErrorClass
+from spot_agent.rules.rsync import Counted, Door, Pass
+from spot_simulator.machine import State
+from spot_simulator.memory.host import Host
+from spot_simulator.memory.workload import WRITES_FILE
+from spot_simulator.virtual.network import Network
+from spot_simulator.virtual.process import Process
+
+KEY_PATH = "spot-optimizer/outgoing"
+SESSION_PATH = "spot-optimizer/incoming"
+STAGING_FILE = f"{WRITES_FILE}.spot-incoming"
+PORT = 7022
+FIRST_PASS_SECONDS = 20.0
+"""As long as a first pass of some gigabytes takes; a choice, not a measurement."""
+
+LAST_PASS_SECONDS = 1.5
+"""Source: the real test of the carry on an idle machine, rounded up (docs/carries.md)."""
+
+LOOK_SECONDS = 0.5
+
+
+class Receivers:
+    """The instances of a run that have opened a receiver, by their address."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self.by_address: dict[str, Host] = {}
+
+
+class VirtualCarrier:
+    """What has gone over is noted on the disks alone, as with real ones: a daemon that dies finds it again."""
+
+    def __init__(self, host: Host, process: Process, network: Network, receivers: Receivers) -> None:
+        """All daemons of a run share `network` and `receivers`."""
+        self._host, self._process, self._network, self._receivers = host, process, network, receivers
+        self._under_way: tuple[str, Pass, float] | None = None
+
+    def make_key(self, move_id: str, bound_seconds: float) -> str:
+        """Note the move; its name is the key."""
+        self._process.check()
+        self._host.run[KEY_PATH] = move_id
+        return _key_of(move_id)
+
+    def open_receiver(self, move_id: str, public_key: str, host: str, bound_seconds: float) -> Door:
+        """Let the holder of this key in."""
+        self._process.check()
+        if self._host.run.get(SESSION_PATH) != (move_id, public_key):
+            self._host.disk.pop(STAGING_FILE, None)
+            self._host.run[SESSION_PATH] = (move_id, public_key)
+        self._receivers.by_address[host] = self._host
+        return Door(host, PORT, "root", public_key)
+
+    def send(self, order: Order) -> Sent | Sending:
+        """Let the time of a pass go by in slices; at its end the file is there."""
+        if self._host.run.get(KEY_PATH) != order.move_id:
+            raise ActFailed(ErrorClass.REFUSED, "no_key", "there is no key of this move here")
+        pass_seconds = FIRST_PASS_SECONDS if order.which is Pass.FIRST else LAST_PASS_SECONDS
+        took_seconds = 0.0
+        if self._under_way is not None and self._under_way[:2] == (order.move_id, order.which):
+            took_seconds = self._under_way[2]
+        if took_seconds >= order.bound_seconds:
+            self._under_way = None
+            raise ActFailed(ErrorClass.HOOK_TIMED_OUT, "pass_bound", f"killed at its bound of {order.bound_seconds:g} s")
+        if took_seconds < pass_seconds:
+            self._require_receiver(order)
+            self._process.sleep(LOOK_SECONDS)
+            self._under_way = (order.move_id, order.which, took_seconds + LOOK_SECONDS)
+            return Sending(Counted(0))
+        self._under_way = None
+        self._deliver(order, self._require_receiver(order))
+        return Sent(Counted(1, 1), took_seconds, is_whole=True)
+
+    def close(self, move_id: str | None = None) -> None:
+        """Forget a move, or whichever there is."""
+        self._process.check()
+        session = self._host.run.get(SESSION_PATH)
+        if move_id is None or (isinstance(session, tuple) and session[0] == move_id):
+            self._host.run.pop(SESSION_PATH, None)
+            self._host.disk.pop(STAGING_FILE, None)
+        if move_id is None or self._host.run.get(KEY_PATH) == move_id:
+            self._host.run.pop(KEY_PATH, None)
+            self._under_way = None
+
+    def before_serving(self) -> None:
+        """Close; a commit is never cut short here."""
+        self.close()
+
+    def settle(self) -> None:
+        """A receiver whose daemon was started again listens again."""
+        if SESSION_PATH in self._host.run:
+            self._receivers.by_address[self._host.private_ip] = self._host
+
+    def problems(self) -> list[str]:
+        """Every simulated instance has what it takes."""
+        return []
+
+    def _require_receiver(self, order: Order) -> Host:
+        receiver = self._receivers.by_address.get(order.door.host)
+        is_there = receiver is not None and receiver.machine.state is State.RUNNING
+        if receiver is None or not is_there or self._network.is_cut(self._host.instance_id, receiver.instance_id):
+            raise ActFailed(ErrorClass.UNREACHABLE, "rsync_255", f"no route to {order.door.host}")
+        if receiver.run.get(SESSION_PATH) != (order.move_id, _key_of(order.move_id)):
+            raise ActFailed(ErrorClass.UNREACHABLE, "rsync_255", "permission denied (publickey)")
+        return receiver
+
+    def _deliver(self, order: Order, receiver: Host) -> None:
+        self._process.check()
+        held = self._host.disk.get(WRITES_FILE)
+        if held is None:
+            return
+        if order.which is Pass.FIRST:
+            receiver.disk[STAGING_FILE] = held
+        else:
+            receiver.disk[WRITES_FILE] = held
+
+
+def _key_of(move_id: str) -> str:
+    return f"ssh-ed25519 {move_id.replace('-', '')}"
