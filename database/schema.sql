@@ -28,11 +28,12 @@ CREATE TABLE clients (
 	name VARCHAR(128) NOT NULL,
 	aws_role_arn VARCHAR(255),
 	aws_external_id VARCHAR(128),
+	fis_role_arn VARCHAR(255),
 	time_zone VARCHAR(64) NOT NULL,
 	created_at DATETIME(6) NOT NULL,
 	CONSTRAINT pk_clients PRIMARY KEY (client_id),
 	CONSTRAINT uq_clients_name UNIQUE (name)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Tenants. aws_role_arn is the control role that the server may assume with aws_external_id.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days.' COLLATE utf8mb4_bin;
 
 CREATE TABLE event_cursors (
 	client_id VARCHAR(36) NOT NULL,
@@ -261,6 +262,52 @@ CREATE INDEX ix_commands_open_instance_id ON commands (open_instance_id);
 
 CREATE INDEX ix_commands_switch_id ON commands (switch_id);
 
+CREATE TABLE game_days (
+	game_day_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36) NOT NULL,
+	active_key VARCHAR(36),
+	request_id VARCHAR(128) NOT NULL,
+	kind VARCHAR(32) NOT NULL,
+	options MEDIUMTEXT NOT NULL,
+	played_by VARCHAR(32) NOT NULL,
+	status VARCHAR(32) NOT NULL,
+	outcome VARCHAR(32),
+	failure TEXT,
+	initiated_by VARCHAR(128) NOT NULL,
+	stopped_by VARCHAR(128),
+	instance_id VARCHAR(64) NOT NULL,
+	region VARCHAR(32) NOT NULL,
+	plan MEDIUMTEXT NOT NULL,
+	reference MEDIUMTEXT NOT NULL,
+	attempts INTEGER NOT NULL,
+	retry_at DATETIME(6),
+	requested_at DATETIME(6) NOT NULL,
+	begun_at DATETIME(6),
+	played_at DATETIME(6),
+	finished_at DATETIME(6),
+	interruption_event_id VARCHAR(36),
+	switch_id VARCHAR(36),
+	replica_id VARCHAR(36),
+	detection_ms BIGINT,
+	ready_ms BIGINT,
+	promotion_ms BIGINT,
+	serving_ms BIGINT,
+	downtime_ms BIGINT,
+	downtime_basis VARCHAR(32),
+	loss_window_seconds BIGINT,
+	probe MEDIUMTEXT,
+	version INTEGER NOT NULL,
+	CONSTRAINT pk_game_days PRIMARY KEY (game_day_id),
+	CONSTRAINT uq_game_days_agent_id_request_id UNIQUE (agent_id, request_id),
+	CONSTRAINT fk_game_days_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
+	CONSTRAINT uq_game_days_active_key UNIQUE (active_key)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Interruptions played on purpose. active_key = agent_id while one is not over, else NULL: one at a time. begun_at is written before the player is called; reference is what the player said; plan is what was shown.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_game_days_agent_id_requested_at ON game_days (agent_id, requested_at);
+
+CREATE INDEX ix_game_days_requested_at ON game_days (requested_at);
+
 CREATE TABLE instances (
 	agent_id VARCHAR(36) NOT NULL,
 	instance_id VARCHAR(64) NOT NULL,
@@ -391,10 +438,11 @@ CREATE TABLE spot_interruption_events (
 	response VARCHAR(32) NOT NULL,
 	switch_id VARCHAR(36),
 	replica_id VARCHAR(36),
+	game_day_id VARCHAR(36),
 	CONSTRAINT pk_spot_interruption_events PRIMARY KEY (event_id),
 	CONSTRAINT uq_spot_interruption_events_agent_id_notice_id UNIQUE (agent_id, notice_id),
 	CONSTRAINT fk_spot_interruption_events_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Notices, recommendations, scheduled events and losses. notice_id makes repeats one event.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Notices, recommendations, scheduled events and losses. notice_id makes repeats one event. game_day_id: it was played, and says nothing about the pool.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_spot_interruption_events_client_id_received_at ON spot_interruption_events (client_id, received_at);
 

@@ -46,11 +46,12 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=128), nullable=False),
         sa.Column("aws_role_arn", sa.String(length=255), nullable=True),
         sa.Column("aws_external_id", sa.String(length=128), nullable=True),
+        sa.Column("fis_role_arn", sa.String(length=255), nullable=True),
         sa.Column("time_zone", sa.String(length=64), nullable=False),
         sa.Column("created_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
         sa.PrimaryKeyConstraint("client_id", name=op.f("pk_clients")),
         sa.UniqueConstraint("name", name=op.f("uq_clients_name")),
-        comment="Tenants. aws_role_arn is the control role that the server may assume with aws_external_id.",
+        comment="Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -379,6 +380,59 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_commands_switch_id"), ["switch_id"], unique=False)
 
     op.create_table(
+        "game_days",
+        sa.Column("game_day_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("active_key", sa.String(length=36), nullable=True),
+        sa.Column("request_id", sa.String(length=128), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("options", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("played_by", sa.String(length=32), nullable=False),
+        sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("outcome", sa.String(length=32), nullable=True),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("initiated_by", sa.String(length=128), nullable=False),
+        sa.Column("stopped_by", sa.String(length=128), nullable=True),
+        sa.Column("instance_id", sa.String(length=64), nullable=False),
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("plan", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("reference", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("retry_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("requested_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("begun_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("played_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("finished_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("interruption_event_id", sa.String(length=36), nullable=True),
+        sa.Column("switch_id", sa.String(length=36), nullable=True),
+        sa.Column("replica_id", sa.String(length=36), nullable=True),
+        sa.Column("detection_ms", sa.BigInteger(), nullable=True),
+        sa.Column("ready_ms", sa.BigInteger(), nullable=True),
+        sa.Column("promotion_ms", sa.BigInteger(), nullable=True),
+        sa.Column("serving_ms", sa.BigInteger(), nullable=True),
+        sa.Column("downtime_ms", sa.BigInteger(), nullable=True),
+        sa.Column("downtime_basis", sa.String(length=32), nullable=True),
+        sa.Column("loss_window_seconds", sa.BigInteger(), nullable=True),
+        sa.Column("probe", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_game_days_agent_id_agents")),
+        sa.PrimaryKeyConstraint("game_day_id", name=op.f("pk_game_days")),
+        sa.UniqueConstraint("active_key", name=op.f("uq_game_days_active_key")),
+        sa.UniqueConstraint("agent_id", "request_id", name=op.f("uq_game_days_agent_id_request_id")),
+        comment="Interruptions played on purpose. active_key = agent_id while one is not over, else NULL: one at a time. begun_at is written before the player is called; reference is what the player said; plan is what was shown.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("game_days", schema=None) as batch_op:
+        batch_op.create_index("ix_game_days_agent_id_requested_at", ["agent_id", "requested_at"], unique=False)
+        batch_op.create_index("ix_game_days_requested_at", ["requested_at"], unique=False)
+
+    op.create_table(
         "instances",
         sa.Column("agent_id", sa.String(length=36), nullable=False),
         sa.Column("instance_id", sa.String(length=64), nullable=False),
@@ -528,10 +582,11 @@ def upgrade() -> None:
         sa.Column("response", sa.String(length=32), nullable=False),
         sa.Column("switch_id", sa.String(length=36), nullable=True),
         sa.Column("replica_id", sa.String(length=36), nullable=True),
+        sa.Column("game_day_id", sa.String(length=36), nullable=True),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_spot_interruption_events_agent_id_agents")),
         sa.PrimaryKeyConstraint("event_id", name=op.f("pk_spot_interruption_events")),
         sa.UniqueConstraint("agent_id", "notice_id", name=op.f("uq_spot_interruption_events_agent_id_notice_id")),
-        comment="Notices, recommendations, scheduled events and losses. notice_id makes repeats one event.",
+        comment="Notices, recommendations, scheduled events and losses. notice_id makes repeats one event. game_day_id: it was played, and says nothing about the pool.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -651,6 +706,8 @@ def downgrade() -> None:
     op.drop_table("replica_instances")
 
     op.drop_table("instances")
+
+    op.drop_table("game_days")
 
     op.drop_table("commands")
 

@@ -20,6 +20,7 @@ from spot_server.features.clients.routes import blueprint as clients_blueprint
 from spot_server.features.clients.routes import who_blueprint
 from spot_server.features.commands.routes import blueprint as commands_blueprint
 from spot_server.features.events.routes import blueprint as events_blueprint
+from spot_server.features.game_days.routes import blueprint as game_days_blueprint
 from spot_server.features.health.readiness import ReadinessCheck
 from spot_server.features.health.routes import admin_blueprint as system_health_blueprint
 from spot_server.features.health.routes import blueprint as health_blueprint
@@ -75,6 +76,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     switch_reports_blueprint,
     restore_holds_blueprint,
     install_blueprint,
+    game_days_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 

@@ -161,3 +161,17 @@ class StateConflict(ProductError):
 
     status = 409
     slug = "state-conflict"
+
+
+class GameDayInProgress(ProductError):
+    """A game day is being played against this agent already."""
+
+    status = 409
+    slug = "game-day-in-progress"
+
+
+class GameDayRefused(ProductError):
+    """This game day cannot be played now."""
+
+    status = 409
+    slug = "game-day-refused"

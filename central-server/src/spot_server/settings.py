@@ -159,6 +159,13 @@ class Settings:
     )
     control_role_threads: int = integer(8, "Calls to AWS with control roles that may be under way at once.", least=2, most=200)
 
+    simulated_region_url: str = text(
+        "",
+        "The simulated region in which game days are played, such as http://127.0.0.1:8400; empty: by AWS FIS, where a client allows it.",
+    )
+    game_day_period_seconds: float = number(1, "How often game days are taken further.", least=0.05, most=60)
+    game_day_bound_seconds: float = number(1800, "How long an agent has to come through a game day.", least=5, most=86400)
+
     coordinator_period_seconds: float = number(10, "How often replicas are compared with what is wanted.", least=0.05, most=3600)
     switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)
     offline_sweep_period_seconds: float = number(15, "How often silent agents are looked for.", least=0.05, most=3600)
@@ -239,6 +246,8 @@ class Settings:
             backend = ""
         if backend not in {"sqlite", "mysql", "mariadb"}:
             problems.append("SPOT_DATABASE_URL cannot be used; expected sqlite:///<path>, mysql+pymysql://… or mariadb+pymysql://…")
+        if self.simulated_region_url and not self.simulated_region_url.startswith(("http://", "https://")):
+            problems.append("SPOT_SIMULATED_REGION_URL cannot be used; expected an address such as http://127.0.0.1:8400, or nothing")
         if self.lease_renew_period_seconds * 2 > self.lease_seconds:
             problems.append("SPOT_LEASE_RENEW_PERIOD_SECONDS must be at most half of SPOT_LEASE_SECONDS")
         if self.offline_after_seconds < 2 * self.heartbeat_interval_seconds:

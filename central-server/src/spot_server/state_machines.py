@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from spot_server.features.commands.actors import ACTOR_TABLE
 from spot_server.features.commands.rules import CLOSED_MEANINGS, COMMAND_EVENT_MEANINGS, COMMAND_MEANINGS, COMMAND_TRANSITIONS
+from spot_server.features.game_days.rules import GAME_DAY_EVENT_MEANINGS, GAME_DAY_MEANINGS, GAME_DAY_TRANSITIONS
 from spot_server.features.instances.rules import EVENT_MEANINGS, ROLE_MEANINGS, TRANSITIONS
 from spot_server.features.interruptions.rules import RESPONSE_MEANINGS
 from spot_server.features.replicas.rules import REPLICA_EVENT_MEANINGS, REPLICA_MEANINGS, REPLICA_TRANSITIONS
@@ -60,6 +61,7 @@ def render_markdown() -> str:
         _machine("Commands", COMMAND_MEANINGS, COMMAND_EVENT_MEANINGS, COMMAND_TRANSITIONS),
         _closed(),
         _section("Responses to interruptions", _table(("response", "what is done"), RESPONSE_MEANINGS.items())),
+        _machine("Game days", GAME_DAY_MEANINGS, GAME_DAY_EVENT_MEANINGS, GAME_DAY_TRANSITIONS),
         _actors(),
     ]
     return "\n\n".join(sections) + "\n"

@@ -212,6 +212,44 @@ class InterruptionKind(StrEnum):
     LOSS = "loss"
 
 
+class GameDayKind(StrEnum):
+    """What a game day plays against an agent, for real."""
+
+    NOTICE = "notice"
+    RECOMMENDATION = "recommendation"
+    LOSS = "loss"
+    CAPACITY_SHORTAGE = "capacity_shortage"
+
+
+class GameDayStatus(StrEnum):
+    """The life of a game day."""
+
+    REQUESTED = "requested"
+    INJECTING = "injecting"
+    PLAYING = "playing"
+    CLOSING = "closing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+ACTIVE_GAME_DAY_STATUSES = frozenset({GameDayStatus.REQUESTED, GameDayStatus.INJECTING, GameDayStatus.PLAYING, GameDayStatus.CLOSING})
+
+
+class PlayedBy(StrEnum):
+    """Who makes a game day's event happen."""
+
+    FIS = "fis"
+    SIMULATED_REGION = "simulated_region"
+
+
+class DowntimeBasis(StrEnum):
+    """What a game day's downtime is counted from; its end is always the new side's serving check."""
+
+    QUIESCED = "quiesced"
+    INSTANCE_END = "instance_end"
+
+
 class PriceSource(StrEnum):
     """Who reported a price; PRIMARY reports take precedence when prices are consolidated."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from spotctl.bootstrap import this_machine
-from spotctl.commands import agents, cancel, completion, events, login, promote, rollback, switch
+from spotctl.commands import agents, cancel, completion, events, gameday, login, promote, rollback, switch
 from spotctl.errors import CommandFailed, Refused
 from spotctl.exits import ExitCode
 from spotctl.session import Session, Surroundings
@@ -34,6 +34,7 @@ for _command in (
     cancel.cancel,
     rollback.rollback,
     events.events,
+    gameday.gameday,
     completion.completion,
 ):
     group.add_command(_command)

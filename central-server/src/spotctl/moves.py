@@ -17,6 +17,7 @@ MOST_PLACES = 5
 
 _LOSS_OF_CARRY = {
     "stateless": "nothing of its disk comes along: the workload is set up as stateless",
+    "rsync": "no write to its configured paths is lost: they come along to the last byte; the rest of its disk is as old as the image",
     "image_after_quiesce": "no write is lost: it stops writing first, and goes on when the image is made and the new instance has booted",
 }
 

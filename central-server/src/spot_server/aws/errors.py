@@ -39,6 +39,7 @@ CODES: dict[ErrorClass, tuple[str, ...]] = {
         "InstanceLimitExceeded",
         "MaxFleetCountExceeded",
         "AddressLimitExceeded",
+        "ServiceQuotaExceededException",
     ),
     ErrorClass.PRICE: ("SpotMaxPriceTooLow",),
     ErrorClass.SUBNET: ("InsufficientFreeAddressesInSubnet",),
@@ -65,13 +66,13 @@ CODES: dict[ErrorClass, tuple[str, ...]] = {
         "VolumeInUse",
         "InvalidNetworkInterface.InUse",
     ),
-    ErrorClass.REFUSED: ("Resource.AlreadyAssociated", "OperationNotPermitted"),
+    ErrorClass.REFUSED: ("Resource.AlreadyAssociated", "OperationNotPermitted", "ValidationException", "ConflictException"),
     ErrorClass.UNREACHABLE: ("InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable"),
 }
-"""EC2 code by meaning. Source: the error table of the EC2 API reference; what each class leads to is in docs/control-role.md."""
+"""EC2 code by meaning. Source: the error tables of the EC2 and FIS API references; what each class leads to is in docs/control-role.md."""
 
 _CLASS_OF_CODE = {code: error_class for error_class, codes in CODES.items() for code in codes}
-_ABSENT_SUFFIXES = (".NotFound", "NotFound", ".Unknown")
+_ABSENT_SUFFIXES = (".NotFound", "NotFound", ".Unknown", "ResourceNotFoundException")
 
 ASSUME_ROLE_PREFIX = "AssumeRole."
 """Begins the code of an error with which STS refused the whole role, as opposed to EC2 refusing one act."""

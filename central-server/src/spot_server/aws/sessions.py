@@ -35,8 +35,10 @@ class _Held:
     """What is kept for one role in one region. The lock keeps two threads from assuming it at once, and blocks no other role."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
-    ec2: Boto3Ec2 | None = None
+    credentials: CredentialsTypeDef | None = None
     renew_at_seconds: float = 0.0
+    ec2: Boto3Ec2 | None = None
+    fis: Any = None
 
 
 class AssumedRoles:
@@ -51,20 +53,39 @@ class AssumedRoles:
 
     def ec2(self, role: ControlRole, region: str) -> Boto3Ec2:
         """Return EC2 with the role's credentials, assuming it if need be."""
-        with self._lock:
-            held = self._held.setdefault((role, region), _Held())
+        held = self._hold(role, region)
         with held.lock:
-            if held.ec2 is None or self._clock.monotonic_seconds() >= held.renew_at_seconds:
-                began_seconds = self._clock.monotonic_seconds()
-                held.ec2 = self._connect(self._assume(role, region), region)
-                # By the steady counter: the machine's time of day may be wrong.
-                held.renew_at_seconds = began_seconds + SESSION_SECONDS - RENEW_BEFORE_SECONDS
+            credentials = self._fresh_credentials(held, role, region)
+            if held.ec2 is None:
+                held.ec2 = self._connect(credentials, region)
             return held.ec2
+
+    def fis(self, role: ControlRole, region: str) -> Any:  # noqa: ANN401 - boto3 publishes no types of FIS here
+        """Return a client for FIS with the role's credentials. Its calls carry client tokens, and may all be repeated."""
+        held = self._hold(role, region)
+        with held.lock:
+            credentials = self._fresh_credentials(held, role, region)
+            if held.fis is None:
+                held.fis = self._client("fis", credentials, region, ATTEMPTS)
+            return held.fis
 
     def forget(self, role: ControlRole, region: str) -> None:
         """Drop the session."""
         with self._lock:
             self._held.pop((role, region), None)
+
+    def _hold(self, role: ControlRole, region: str) -> _Held:
+        with self._lock:
+            return self._held.setdefault((role, region), _Held())
+
+    def _fresh_credentials(self, held: _Held, role: ControlRole, region: str) -> CredentialsTypeDef:
+        """Return credentials that last for a while; new ones do away with the clients of the old. The caller holds the lock of `held`."""
+        if held.credentials is None or self._clock.monotonic_seconds() >= held.renew_at_seconds:
+            began_seconds = self._clock.monotonic_seconds()
+            held.credentials, held.ec2, held.fis = self._assume(role, region), None, None
+            # By the steady counter: the machine's time of day may be wrong.
+            held.renew_at_seconds = began_seconds + SESSION_SECONDS - RENEW_BEFORE_SECONDS
+        return held.credentials
 
     def _assume(self, role: ControlRole, region: str) -> CredentialsTypeDef:
         arguments: dict[str, Any] = {
@@ -84,12 +105,15 @@ class AssumedRoles:
             raise AwsFailed(ErrorClass.NOT_AUTHORIZED, ASSUME_ROLE_PREFIX + error.code, error.message) from error
 
     def _connect(self, credentials: CredentialsTypeDef, region: str) -> Boto3Ec2:
-        return Boto3Ec2(self._client(credentials, region, ATTEMPTS), self._client(credentials, region, 1))
+        repeatable: EC2Client = self._client("ec2", credentials, region, ATTEMPTS)
+        once: EC2Client = self._client("ec2", credentials, region, 1)
+        return Boto3Ec2(repeatable, once)
 
-    def _client(self, credentials: CredentialsTypeDef, region: str, attempts: int) -> EC2Client:
+    def _client(self, service: str, credentials: CredentialsTypeDef, region: str, attempts: int) -> Any:  # noqa: ANN401 - of any service
+        make: Any = self._session.client
         with self._lock:  # a session makes one client at a time; what it made may be shared
-            return self._session.client(
-                "ec2",
+            return make(
+                service,
                 region_name=region,
                 config=client_config(attempts),
                 aws_access_key_id=credentials["AccessKeyId"],

@@ -15,6 +15,7 @@ from spot_server.aws.sessions import AssumedRoles
 from spot_server.clock import SystemClock
 from spot_server.db.factory import build_database
 from spot_server.features.control_role.jobs import control_role_job
+from spot_server.features.game_days.jobs import game_day_job
 from spot_server.jobs.jobs import all_jobs
 from spot_server.jobs.lease import Lease
 from spot_server.jobs.leased_database import LeasedDatabase
@@ -52,7 +53,8 @@ def build_jobs_process(settings: Settings) -> tuple[JobsProcess, Metrics]:
         log=structlog.get_logger("jobs"),
     )
     gateway = AssumedRoles(clock)
-    return JobsProcess(context, lease, all_jobs(settings, control_role_job(settings, gateway), gateway, clock)), metrics
+    jobs = all_jobs(settings, control_role_job(settings, gateway), gateway, clock, game_day_job(settings, gateway))
+    return JobsProcess(context, lease, jobs), metrics
 
 
 def _stop_on_signal(process: JobsProcess) -> None:

@@ -16,6 +16,7 @@ from spot_simulator.demo.apis import CallRefused
 from spot_simulator.demo.closing import close_the_books
 from spot_simulator.demo.compression import describe
 from spot_simulator.demo.day import Day
+from spot_simulator.demo.game_days import report_probes
 from spot_simulator.demo.live import LiveView
 from spot_simulator.demo.preflight import problems
 from spot_simulator.demo.processes import Interrupted, ProcessDied, Processes
@@ -118,10 +119,17 @@ def _stay(world: World, day: Day) -> None:
         f'-d \'{{"request_id": "mine-1", "target": {{"mode": "on_demand"}}}}\' {api}/agents/{agent_id}/switch'
     )
     say(f"  curl -s -X POST {world.region_url}/_region/instances/{day.primary_id('web')}/rebalance")
+    token_file = world.settings.state_dir / "client-token"
+    token_file.write_text(token + "\n", encoding="utf-8")
+    credentials = world.settings.state_dir / "spotctl.json"
+    say(f"  export SPOTCTL_CREDENTIALS={credentials}; .venv/bin/spotctl login --server {world.server_url} --token-file {token_file}")
+    say("  .venv/bin/spotctl gameday --agent web --kind notice --wait")
     view = LiveView(server=world.server, region=world.region, names=lambda: _names(day), say=say, from_now=True)
     view.start()
     while not world.stop.wait(1):
         world.processes.check()
+        for line in report_probes(day):
+            say(line)
 
 
 def _names(day: Day) -> dict[str, str]:

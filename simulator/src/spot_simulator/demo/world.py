@@ -159,6 +159,8 @@ class World:
             "SPOT_WEB_PROCESSES": processes,
             "SPOT_ON_DEMAND_CATALOGUE": str(catalogue),
             "SPOT_WEB_STOP_SECONDS": "3",
+            "SPOT_SIMULATED_REGION_URL": self.region_url,
+            "SPOT_GAME_DAY_PERIOD_SECONDS": "0.1",
             "AWS_ENDPOINT_URL": self.region_url,
             "AWS_ACCESS_KEY_ID": "server",
             "AWS_SECRET_ACCESS_KEY": "server",

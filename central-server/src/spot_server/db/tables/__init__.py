@@ -2,6 +2,7 @@
 
 from spot_server.db.tables.authority import audit_logs, clients, event_cursors, events, leases, notifications, tokens
 from spot_server.db.tables.base import metadata
+from spot_server.db.tables.exercises import game_days
 from spot_server.db.tables.fleet import (
     agent_images,
     agent_requests,
@@ -24,6 +25,7 @@ __all__ = [
     "commands",
     "event_cursors",
     "events",
+    "game_days",
     "instance_types",
     "instances",
     "leases",

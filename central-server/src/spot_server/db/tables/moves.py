@@ -150,9 +150,13 @@ spot_interruption_events = define_table(
     Column("response", String(32), nullable=False),
     Column("switch_id", Id),
     Column("replica_id", Id),
+    Column("game_day_id", Id),
     UniqueConstraint("agent_id", "notice_id"),
     Index("ix_spot_interruption_events_client_id_received_at", "client_id", "received_at"),
     Index("ix_spot_interruption_events_received_at", "received_at"),
     Index("ix_spot_interruption_events_instance_type_az_id", "instance_type", "az_id", "received_at"),
-    comment="Notices, recommendations, scheduled events and losses. notice_id makes repeats one event.",
+    comment=(
+        "Notices, recommendations, scheduled events and losses. notice_id makes repeats one event. "
+        "game_day_id: it was played, and says nothing about the pool."
+    ),
 )

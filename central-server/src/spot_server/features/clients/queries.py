@@ -19,6 +19,7 @@ class Client:
     name: str
     aws_role_arn: str | None
     aws_external_id: str | None
+    fis_role_arn: str | None
     time_zone: str
     created_at: datetime
 

@@ -25,12 +25,19 @@ class RoleProblem:
     expected: str
 
 
-def find_role_problem(role_arn: str | None, external_id: str | None) -> RoleProblem | None:
-    """Return what is wrong with a client's role and external id, or None. Neither is needed; an external id alone means nothing."""
+def find_role_problem(role_arn: str | None, external_id: str | None, fis_role_arn: str | None = None) -> RoleProblem | None:
+    """Return what is wrong with a client's role and external id, or None. Neither is needed; an external id alone means nothing.
+
+    The role of FIS means nothing without the control role, which starts its experiments.
+    """
     if role_arn is not None and re.match(ROLE_ARN_PATTERN, role_arn) is None:
         return RoleProblem("aws_role_arn", role_arn, ROLE_ARN_EXPECTED)
     if external_id is not None and re.match(EXTERNAL_ID_PATTERN, external_id) is None:
         return RoleProblem("aws_external_id", external_id, EXTERNAL_ID_EXPECTED)
     if role_arn is None and external_id is not None:
         return RoleProblem("aws_external_id", external_id, "no external id without a role")
+    if fis_role_arn is not None and re.match(ROLE_ARN_PATTERN, fis_role_arn) is None:
+        return RoleProblem("fis_role_arn", fis_role_arn, ROLE_ARN_EXPECTED)
+    if fis_role_arn is not None and role_arn is None:
+        return RoleProblem("fis_role_arn", fis_role_arn, "no role for FIS without a control role")
     return None

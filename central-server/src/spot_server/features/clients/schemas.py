@@ -34,6 +34,12 @@ class NewClientSchema(StrictSchema):
         validate=validate.Regexp(EXTERNAL_ID_PATTERN, error=f"expected {EXTERNAL_ID_EXPECTED}"),
         metadata={"description": "With a role only; left out or null: one is made up, which is safer."},
     )
+    fis_role_arn = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp(ROLE_ARN_PATTERN, error=f"expected {ROLE_ARN_EXPECTED}"),
+        metadata={"description": "The role that AWS FIS takes on for game days; with a control role only. null: none are played on AWS."},
+    )
     time_zone = fields.String(load_default="UTC", validate=check_time_zone)
 
     @post_load
@@ -51,6 +57,7 @@ class ClientAnswer(AnswerSchema):
     aws_external_id = fields.String(
         required=True, allow_none=True, metadata={"description": "For the condition sts:ExternalId in the role's trust policy."}
     )
+    fis_role_arn = fields.String(required=True, allow_none=True)
     time_zone = fields.String(required=True)
     created_at = UtcMoment(required=True)
 

@@ -15,11 +15,15 @@ from spot_server.features.clients.rules import find_role_problem
 
 @dataclass(frozen=True, slots=True)
 class NewClient:
-    """What is told of a new tenant. The role is assumed with the external id (made up if there is none); without a role, daemons act."""
+    """What is told of a new tenant. The role is assumed with the external id (made up if there is none); without a role, daemons act.
+
+    `fis_role_arn` is the role that AWS FIS takes on for game days; the control role starts them.
+    """
 
     name: str
     aws_role_arn: str | None = None
     aws_external_id: str | None = None
+    fis_role_arn: str | None = None
     time_zone: str = "UTC"
 
 
@@ -28,7 +32,7 @@ def create_client(tx: Transaction, new: NewClient) -> Client:
 
     An external id of our making, a different one for each client, is what keeps one client from having us act with another's role.
     """
-    problem = find_role_problem(new.aws_role_arn, new.aws_external_id)
+    problem = find_role_problem(new.aws_role_arn, new.aws_external_id, new.fis_role_arn)
     if problem is not None:
         raise FieldInvalid(problem.field, problem.value, problem.expected)
     if queries.find_client_by_name(tx, new.name) is not None:
@@ -40,6 +44,7 @@ def create_client(tx: Transaction, new: NewClient) -> Client:
         name=new.name,
         aws_role_arn=new.aws_role_arn,
         aws_external_id=new.aws_external_id or _new_external_id(new.aws_role_arn),
+        fis_role_arn=new.fis_role_arn,
         time_zone=new.time_zone,
         created_at=tx.now,
     )

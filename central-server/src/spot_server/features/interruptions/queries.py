@@ -36,6 +36,7 @@ class InterruptionEvent:
     response: str
     switch_id: str | None
     replica_id: str | None
+    game_day_id: str | None
 
 
 _COLUMNS = [spot_interruption_events.c[name] for name in InterruptionEvent.__dataclass_fields__]

@@ -75,3 +75,6 @@ class InterruptionAnswer(AnswerSchema):
     response = fields.String(required=True)
     switch_id = fields.String(allow_none=True, required=True)
     replica_id = fields.String(allow_none=True, required=True)
+    game_day_id = fields.String(
+        allow_none=True, required=True, metadata={"description": "The game day that played it; null: it was in earnest."}
+    )

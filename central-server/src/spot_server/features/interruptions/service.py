@@ -153,6 +153,7 @@ def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, re
         response=response,
         switch_id=None,
         replica_id=None,
+        game_day_id=None,
     )
     queries.insert_event(tx, event)
     _tell(tx, agent, event)

@@ -25,6 +25,7 @@ from spot_server.db.tables import (
     audit_logs,
     cleanup_logs,
     commands,
+    game_days,
     instances,
     notifications,
     replica_instances,
@@ -189,5 +190,19 @@ AGENT_REQUESTS = AgedRows(
     Record.AGENT_REQUESTS, agent_requests, (agent_requests.c.agent_id, agent_requests.c.request_id), agent_requests.c.received_at
 )
 
-ALL_AGED = (AUDIT_LOGS, NOTIFICATIONS, CLEANUP_LOGS, AGENT_REQUESTS, SWITCHES, INTERRUPTIONS, INSTANCES, REPLICAS, IMAGES, COMMANDS)
+GAME_DAYS = AgedRows(Record.GAME_DAYS, game_days, (game_days.c.game_day_id,), game_days.c.requested_at, (game_days.c.active_key.is_(None),))
+
+ALL_AGED = (
+    AUDIT_LOGS,
+    NOTIFICATIONS,
+    CLEANUP_LOGS,
+    AGENT_REQUESTS,
+    GAME_DAYS,
+    SWITCHES,
+    INTERRUPTIONS,
+    INSTANCES,
+    REPLICAS,
+    IMAGES,
+    COMMANDS,
+)
 """What names comes before what it names, which is then free to go."""

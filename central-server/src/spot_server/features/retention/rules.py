@@ -22,6 +22,7 @@ class Record(StrEnum):
     REPLICAS = "replica_instances"
     IMAGES = "agent_images"
     COMMANDS = "commands"
+    GAME_DAYS = "game_days"
 
 
 KEEP_REQUESTS_DAYS = 30
@@ -60,6 +61,7 @@ def cutoffs(policy: RetentionPolicy, now: datetime) -> dict[Record, datetime]:
         Record.REPLICAS: switch_days,
         Record.IMAGES: switch_days,
         Record.COMMANDS: switch_days,
+        Record.GAME_DAYS: switch_days,
     }
     return {record: now - timedelta(days=count) for record, count in days.items()}
 

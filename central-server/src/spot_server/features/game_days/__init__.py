@@ -1,0 +1,1 @@
+"""Game days: an interruption played against one agent for real, measured, and kept."""
