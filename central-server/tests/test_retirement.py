@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Engine, event
 
 from server_support.clock import FakeClock
 from server_support.story import Story
@@ -87,6 +88,21 @@ def test_a_slow_termination_is_waited_for_until_ec2_says_terminated(story: Story
 
     assert story.roles["i-1"] == "TERMINATED"
     assert story.switches()[0].status is SwitchStatus.COMPLETED
+
+
+def test_a_retirement_that_waits_writes_its_step_no_more(story: Story, engine: Engine) -> None:
+    story.region.fail(CommandKind.TERMINATE_INSTANCE, "not_authorized", times=99)
+    moved(story)
+    story.passes(600, until=lambda: len(story.issued("terminate_instance")) == 3)
+    story.passes(3)
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    story.passes(5)
+
+    assert len(story.issued("terminate_instance")) == 3
+    assert any("switch_steps" in text for text in statements)
+    assert [text for text in statements if text.startswith("UPDATE switch_steps")] == []
 
 
 def test_an_old_instance_whose_daemon_died_is_terminated_all_the_same(story: Story) -> None:

@@ -55,7 +55,8 @@ def issue_step(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -
         emit_step(tx, switch, "step_started", decision.step, {})
     chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=_target(switch, decision.step))
     if chosen is None:
-        queries.update_step(tx, switch.switch_id, decision.step, **values)
+        if step.status is not StepStatus.RUNNING or step.intent_at is None:
+            queries.update_step(tx, switch.switch_id, decision.step, **values)
         return False
     ledger.give_up(tx, step.command_id, status=CommandStatus.EXPIRED, reason="a new attempt takes its place")
     if decision.kind is CommandKind.QUIESCE:

@@ -24,7 +24,7 @@ from spot_server.features.replicas.termination import (
 )
 from spot_server.features.switches import queries
 from spot_server.features.switches.issuing import emit_step, load_step
-from spot_server.features.switches.queries import Switch
+from spot_server.features.switches.queries import Step, Switch
 from spot_server.words import PRIORITY_HOUSEKEEPING, CommandStatus, Role, StepName, StepStatus
 
 OBSERVE_EVERY_SECONDS = 15
@@ -47,18 +47,19 @@ def advance_retirement(tx: Transaction, agent: Agent, switch: Switch) -> None:
     elif switch.deadline_at is not None and tx.now >= switch.deadline_at and not _is_due(switch, tx.now):
         _observe(tx, agent, switch)
     elif _is_due(switch, tx.now):
-        _retire(tx, agent, switch, old)
+        _retire(tx, agent, switch, step, old)
 
 
 def _is_due(switch: Switch, now: datetime) -> bool:
     return switch.retire_at is not None and now >= switch.retire_at
 
 
-def _retire(tx: Transaction, agent: Agent, switch: Switch, old: Instance) -> None:
+def _retire(tx: Transaction, agent: Agent, switch: Switch, step: Step, old: Instance) -> None:
     if not agent.auto_terminate_enabled:
         _keep(tx, agent, switch, old)
         return
-    queries.update_step(tx, switch.switch_id, StepName.RETIRE, status=StepStatus.RUNNING)
+    if step.status is not StepStatus.RUNNING:
+        queries.update_step(tx, switch.switch_id, StepName.RETIRE, status=StepStatus.RUNNING)
     if not old.launched_by_server and not _has_final_image(tx, agent, switch):
         return
     gone_at = drive_termination(tx, agent, old.instance_id, former_handles=switch.traffic_handles)

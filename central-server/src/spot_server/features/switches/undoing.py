@@ -76,7 +76,8 @@ def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssu
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
     chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=_undo_target(switch, decision.step))
     if chosen is None:
-        queries.update_step(tx, switch.switch_id, decision.step, status=StepStatus.UNDOING)
+        if step.status is not StepStatus.UNDOING:
+            queries.update_step(tx, switch.switch_id, decision.step, status=StepStatus.UNDOING)
         return False
     ledger.give_up(tx, step.undo_command_id, status=CommandStatus.EXPIRED, reason="a new attempt takes its place")
     attempt = step.undo_attempt + 1
