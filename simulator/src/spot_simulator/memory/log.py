@@ -1,6 +1,6 @@
 """The region's numbered log, in memory alone."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -11,13 +11,16 @@ class MemoryLog:
     """What happened, numbered from 1 in the order of happening. Entries are made readable when they are read."""
 
     def __init__(self, clock: Clock) -> None:
-        """Start empty."""
+        """Start empty. ``listeners`` are called after each entry."""
         self._clock = clock
+        self.listeners: list[Callable[[], None]] = []
         self.entries: list[tuple[datetime, str, Mapping[str, object]]] = []
 
     def append(self, kind: str, **facts: object) -> None:
         """Record an event; ``facts`` are not changed afterwards."""
         self.entries.append((self._clock.now(), kind, facts))
+        for listener in list(self.listeners):
+            listener()
 
     def after(self, number: int) -> list[dict[str, object]]:
         """Return the events with a number above ``number``, oldest first, as JSON values."""

@@ -72,7 +72,7 @@ class Acts:
         fleet.network.mend_all()
         fleet.server.database.is_away = False
         fleet.server.database.blow = lambda _name: None
-        fleet.server.skew_seconds = 0.0
+        fleet.server.set_skew(0.0)
         fleet.journal_blow = lambda _name: None
         fleet.skews.clear()
         fleet.region.control.clear_faults()

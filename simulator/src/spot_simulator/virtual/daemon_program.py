@@ -24,7 +24,7 @@ from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.daemon_ports import DiskJournal, HostImds, InitHooks, NetworkHttp, RunGuard
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
-from spot_simulator.virtual.quiet import QuietHeartbeats, run_notices
+from spot_simulator.virtual.quiet import Quiet
 from spot_simulator.virtual.scheduler import Scheduler
 from spot_simulator.virtual.slow_ec2 import SlowEc2Client
 from spot_simulator.virtual.waiting import VirtualBell, VirtualLock, VirtualStop
@@ -49,7 +49,7 @@ class DaemonWorld:
     receivers: Receivers = field(default_factory=Receivers)
     """Who has opened a receiver for the rsync carry."""
 
-    quiet: QuietHeartbeats | None = None
+    quiet: Quiet | None = None
     """What leaves out quiet heartbeats and polls; None: nothing is left out."""
 
 
@@ -115,21 +115,17 @@ class RunningDaemon:
 
     def _work(self, core: Core, identity: Identity) -> None:
         workers = build_workers(core, identity)
-        for name, worker in workers.items():
-            self.process.spawn(self._loop_of(name, worker, core.ports))
+        for worker in workers.values():
+            self.process.spawn(self._loop_of(worker, core.ports))
         while not self._stop.wait(LOOK_SECONDS) and not is_released(core.ports.journal.read()):
             pass
         self._stop.set()
         for worker in workers.values():
             worker.bell.close()
 
-    def _loop_of(self, name: str, worker: Worker, ports: Ports) -> Callable[[], None]:
+    def _loop_of(self, worker: Worker, ports: Ports) -> Callable[[], None]:
         quiet = self._world.quiet
-        if quiet is not None and name == "notices":
-            return lambda: run_notices(worker, self.process, self._host, ports.journal.read)
-        if quiet is not None and name == "heartbeat":
-            return lambda: quiet.run(worker, self.process, self._host, ports.journal.read, ports.live)
-        return worker.run
+        return worker.run if quiet is None else quiet.loop_of(worker, self.process, self._host, ports)
 
     def _ports(self, settings: Settings) -> Ports:
         host, process, world = self._host, self.process, self._world

@@ -35,8 +35,8 @@ class DatabaseServer:
     """Outlives every process. `blow` is asked before each write which blow falls on it, if any."""
 
     def __init__(self) -> None:
-        """Build the schema (copied from one that was migrated once per interpreter)."""
-        self.engine = create_database_engine("sqlite://")
+        """Start with an empty schema. One database at a time: all have one engine, which knows the statements of the runs before."""
+        self.engine = _engine()
         self.raw = _raw(self.engine)
         self.raw.deserialize(_template())
         self.is_away = False
@@ -52,14 +52,23 @@ class DatabaseServer:
         """Tell whether any command waits for its answer."""
         return self.raw.execute("SELECT 1 FROM commands WHERE open_instance_id IS NOT NULL LIMIT 1").fetchone() is not None
 
+    def has_open_command_of(self, instance_id: str) -> bool:
+        """Tell whether any command of an instance waits for its answer."""
+        return self.raw.execute("SELECT 1 FROM commands WHERE open_instance_id = ? LIMIT 1", (instance_id,)).fetchone() is not None
+
     def lease_expires_at(self) -> datetime | None:
         """Return when the jobs lease runs out; None when nobody has it."""
         row = self.raw.execute("SELECT expires_at FROM leases").fetchone()
         return None if row is None else datetime.fromisoformat(row[0]).replace(tzinfo=UTC)
 
     def close(self) -> None:
-        """Let the memory go."""
-        self.engine.dispose()
+        """Let the next run have the engine."""
+        self.watch.close()
+
+
+@cache
+def _engine() -> Engine:
+    return create_database_engine("sqlite://")
 
 
 @cache

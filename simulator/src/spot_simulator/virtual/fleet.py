@@ -7,17 +7,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spot_server.settings import Settings
-from spot_simulator.memory.programs import ProgramsByName
+from spot_simulator.memory.programs import Program, ProgramsByName
 from spot_simulator.memory.region import MemoryRegion, MemorySettings, World
 from spot_simulator.memory.traffic import Prober
 from spot_simulator.virtual.daemon_program import DAEMON, DaemonProgram, DaemonWorld
 from spot_simulator.virtual.database import DatabaseServer
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.operator import Operator
-from spot_simulator.virtual.quiet import QuietHeartbeats
+from spot_simulator.virtual.quiet import Quiet
 from spot_simulator.virtual.schedule import AgentPlan
 from spot_simulator.virtual.scheduler import Scheduler
 from spot_simulator.virtual.server_side import ServerSide
+from spot_simulator.virtual.ways import Ways
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 INSTANCE_TYPES = ("m5.large", "m5a.large", "m6i.large")
@@ -55,7 +56,9 @@ class Fleet:
         self.skews: dict[str, float] = {}
         self.journal_blow: Callable[[str], str | None] = lambda _process_name: None
         self.database = DatabaseServer()
-        self.quiet = QuietHeartbeats(self.database, self._is_calm) if leaves_out_quiet else None
+        programs: dict[str, Program] = {}
+        self.region = MemoryRegion(MemorySettings(seed, price_days=1), World(self.scheduler, self.scheduler, ProgramsByName(programs)))
+        self.quiet = Quiet(self.database, self.region.log, self._is_calm) if leaves_out_quiet else None
         daemons = DaemonWorld(
             network=self.network,
             seed=seed,
@@ -63,10 +66,10 @@ class Fleet:
             skew_seconds_of=lambda instance_id: self.skews.get(instance_id, 0.0),
             quiet=self.quiet,
         )
-        programs = ProgramsByName({DAEMON: DaemonProgram(self.scheduler, daemons)})
-        self.region = MemoryRegion(MemorySettings(seed, price_days=1), World(self.scheduler, self.scheduler, programs))
+        programs[DAEMON] = DaemonProgram(self.scheduler, daemons)
+        ways = Ways(seed, leaves_out_quiet=leaves_out_quiet)
         settings = Settings(database_url="sqlite://", **SERVER_SETTINGS)
-        self.server = ServerSide(self.scheduler, self.network, self.region, self.database, settings, seed)
+        self.server = ServerSide(self.scheduler, self.network, self.region, self.database, settings, ways)
         self.client_id, token = self.server.make_client(has_control_role=has_control_role)
         self.operator = Operator(self.scheduler, self.network, self.client_id, token)
         self._random = random.Random(f"fleet-{seed}")
@@ -79,8 +82,12 @@ class Fleet:
                 return str(agent["agent_id"])
         raise LookupError(member.name)
 
-    def _is_calm(self, instance_id: str) -> bool:
-        """Whether a heartbeat of this instance is certain to arrive and to be answered."""
+    def close(self) -> None:
+        """Let the next fleet be put up."""
+        self.database.close()
+
+    def _is_calm(self) -> bool:
+        """Whether every request is certain to arrive and to be answered."""
         return self.network.is_fair and self.server.is_whole and not self.skews and not self.server.skew_seconds
 
     def _launch(self, name: str, plan: AgentPlan) -> Member:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from spot_simulator.machine import State
+from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.memory.truth import Truth
 from spot_simulator.virtual.fleet import TAG_AGENT, Fleet, Member
+from spot_simulator.virtual.judging import Violation
 
 TAG_REPLICA = "spot-optimizer:replica-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
-UP = frozenset({State.PENDING.value, State.RUNNING.value, State.STOPPING.value, State.STOPPED.value})
+UP = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.STOPPED})
+ENDING = frozenset({State.SHUTTING_DOWN, State.TERMINATED})
+Finding = tuple[str, str]
+"""Name of the invariant, what broke it."""
 
 
 class Invariants:
@@ -22,48 +26,76 @@ class Invariants:
         self._fleet = fleet
         self.truth = Truth(fleet.region, TAG_AGENT)
         self._epochs: dict[str, int] = {}
+        self._held: frozenset[str] = frozenset()
+        self._ended: set[str] = set()
 
-    def always(self) -> list[str]:
+    def always(self) -> list[Violation]:
         """Return what is wrong now and may never be."""
-        return [*self._double_serving(), *self._doubles(), *self._falling_epochs()]
+        return self._violations([*self._double_serving(), *self._doubles(), *self._falling_epochs(), *self._wrong_ends()])
 
-    def finally_(self) -> list[str]:
+    def finally_(self) -> list[Violation]:
         """Return what is wrong at the end."""
-        found = [line for member in self._fleet.members for line in self._end_of(member)]
-        return [*self.always(), *found, *self._unknown_instances(), *self._forgotten()]
+        found = [finding for member in self._fleet.members for finding in self._end_of(member)]
+        return [*self.always(), *self._violations([*found, *self._instances_and_books(), *self._forgotten()])]
 
     def unserved(self) -> list[str]:
         """Return the agents that nobody answers for."""
         return [member.name for member in self._fleet.members if self._fleet.region.traffic.acceptor_behind(member.public_ip) is None]
 
-    def _double_serving(self) -> list[str]:
+    def _violations(self, findings: Iterable[Finding]) -> list[Violation]:
+        now_seconds = self._fleet.scheduler.monotonic_seconds()
+        return [Violation(invariant, now_seconds, text) for invariant, text in findings]
+
+    def _double_serving(self) -> Iterator[Finding]:
         counts = Counter(agent for agent in self.truth.accepting().values() if agent is not None)
-        return [f"{agent}: {count} instances accept writes at once" for agent, count in counts.items() if count > 1]
+        for agent, count in counts.items():
+            if count > 1:
+                yield "one-serves", f"{count} instances of {agent} accept writes at once"
 
-    def _doubles(self) -> list[str]:
-        instances = self.truth.instances()
-        found = _doubles("launch token", (thing.tags.get(TAG_LAUNCH_TOKEN) for thing in instances))
-        return found + _doubles("replica", (thing.tags.get(TAG_REPLICA) for thing in instances))
+    def _doubles(self) -> Iterator[Finding]:
+        tags = [self._fleet.region.books.tags(instance_id) for instance_id in self._fleet.region.machines.by_id]
+        for key in (TAG_LAUNCH_TOKEN, TAG_REPLICA):
+            counts = Counter(of_one[key] for of_one in tags if key in of_one)
+            for value, count in counts.items():
+                if count > 1:
+                    yield "one-instance-per-wish", f"{count} instances carry {key}={value}"
 
-    def _falling_epochs(self) -> list[str]:
+    def _falling_epochs(self) -> Iterator[Finding]:
         rows = self._fleet.database.raw.execute("SELECT logical_agent_id, epoch FROM agents WHERE deleted_at IS NULL").fetchall()
-        fell = ((name, epoch) for name, epoch in rows if epoch < self._epochs.get(name, 0))
-        found = [f"{name}: the epoch fell from {self._epochs[name]} to {epoch}" for name, epoch in fell]
+        for name, epoch in rows:
+            if epoch < self._epochs.get(name, 0):
+                yield "epochs-rise", f"the epoch of {name} fell from {self._epochs[name]} to {epoch}"
         self._epochs.update(dict(rows))
-        return found
 
-    def _end_of(self, member: Member) -> list[str]:
+    def _wrong_ends(self) -> Iterator[Finding]:
+        """Nothing is terminated by a call that holds an address; nor, with auto-terminate off, what has served."""
+        plans = {member.name: member.plan for member in self._fleet.members}
+        for machine in self._fleet.region.machines.by_id.values():
+            if machine.state not in ENDING or machine.instance_id in self._ended:
+                continue
+            self._ended.add(machine.instance_id)
+            if machine.reason is not ReasonCode.USER:
+                continue
+            agent = self.truth.agent_of(machine.instance_id)
+            if machine.instance_id in self._held:
+                yield "nothing-terminated-that-holds-a-handle", f"{machine.instance_id} of {agent} was terminated while it held the address"
+            if agent in plans and not plans[agent].is_auto_terminated and machine.serving:
+                yield "auto-terminate-off-is-obeyed", f"{machine.instance_id} of {agent} was terminated"
+        self._held = frozenset(holder for holder in self.truth.holders().values() if holder is not None)
+
+    def _end_of(self, member: Member) -> Iterator[Finding]:
         traffic = self._fleet.region.traffic
         accepting = [instance_id for instance_id, agent in self.truth.accepting().items() if agent == member.name]
-        found = []
         if len(accepting) != 1:
-            found.append(f"{member.name}: accepted by {accepting or 'no instance'}")
+            yield "served-in-the-end", f"{member.name}: accepted by {accepting or 'no instance'}"
         if traffic.acceptor_behind(member.public_ip) is None:
-            found.append(f"{member.name}: nobody answers through its address, which is at {self.truth.holders().get(member.public_ip)}")
+            yield (
+                "reached-in-the-end",
+                f"{member.name}: nobody answers through its address, which is at {self.truth.holders().get(member.public_ip)}",
+            )
         book = self._primary_in_the_book(member)
         if accepting and book not in accepting:
-            found.append(f"{member.name}: {accepting[0]} serves, the book's PRIMARY is {book}")
-        return found
+            yield "book-knows-who-serves", f"{member.name}: {accepting[0]} serves, the book's PRIMARY is {book}"
 
     def _primary_in_the_book(self, member: Member) -> str | None:
         row = self._fleet.database.raw.execute(
@@ -71,25 +103,23 @@ class Invariants:
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def _unknown_instances(self) -> list[str]:
-        """Every instance that is up has a row: nothing that we made is without an owner."""
-        known = {row[0] for row in self._fleet.database.raw.execute("SELECT instance_id FROM instances").fetchall()}
-        return [
-            f"{thing.thing_id} of {thing.tags.get(TAG_AGENT)} is {thing.state} and in no book"
-            for thing in self.truth.instances()
-            if thing.state in UP and thing.thing_id not in known
-        ]
+    def _instances_and_books(self) -> Iterator[Finding]:
+        """Every instance that is billed has a row, and no row says of it that it is gone."""
+        roles = dict(self._fleet.database.raw.execute("SELECT instance_id, role FROM instances").fetchall())
+        for machine in self._up():
+            role, agent = roles.get(machine.instance_id), self.truth.agent_of(machine.instance_id)
+            if role is None:
+                yield "nothing-without-an-owner", f"{machine.instance_id} of {agent} is {machine.state.value} and in no book"
+            if role == "TERMINATED":
+                yield "what-is-billed-is-known", f"{machine.instance_id} of {agent} is {machine.state.value}, the book says TERMINATED"
 
-    def _forgotten(self) -> list[str]:
+    def _up(self) -> list[Machine]:
+        return [machine for machine in self._fleet.region.machines.by_id.values() if machine.state in UP]
+
+    def _forgotten(self) -> Iterator[Finding]:
         """What was acknowledged to a person is there."""
-        raw, found = self._fleet.database.raw, []
         for kind, answered_id in self._fleet.operator.acknowledged:
             table, key = {"switch": ("switches", "switch_id"), "replica": ("replica_instances", "replica_id")}[kind]
-            if raw.execute(f"SELECT 1 FROM {table} WHERE {key} = ?", (answered_id,)).fetchone() is None:  # noqa: S608 - our own two names
-                found.append(f"{kind} {answered_id} was acknowledged and is gone")
-        return found
-
-
-def _doubles(what: str, values: Iterable[str | None]) -> list[str]:
-    counts = Counter(value for value in values if value is not None)
-    return [f"{what} {value} made {count} instances" for value, count in counts.items() if count > 1]
+            found = self._fleet.database.raw.execute(f"SELECT 1 FROM {table} WHERE {key} = ?", (answered_id,)).fetchone()  # noqa: S608 - our own two names
+            if found is None:
+                yield "acknowledged-is-there", f"{kind} {answered_id} was acknowledged and is gone"

@@ -18,7 +18,9 @@ from spot_server.metrics import Metrics
 from spot_server.settings import Settings
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.patience import patience_seconds, until_tick_seconds
 from spot_simulator.virtual.process import Process
+from spot_simulator.virtual.ways import Ways
 
 _OF_THE_LEASE = frozenset({"leases"})
 START_SECONDS = 1.0
@@ -28,13 +30,12 @@ START_SECONDS = 1.0
 class JobsHost:
     """Starts with its construction; ends when `process` is killed."""
 
-    def __init__(
-        self, process: Process, database: DatabaseServer, settings: Settings, gateway: AwsGateway, seed: object, skew_seconds: float = 0.0
-    ) -> None:
+    def __init__(self, process: Process, database: DatabaseServer, settings: Settings, gateway: AwsGateway, ways: Ways) -> None:
         """`gateway` leads to EC2 with the clients' roles."""
         self.process = process
+        self._leaves_out_quiet = ways.leaves_out_quiet
         self._settings = settings
-        self.clock = ProcessClock(process, skew_seconds=skew_seconds)
+        self.clock = ProcessClock(process, skew_seconds=ways.skew_seconds)
         self._server, self._watch = database, database.watch
         self._database = database.database_of(process, self.clock, policy_of(settings))
         self._lease = Lease(
@@ -44,9 +45,10 @@ class JobsHost:
             read_now=lambda _tx: process.scheduler.now(),  # the database server's own clock: SQLite would ask this machine's
         )
         self._is_leading = False
-        draw = random.Random(f"jobs-{process.name}-{seed}").random
+        draw = random.Random(f"jobs-{process.name}-{ways.seed}").random
         acts = ControlRoleActs(gateway, most_at_once=settings.control_role_threads, spawn=process.spawn, draw=draw)
-        self._jobs = all_jobs(settings, job_of(acts, settings), gateway, self.clock)
+        self._control_role = job_of(acts, settings)
+        self._jobs = all_jobs(settings, self._control_role, gateway, self.clock)
         self._context = JobContext(
             database=LeasedDatabase(self._database, self._lease),
             clock=self.clock,
@@ -91,23 +93,34 @@ class JobsHost:
         self._is_leading = False
 
     def _repeat(self, runner: JobRunner, job: Job) -> None:
-        """Run a job again and again.
-
-        One that read nothing and did nothing would read nothing again until one of the tables that it read has changed: such runs are left
-        out. Nothing depends on them, as no row tells of them.
-        """
-        term = self._lease.epoch
-        watch, database = self._watch, self._database
-        tables: frozenset[str] = frozenset()
-        quiet_version: int | None = None
+        """Run a job again and again: at its period after each change of what it reads, and seldom while nothing changes (patience.py)."""
+        term, began_seconds = self._lease.epoch, self.clock.monotonic_seconds()
+        changed_seconds = began_seconds
         while self._is_leading and self._lease.epoch == term:
-            if quiet_version is None or watch.version(tables) != quiet_version:
-                doings = database.doings
-                watch.begin()
-                runner.run(job)
-                tables = watch.named - _OF_THE_LEASE
-                quiet_version = watch.version(tables) if database.doings == doings and tables else None
-            self.process.sleep(job.period_seconds)
+            doings = self._database.doings
+            tables, was_changed = self._look(runner, job)
+            now_seconds = self.clock.monotonic_seconds()
+            if was_changed or not tables or self._is_reaching_out(job, doings) or not self._leaves_out_quiet:
+                changed_seconds = now_seconds
+                self.process.sleep(job.period_seconds)
+                continue
+            version = self._watch.version(tables)
+            self._watch.wait_for_change(self.process, tables, patience_seconds(job.period_seconds, now_seconds - changed_seconds))
+            now_seconds = self.clock.monotonic_seconds()
+            if self._watch.version(tables) != version:
+                changed_seconds = now_seconds
+            self.process.sleep(until_tick_seconds(job.period_seconds, now_seconds - began_seconds))
+
+    def _look(self, runner: JobRunner, job: Job) -> tuple[frozenset[str], bool]:
+        """Run a job; return the tables that it read, and whether it changed any."""
+        before = self._watch.changes
+        self._watch.begin()
+        runner.run(job)
+        return self._watch.named - _OF_THE_LEASE, self._watch.changes != before
+
+    def _is_reaching_out(self, job: Job, doings: int) -> bool:
+        """Whether a run of the job asked EC2 something: what EC2 says may change with no row."""
+        return job is self._control_role and self._database.doings != doings
 
     @staticmethod
     def _tried(act: Callable[[], bool]) -> bool | None:

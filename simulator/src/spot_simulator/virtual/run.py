@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from spot_simulator.virtual.acts import Acts
+from spot_simulator.virtual.coverage import Coverage, Met
 from spot_simulator.virtual.entropy import seeded_entropy
+from spot_simulator.virtual.figures import Figures, figures_of
 from spot_simulator.virtual.fleet import Fleet
 from spot_simulator.virtual.invariants import Invariants
-from spot_simulator.virtual.schedule import CALM_SECONDS, SETTLE_SECONDS, Schedule
+from spot_simulator.virtual.judging import Violation
+from spot_simulator.virtual.schedule import CALM_SECONDS, SETTLE_SECONDS, Event, Schedule
 
 LOOK_SECONDS = 1.0
-"""The world is looked at once a second, and after every event."""
-
+"""The world is looked at once a second where anything happened."""
 
 STILL_SECONDS = 300.0
 """How long nothing must have been under way before a run is called settled: longer than any period of the product that looks again."""
@@ -29,17 +31,28 @@ class Result:
     """What came of a run. `violations` are empty when everything held."""
 
     schedule: Schedule
-    violations: tuple[str, ...]
+    violations: tuple[Violation, ...]
     moves: dict[str, int]
+    met: dict[Met, int]
+    """How often which step of which move was met by which kind of fault."""
+    figures: Figures
     callbacks: int
     simulated_seconds: float
+
+    @property
+    def agent_hours(self) -> float:
+        """How long how many agents were simulated."""
+        return len(self.schedule.agents) * self.simulated_seconds / 3600
 
 
 def play(schedule: Schedule, *, leaves_out_quiet: bool = True) -> Result:
     """Play a schedule from its seed; the same schedule gives the same result."""
     with seeded_entropy(schedule.seed):
         fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role, leaves_out_quiet=leaves_out_quiet)
-        return _Run(schedule, fleet).play()
+        try:
+            return _Run(schedule, fleet).play()
+        finally:
+            fleet.close()
 
 
 class _Run:
@@ -47,12 +60,13 @@ class _Run:
         self._schedule, self._fleet = schedule, fleet
         self._acts = Acts(fleet, schedule.seed)
         self._invariants = Invariants(fleet)
-        self._violations: list[str] = []
+        self._coverage = Coverage(fleet)
+        self._violations: list[Violation] = []
         self._seen = (0, 0)
 
     def play(self) -> Result:
         for event in self._schedule.events:
-            self._fleet.scheduler.after(event.at_seconds, lambda event=event: self._acts.begin(event))  # type: ignore[misc]
+            self._fleet.scheduler.after(event.at_seconds, lambda event=event: self._begin(event))  # type: ignore[misc]
         mended_seconds = CALM_SECONDS + self._schedule.eventful_seconds
         self._run_until(mended_seconds)
         self._acts.mend()
@@ -60,6 +74,10 @@ class _Run:
         if not self._violations:
             self._note(self._invariants.finally_())
         return self._result()
+
+    def _begin(self, event: Event) -> None:
+        self._acts.begin(event)
+        self._coverage.begin(event)
 
     def _run_until(self, until_seconds: float) -> None:
         scheduler = self._fleet.scheduler
@@ -69,6 +87,7 @@ class _Run:
             if seen != self._seen:
                 self._seen = seen
                 self._note(self._invariants.always())
+                self._coverage.look()
 
     def _settle(self, until_seconds: float) -> None:
         """Go on until nothing is under way any more, and a little longer; `until_seconds` is the end of patience."""
@@ -82,9 +101,8 @@ class _Run:
         raw = self._fleet.database.raw
         return any(raw.execute(question).fetchone() for question in _UNDER_WAY) or bool(self._invariants.unserved())
 
-    def _note(self, lines: list[str]) -> None:
-        now_seconds = self._fleet.scheduler.monotonic_seconds()
-        self._violations += [f"{now_seconds:9.2f} s {line}" for line in lines]
+    def _note(self, violations: list[Violation]) -> None:
+        self._violations += violations
 
     def _result(self) -> Result:
         rows = self._fleet.database.raw.execute("SELECT trigger, status, count(*) FROM switches GROUP BY trigger, status").fetchall()
@@ -92,6 +110,8 @@ class _Run:
             schedule=self._schedule,
             violations=tuple(self._violations),
             moves={f"{trigger} {status}": count for trigger, status, count in rows},
+            met=dict(self._coverage.met),
+            figures=figures_of(self._fleet),
             callbacks=self._fleet.scheduler.callbacks_run,
             simulated_seconds=self._fleet.scheduler.monotonic_seconds(),
         )

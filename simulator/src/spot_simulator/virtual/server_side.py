@@ -1,6 +1,7 @@
 """The server's processes as an init system runs them: started again a moment after they died."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from spot_server.db.runner import Database
 from spot_server.features.clients.service import NewClient, create_client
@@ -16,6 +17,7 @@ from spot_simulator.virtual.jobs_host import JobsHost
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.scheduler import Scheduler
+from spot_simulator.virtual.ways import Ways
 from spot_simulator.virtual.web_host import WebHost
 
 RESTART_SECONDS = 1.0
@@ -27,13 +29,12 @@ class ServerSide:
     """Two web processes, two jobs processes, one database."""
 
     def __init__(
-        self, scheduler: Scheduler, network: Network, region: MemoryRegion, database: DatabaseServer, settings: Settings, seed: object
+        self, scheduler: Scheduler, network: Network, region: MemoryRegion, database: DatabaseServer, settings: Settings, ways: Ways
     ) -> None:
         """Start them all."""
         self._scheduler, self._network, self._region = scheduler, network, region
-        self.settings, self._seed = settings, seed
+        self.settings, self._ways = settings, ways
         self.database = database
-        self.skew_seconds = 0.0
         self.processes: dict[str, Process] = {}
         self.clocks: dict[str, ProcessClock] = {}
         self.deaths = 0
@@ -50,9 +51,14 @@ class ServerSide:
 
     def set_skew(self, skew_seconds: float) -> None:
         """Let the wall clock of the server's machine be ahead by so much, for those processes that start from now on and those that run."""
-        self.skew_seconds = skew_seconds
+        self._ways = replace(self._ways, skew_seconds=skew_seconds)
         for clock in self.clocks.values():
             clock.skew_seconds = skew_seconds
+
+    @property
+    def skew_seconds(self) -> float:
+        """How far the wall clock of the server's machine is ahead."""
+        return self._ways.skew_seconds
 
     @property
     def is_whole(self) -> bool:
@@ -86,8 +92,8 @@ class ServerSide:
         self._scheduler.after(RESTART_SECONDS, lambda: self._start(name, build))
 
     def _start_web(self, process: Process) -> WebHost:
-        return WebHost(process, self._network, self.database, self.settings, self.skew_seconds)
+        return WebHost(process, self._network, self.database, self.settings, self._ways)
 
     def _start_jobs(self, process: Process) -> JobsHost:
         gateway = VirtualGateway(self._region, self._network, process)
-        return JobsHost(process, self.database, self.settings, gateway, self._seed, self.skew_seconds)
+        return JobsHost(process, self.database, self.settings, gateway, self._ways)

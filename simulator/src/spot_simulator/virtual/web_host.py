@@ -14,8 +14,10 @@ from spot_server.settings import Settings
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.database import DatabaseServer
 from spot_simulator.virtual.network import Network, Request, Response
+from spot_simulator.virtual.patience import until_tick_seconds
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.waiting import VirtualEvent
+from spot_simulator.virtual.ways import Ways
 
 SERVER = "server"
 """The server's name on the network."""
@@ -27,13 +29,14 @@ START_SECONDS = 1.5
 class WebHost:
     """Starts with its construction; ends when `process` is killed."""
 
-    def __init__(self, process: Process, network: Network, database: DatabaseServer, settings: Settings, skew_seconds: float = 0.0) -> None:
-        """`skew_seconds`: how far the wall clock of the server's machine is ahead."""
+    def __init__(self, process: Process, network: Network, database: DatabaseServer, settings: Settings, ways: Ways) -> None:
+        """Begin to start."""
         self.process = process
+        self._leaves_out_quiet = ways.leaves_out_quiet
         self._network = network
         self._database = database
         self._settings = settings
-        self.clock = ProcessClock(process, skew_seconds=skew_seconds)
+        self.clock = ProcessClock(process, skew_seconds=ways.skew_seconds)
         process.spawn(self._run)
 
     def _run(self) -> None:
@@ -55,24 +58,24 @@ class WebHost:
         """Look as the poller's thread does, but only when a table that it reads was changed, or a command may be due to be repeated."""
         period_seconds = self._settings.poller_period_ms / 1000
         poller = Poller(context, period_seconds=period_seconds)
-        watch = self._database.watch
-        tables: frozenset[str] = frozenset()
-        version, looked_seconds = -1, 0.0
+        watch, began_seconds = self._database.watch, self.clock.monotonic_seconds()
         while True:
-            now_seconds = self.clock.monotonic_seconds()
-            is_repeat_due = now_seconds - looked_seconds >= LONGEST_BLIND_SECONDS and self._database.has_open_commands()
-            if version != watch.version(tables) or is_repeat_due:
-                watch.begin()
-                poller.step()
-                tables = watch.named
-                version, looked_seconds = watch.version(tables), now_seconds
-            self.process.sleep(period_seconds)
-            if version == watch.version(tables) and not self._database.has_open_commands():
-                watch.wait_for_change(self.process)
+            watch.begin()
+            poller.step()
+            if self._leaves_out_quiet:
+                longest_seconds = LONGEST_BLIND_SECONDS if self._database.has_open_commands() else QUIET_SECONDS
+                watch.wait_for_change(self.process, watch.named - _NOBODY_WAITS_FOR, longest_seconds)
+                self.process.sleep(until_tick_seconds(period_seconds, self.clock.monotonic_seconds() - began_seconds))
+            else:
+                self.process.sleep(period_seconds)
 
 
 LONGEST_BLIND_SECONDS = 2.0
 """Without a change a look can only find that the repeated delivery of a command became due: it comes that much later here, at most."""
+QUIET_SECONDS = 30.0
+"""With no command open a look finds nothing. Source of the figure: as patience.py."""
+_NOBODY_WAITS_FOR = frozenset({"event_cursors"})
+"""Streams of events are not read in a run."""
 
 
 _idle: list[Flask] = []

@@ -1,0 +1,53 @@
+"""What is printed of a campaign. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from spot_simulator.virtual.campaign import Totals
+from spot_simulator.virtual.coverage import Met
+from spot_simulator.virtual.figures import percentile
+from spot_simulator.virtual.run import Result
+
+SHARES = (0.5, 0.95, 0.99, 1.0)
+
+
+def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
+    """Say what all runs did and measured."""
+    moves = totals.moves.total()
+    rate = totals.agent_hours / took_seconds if took_seconds > 0 else 0.0
+    return [
+        f"runs {totals.runs}, events {totals.events}, faults {totals.faults}, moves {moves}, violations {len(totals.failed)}",
+        f"{totals.agent_hours:.1f} agent-hours in {took_seconds:.1f} s: {rate:.2f} agent-hours per second",
+        "moves: " + (", ".join(f"{name} {count}" for name, count in sorted(totals.moves.items())) or "none"),
+        _distribution("detection, notice to move", totals.detections),
+        _distribution("promotion, notice to serving", totals.promotions),
+        _distribution("downtime, each outage", totals.downtimes),
+    ]
+
+
+def _distribution(name: str, values: list[float]) -> str:
+    if not values:
+        return f"{name}: none"
+    figures = ", ".join(f"{'most' if share == 1.0 else f'p{share:.0%}'[:-1]} {percentile(values, share):.2f} s" for share in SHARES)
+    return f"{name} ({len(values)}): {figures}"
+
+
+def coverage_lines(met: Counter[Met], least: int) -> list[str]:
+    """Say how often each (move, step) was met by each kind of fault, rarest cells last; `least` marks those that were met too seldom."""
+    kinds = sorted({kind for _, _, kind in met})
+    steps = sorted({(trigger, step) for trigger, step, _ in met})
+    lines = [f"coverage: (move, step) x kind of fault; cells below {least} have a star"]
+    for trigger, step in steps:
+        cells = (f"{kind} {met[trigger, step, kind]}{'*' if met[trigger, step, kind] < least else ''}" for kind in kinds)
+        lines.append(f"  {trigger} {step}: {', '.join(cells)}")
+    return lines
+
+
+def violation_lines(result: Result) -> list[str]:
+    """Say what went wrong in a run, and what had happened."""
+    return [
+        f"VIOLATION with seed {result.schedule.seed}:",
+        *(f"  {violation}" for violation in result.violations),
+        *(f"  {line}" for line in result.schedule.lines()),
+    ]

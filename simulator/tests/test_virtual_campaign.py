@@ -1,0 +1,117 @@
+"""What is drawn, left out, made smaller and printed around the runs of a campaign; no run is played here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from spot_simulator.virtual.campaign import Totals
+from spot_simulator.virtual.figures import Figures, percentile
+from spot_simulator.virtual.judging import Violation
+from spot_simulator.virtual.patience import LONGEST_SECONDS, patience_seconds, until_tick_seconds
+from spot_simulator.virtual.report import coverage_lines, summary_lines, violation_lines
+from spot_simulator.virtual.run import Result
+from spot_simulator.virtual.schedule import MOVES, Kind, Schedule, draw_schedule
+from spot_simulator.virtual.shrink import shrink
+
+BROKEN = Violation("one-serves", 700.0, "2 instances of agent-0 accept writes at once")
+
+
+def result_of(schedule: Schedule, *violations: Violation) -> Result:
+    return Result(
+        schedule=schedule,
+        violations=violations,
+        moves={"notice completed": 2},
+        met={("notice", "launch", "kill_jobs"): 3, ("notice", "traffic", "kill_web"): 20},
+        figures=Figures((1.0, 2.0), (30.0,), (4.0, 5.0)),
+        callbacks=1,
+        simulated_seconds=3600.0,
+    )
+
+
+def test_schedules_are_drawn_from_their_seed_and_differ() -> None:
+    assert draw_schedule(7) == draw_schedule(7)
+    assert draw_schedule(7) != draw_schedule(8)
+
+
+def test_every_kind_is_drawn_within_a_hundred_seeds_and_fleets_have_3_to_20_agents() -> None:
+    schedules = [draw_schedule(seed) for seed in range(100)]
+
+    assert {event.kind for schedule in schedules for event in schedule.events} == set(Kind)
+    assert {3 <= len(schedule.agents) <= 20 for schedule in schedules} == {True}
+
+
+def test_who_finds_nothing_looks_again_after_a_tenth_of_the_time_at_most() -> None:
+    waits = [patience_seconds(1.0, unchanged) for unchanged in (0.0, 9.0, 50.0, 9000.0)]
+
+    assert waits == [1.0, 1.0, 5.0, LONGEST_SECONDS]
+    assert patience_seconds(60.0, 0.0) == 60.0
+
+
+def test_looks_stay_on_their_ticks() -> None:
+    assert until_tick_seconds(2.0, 7.5) == pytest.approx(0.5)
+    assert until_tick_seconds(2.0, 8.0) == 0.0
+
+
+def test_a_violation_is_made_smaller_for_as_long_as_it_stays_the_same() -> None:
+    schedule = next(drawn for drawn in map(draw_schedule, range(100)) if len(drawn.events) >= 12)
+    guilty = [schedule.events[2], schedule.events[-1]]
+
+    def play(smaller: Schedule) -> Result:
+        is_as_before = all(event in smaller.events for event in guilty)
+        return result_of(smaller, BROKEN if is_as_before else replace(BROKEN, invariant="other"))
+
+    assert list(shrink(result_of(schedule, BROKEN), play).schedule.events) == guilty
+
+
+def test_the_tries_of_making_smaller_are_bounded() -> None:
+    tries: list[Schedule] = []
+
+    def play(smaller: Schedule) -> Result:
+        tries.append(smaller)
+        return result_of(smaller)
+
+    schedule = next(drawn for drawn in map(draw_schedule, range(100)) if len(drawn.events) >= 12)
+    failed = result_of(schedule, BROKEN)
+
+    assert shrink(failed, play, most_tries=5) == failed
+    assert len(tries) == 5
+
+
+def test_the_summary_counts_runs_and_prints_distributions() -> None:
+    schedule = draw_schedule(1)
+    totals = Totals()
+    totals.add(result_of(schedule))
+    totals.add(result_of(schedule, BROKEN))
+    faults = sum(event.kind not in MOVES for event in schedule.events)
+
+    lines = summary_lines(totals, took_seconds=2.0)
+
+    assert lines[0] == f"runs 2, events {2 * len(schedule.events)}, faults {2 * faults}, moves 4, violations 1"
+    assert lines[1].endswith(f"{len(schedule.agents):.2f} agent-hours per second")
+    assert "detection, notice to move (4): p50 1.00 s, p95 2.00 s, p99 2.00 s, most 2.00 s" in lines
+
+
+def test_cells_that_were_met_too_seldom_have_a_star() -> None:
+    totals = Totals()
+    totals.add(result_of(draw_schedule(1)))
+
+    assert coverage_lines(totals.met, 20)[1:] == [
+        "  notice launch: kill_jobs 3*, kill_web 0*",
+        "  notice traffic: kill_jobs 0*, kill_web 20",
+    ]
+
+
+def test_a_violation_names_its_seed_and_its_history() -> None:
+    lines = violation_lines(result_of(draw_schedule(5), BROKEN))
+
+    assert lines[0] == "VIOLATION with seed 5:"
+    assert lines[1] == "     700.00 s one-serves: 2 instances of agent-0 accept writes at once"
+    assert lines[2].startswith("  seed 5: ")
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    assert [percentile([3.0, 1.0, 2.0, 4.0], share) for share in (0.0, 0.5, 0.51, 1.0)] == [1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(ValueError, match="no values"):
+        percentile([], 0.5)

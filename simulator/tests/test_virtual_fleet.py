@@ -1,0 +1,165 @@
+"""The product on a virtual clock: runs repeat, leaving quiet turns out changes no history, and each invariant can be broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from spot_simulator.machine import Machine
+from spot_simulator.virtual.entropy import seeded_entropy
+from spot_simulator.virtual.fleet import Fleet
+from spot_simulator.virtual.invariants import Invariants
+from spot_simulator.virtual.run import Result, play
+from spot_simulator.virtual.schedule import AgentPlan, Event, Kind, Schedule
+from spot_simulator.virtual.silence import be_silent
+
+PLAN = AgentPlan(carry="stateless", is_on_spot=True, is_auto_terminated=True, keeps_standby=False)
+EVENTS = (
+    Event(610.0, Kind.NOTICE, 0, {"lead_seconds": 120.0, "action": "terminate"}),
+    Event(615.0, Kind.KILL_JOBS),
+    Event(640.0, Kind.SWITCH, 1, {"on_demand": False}),
+    Event(700.0, Kind.CUT_FROM_SERVER, 1, {"for_seconds": 40.0, "is_new_side": False}),
+)
+SCHEDULE = Schedule(seed=1, has_control_role=False, agents=(PLAN, PLAN), events=EVENTS, eventful_seconds=300.0)
+
+
+@pytest.fixture(autouse=True)
+def silent() -> None:
+    be_silent()
+
+
+@pytest.fixture(scope="module")
+def result() -> Result:
+    be_silent()
+    return play(SCHEDULE)
+
+
+def test_a_notice_and_a_switch_are_carried_out_and_judged(result: Result) -> None:
+    assert result.violations == ()
+    assert result.moves == {"manual completed": 1, "notice completed": 1}
+    assert len(result.figures.detections) == len(result.figures.promotions) == 1
+    assert result.figures.detections[0] < 5
+    assert result.met == {("manual", "image", "cut_from_server"): 1}
+    assert result.agent_hours == pytest.approx(2 * result.simulated_seconds / 3600)
+
+
+def test_a_schedule_gives_the_same_run_again(result: Result) -> None:
+    assert play(SCHEDULE) == result
+
+
+def test_leaving_quiet_turns_out_changes_no_history(result: Result) -> None:
+    whole = play(SCHEDULE, leaves_out_quiet=False)
+
+    assert (whole.moves, whole.violations) == (result.moves, result.violations)
+    assert whole.callbacks > 1.5 * result.callbacks
+    assert sorted(result.figures.detections) == pytest.approx(sorted(whole.figures.detections), abs=2.0)
+    assert sorted(result.figures.promotions) == pytest.approx(sorted(whole.figures.promotions), rel=0.1, abs=5.0)
+    assert sum(result.figures.downtimes) == pytest.approx(sum(whole.figures.downtimes), rel=0.25, abs=5.0)
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with seeded_entropy(3):
+        put_up = Fleet(3, (AgentPlan("stateless", True, False, False),), has_control_role=False)
+        put_up.scheduler.run_until(300.0)
+        yield put_up
+        put_up.close()
+
+
+@pytest.fixture
+def primary(fleet: Fleet) -> Machine:
+    return fleet.region.machines.by_id[fleet.members[0].first_instance_id]
+
+
+def broken(invariants: Invariants) -> set[str]:
+    return {violation.invariant for violation in invariants.finally_()}
+
+
+def test_a_fleet_at_rest_breaks_nothing(fleet: Fleet) -> None:
+    assert broken(Invariants(fleet)) == set()
+    assert Invariants(fleet).unserved() == []
+
+
+def test_two_that_accept_writes_are_seen(fleet: Fleet, primary: Machine) -> None:
+    acceptor = fleet.region.traffic.acceptor(primary.private_ip)
+    other = launched(fleet, primary)
+    assert acceptor is not None
+    fleet.region.traffic.begin_accepting(other.private_ip, Beside(other.instance_id))
+
+    assert "one-serves" in broken(Invariants(fleet))
+
+
+def test_an_instance_in_no_book_is_seen(fleet: Fleet, primary: Machine) -> None:
+    launched(fleet, primary)
+
+    assert broken(Invariants(fleet)) == {"nothing-without-an-owner"}
+
+
+def test_the_end_of_one_that_holds_the_address_and_was_to_be_kept_is_seen(fleet: Fleet, primary: Machine) -> None:
+    invariants = Invariants(fleet)
+    invariants.always()
+    fleet.region.ec2_client("person").terminate_instances(InstanceIds=[primary.instance_id])
+
+    found = {violation.invariant for violation in invariants.always()}
+
+    assert found == {"nothing-terminated-that-holds-a-handle", "auto-terminate-off-is-obeyed"}
+
+
+def test_a_loss_is_no_wrong_end_but_nobody_serves_then(fleet: Fleet, primary: Machine) -> None:
+    invariants = Invariants(fleet)
+    invariants.always()
+    fleet.region.control.lose(primary.instance_id)
+
+    assert invariants.always() == []
+    assert invariants.unserved() == ["agent-0"]
+    assert broken(invariants) == {"served-in-the-end", "reached-in-the-end"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "invariant"),
+    [
+        ("UPDATE agents SET epoch = -1", "epochs-rise"),
+        ("UPDATE instances SET primary_of = NULL", "book-knows-who-serves"),
+        ("UPDATE instances SET role = 'TERMINATED'", "what-is-billed-is-known"),
+    ],
+)
+def test_a_book_that_goes_wrong_is_seen(fleet: Fleet, statement: str, invariant: str) -> None:
+    invariants = Invariants(fleet)
+    invariants.always()
+    fleet.database.raw.execute(statement)
+
+    assert broken(invariants) == {invariant}
+
+
+def test_a_promise_that_was_forgotten_is_seen(fleet: Fleet) -> None:
+    fleet.operator.acknowledge("switch", "none-such")
+
+    assert broken(Invariants(fleet)) == {"acknowledged-is-there"}
+
+
+class Beside:
+    """A workload that should not be there."""
+
+    def __init__(self, instance_id: str) -> None:
+        self.instance_id = instance_id
+
+    def hold(self, public_ip: str, first: int, last: int) -> None:
+        del public_ip, first, last
+
+
+def launched(fleet: Fleet, like: Machine) -> Machine:
+    """Let a person launch one more instance of the agent, behind the product's back, and look at it at once."""
+    client = fleet.region.ec2_client("person")
+    image = fleet.region.control.base_image("bare", env_file="")
+    tags = [{"Key": key, "Value": value} for key, value in fleet.region.books.tags(like.instance_id).items()]
+    answer = client.run_instances(
+        ImageId=image.image_id,
+        InstanceType=like.instance_type,
+        MinCount=1,
+        MaxCount=1,
+        SubnetId=client.describe_subnets()["Subnets"][0]["SubnetId"],
+        MetadataOptions={"HttpTokens": "required"},
+        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+    )
+    return fleet.region.machines.by_id[answer["Instances"][0]["InstanceId"]]
