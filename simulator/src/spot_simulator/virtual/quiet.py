@@ -82,7 +82,7 @@ class Quiet:
     def _run_heartbeat(self, worker: Worker, process: Process, host: Host, ports: Ports) -> None:
         """A heartbeat that would say what the last one said and hear what it heard is left out; the first after a look at EC2 says more.
 
-        What such a heartbeat does is done directly: the server's row of the instance learns the time of it, and how old the look is by then.
+        What such a heartbeat does is done directly: the server's row of the instance learns its time, and how old the look is by then.
         """
         wait_seconds, seen, rung = 0.0, None, True
         while not worker.bell.is_closed():
