@@ -115,6 +115,37 @@ def test_a_pass_that_broke_is_answered_with_its_class(primary: World) -> None:
     assert (answer["error"]["class"], answer["error"]["code"]) == ("check_failed", "disk_full")
 
 
+HOOK_PASS: dict[str, Any] = {
+    "move_id": "move-1",
+    "pass": "first",
+    "means": "hook",
+    "host": "10.0.0.9",
+    "instance_id": "i-new",
+    "bound_seconds": 60,
+}
+
+
+def test_a_pass_by_hook_is_looked_at_until_it_is_over(primary: World) -> None:
+    primary.carrier.looks_until_sent = 3
+
+    answer = primary.execute(command_json("send_state", HOOK_PASS))
+
+    assert answer["result"] == {"pass": "first", "took_seconds": 0.5, "output": "done"}
+    assert primary.carrier.calls == ["first pass by hook to i-new at 10.0.0.9"] * 4
+
+
+def test_a_last_pass_by_hook_is_refused_too_while_the_workload_may_serve(primary: World) -> None:
+    answer = primary.execute(command_json("send_state", {**HOOK_PASS, "pass": "last"}))
+
+    assert answer["error"]["code"] == "still_serving"
+
+
+def test_means_that_nobody_knows_are_refused(primary: World) -> None:
+    answer = primary.execute(command_json("send_state", {**PASS, "means": "pigeon"}))
+
+    assert (answer["error"]["class"], answer["error"]["message"]) == ("refused", "means must be rsync or hook")
+
+
 def test_the_receiver_is_closed_before_the_workload_starts(replica: World) -> None:
     order: list[str] = []
     replica.hooks.before = lambda name: order.extend(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from server_support.clock import START
 from spot_server.features.switches.carry_rules import SYNC_STEPS, carry_bound_seconds, why_carry_step_is_needless, why_last_pass_cannot_be
 from spot_server.features.switches.decisions import BeginUndo, Issue, Settle, StepView, SwitchFacts
-from spot_server.features.switches.plans import STEP_SPECS, plan_handover, plan_promotion, plan_rescue, plan_switch
+from spot_server.features.switches.plans import CARRY_STEPS, STEP_SPECS, plan_handover, plan_promotion, plan_rescue, plan_switch
 from spot_server.features.switches.rules import decide
 from spot_server.policy import MovePolicy
 from spot_server.words import Carry, ReplicaStatus, Role, StepName, StepStatus, SwitchStatus
@@ -80,6 +81,19 @@ def test_what_is_decided_for_every_step_of_the_carry(
         assert decision.note
 
 
+def test_a_hook_needs_neither_key_nor_receiver_and_still_a_workload_that_has_stopped() -> None:
+    for plan in (plan_switch(Carry.HOOK, takes_image=True), plan_promotion(Carry.HOOK), plan_rescue(Carry.HOOK)):
+        assert not {StepName.KEY, StepName.RECEIVER} & set(plan)
+        assert plan.index(StepName.COPY) < plan.index(StepName.QUIESCE) < plan.index(StepName.SYNC) < plan.index(StepName.PROMOTE)
+    settled = {**dict.fromkeys(plan_handover(Carry.RSYNC), StepStatus.DONE), StepName.QUIESCE: StepStatus.SKIPPED}
+    seen = facts_before(StepName.SYNC, settled, left_seconds=None, old_role=Role.PRIMARY)
+    without = replace(seen, steps=tuple(step for step in seen.steps if step.name not in {StepName.KEY, StepName.RECEIVER}))
+
+    assert why_last_pass_cannot_be(without) == "the old side did not confirm that it writes no more"
+    done = tuple(replace(step, status=StepStatus.DONE) if step.name is StepName.QUIESCE else step for step in without.steps)
+    assert why_last_pass_cannot_be(replace(without, steps=done)) is None
+
+
 @given(st.sampled_from(sorted(SYNC_STEPS)), st.floats(1, 10_000), st.floats(-100, 10_000))
 def test_no_step_of_the_carry_takes_more_than_the_notice_leaves(name: StepName, bound_seconds: float, left_seconds: float) -> None:
     bound = carry_bound_seconds(name, bound_seconds, left_seconds)
@@ -97,7 +111,7 @@ def test_the_steps_before_the_quiesce_leave_time_for_what_comes_after(left_secon
     assert left >= left_seconds / 4
 
 
-@pytest.mark.parametrize("carry", [carry for carry in Carry if carry is not Carry.RSYNC])
+@pytest.mark.parametrize("carry", [carry for carry in Carry if carry not in CARRY_STEPS])
 def test_no_other_carry_has_steps_of_this_one(carry: Carry) -> None:
     for plan in (plan_switch(carry, takes_image=True), plan_promotion(carry), plan_rescue(carry)):
         assert not SYNC_STEPS & set(plan)

@@ -192,6 +192,34 @@ def test_a_person_who_promotes_a_standby_loses_nothing_and_need_not_accept_a_los
     assert story.reload(switch).loses_writes_since is None
 
 
+def test_a_hook_is_told_where_to_and_runs_before_and_after_the_stop(database: Database, clock: FakeClock) -> None:
+    story = Story.on(database, clock, has_image=True, carry="hook", terminate_wait_seconds=60)
+    switch = story.switch()
+
+    story.settles(200)
+
+    kinds = [kind for kind, _instance in story.region.calls]
+    told = story.region.rsync.orders
+    assert story.reload(switch).status is SwitchStatus.COMPLETED
+    assert story.region.rsync.passes == [("first", "i-1", "i-2"), LAST_PASS_FROM_OLD_TO_NEW]
+    assert [(payload["means"], payload["instance_id"]) for payload in told] == [("hook", "i-2"), ("hook", "i-2")]
+    assert [payload["host"] for payload in told] == ["10.0.0.5", "10.0.0.5"]
+    assert CommandKind.MAKE_SYNC_KEY not in kinds
+    assert story.reload(switch).loses_writes_since is None
+
+
+def test_a_hook_that_fails_after_the_stop_takes_the_move_back(database: Database, clock: FakeClock) -> None:
+    story = Story.on(database, clock, has_image=True, carry="hook", terminate_wait_seconds=60)
+    switch = story.switch()
+    fail_pass(story, 2, "hook_timed_out")
+
+    story.settles(200)
+
+    assert story.reload(switch).status is SwitchStatus.ROLLED_BACK
+    assert story.region.serving == ["i-1"]
+    assert "i-1" in story.region.kinds(CommandKind.CLOSE_SYNC)
+
+
 def test_under_a_notice_the_state_comes_along_within_the_notice(story: Story, clock: FakeClock) -> None:
     with_standby(story)
     ends_at = clock.now() + timedelta(seconds=120)

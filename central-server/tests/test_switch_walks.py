@@ -19,6 +19,8 @@ PLANS = (
     plan_switch(Carry.STATELESS, takes_image=False),
     plan_switch(Carry.IMAGE_AFTER_QUIESCE, takes_image=True),
     plan_switch(Carry.RSYNC, takes_image=True),
+    plan_switch(Carry.HOOK, takes_image=True),
+    plan_rescue(Carry.HOOK),
     plan_promotion(Carry.STATELESS),
     plan_promotion(Carry.RSYNC),
     plan_rescue(Carry.STATELESS),

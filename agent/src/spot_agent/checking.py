@@ -51,6 +51,7 @@ class CheckParts:
     ec2_of_region: Callable[[str], CheckedEc2]
     server: CheckedServer
     hooks: Hooks
+    carry_problems: Callable[[str], list[str]]
     guard: Guard
     surroundings: Surroundings
 
@@ -175,6 +176,8 @@ class Checker:
         name = self._settings.workload_unit
         unit = self._parts.surroundings.unit(name) if name else None
         yield work.judge_unit(unit, str(self._settings.runtime_directory / "serve"), DAEMON_UNIT)
+        carry = str(self._config.get("carry") or self._settings.carry)
+        yield work.judge_carry(carry, self._parts.carry_problems(carry))
         commands = self._settings.hooks.by_name()
         yield from work.judge_missing_hooks({setting: bool(commands[hook.value]) for hook, setting in HOOKS.items()})
         for hook, setting in HOOKS.items():

@@ -64,12 +64,12 @@ class ProcessHooks:
                 kill_group(process)
                 if is_stopping:
                     raise Stopping
-                return HookResult(None, _tail(output))
+                return HookResult(None, tail(output))
             if self._stop.is_set() and not is_stopping:
                 is_stopping = True
                 ends_seconds = min(ends_seconds, now_seconds + STOP_GRACE_SECONDS)
             self._pause(process)
-        return HookResult(exit_code, _tail(output))
+        return HookResult(exit_code, tail(output))
 
     @staticmethod
     def _pause(process: subprocess.Popen[bytes]) -> None:
@@ -85,7 +85,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _tail(output: IO[bytes]) -> str:
+def tail(output: IO[bytes]) -> str:
+    """The end of what a hook wrote, without tokens."""
     size_bytes = output.seek(0, os.SEEK_END)
     output.seek(max(0, size_bytes - OUTPUT_KEPT_BYTES))
     return mask_tokens(output.read(OUTPUT_KEPT_BYTES).decode("utf-8", errors="replace")).strip()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from spot_agent.bootstrap import Ports
-from spot_agent.carrying.rsync_carrier import RsyncCarrier
+from spot_agent.carrying.machine_carrier import MachineCarrier
 from spot_agent.central_api import HttpCentralApi, credentials_in, credentials_of
 from spot_agent.checking import CheckParts
 from spot_agent.clock import SystemClock, ThreadBell, ThreadStop
@@ -45,7 +45,7 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
         api=HttpCentralApi(HttpClient(), credentials),
         urgent_api=HttpCentralApi(HttpClient(), credentials, URGENT_TIMEOUTS),
         hooks=ProcessHooks(settings.hooks, environment, clock, stop),
-        carrier=RsyncCarrier(settings, clock, stop),
+        carrier=MachineCarrier(settings, environment, clock, stop),
         guard=FileGuard(settings.runtime_directory),
         journal=journal,
         live=live,
@@ -73,6 +73,7 @@ def real_check_parts(settings: Settings, env_file: Path | None, environment: Map
         ec2_of_region=lambda region: ec2_of_region(region, Log()),
         server=HttpCentralApi(HttpClient(), lambda: credentials),
         hooks=ProcessHooks(settings.hooks, environment, clock, ThreadStop()),
+        carry_problems=MachineCarrier(settings, environment, clock, ThreadStop()).problems,
         guard=FileGuard(settings.runtime_directory),
         surroundings=Surroundings(environment),
     )

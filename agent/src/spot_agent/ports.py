@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, Protocol
 
-from spot_agent.carrying.passes import Order, Sending, Sent
+from spot_agent.carrying.passes import HookOrder, HookRan, Order, Sending, Sent
 from spot_agent.ec2_facts import (
     AddressFacts,
     DryRun,
@@ -91,13 +91,16 @@ class Hooks(Protocol):
 
 
 class StateCarrier(Protocol):
-    """Brings the configured paths to another instance (the carry `rsync`). Every act raises ActFailed, and may be repeated."""
+    """Brings the state to another instance (the carries `rsync` and `hook`). Every act raises ActFailed, and may be repeated."""
 
     def make_key(self, move_id: str, bound_seconds: float) -> str:
         """Return the public half of a key for one move, which is forgotten after `bound_seconds` at the latest."""
 
     def send(self, order: Order) -> Sent | Sending:
         """Begin a pass, or look how far it is; returns within a second."""
+
+    def run_hook(self, order: HookOrder) -> HookRan | Sending:
+        """As `send`, by the person's own hook."""
 
     def open_receiver(self, move_id: str, public_key: str, host: str, bound_seconds: float) -> Door:
         """Let the holder of this key bring the paths to this instance, at its address `host`, for `bound_seconds` at most."""
@@ -111,7 +114,7 @@ class StateCarrier(Protocol):
     def settle(self) -> None:
         """Make the world fit what was noted: after a crash, and when a bound is over."""
 
-    def problems(self) -> list[str]:
+    def problems(self, carry: str) -> list[str]:
         """Say what is missing on this instance for this carry."""
 
 

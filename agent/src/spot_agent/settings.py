@@ -9,7 +9,8 @@ from pathlib import Path
 from spot_agent.errors import SettingsInvalid
 from spot_agent.settings_reader import Reader
 
-CARRIES = ("stateless", "image_after_quiesce", "rsync")
+CARRY_RSYNC, CARRY_HOOK = "rsync", "hook"
+CARRIES = ("stateless", "image_after_quiesce", CARRY_RSYNC, CARRY_HOOK)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -50,6 +51,8 @@ class Settings:
     carry: str
     sync_paths: tuple[Path, ...]
     sync_port: int
+    sync_first_command: tuple[str, ...]
+    sync_last_command: tuple[str, ...]
     allowed_instance_types: tuple[str, ...]
     elastic_ip_allocation_id: str | None
     imds_endpoint: str
@@ -92,6 +95,8 @@ def _read(reader: Reader) -> Settings:
         carry=reader.one_of("CARRY", "stateless", CARRIES),
         sync_paths=reader.paths("SYNC_PATHS"),
         sync_port=reader.whole("SYNC_PORT", 7_022, 1, 65_535),
+        sync_first_command=reader.command("SYNC_FIRST_COMMAND"),
+        sync_last_command=reader.command("SYNC_LAST_COMMAND"),
         allowed_instance_types=reader.words("ALLOWED_INSTANCE_TYPES"),
         elastic_ip_allocation_id=reader.text("ELASTIC_IP_ALLOCATION_ID", "") or None,
         imds_endpoint=reader.url("IMDS_ENDPOINT", "http://169.254.169.254"),

@@ -98,6 +98,7 @@ class CheckedWorld:
             ec2_of_region=lambda _region: self.world.ec2,
             server=self.world.api,
             hooks=self.world.hooks,
+            carry_problems=self.world.carrier.problems,
             guard=self.world.guard,
             surroundings=Surroundings({"PATH": f"{self.programs}:/usr/bin:/bin", "GUARD": guard}),
         )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agent_fakes.virtual import VirtualClock
-from spot_agent.carrying.passes import Order, Sending, Sent
+from spot_agent.carrying.passes import HookOrder, HookRan, Order, Sending, Sent
 from spot_agent.errors import ActFailed, JournalUnwritable, NotRegistered, ServerFailed
 from spot_agent.journal import Journal, MemoryJournal
 from spot_agent.journal_contents import JournalContents
@@ -164,8 +164,15 @@ class FakeCarrier:
         if self.refusals:
             raise self.refusals.pop(0)
 
-    def problems(self) -> list[str]:
-        return self.missing
+    def problems(self, carry: str) -> list[str]:
+        return self.missing if carry in {"rsync", "hook"} else []
+
+    def run_hook(self, order: HookOrder) -> HookRan | Sending:
+        self._act(f"{order.which.value} pass by hook to {order.instance_id} at {order.host}")
+        if self.looks_until_sent:
+            self.looks_until_sent -= 1
+            return Sending(Counted())
+        return HookRan("done", 0.5)
 
 
 FAKE_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeKeyOfATestAndNothingElse0123456789ab"

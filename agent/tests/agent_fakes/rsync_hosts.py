@@ -17,8 +17,8 @@ import pytest
 from agent_fakes.process import eventually
 from agent_fakes.world import settings_for
 from spot_agent.carrying import programs
+from spot_agent.carrying.machine_carrier import MachineCarrier
 from spot_agent.carrying.passes import Order, Sending, Sent
-from spot_agent.carrying.rsync_carrier import RsyncCarrier
 from spot_agent.clock import SystemClock, ThreadStop
 from spot_agent.rules.rsync import Door, Pass
 
@@ -65,11 +65,11 @@ class RsyncHost:
             port = probe.getsockname()[1]
         self.settings = settings_for(directory, SYNC_PATHS=str(self.data), SYNC_PORT=str(port))
         self.stop = ThreadStop()
-        self._lives: list[RsyncCarrier] = []
+        self._lives: list[MachineCarrier] = []
         self.restart()
 
     def restart(self) -> None:
-        self.carrier = RsyncCarrier(self.settings, CLOCK, self.stop)
+        self.carrier = MachineCarrier(self.settings, {}, CLOCK, self.stop)
         self._lives.append(self.carrier)
 
     def end(self) -> None:

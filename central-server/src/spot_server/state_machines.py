@@ -105,6 +105,7 @@ def _plans() -> str:
         ("planned, stateless, from an image that is there", _chain(plan_switch(Carry.STATELESS, takes_image=False))),
         ("planned, image after quiesce", _chain(plan_switch(Carry.IMAGE_AFTER_QUIESCE, takes_image=True))),
         ("planned, rsync, with a fresh image", _chain(plan_switch(Carry.RSYNC, takes_image=True))),
+        ("planned, hook, with a fresh image", _chain(plan_switch(Carry.HOOK, takes_image=True))),
         ("to a replica that is ready", _chain(plan_promotion(Carry.STATELESS))),
         ("to a replica that is ready, rsync", _chain(plan_promotion(Carry.RSYNC))),
         ("under a notice, the replica not ready yet", _chain(plan_rescue(Carry.STATELESS))),

@@ -45,6 +45,7 @@ class Carry(StrEnum):
     STATELESS = "stateless"
     IMAGE_AFTER_QUIESCE = "image_after_quiesce"
     RSYNC = "rsync"
+    HOOK = "hook"
 
 
 class TokenKind(StrEnum):

@@ -37,6 +37,7 @@ def registration(**changes: Any) -> NewRegistration:
         az_name="us-east-1a",
         product="Linux/UNIX",
         architecture="x86_64",
+        private_ip="10.0.0.5",
         mode=Mode.SPOT,
         daemon_version="0.1.0",
         mode_evidence={"metadata": "spot", "api": "spot"},

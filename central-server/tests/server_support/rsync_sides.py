@@ -31,6 +31,9 @@ class RsyncSides:
     def send(self, instance_id: str, payload: dict[str, Any]) -> dict[str, Any] | str:
         self.orders.append(payload)
         move_id = payload["move_id"]
+        if payload.get("means") == "hook":
+            self.passes.append((payload["pass"], instance_id, payload["instance_id"]))
+            return {"pass": payload["pass"], "took_seconds": 0.5, "output": "done"}
         receiver = next((to for to, opened_for in self.receivers.items() if opened_for == move_id), None)
         if self.keys.get(instance_id) != move_id or receiver is None:
             return "refused"

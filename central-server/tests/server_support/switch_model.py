@@ -165,7 +165,7 @@ class SwitchModel:
         step.status, step.intent_at = StepStatus.RUNNING, step.intent_at or self.now
         if decision.step is StepName.START and not (self.is_done(StepName.QUIESCE) or self.is_done(StepName.FENCE)):
             self.broken.append("START is issued before QUIESCE or FENCE is done")
-        if decision.step is StepName.SYNC and not (self.is_done(StepName.QUIESCE) and self.is_done(StepName.RECEIVER)):
+        if decision.step is StepName.SYNC and not all(self.is_done(name) for name in self._needs_of_sync()):
             self.broken.append("the last pass is issued before the old side has stopped, or to nobody")
         if decision.side is Side.BY_TABLE and not self.table.is_heard:
             return False
@@ -176,6 +176,9 @@ class SwitchModel:
         step.attempt += 1
         step.order = self._order(decision.kind, decision.side, decision.bound_seconds, target=Side.OLD)
         return True
+
+    def _needs_of_sync(self) -> list[StepName]:
+        return [step.name for step in self.steps if step.name in {StepName.QUIESCE, StepName.RECEIVER}]
 
     def _order(self, kind: CommandKind, to: Side, bound_seconds: float, *, target: Side) -> Order:
         deadline_at = self.now + timedelta(seconds=bound_seconds + POLICY.command_margin_seconds)

@@ -19,6 +19,25 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class HookOrder:
+    """One pass of one move by the person's own hook: to which instance, and how long at most."""
+
+    move_id: str
+    which: Pass
+    host: str
+    instance_id: str
+    bound_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HookRan:
+    """A hook's pass that is over, with the end of its output."""
+
+    output: str
+    took_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sent:
     """A pass that is over. `is_whole` is False when files changed or vanished under it; the last pass is always whole."""
 

@@ -28,6 +28,11 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
+def can_run(word: str, path: str | None) -> bool:
+    """Whether the first word of a command is a program, found as its start finds it."""
+    return shutil.which(word, path=path) is not None
+
+
 def missing_programs() -> tuple[str, ...]:
     """Return which of them are not installed here."""
     return tuple(name for name in NEEDED if find_program(name) is None)

@@ -7,8 +7,6 @@ from spot_agent.errors import ActFailed, ErrorClass
 from spot_agent.model import Command
 from spot_agent.ports import HookName, Hooks, StateCarrier
 
-CARRY_RSYNC = "rsync"
-
 
 def handle(_command: Command, tools: Tools) -> Handled:
     """Passes when STANDBY_CHECK_COMMAND does, or is not set, and nothing is missing for the carry."""
@@ -19,7 +17,7 @@ def handle(_command: Command, tools: Tools) -> Handled:
 
 def require_carry(carrier: StateCarrier, carry: str) -> None:
     """ActFailed that names what is missing on this instance for its state to come along."""
-    problems = carrier.problems() if carry == CARRY_RSYNC else []
+    problems = carrier.problems(carry)
     if problems:
         raise ActFailed(ErrorClass.CHECK_FAILED, "carry", "; ".join(problems))
 

@@ -80,6 +80,14 @@ def judge_program(name: str, command: Sequence[str], program: str | None) -> Lin
     return ok(name, f"{' '.join(command)} (not run)")
 
 
+def judge_carry(carry: str, problems: Sequence[str]) -> Line:
+    """Whether everything is here that brings the state to another instance, and takes it from one."""
+    if problems:
+        advice = "Mend it here and in the image, or every move is taken back. docs/carries.md says what this carry needs."
+        return fail("carry", f"{carry}: {'; '.join(problems)}", advice)
+    return ok("carry", carry)
+
+
 def judge_missing_hooks(names: Mapping[str, bool]) -> list[Line]:
     """What follows from the hooks that are not set."""
     lines = []

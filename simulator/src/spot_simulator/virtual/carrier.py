@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spot_agent.carrying.passes import Order, Sending, Sent
+from spot_agent.carrying.passes import HookOrder, HookRan, Order, Sending, Sent
 from spot_agent.errors import ActFailed, ErrorClass
 from spot_agent.rules.rsync import Counted, Door, Pass
 from spot_simulator.machine import State
@@ -75,6 +75,10 @@ class VirtualCarrier:
         self._deliver(order, self._require_receiver(order))
         return Sent(Counted(1, 1), took_seconds, is_whole=True)
 
+    def run_hook(self, order: HookOrder) -> HookRan | Sending:
+        """No simulated instance has hooks of this kind."""
+        raise ActFailed(ErrorClass.REFUSED, "no_sync_command", f"{self._host.instance_id} has no sync hooks")
+
     def close(self, move_id: str | None = None) -> None:
         """Forget a move, or whichever there is."""
         self._process.check()
@@ -95,7 +99,7 @@ class VirtualCarrier:
         if SESSION_PATH in self._host.run:
             self._receivers.by_address[self._host.private_ip] = self._host
 
-    def problems(self) -> list[str]:
+    def problems(self, carry: str) -> list[str]:
         """Every simulated instance has what it takes."""
         return []
 

@@ -1,4 +1,4 @@
-"""What the two daemons are told for the steps of the rsync carry, and that they may forget it. The caller holds the agent's row."""
+"""What the daemons are told for the steps of `rsync` and `hook`, and that they may forget it. The caller holds the agent's row."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import load_agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.instances.queries import find_instance
 from spot_server.features.replicas.queries import find_image
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Issue
 from spot_server.features.switches.queries import Step, Switch
-from spot_server.words import PRIORITY_HOUSEKEEPING, CommandKind, StepName, StepStatus
+from spot_server.words import PRIORITY_HOUSEKEEPING, Carry, CommandKind, StepName, StepStatus
 
 FIRST_PASS, LAST_PASS = "first", "last"
 
@@ -24,18 +25,32 @@ def carry_payload(tx: Transaction, switch: Switch, decision: Issue) -> dict[str,
     match decision.kind:
         case CommandKind.OPEN_RECEIVER:
             return {**session, "public_key": _outcome(tx, switch, StepName.KEY).get("public_key")}
+        case CommandKind.SEND_STATE if switch.carry is Carry.HOOK:
+            return {**_pass_payload(tx, switch, decision), "means": "hook", **_target(tx, switch)}
         case CommandKind.SEND_STATE:
             door = _outcome(tx, switch, StepName.RECEIVER)
             return {
-                "move_id": switch.switch_id,
-                "pass": FIRST_PASS if decision.step is StepName.COPY else LAST_PASS,
+                **_pass_payload(tx, switch, decision),
                 **{name: door.get(name) for name in ("host", "port", "user", "host_key")},
                 "trusted_before": _trusted_before(tx, switch),
-                "bound_seconds": decision.bound_seconds,
-                "wait_seconds": decision.bound_seconds + tx.policy.command_margin_seconds,
             }
         case _:
             return session
+
+
+def _pass_payload(tx: Transaction, switch: Switch, decision: Issue) -> dict[str, Any]:
+    return {
+        "move_id": switch.switch_id,
+        "pass": FIRST_PASS if decision.step is StepName.COPY else LAST_PASS,
+        "bound_seconds": decision.bound_seconds,
+        "wait_seconds": decision.bound_seconds + tx.policy.command_margin_seconds,
+    }
+
+
+def _target(tx: Transaction, switch: Switch) -> dict[str, Any]:
+    """Return which instance the state goes to, and its address inside the VPC."""
+    new = None if switch.to_instance_id is None else find_instance(tx, switch.agent_id, switch.to_instance_id)
+    return {"instance_id": switch.to_instance_id, "host": None if new is None else new.private_ip}
 
 
 def note_progress(tx: Transaction, switch: Switch, progress: dict[str, Any]) -> None:
@@ -47,7 +62,7 @@ def note_progress(tx: Transaction, switch: Switch, progress: dict[str, Any]) -> 
 
 
 def close_side(tx: Transaction, switch: Switch, name: StepName) -> None:
-    """Tell the daemon that made a key, or opened a receiver, to forget it. Nothing waits for the answer."""
+    """Tell the daemon that made a key, opened a receiver or runs a pass to give it up. Nothing waits for the answer."""
     step = _find(tx, switch, name)
     if step is None or step.command_id is None or step.actor_instance_id is None:
         return

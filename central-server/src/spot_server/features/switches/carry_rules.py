@@ -1,4 +1,4 @@
-"""The steps of the rsync carry: when one of them is left out, and how much of a notice's time each may take."""
+"""The steps of the carries that copy beforehand: when one of them is left out, and how much of a notice's time each may take."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def why_carry_step_is_needless(step: StepView, facts: SwitchFacts, left_seconds:
     """Return why a step of the carry is left out, or None when it is needed."""
     if facts.old_role is Role.TERMINATED:
         return "the old instance is terminated"
-    if step.name in _NEEDS and not _is_done(facts, _NEEDS[step.name][0]):
+    if step.name in _NEEDS and _is_missing(facts, _NEEDS[step.name][0]):
         return _NEEDS[step.name][1]
     if step.name is StepName.SYNC and facts.is_old_doomed:
         missing = why_last_pass_cannot_be(facts)
@@ -37,7 +37,7 @@ def why_last_pass_cannot_be(facts: SwitchFacts) -> str | None:
 
     It is for a workload that is known to have stopped: a copy of files that are being written is no state.
     """
-    if not _is_done(facts, StepName.RECEIVER):
+    if _is_missing(facts, StepName.RECEIVER):
         return "the new side receives nothing"
     return None if _is_done(facts, StepName.QUIESCE) else "the old side did not confirm that it writes no more"
 
@@ -45,6 +45,12 @@ def why_last_pass_cannot_be(facts: SwitchFacts) -> str | None:
 def carry_bound_seconds(name: StepName, bound_seconds: float, left_seconds: float) -> float:
     """Return the bound of a step of the carry, shortened when a notice leaves less."""
     return max(1.0, min(bound_seconds, left_seconds * _SHARE_OF_NOTICE.get(name, 1.0)))
+
+
+def _is_missing(facts: SwitchFacts, name: StepName) -> bool:
+    """Whether the plan has this step, and it did not take effect."""
+    step = facts.step(name)
+    return step is not None and step.status is not StepStatus.DONE
 
 
 def _is_done(facts: SwitchFacts, name: StepName) -> bool:

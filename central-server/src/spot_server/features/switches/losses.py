@@ -16,7 +16,7 @@ from spot_server.words import RESCUE_TRIGGERS, Carry, Severity, StepName, StepSt
 def writes_lost_since(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
     """Return the moment after which writes are not in the image; None for a stateless agent, which has none to lose.
 
-    For `rsync` that is what is lost if the last pass cannot be made, because the old instance is gone before.
+    For `rsync` and `hook` that is what is lost if the last pass cannot be made, because the old instance is gone before.
     """
     if agent.carry is Carry.STATELESS or image_id is None:
         return None

@@ -17,7 +17,7 @@ from spot_server.features.replicas.placement import Ranking
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
 from spot_server.features.switches.losses import note_loss, writes_lost_since
-from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
+from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, plan_rescue, plan_switch
 from spot_server.features.switches.queries import Switch
 from spot_server.words import RESCUE_TRIGGERS, Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
 
@@ -183,7 +183,7 @@ def promotion_opening(
     if replica.status is not ReplicaStatus.READY:
         raise MoveRefused(f"replica {replica.replica_id} is {replica.status}, not ready", replica_status=replica.status)
     # With `rsync` the last pass brings what the replica does not have yet; should it fail, the move is taken back.
-    lost_since = None if agent.carry is Carry.RSYNC else writes_lost_since(tx, agent, replica.image_id)
+    lost_since = None if agent.carry in CARRY_STEPS else writes_lost_since(tx, agent, replica.image_id)
     if lost_since is not None and not accepts_loss:
         raise MoveRefused(
             f"everything written since {lost_since.isoformat()} would be lost; say accept_data_loss to go on",

@@ -9,8 +9,11 @@ from spot_server.features.commands.actors import Act
 from spot_server.policy import MovePolicy
 from spot_server.words import Carry, CommandKind, StepName
 
-CARRY_STEPS = (StepName.KEY, StepName.RECEIVER, StepName.COPY)
-"""What comes before the handover when the state is copied while the old primary serves."""
+CARRY_STEPS: dict[Carry, tuple[StepName, ...]] = {
+    Carry.RSYNC: (StepName.KEY, StepName.RECEIVER, StepName.COPY),
+    Carry.HOOK: (StepName.COPY,),
+}
+"""What comes before the handover when the state is copied while the old primary serves. These carries sync after the quiesce."""
 
 HANDOVER = (
     StepName.PREPARE,
@@ -28,10 +31,10 @@ STEP_MEANINGS: dict[StepName, str] = {
     StepName.LAUNCH: "A new instance is launched from the image, in the best place that has capacity.",
     StepName.BOOT: "The new instance boots, its daemon registers, and its standby check passes.",
     StepName.RECEIVER: "The new instance opens a private SSH server: for that key, for one command, for this move.",
-    StepName.COPY: "The configured paths are copied while the old primary serves; the copy stands beside what the image brought.",
+    StepName.COPY: "The state is copied while the old primary serves: beside what the image brought, or as the person's hook does it.",
     StepName.PREPARE: "The standby check passes once more, just before the handover.",
     StepName.QUIESCE: "The old primary stops writes and confirms that it serves no more.",
-    StepName.SYNC: "What changed since the copy goes over, and the copy is put in place whole.",
+    StepName.SYNC: "What changed since the copy goes over; with `rsync` the copy is put in place whole.",
     StepName.FENCE: "If the old primary did not confirm: EC2 says that it is terminated or stopped.",
     StepName.TRAFFIC: "The traffic handle moves to the new instance.",
     StepName.PROMOTE: "One transaction makes the new instance the PRIMARY, under a new epoch.",
@@ -45,7 +48,7 @@ UNDO_MEANINGS: dict[StepName, str] = {
     StepName.LAUNCH: "The new instance is terminated.",
     StepName.BOOT: "Nothing beyond LAUNCH.",
     StepName.RECEIVER: "The new instance is told to close it; nothing waits for that, and it has an end of its own.",
-    StepName.COPY: "Nothing: the copy goes with the new instance.",
+    StepName.COPY: "The old primary is told to end a pass that is under way; the copy goes with the new instance.",
     StepName.PREPARE: "Nothing.",
     StepName.QUIESCE: (
         "The old primary starts the workload again and passes its serving check. If it cannot, after some attempts, the move ends all the "
@@ -130,10 +133,10 @@ def plan_replica_steps(carry: Carry, *, takes_image: bool) -> tuple[StepName, ..
 
 def plan_handover(carry: Carry) -> tuple[StepName, ...]:
     """Return the steps from a ready replica on, in order."""
-    if carry is not Carry.RSYNC:
+    if carry not in CARRY_STEPS:
         return HANDOVER
     after_quiesce = HANDOVER.index(StepName.QUIESCE) + 1
-    return (*CARRY_STEPS, *HANDOVER[:after_quiesce], StepName.SYNC, *HANDOVER[after_quiesce:])
+    return (*CARRY_STEPS[carry], *HANDOVER[:after_quiesce], StepName.SYNC, *HANDOVER[after_quiesce:])
 
 
 def plan_switch(carry: Carry, *, takes_image: bool) -> tuple[StepName, ...]:

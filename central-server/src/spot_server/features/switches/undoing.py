@@ -160,7 +160,7 @@ def settle_undo(tx: Transaction, switch: Switch, name: StepName) -> None:
     step = load_step(tx, switch, name)
     if step.undo_attempt == 0:
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
-    if name in {StepName.KEY, StepName.RECEIVER}:
+    if name in {StepName.KEY, StepName.RECEIVER, StepName.COPY}:
         close_side(tx, switch, name)
     queries.update_step(tx, switch.switch_id, name, status=StepStatus.UNDONE, undo_finished_at=tx.now)
     emit_step(tx, switch, "step_undone", name, {})
