@@ -510,6 +510,7 @@ CREATE TABLE switch_steps (
 	switch_id VARCHAR(36) NOT NULL,
 	position INTEGER NOT NULL,
 	name VARCHAR(32) NOT NULL,
+	part INTEGER NOT NULL,
 	status VARCHAR(32) NOT NULL,
 	attempt INTEGER NOT NULL,
 	actor VARCHAR(32),
@@ -524,7 +525,8 @@ CREATE TABLE switch_steps (
 	undo_finished_at DATETIME(6),
 	undo_outcome MEDIUMTEXT,
 	CONSTRAINT pk_switch_steps PRIMARY KEY (switch_id, position),
+	CONSTRAINT uq_switch_steps_switch_id_name_part UNIQUE (switch_id, name, part),
 	CONSTRAINT fk_switch_steps_switch_id_switches FOREIGN KEY(switch_id) REFERENCES switches (switch_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Each step of a switch: intent, actor, command, outcome, deadline, undo.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Each step of a switch: intent, actor, command, outcome, deadline, undo. part: which traffic handle of the switch, from 0.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_switch_steps_name_status ON switch_steps (name, status);

@@ -19,25 +19,31 @@ from botocore.regions import EndpointResolver
 from botocore.serialize import create_serializer
 from botocore.session import Session
 
-from spot_agent import ec2
+from spot_agent import ec2, ec2_balancing, ec2_dns
 from spot_agent.ec2_clients import Ec2Session
 from spot_agent.ec2_models import ENDPOINT_SERVICES, OPERATIONS, ReducedFiles
 from spot_agent.logs import Log
 
 DATA = Path(botocore.__file__).parent / "data"
-MODEL = str(DATA / "ec2" / "2016-11-15" / "service-2")
+VERSIONS = {"ec2": "2016-11-15", "elbv2": "2015-12-01", "route53": "2013-04-01"}
+MODELS = {service: str(DATA / service / version / "service-2") for service, version in VERSIONS.items()}
+MODEL = MODELS["ec2"]
+CALLS = [(service, name) for service, names in OPERATIONS.items() for name in names]
 ENDPOINTS = str(DATA / "endpoints")
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
 
-@pytest.fixture(scope="module")
-def full() -> ServiceModel:
-    return ServiceModel(JSONFileLoader().load_file(MODEL), "ec2")
+Models = dict[str, ServiceModel]
 
 
 @pytest.fixture(scope="module")
-def reduced() -> ServiceModel:
-    return ServiceModel(ReducedFiles(Log()).load_file(MODEL), "ec2")
+def full() -> Models:
+    return {service: ServiceModel(JSONFileLoader().load_file(path), service) for service, path in MODELS.items()}
+
+
+@pytest.fixture(scope="module")
+def reduced() -> Models:
+    return {service: ServiceModel(ReducedFiles(Log()).load_file(path), service) for service, path in MODELS.items()}
 
 
 def _sample(shape: Any, within: tuple[str, ...] = ()) -> Any:
@@ -80,35 +86,49 @@ def _parsed(service: ServiceModel, operation: OperationModel, body: str) -> Any:
     return create_parser(service.resolved_protocol).parse(raw, shape)
 
 
-def test_the_operations_are_those_that_the_adapter_calls(full: ServiceModel) -> None:
-    tree = ast.parse(Path(ec2.__file__).read_text())
+ADAPTERS = {"ec2": ec2, "elbv2": ec2_balancing, "route53": ec2_dns}
+
+
+@pytest.mark.parametrize("service", OPERATIONS)
+def test_the_operations_are_those_that_the_adapter_calls(service: str, full: Models) -> None:
+    tree = ast.parse(Path(str(ADAPTERS[service].__file__)).read_text())
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     names |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    called = {name for name in full.operation_names if botocore.xform_name(name) in names}
+    called = {name for name in full[service].operation_names if botocore.xform_name(name) in names}
 
-    assert called == set(OPERATIONS)
+    assert called == set(OPERATIONS[service])
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_every_request_is_written_the_same(name: str, full: ServiceModel, reduced: ServiceModel) -> None:
-    whole, small = full.operation_model(name), reduced.operation_model(name)
+@pytest.mark.parametrize(("service", "name"), CALLS)
+def test_every_request_is_written_the_same(service: str, name: str, full: Models, reduced: Models) -> None:
+    whole, small = full[service].operation_model(name), reduced[service].operation_model(name)
     given = _sample(whole.input_shape)
 
-    written = _request(reduced, small, given)
+    written = _request(reduced[service], small, given)
 
-    assert written == _request(full, whole, given)
-    assert len(written["body"]) >= len(given) > 0
+    assert written == _request(full[service], whole, given)
+    assert given
+    assert len(str(written["body"]) + written["url_path"] + str(written["query_string"])) > len(given)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_every_answer_is_read_the_same(name: str, full: ServiceModel, reduced: ServiceModel) -> None:
-    whole, small = full.operation_model(name), reduced.operation_model(name)
-    body = f"<{name}Response>{_answer(whole.output_shape)}<requestId>r-1</requestId></{name}Response>"
+@pytest.mark.parametrize(("service", "name"), CALLS)
+def test_every_answer_is_read_the_same(service: str, name: str, full: Models, reduced: Models) -> None:
+    whole, small = full[service].operation_model(name), reduced[service].operation_model(name)
+    shape: Any = whole.output_shape
+    body = _document(whole)
 
-    read = _parsed(reduced, small, body)
+    read = _parsed(reduced[service], small, body)
 
-    assert read == _parsed(full, whole, body)
-    assert set(read) - {"ResponseMetadata"} == set(whole.output_shape.members if whole.output_shape else ())
+    assert read == _parsed(full[service], whole, body)
+    assert set(read) - {"ResponseMetadata"} == set(shape.members if shape else ())
+
+
+def _document(operation: OperationModel) -> str:
+    """The answer as the service's protocol wraps it."""
+    inside = _answer(operation.output_shape)
+    if operation.service_model.protocol == "query":
+        return f"<{operation.name}Response><{operation.name}Result>{inside}</{operation.name}Result></{operation.name}Response>"
+    return f"<{operation.name}Response>{inside}<requestId>r-1</requestId></{operation.name}Response>"
 
 
 def test_the_pages_of_a_list_are_found_as_before() -> None:
@@ -116,8 +136,9 @@ def test_the_pages_of_a_list_are_found_as_before() -> None:
 
     client = Ec2Session("us-east-1", Log()).client(attempts=1)
 
-    paged = [name for name in map(botocore.xform_name, OPERATIONS) if client.can_paginate(name)]
-    assert paged == [name for name in map(botocore.xform_name, OPERATIONS) if whole.can_paginate(name)]
+    names = [botocore.xform_name(name) for name in OPERATIONS["ec2"]]
+    paged = [name for name in names if client.can_paginate(name)]
+    assert paged == [name for name in names if whole.can_paginate(name)]
     assert "describe_instances" in paged
 
 
@@ -125,7 +146,7 @@ def test_the_model_is_a_small_part_of_what_botocore_ships() -> None:
     small, whole = ReducedFiles(Log()).load_file(MODEL), JSONFileLoader().load_file(MODEL)
 
     assert set(small) == set(whole)
-    assert set(small["operations"]) == set(OPERATIONS)
+    assert set(small["operations"]) == set(OPERATIONS["ec2"])
     assert len(json.dumps(small)) < len(json.dumps(whole)) / 20
 
 
@@ -166,7 +187,12 @@ def test_a_model_is_reduced_whether_it_is_packed_or_not(tmp_path: Path, suffix: 
 
 @pytest.mark.parametrize(
     "model",
-    [{"operations": {}, "shapes": {}}, {"operations": [], "shapes": {}}, {"shapes": 1}, {"operations": dict.fromkeys(OPERATIONS, 1)}],
+    [
+        {"operations": {}, "shapes": {}},
+        {"operations": [], "shapes": {}},
+        {"shapes": 1},
+        {"operations": dict.fromkeys(OPERATIONS["ec2"], 1)},
+    ],
 )
 def test_a_model_that_is_not_as_foreseen_is_taken_whole_and_the_log_says_so(
     tmp_path: Path, model: dict[str, Any], caplog: pytest.LogCaptureFixture
@@ -184,5 +210,19 @@ def test_the_session_gives_clients_that_know_the_daemons_operations_only() -> No
 
     client = session.client(attempts=1)
 
-    assert set(client.meta.service_model.operation_names) == set(OPERATIONS)
+    assert set(client.meta.service_model.operation_names) == set(OPERATIONS["ec2"])
     assert client.meta.endpoint_url == "https://ec2.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("service", "endpoint"),
+    [("elbv2", "https://elasticloadbalancing.eu-west-1.amazonaws.com"), ("route53", "https://route53.amazonaws.com")],
+)
+def test_a_neighbour_is_made_once_and_when_it_is_asked_for(service: str, endpoint: str) -> None:
+    session = Ec2Session("eu-west-1", Log())
+
+    first, second = session.neighbour(service, attempts=3), session.neighbour(service, attempts=3)
+
+    assert first is second
+    assert set(first.meta.service_model.operation_names) == set(OPERATIONS[service])
+    assert first.meta.endpoint_url == endpoint

@@ -30,7 +30,7 @@ def test_only_the_adapters_know_botocore_and_urllib3() -> None:
     allowed = {
         "botocore.session": {"ec2_clients.py"},
         "botocore.loaders": {"ec2_models.py"},
-        "botocore.exceptions": {"ec2.py"},
+        "botocore.exceptions": {"ec2_asking.py"},
         "urllib3": {"http_client.py"},
         "boto3": set(),
         "requests": set(),

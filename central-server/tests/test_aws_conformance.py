@@ -12,7 +12,8 @@ from server_support.aws_worlds import AwsWorld, MemoryWorld, RegionWorld, region
 from server_support.clock import START
 from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass, is_absence
 from spot_server.aws.ports import Ec2Port
-from spot_server.features.control_role.acts import HANDLERS, Done, Task
+from spot_server.features.control_role.acting import Done, Task
+from spot_server.features.control_role.acts import HANDLERS
 from spot_server.words import CommandKind, TerminationRefusal
 
 _NUMBERS = itertools.count(1)

@@ -91,7 +91,7 @@ def test_choosing_who_acts_reads_no_table_of_commands_from_end_to_end(database: 
     fleet.execute(insert(commands).values(past_commands(agent.agent_id, fleet.client_id, clock.now())))
     gather_statistics(database.engine)
 
-    plans = plans_of(database.engine, lambda: database.read(lambda tx: assign(tx, agent, Act.MOVE_HANDLE, "i-1")))
+    plans = plans_of(database.engine, lambda: database.read(lambda tx: assign(tx, agent, Act.MOVE_ADDRESS, "i-1")))
 
     assert [plan for plan in plans if " commands " in plan]
     assert not [plan for plan in plans if "SCAN commands" in plan]

@@ -11,7 +11,8 @@ from server_support.clock import START
 from server_support.memory_aws import FakeEc2, failure
 from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED, AddressFacts
-from spot_server.features.control_role.acts import HANDLERS, Done, Handled, NotYet, Task
+from spot_server.features.control_role.acting import Done, Handled, NotYet, Task
+from spot_server.features.control_role.acts import HANDLERS
 from spot_server.features.control_role.rules import LookOnly
 from spot_server.words import CommandKind, TerminationRefusal
 

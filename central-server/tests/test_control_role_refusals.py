@@ -154,5 +154,5 @@ def test_an_address_that_the_new_sides_daemon_may_not_move_is_moved_by_the_role(
 
 
 def mover(stage: Stage, instance_id: str) -> Actor | None:
-    chosen = stage.database.write(lambda tx: assign(tx, stage.agent, Act.MOVE_HANDLE, instance_id))
+    chosen = stage.database.write(lambda tx: assign(tx, stage.agent, Act.MOVE_ADDRESS, instance_id))
     return None if chosen is None else chosen.actor

@@ -194,16 +194,22 @@ def actor_of(act: Act, *, usable: bool, has_role: bool = True, target: str = "i-
     return None if chosen is None else (chosen.actor, chosen.instance_id)
 
 
-@pytest.mark.parametrize("act", sorted(set(Act) - {Act.MOVE_HANDLE}))
+@pytest.mark.parametrize("act", sorted(act for act, candidates in ACTOR_TABLE.items() if Candidate.HANDLE_TARGET not in candidates))
 def test_a_usable_role_comes_first_and_the_primary_stands_in_for_one_that_is_not(act: Act) -> None:
     assert actor_of(act, usable=True) == (Actor.CONTROL_ROLE, "control-role")
     assert actor_of(act, usable=False) == actor_of(act, usable=True, has_role=False) == (Actor.DAEMON, "i-primary")
 
 
 def test_a_handle_is_moved_by_its_new_side_and_else_by_the_role_if_it_is_usable() -> None:
-    assert actor_of(Act.MOVE_HANDLE, usable=True, target="i-replica") == (Actor.DAEMON, "i-replica")
-    assert actor_of(Act.MOVE_HANDLE, usable=True, target="i-silent") == (Actor.CONTROL_ROLE, "control-role")
-    assert actor_of(Act.MOVE_HANDLE, usable=False, target="i-silent") is None
+    assert actor_of(Act.MOVE_ADDRESS, usable=True, target="i-replica") == (Actor.DAEMON, "i-replica")
+    assert actor_of(Act.MOVE_ADDRESS, usable=True, target="i-silent") == (Actor.CONTROL_ROLE, "control-role")
+    assert actor_of(Act.MOVE_ADDRESS, usable=False, target="i-silent") is None
+
+
+@pytest.mark.parametrize("act", [Act.CONFIRM_TARGET, Act.CONFIRM_RECORD])
+def test_where_a_handle_leads_is_asked_from_outside_and_else_by_the_new_side(act: Act) -> None:
+    assert actor_of(act, usable=True, target="i-replica") == (Actor.CONTROL_ROLE, "control-role")
+    assert actor_of(act, usable=False, target="i-replica") == (Actor.DAEMON, "i-replica")
 
 
 def test_every_act_that_the_role_may_be_given_can_be_carried_out() -> None:

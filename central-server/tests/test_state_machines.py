@@ -25,6 +25,7 @@ from spot_server.words import (
     LIVE_REPLICA_STATUSES,
     OPEN_COMMAND_STATUSES,
     CommandStatus,
+    HandleKind,
     ReplicaStatus,
     Role,
     StepName,
@@ -146,6 +147,7 @@ def test_every_step_says_what_it_does_and_what_its_undo_is() -> None:
     assert set(plans.UNDO_MEANINGS) == set(StepName)
     assert set(status_rules.STEP_STATUS_MEANINGS) == set(StepStatus)
     assert set(plans.UNDO_SPECS) < set(plans.STEP_SPECS)
+    assert set(plans.MOVE_SPECS) == set(HandleKind)
 
 
 def test_every_response_has_a_meaning_and_every_act_has_candidates() -> None:

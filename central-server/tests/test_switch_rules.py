@@ -32,7 +32,7 @@ from spot_server.features.switches.fence_rules import decide_fence, look_pause_s
 from spot_server.features.switches.plans import Side, plan_promotion, plan_switch
 from spot_server.features.switches.rules import decide
 from spot_server.policy import MovePolicy
-from spot_server.words import Carry, CommandKind, CommandStatus, ReplicaStatus, Role, StepName, StepStatus, SwitchStatus
+from spot_server.words import Carry, CommandKind, CommandStatus, HandleKind, ReplicaStatus, Role, StepName, StepStatus, SwitchStatus
 
 POLICY = MovePolicy()
 NOW = START + timedelta(minutes=10)
@@ -59,6 +59,7 @@ def facts(at: StepName, *, step: dict[str, Any] | None = None, undo: bool = Fals
     for name in plan:
         is_before = plan.index(name) < plan.index(at)
         base = StepView(name, StepStatus.DONE if is_before else StepStatus.PENDING, 1 if is_before else 0, None, None, 0, None)
+        base = replace(base, handle=HandleKind.ELASTIC_IP) if name is StepName.TRAFFIC else base
         steps.append(replace(base, **(step or {})) if name is at else base)
     base_facts = SwitchFacts(
         status=SwitchStatus.ROLLING_BACK if undo else SwitchStatus.RUNNING,
@@ -306,3 +307,49 @@ def test_an_address_that_a_daemon_may_not_move_is_asked_for_again_only_if_the_co
     assert isinstance(with_role, Issue)
     assert with_role.kind is CommandKind.MOVE_ADDRESS
     assert without == BeginUndo(StepName.TRAFFIC, "why")
+
+
+def moving_two(second: dict[str, Any], **changes: Any) -> SwitchFacts:
+    """A handover whose first handle is moved, and that has come to the second."""
+    seen = facts(StepName.TRAFFIC, **changes)
+    at = next(index for index, step in enumerate(seen.steps) if step.name is StepName.TRAFFIC)
+    first = replace(seen.steps[at], status=StepStatus.DONE, attempt=1)
+    return replace(seen, steps=(*seen.steps[:at], first, replace(first, part=1, **{"attempt": 0, **second}), *seen.steps[at + 1 :]))
+
+
+def test_a_handle_that_is_moved_is_not_moved_again_while_the_next_one_is() -> None:
+    decision = decide(moving_two({"status": StepStatus.PENDING}), POLICY)
+
+    assert decision == Issue(StepName.TRAFFIC, CommandKind.MOVE_ADDRESS, Side.BY_TABLE, POLICY.traffic_bound_seconds, part=1)
+
+
+def test_a_handle_that_cannot_be_moved_has_the_move_taken_back_from_there() -> None:
+    refused = command(CommandKind.MOVE_ADDRESS, CommandStatus.FAILED, error_class="refused")
+
+    decision = decide(moving_two({"status": StepStatus.RUNNING, "attempt": 1, "command": refused}), POLICY)
+
+    assert decision == BeginUndo(StepName.TRAFFIC, "why", part=1)
+
+
+def test_a_rescue_goes_on_without_a_handle_that_cannot_be_moved_as_long_as_another_was() -> None:
+    refused = command(CommandKind.MOVE_ADDRESS, CommandStatus.FAILED, error_class="refused", finished_at=NOW - timedelta(seconds=60))
+    exhausted = {"status": StepStatus.RUNNING, "attempt": 3 * POLICY.max_attempts, "command": refused}
+    doomed: dict[str, Any] = {"action_at": NOW + timedelta(seconds=60)}
+
+    with_another = decide(moving_two(exhausted, **doomed), POLICY)
+    alone = decide(facts(StepName.TRAFFIC, step=exhausted, **doomed), POLICY)
+
+    assert with_another == Settle(StepName.TRAFFIC, StepStatus.SKIPPED, "left behind: why", part=1)
+    assert isinstance(alone, Abandon)
+
+
+def test_handles_are_taken_back_the_last_one_first_and_one_that_is_stuck_holds_up_no_other() -> None:
+    failed = command(CommandKind.MOVE_ADDRESS, CommandStatus.FAILED, error_class="throttled", finished_at=NOW)
+    stuck = {"status": StepStatus.UNDOING, "attempt": 1, "undo_attempt": 2, "undo_command": failed}
+
+    first_try = decide(moving_two({"status": StepStatus.FAILED, "attempt": 1}, undo=True), POLICY)
+    beside_it = decide(moving_two(stuck, undo=True), POLICY)
+
+    back = UndoIssue(StepName.TRAFFIC, CommandKind.MOVE_ADDRESS, Side.BY_TABLE, POLICY.traffic_bound_seconds, part=1)
+    assert first_try == back
+    assert beside_it == replace(back, part=0)

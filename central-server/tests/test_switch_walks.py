@@ -67,7 +67,7 @@ MOVES: dict[str, Callable[[SwitchModel], None]] = {
 models = st.builds(
     SwitchModel,
     st.sampled_from(PLANS),
-    has_handle=st.booleans(),
+    handle_count=st.integers(0, 3),
     has_image=st.booleans(),
     may_terminate_old=st.booleans(),
 )
@@ -126,12 +126,15 @@ def test_a_switch_that_was_taken_back_left_its_old_side_serving_and_one_that_com
     walk(model, names)
 
     told = {step.name: step.status for step in model.steps}
+    moved = {step.status for step in model.steps if step.name is StepName.TRAFFIC}
     if model.status is SwitchStatus.COMPLETED:
         assert told[StepName.START] is StepStatus.DONE
+        assert moved <= {StepStatus.DONE, StepStatus.SKIPPED}
     if model.status is SwitchStatus.ROLLED_BACK and "old loses its journal" not in names:
         assert model.old.is_serving or not model.old.can_act or is_given_up(model)
     if model.status is SwitchStatus.ROLLED_BACK:
         assert not model.new.is_serving
+        assert moved <= {StepStatus.UNDONE, StepStatus.SKIPPED, StepStatus.PENDING}
 
 
 def is_given_up(model: SwitchModel) -> bool:
@@ -174,7 +177,7 @@ def test_nothing_of_a_switch_that_is_over_can_still_make_a_second_side_serve(mod
 
 @pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan[0])
 def test_without_a_failure_every_plan_completes(plan: tuple[StepName, ...]) -> None:
-    model = SwitchModel(plan, has_handle=True, has_image=True, may_terminate_old=True)
+    model = SwitchModel(plan, handle_count=2, has_image=True, may_terminate_old=True)
     model.run()
 
     let_all_answer(model)

@@ -34,6 +34,7 @@ HOOKS = {
     HookName.STOP: "STOP_COMMAND",
     HookName.STANDBY_CHECK: "STANDBY_CHECK_COMMAND",
     HookName.SERVING_CHECK: "SERVING_CHECK_COMMAND",
+    HookName.TRAFFIC: "TRAFFIC_COMMAND",
 }
 
 
@@ -167,10 +168,9 @@ class Checker:
     def _allocation_id(self) -> str | None:
         """The server's word once there is one: a person may have set the handle there."""
         handles = self._config.get("traffic_handles")
-        if not isinstance(handles, list):
-            return self._settings.elastic_ip_allocation_id
-        found = [handle.get("allocation_id") for handle in handles if isinstance(handle, dict)]
-        return str(found[0]) if found and found[0] else None
+        listed = handles if isinstance(handles, list) else self._settings.traffic_handles
+        found = (handle.get("allocation_id") for handle in listed if isinstance(handle, dict))
+        return next((str(allocation_id) for allocation_id in found if allocation_id), None)
 
     def _workload(self) -> Iterator[Line]:
         name = self._settings.workload_unit

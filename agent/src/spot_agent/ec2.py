@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    CredentialRetrievalError,
-    HTTPClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
-from botocore.exceptions import ConnectionError as BotoConnectionError
-from botocore.parsers import ResponseParserError
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from spot_agent import ec2_shapes as shapes
+from spot_agent.ec2_asking import asked, found
+from spot_agent.ec2_balancing import BotocoreBalancing
 from spot_agent.ec2_clients import Ec2Session
+from spot_agent.ec2_dns import BotocoreDns
 from spot_agent.ec2_facts import (
     AddressFacts,
     DryRun,
@@ -34,72 +26,38 @@ from spot_agent.ec2_facts import (
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.logs import Log
 from spot_agent.model import TAG_LAUNCH_TOKEN
-from spot_agent.rules.ec2_errors import class_of_code, is_absence
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
-
-Answer = TypeVar("Answer")
-Call = Callable[[], Answer]
 
 CODE_DEREGISTERED = "InvalidAMIID.Unavailable"
 CODE_DRY_RUN_ALLOWED = "DryRunOperation"
 
 
-def _asked(call: Call[Answer]) -> Answer:
-    """Any failure as Ec2Failed with its meaning."""
-    try:
-        return call()
-    except ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "Unknown"))
-        message = str(error.response.get("Error", {}).get("Message", error))
-        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        meaning = class_of_code(code)
-        if meaning is ErrorClass.UNEXPECTED and status >= 500:
-            meaning = ErrorClass.UNREACHABLE
-        raise Ec2Failed(meaning, code, message) from error
-    except (BotoCoreError, ResponseParserError) as error:
-        raise Ec2Failed(_meaning_without_answer(error), type(error).__name__, str(error)) from error
-
-
-def _meaning_without_answer(error: Exception) -> ErrorClass:
-    """Only where the call may have reached EC2 is the outcome unknown; a call that was never made is a definite failure."""
-    if isinstance(error, HTTPClientError | BotoConnectionError | ResponseParserError):
-        return ErrorClass.UNREACHABLE
-    if isinstance(error, NoCredentialsError | PartialCredentialsError | CredentialRetrievalError):
-        return ErrorClass.NOT_AUTHORIZED
-    return ErrorClass.REFUSED if isinstance(error, ParamValidationError) else ErrorClass.UNEXPECTED
-
-
-def _found(call: Call[Answer]) -> Answer | None:
-    """None when EC2 knows no such thing."""
-    try:
-        return _asked(call)
-    except Ec2Failed as error:
-        if is_absence(error.code):
-            return None
-        raise
-
-
 def ec2_of_region(region: str, log: Log) -> BotocoreEc2:
     """EC2 of a region, as this machine reaches it."""
     session = Ec2Session(region, log)
-    return BotocoreEc2(session.client(attempts=3), session.client(attempts=1))
+    return BotocoreEc2(session.client(attempts=3), session.client(attempts=1), partial(session.neighbour, attempts=3))
 
 
 class BotocoreEc2:
     """Safe to share between threads once made."""
 
-    def __init__(self, repeatable: EC2Client, once: EC2Client) -> None:
-        """`repeatable` retries by itself and gets the calls that are harmless to repeat, `once` does not."""
+    def __init__(self, repeatable: EC2Client, once: EC2Client, neighbour: Callable[[str], Any]) -> None:
+        """`repeatable` retries by itself and gets the calls that are harmless to repeat, `once` does not.
+
+        `neighbour` gives the client of another service by botocore's name for it, which retries, too; the same one each time.
+        """
         self._repeatable = repeatable
         self._once = once
+        self.balancing = BotocoreBalancing(partial(neighbour, "elbv2"))
+        self.dns = BotocoreDns(partial(neighbour, "route53"))
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id."""
-        answer = _found(lambda: self._repeatable.describe_instances(InstanceIds=[instance_id]))
-        found = shapes.instances([answer] if answer else [])
-        return found[0] if found else None
+        answer = found(lambda: self._repeatable.describe_instances(InstanceIds=[instance_id]))
+        listed = shapes.instances([answer] if answer else [])
+        return listed[0] if listed else None
 
     def find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]:
         """List the instances that carry all of `tags`, ended ones included while EC2 shows them."""
@@ -116,40 +74,40 @@ class BotocoreEc2:
     def run_instance(self, request: LaunchRequest) -> InstanceFacts:
         """Launch one instance; a repeat with the same client token finds the first."""
         wanted = shapes.run_instances_arguments(request, {**request.tags, TAG_LAUNCH_TOKEN: request.client_token})
-        answer = _asked(lambda: self._once.run_instances(**wanted))
+        answer = asked(lambda: self._once.run_instances(**wanted))
         return shapes.instances([{"Reservations": [answer]}])[0]
 
     def terminate_instance(self, instance_id: str) -> str:
         """Terminate; the state after the call."""
-        answer = _asked(lambda: self._repeatable.terminate_instances(InstanceIds=[instance_id]))
+        answer = asked(lambda: self._repeatable.terminate_instances(InstanceIds=[instance_id]))
         return str(answer["TerminatingInstances"][0]["CurrentState"]["Name"])
 
     def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
         """Set these tags, leaving others as they are."""
-        _asked(lambda: self._repeatable.create_tags(Resources=[resource_id], Tags=shapes.tag_list(tags)))
+        asked(lambda: self._repeatable.create_tags(Resources=[resource_id], Tags=shapes.tag_list(tags)))
 
     def is_persistent_request(self, spot_request_id: str) -> bool:
         """Tell whether EC2 would launch another instance once this one is gone."""
         ids = [spot_request_id]
-        answer = _found(lambda: self._repeatable.describe_spot_instance_requests(SpotInstanceRequestIds=ids))
+        answer = found(lambda: self._repeatable.describe_spot_instance_requests(SpotInstanceRequestIds=ids))
         requests = answer["SpotInstanceRequests"] if answer else []
         return any(request.get("Type") == "persistent" for request in requests)
 
     def cancel_spot_request(self, spot_request_id: str) -> None:
         """Cancel a spot request; its instance keeps running."""
         ids = [spot_request_id]
-        _asked(lambda: self._repeatable.cancel_spot_instance_requests(SpotInstanceRequestIds=ids))
+        asked(lambda: self._repeatable.cancel_spot_instance_requests(SpotInstanceRequestIds=ids))
 
     def keep_volumes(self, instance_id: str, device_names: Sequence[str]) -> None:
         """Set DeleteOnTermination=false."""
         mappings: Any = [{"DeviceName": name, "Ebs": {"DeleteOnTermination": False}} for name in device_names]
-        _asked(lambda: self._repeatable.modify_instance_attribute(InstanceId=instance_id, BlockDeviceMappings=mappings))
+        asked(lambda: self._repeatable.modify_instance_attribute(InstanceId=instance_id, BlockDeviceMappings=mappings))
 
     def find_image(self, name: str) -> ImageFacts | None:
         """Find this account's image of this name, which is unique."""
         pages = self._pages("describe_images", Owners=["self"], Filters=[{"Name": "name", "Values": [name]}])
-        found = shapes.images(pages)
-        return found[0] if found else None
+        listed = shapes.images(pages)
+        return listed[0] if listed else None
 
     def find_images(self, tags: Mapping[str, str]) -> tuple[ImageFacts, ...]:
         """List this account's images that carry all of `tags`."""
@@ -158,13 +116,13 @@ class BotocoreEc2:
     def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
         """Begin an image without a reboot; its id."""
         specifications = shapes.tag_specifications(tags, ("image", "snapshot"))
-        answer = _asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications))
+        answer = asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications))
         return str(answer["ImageId"])
 
     def deregister_image(self, image_id: str) -> None:
         """Deregister; one that is gone already is fine. Its snapshots stay."""
         try:
-            _found(lambda: self._repeatable.deregister_image(ImageId=image_id))
+            found(lambda: self._repeatable.deregister_image(ImageId=image_id))
         except Ec2Failed as error:
             if error.code != CODE_DEREGISTERED:
                 raise
@@ -177,14 +135,14 @@ class BotocoreEc2:
     def create_snapshots(self, instance_id: str, tags: Mapping[str, str]) -> tuple[str, ...]:
         """Begin a snapshot of each attached volume, at one moment."""
         specifications = shapes.tag_specifications(tags, ("snapshot",))
-        answer = _asked(
+        answer = asked(
             lambda: self._once.create_snapshots(InstanceSpecification={"InstanceId": instance_id}, TagSpecifications=specifications)
         )
         return tuple(str(made["SnapshotId"]) for made in answer["Snapshots"])
 
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete; one that is gone already is fine."""
-        _found(lambda: self._repeatable.delete_snapshot(SnapshotId=snapshot_id))
+        found(lambda: self._repeatable.delete_snapshot(SnapshotId=snapshot_id))
 
     def find_volumes(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """List (volume id, state) of volumes that carry all of `tags`."""
@@ -193,17 +151,25 @@ class BotocoreEc2:
 
     def describe_address(self, allocation_id: str) -> AddressFacts | None:
         """Describe an Elastic IP; None when EC2 knows no such allocation."""
-        answer = _found(lambda: self._repeatable.describe_addresses(AllocationIds=[allocation_id]))
+        answer = found(lambda: self._repeatable.describe_addresses(AllocationIds=[allocation_id]))
         return shapes.address(answer["Addresses"][0]) if answer and answer["Addresses"] else None
 
     def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
         """Associate an Elastic IP; the association's id."""
-        answer = _asked(
+        answer = asked(
             lambda: self._repeatable.associate_address(
                 AllocationId=allocation_id, InstanceId=instance_id, AllowReassociation=allow_reassociation
             )
         )
         return str(answer.get("AssociationId", ""))
+
+    def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
+        """Have a network interface hold a secondary address, taking it from whichever of the same subnet has it."""
+        asked(
+            lambda: self._repeatable.assign_private_ip_addresses(
+                NetworkInterfaceId=interface_id, PrivateIpAddresses=[private_ip], AllowReassignment=True
+            )
+        )
 
     def subnets_of_vpc(self, vpc_id: str) -> tuple[SubnetFacts, ...]:
         """List the subnets of a VPC."""
@@ -211,7 +177,7 @@ class BotocoreEc2:
 
     def zone_ids(self) -> dict[str, str]:
         """Map this account's AZ names to AZ ids."""
-        answer = _asked(self._repeatable.describe_availability_zones)
+        answer = asked(self._repeatable.describe_availability_zones)
         return {str(zone["ZoneName"]): str(zone["ZoneId"]) for zone in answer["AvailabilityZones"] if "ZoneId" in zone}
 
     def spot_prices(self, instance_types: Sequence[str], products: Sequence[str], at: datetime) -> tuple[SpotPrice, ...]:
@@ -232,7 +198,7 @@ class BotocoreEc2:
         """Ask whether EC2 would allow `operation`. DryRun is set here, and nowhere taken back."""
         call = getattr(self._repeatable, operation)
         try:
-            _asked(lambda: call(**{**arguments, "DryRun": True}))
+            asked(lambda: call(**{**arguments, "DryRun": True}))
         except Ec2Failed as error:
             is_allowed = error.code == CODE_DRY_RUN_ALLOWED
             return DryRun(error.code, error.message, None if is_allowed else error.error_class)
@@ -240,4 +206,4 @@ class BotocoreEc2:
 
     def _pages(self, operation: Any, **arguments: Any) -> list[Any]:  # noqa: ANN401 - the types of the stubs differ by operation
         paginator = self._repeatable.get_paginator(operation)
-        return _asked(lambda: list(paginator.paginate(**arguments)))
+        return asked(lambda: list(paginator.paginate(**arguments)))

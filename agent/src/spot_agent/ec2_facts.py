@@ -42,6 +42,27 @@ class InstanceFacts:
     metadata_options: JsonObject = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     volumes: tuple[VolumeFacts, ...] = ()
+    interface_id: str | None = None
+    """Of its primary network interface."""
+    private_ips: tuple[str, ...] = ()
+    """All that its interfaces hold, the primary one first."""
+    public_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """A target as its load balancer sees it. `state` is its own word: initial, healthy, unhealthy, draining, unused, unavailable."""
+
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFacts:
+    """A plain record of a zone."""
+
+    values: tuple[str, ...]
+    ttl_seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)

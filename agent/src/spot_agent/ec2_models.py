@@ -1,6 +1,6 @@
-"""botocore's description of EC2, of which only what the daemon calls becomes objects.
+"""botocore's descriptions of services, of which only what the daemon calls becomes objects.
 
-botocore reads the models of a service whole: EC2's is 4 MB of JSON for 790 operations, of which the daemon calls 20, and the
+botocore reads the models of a service whole: EC2's is 4 MB of JSON for 790 operations, of which the daemon calls 21, and the
 directory of endpoints lists every service of AWS. What is kept is kept as it is, so requests are written and answers are read
 the same. Nothing is stored: at every start the models are those of the botocore that is installed (docs/adr/0011).
 """
@@ -8,7 +8,8 @@ the same. Nothing is stored: at every start the models are those of the botocore
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from botocore.loaders import JSONFileLoader
 from spot_agent.logs import Log
 from spot_agent.partial_json import opened, whole
 
-OPERATIONS = (
+EC2_OPERATIONS = (
+    "AssignPrivateIpAddresses",
     "AssociateAddress",
     "CancelSpotInstanceRequests",
     "CreateImage",
@@ -39,10 +41,16 @@ OPERATIONS = (
     "RunInstances",
     "TerminateInstances",
 )
-"""All that `ec2.py` calls; a test compares."""
 
-ENDPOINT_SERVICES = ("ec2", "oidc", "portal.sso", "signin", "sts")
-"""EC2, and what botocore itself calls to get credentials: profiles that assume a role or sign in."""
+OPERATIONS = {
+    "ec2": EC2_OPERATIONS,
+    "elbv2": ("DeregisterTargets", "DescribeTargetHealth", "RegisterTargets"),
+    "route53": ("ChangeResourceRecordSets", "GetChange", "ListResourceRecordSets"),
+}
+"""All that `ec2.py`, `ec2_balancing.py` and `ec2_dns.py` call, by botocore's name of the service; a test compares."""
+
+ENDPOINT_SERVICES = ("ec2", "elasticloadbalancing", "oidc", "portal.sso", "route53", "signin", "sts")
+"""Those three, and what botocore itself calls to get credentials: profiles that assume a role or sign in."""
 
 Model = Mapping[str, Any]
 Reduced = dict[str, Any]
@@ -75,7 +83,8 @@ class ReducedFiles(JSONFileLoader):
 def _reduction_of(path: Path) -> Callable[[str], Reduced] | None:
     if path.name == "endpoints":
         return reduced_endpoints
-    return reduced_service if path.name == "service-2" and path.parent.parent.name == "ec2" else None
+    operations = OPERATIONS.get(path.parent.parent.name)
+    return None if path.name != "service-2" or operations is None else partial(reduced_service, operations=operations)
 
 
 def _text(file_path: str) -> str:
@@ -88,19 +97,19 @@ def _unzipped(packed: bytes) -> bytes:
     return zlib.decompress(packed, wbits=_GZIP, bufsize=int.from_bytes(packed[-4:], "little"))
 
 
-def reduced_service(text: str) -> Reduced:
-    """EC2's model with the operations of the daemon and the shapes that they reach. LookupError when one is missing."""
+def reduced_service(text: str, operations: Iterable[str]) -> Reduced:
+    """A service's model with these operations and the shapes that they reach. LookupError when one is missing."""
     model = opened(text, _SERVICE_LEVELS)
-    operations = {name: _undocumented(whole(model["operations"][name])) for name in OPERATIONS}
+    kept = {name: _undocumented(whole(model["operations"][name])) for name in operations}
     shapes: Reduced = {}
-    waiting = [name for operation in operations.values() for name in _shapes_of_operation(operation)]
+    waiting = [name for operation in kept.values() for name in _shapes_of_operation(operation)]
     while waiting:
         name = waiting.pop()
         if name not in shapes:
             shapes[name] = _undocumented(whole(model["shapes"][name]))
             waiting.extend(_shapes_of_shape(shapes[name]))
     rest = {name: whole(member) for name, member in model.items() if name not in ("operations", "shapes")}
-    return {**rest, "operations": operations, "shapes": shapes}
+    return {**rest, "operations": kept, "shapes": shapes}
 
 
 def _undocumented(value: Any) -> Any:  # noqa: ANN401 - any JSON value

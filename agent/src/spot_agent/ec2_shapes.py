@@ -102,7 +102,21 @@ def _instance(made: Mapping[str, Any]) -> InstanceFacts:
         metadata_options=_metadata_options(made.get("MetadataOptions", {})),
         tags=_tags(made),
         volumes=tuple(_volume(mapping) for mapping in made.get("BlockDeviceMappings", []) if "Ebs" in mapping),
+        interface_id=_primary_interface(made).get("NetworkInterfaceId"),
+        private_ips=_private_ips(made),
+        public_ip=made.get("PublicIpAddress") or None,
     )
+
+
+def _primary_interface(made: Mapping[str, Any]) -> Mapping[str, Any]:
+    interfaces = made.get("NetworkInterfaces") or []
+    return next((one for one in interfaces if one.get("Attachment", {}).get("DeviceIndex", 0) == 0), {})
+
+
+def _private_ips(made: Mapping[str, Any]) -> tuple[str, ...]:
+    first = made.get("PrivateIpAddress")
+    listed = [address["PrivateIpAddress"] for one in made.get("NetworkInterfaces") or [] for address in one.get("PrivateIpAddresses", [])]
+    return tuple(dict.fromkeys([*([first] if first else []), *listed]))
 
 
 def _security_group_ids(made: Mapping[str, Any]) -> tuple[str, ...]:

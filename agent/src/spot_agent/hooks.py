@@ -35,7 +35,7 @@ class ProcessHooks:
         self._clock = clock
         self._stop = stop
 
-    def run(self, name: HookName, bound_seconds: float) -> HookResult | None:
+    def run(self, name: HookName, bound_seconds: float, variables: Mapping[str, str] | None = None) -> HookResult | None:
         """Run a hook as a process and wait for it, at most `bound_seconds`."""
         command = self._commands[name]
         if not command:
@@ -47,7 +47,7 @@ class ProcessHooks:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env={**self._environment, "SPOT_HOOK": name.value},
+                    env={**self._environment, **(variables or {}), "SPOT_HOOK": name.value},
                     start_new_session=True,
                     close_fds=True,
                 )

@@ -15,9 +15,11 @@ from spot_agent.ec2_facts import (
     ImageFacts,
     InstanceFacts,
     LaunchRequest,
+    RecordFacts,
     SnapshotFacts,
     SpotPrice,
     SubnetFacts,
+    TargetFacts,
     TypeFacts,
 )
 from spot_agent.model import JsonObject
@@ -60,6 +62,7 @@ class HookName(str, Enum):
     STOP = "stop"
     STANDBY_CHECK = "standby_check"
     SERVING_CHECK = "serving_check"
+    TRAFFIC = "traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,8 @@ class HookResult:
 class Hooks(Protocol):
     """Runs the workload's hooks."""
 
-    def run(self, name: HookName, bound_seconds: float) -> HookResult | None:
-        """None when the hook is not set.
+    def run(self, name: HookName, bound_seconds: float, variables: Mapping[str, str] | None = None) -> HookResult | None:
+        """None when the hook is not set. `variables` join its environment.
 
         Killed with its process group at the bound. Raises Stopping when the daemon stops first.
         """
@@ -173,8 +176,42 @@ class CheckedServer(Protocol):
         """As in CentralApi."""
 
 
+class LoadBalancing(Protocol):
+    """The load balancers of this instance's region. Every call raises Ec2Failed with its meaning, and may be repeated."""
+
+    def register_target(self, target_group_arn: str, instance_id: str, port: int | None) -> None:
+        """Register an instance; `port` None is the target group's own. Registering it again changes nothing."""
+
+    def deregister_target(self, target_group_arn: str, instance_id: str, port: int | None) -> None:
+        """Begin to drain an instance; one that is not registered changes nothing."""
+
+    def target_state(self, target_group_arn: str, instance_id: str, port: int | None) -> TargetFacts | None:
+        """How it is; None when it is not registered."""
+
+
+class Dns(Protocol):
+    """Route 53. Every call raises Ec2Failed with its meaning, and may be repeated."""
+
+    def find_record(self, hosted_zone_id: str, record_name: str) -> RecordFacts | None:
+        """Read an A record; None when the zone has none of this name."""
+
+    def upsert_record(self, hosted_zone_id: str, record_name: str, value: str, ttl_seconds: int) -> str:
+        """Have an A record name one address; the change's id."""
+
+    def is_in_sync(self, change_id: str) -> bool:
+        """Whether all of Route 53's servers answer with the change."""
+
+
 class Ec2(Protocol):
     """EC2 of this instance's region. Every call raises Ec2Failed with its meaning; None means EC2 knows no such thing."""
+
+    @property
+    def balancing(self) -> LoadBalancing:
+        """The load balancers, with the same credentials."""
+
+    @property
+    def dns(self) -> Dns:
+        """Route 53, with the same credentials."""
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id."""
@@ -232,6 +269,9 @@ class Ec2(Protocol):
 
     def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
         """The association's id."""
+
+    def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
+        """Have a network interface hold a secondary address, taking it from whichever of the same subnet has it."""
 
     def subnets_of_vpc(self, vpc_id: str) -> tuple[SubnetFacts, ...]:
         """List the subnets of a VPC."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spot_agent.errors import SettingsInvalid
+from spot_agent.model import JsonObject
 from spot_agent.settings_reader import Reader
 
 CARRY_RSYNC, CARRY_HOOK = "rsync", "hook"
@@ -22,10 +23,17 @@ class HookCommands:
     stop: tuple[str, ...] = ()
     standby_check: tuple[str, ...] = ()
     serving_check: tuple[str, ...] = ()
+    traffic: tuple[str, ...] = ()
 
     def by_name(self) -> dict[str, tuple[str, ...]]:
         """Each by its name as hooks are told it in SPOT_HOOK."""
-        return {"start": self.start, "stop": self.stop, "standby_check": self.standby_check, "serving_check": self.serving_check}
+        return {
+            "start": self.start,
+            "stop": self.stop,
+            "standby_check": self.standby_check,
+            "serving_check": self.serving_check,
+            "traffic": self.traffic,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Settings:
     sync_first_command: tuple[str, ...]
     sync_last_command: tuple[str, ...]
     allowed_instance_types: tuple[str, ...]
-    elastic_ip_allocation_id: str | None
+    traffic_handles: tuple[JsonObject, ...]
     imds_endpoint: str
     state_directory: Path
     runtime_directory: Path
@@ -98,7 +106,7 @@ def _read(reader: Reader) -> Settings:
         sync_first_command=reader.command("SYNC_FIRST_COMMAND"),
         sync_last_command=reader.command("SYNC_LAST_COMMAND"),
         allowed_instance_types=reader.words("ALLOWED_INSTANCE_TYPES"),
-        elastic_ip_allocation_id=reader.text("ELASTIC_IP_ALLOCATION_ID", "") or None,
+        traffic_handles=_traffic_handles(reader),
         imds_endpoint=reader.url("IMDS_ENDPOINT", "http://169.254.169.254"),
         state_directory=reader.path("STATE_DIRECTORY", "/var/lib/spot-agent"),
         runtime_directory=reader.path("RUNTIME_DIRECTORY", "/run/spot-optimizer"),
@@ -121,4 +129,12 @@ def _hooks(reader: Reader, unit: str) -> HookCommands:
         stop=reader.command("STOP_COMMAND") or systemctl("stop"),
         standby_check=reader.command("STANDBY_CHECK_COMMAND"),
         serving_check=reader.command("SERVING_CHECK_COMMAND") or systemctl("is-active", "--quiet"),
+        traffic=reader.command("TRAFFIC_COMMAND"),
     )
+
+
+def _traffic_handles(reader: Reader) -> tuple[JsonObject, ...]:
+    """ELASTIC_IP_ALLOCATION_ID is short for the most usual one. What each kind needs is the server's to say."""
+    allocation_id = reader.text("ELASTIC_IP_ALLOCATION_ID", "")
+    first = [{"kind": "elastic_ip", "allocation_id": allocation_id}] if allocation_id else []
+    return (*first, *reader.objects("TRAFFIC_HANDLES", "kind"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
@@ -143,6 +145,18 @@ class Reader:
     def words(self, name: str) -> tuple[str, ...]:
         """Read a comma-separated list."""
         return tuple(word.strip() for word in self.text(name, "").split(",") if word.strip())
+
+    def objects(self, name: str, required: str) -> tuple[dict[str, Any], ...]:
+        """Read a JSON list of objects, each with the member `required`."""
+        try:
+            value = json.loads(self.text(name, "") or "[]")
+        except ValueError as error:
+            self.problems.append(f"{name} is not JSON: {error}")
+            return ()
+        if not isinstance(value, list) or not all(isinstance(one, dict) and isinstance(one.get(required), str) for one in value):
+            self.problems.append(f'{name} must be a JSON list of objects that say their "{required}", not {json.dumps(value)[:200]}')
+            return ()
+        return tuple(value)
 
     def path(self, name: str, default: str) -> Path:
         """Read an absolute path; variables in it are expanded."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from agent_fakes.virtual import VirtualClock
@@ -102,12 +102,14 @@ class FakeHooks:
     def __init__(self, workload: FakeWorkload) -> None:
         self.workload = workload
         self.calls: list[HookName] = []
+        self.variables: list[dict[str, str]] = []
         self.unset: set[HookName] = set()
         self.scripted: dict[HookName, list[HookResult]] = defaultdict(list)
         self.before: Callable[[HookName], None] = lambda name: None
 
-    def run(self, name: HookName, bound_seconds: float) -> HookResult | None:
+    def run(self, name: HookName, bound_seconds: float, variables: Mapping[str, str] | None = None) -> HookResult | None:
         assert bound_seconds > 0
+        self.variables.append(dict(variables or {}))
         self.before(name)
         if name in self.unset:
             return None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from agent_fakes.memory_traffic import FakeBalancing, FakeDns
 from agent_fakes.virtual import START
 from spot_agent.ec2_facts import (
     AddressFacts,
@@ -55,6 +56,8 @@ class FakeEc2:
         self.denied: dict[str, str] = {}
         self.dry_runs: list[tuple[str, dict[str, Any]]] = []
         self._number = 0
+        self.balancing = FakeBalancing(self._begin, self._end)
+        self.dns = FakeDns(self._begin, self._end)
 
     def add_instance(self, instance_id: str, **facts: object) -> InstanceFacts:
         base = InstanceFacts(
@@ -66,6 +69,9 @@ class FakeEc2:
             subnet_id="subnet-1",
             az_name="us-east-1a",
             volumes=(VolumeFacts(f"vol-{instance_id}", "/dev/xvda", delete_on_termination=True),),
+            interface_id=f"eni-{instance_id}",
+            private_ips=(f"10.0.0.{len(self.instances) + 1}",),
+            public_ip=f"198.51.100.{len(self.instances) + 1}",
         )
         self.instances[instance_id] = replace(base, **facts)  # type: ignore[arg-type]
         return self.instances[instance_id]
@@ -188,6 +194,14 @@ class FakeEc2:
         association_id = self._new_id("eipassoc")
         self.addresses[allocation_id] = replace(held, instance_id=instance_id, association_id=association_id)
         return association_id
+
+    def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
+        self._begin("assign_private_ip")
+        for made in list(self.instances.values()):
+            others = tuple(held for held in made.private_ips if held != private_ip)
+            held = (*others, private_ip) if made.interface_id == interface_id else others
+            self.instances[made.instance_id] = replace(made, private_ips=held)
+        self._end("assign_private_ip")
 
     def subnets_of_vpc(self, vpc_id: str) -> tuple[SubnetFacts, ...]:
         self._begin("subnets_of_vpc")

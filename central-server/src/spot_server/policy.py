@@ -36,6 +36,12 @@ class MovePolicy:
     """What was last changed this long before an image was begun is whole in it. The kernel writes back what is older than 30 s."""
 
     traffic_bound_seconds: float = 120.0
+    confirm_bound_seconds: float = 120.0
+    """One question whether a handle leads to the new side: a load balancer's health checks, or Route 53's servers, take up to a minute."""
+
+    confirm_alarm_seconds: float = 300.0
+    """After a move is complete, before a person hears that a handle does not lead to the new side."""
+
     start_bound_seconds: float = 120.0
     terminate_bound_seconds: float = 600.0
 

@@ -13,6 +13,7 @@ from spot_server.features.instances.rules import EVENT_MEANINGS, ROLE_MEANINGS, 
 from spot_server.features.interruptions.rules import RESPONSE_MEANINGS
 from spot_server.features.replicas.rules import REPLICA_EVENT_MEANINGS, REPLICA_MEANINGS, REPLICA_TRANSITIONS
 from spot_server.features.switches.plans import (
+    MOVE_SPECS,
     STEP_MEANINGS,
     STEP_SPECS,
     UNDO_MEANINGS,
@@ -89,12 +90,14 @@ def _closed() -> str:
 
 def _steps() -> str:
     rows = [
-        (_name(name), meaning, _carried_out(STEP_SPECS.get(name)), UNDO_MEANINGS[name], _carried_out(UNDO_SPECS.get(name)))
+        (_name(name), meaning, _carried_out(name, STEP_SPECS), UNDO_MEANINGS[name], _carried_out(name, UNDO_SPECS))
         for name, meaning in STEP_MEANINGS.items()
     ]
+    handles = [(_name(kind), _told(spec)) for kind, spec in MOVE_SPECS.items()]
     return _section(
         "Steps of a switch",
         _table(("step", "what it does", "command, by", "its undo", "command, by"), rows),
+        _table(("traffic handle", "command, by, to either side"), handles),
         _table(("status", "meaning"), ((_name(status), meaning) for status, meaning in STEP_STATUS_MEANINGS.items())),
     )
 
@@ -119,9 +122,13 @@ def _actors() -> str:
     return _section("Actors", _ACTOR_PREFACE, _table(("act", "candidates"), rows))
 
 
-def _carried_out(spec: StepSpec | None) -> str:
-    if spec is None:
-        return "the server"
+def _carried_out(name: StepName, specs: Mapping[StepName, StepSpec]) -> str:
+    if name is StepName.TRAFFIC:
+        return "by handle, below"
+    return _told(specs[name]) if name in specs else "the server"
+
+
+def _told(spec: StepSpec) -> str:
     who = f"{spec.side} side" if spec.act is None else f"actor of {spec.act}"
     return f"`{spec.kind}`, {who}"
 

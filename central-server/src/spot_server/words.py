@@ -115,12 +115,28 @@ class CommandKind(StrEnum):
     OPEN_RECEIVER = "open_receiver"
     SEND_STATE = "send_state"
     CLOSE_SYNC = "close_sync"
+    MOVE_PRIVATE_IP = "move_private_ip"
+    MOVE_TARGET = "move_target"
+    CONFIRM_TARGET = "confirm_target"
+    MOVE_RECORD = "move_record"
+    CONFIRM_RECORD = "confirm_record"
+    TRAFFIC_HOOK = "traffic_hook"
     START_SERVING = "start_serving"
     DESCRIBE_INSTANCE = "describe_instance"
     TERMINATE_INSTANCE = "terminate_instance"
     WAIT_TERMINATED = "wait_terminated"
     SALVAGE_VOLUMES = "salvage_volumes"
     RELEASE = "release"
+
+
+class HandleKind(StrEnum):
+    """What clients reach a workload by; see docs/handles.md."""
+
+    ELASTIC_IP = "elastic_ip"
+    SECONDARY_PRIVATE_IP = "secondary_private_ip"
+    TARGET_GROUP = "target_group"
+    ROUTE53_RECORD = "route53_record"
+    HOOK = "hook"
 
 
 class TerminationRefusal(StrEnum):
@@ -187,6 +203,7 @@ class StepName(StrEnum):
     TRAFFIC = "traffic"
     PROMOTE = "promote"
     START = "start"
+    CONFIRM = "confirm"
     RETIRE = "retire"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from server_support.clock import START
+from server_support.memory_traffic import FakeBalancing, FakeDns
 from spot_server.aws.errors import AwsFailed, ErrorClass, class_of_code
 from spot_server.aws.ports import (
     TAG_CLIENT_ID,
@@ -18,6 +19,7 @@ from spot_server.aws.ports import (
     ImageFacts,
     InstanceFacts,
     LaunchRequest,
+    NetworkFacts,
 )
 
 ENDED = ("shutting-down", "terminated")
@@ -49,9 +51,13 @@ class FakeEc2:
         """What happens elsewhere, once, while a call of this name is under way."""
         self.image_tags: dict[str, dict[str, str]] = {}
         self._number = 0
+        self.balancing = FakeBalancing(self._begin, self._end)
+        self.dns = FakeDns(self._begin, self._end)
 
     def add_instance(self, instance_id: str, state: str = "running", spot_request_id: str | None = None, **facts: Any) -> None:
-        self.instances[instance_id] = replace(InstanceFacts(instance_id, state, None, START, spot_request_id), **facts)
+        self._number += 1
+        network = NetworkFacts(f"eni-{self._number:04d}", (f"10.0.0.{self._number}",), f"198.51.100.{self._number}")
+        self.instances[instance_id] = replace(InstanceFacts(instance_id, state, None, START, spot_request_id, network=network), **facts)
 
     def settle(self) -> None:
         """Let time do its work: what is on its way arrives."""
@@ -148,6 +154,14 @@ class FakeEc2:
             self.addresses[allocation_id] = held
         self._end("associate_address")
         return str(held.association_id)
+
+    def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
+        self._begin("assign_private_ip")
+        for made in list(self.instances.values()):
+            others = tuple(held for held in made.network.private_ips if held != private_ip)
+            held = (*others, private_ip) if made.network.interface_id == interface_id else others
+            self.instances[made.instance_id] = replace(made, network=replace(made.network, private_ips=held))
+        self._end("assign_private_ip")
 
     def _begin(self, call: str) -> None:
         self.calls.append(call)

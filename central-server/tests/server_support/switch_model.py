@@ -8,6 +8,7 @@ from server_support.clock import START
 from server_support.switch_sides import ModelStep, Order, SideModel
 from spot_server.features.recoveries.rules import is_workload_held
 from spot_server.features.switches.decisions import (
+    SETTLED,
     Abandon,
     Alarm,
     BeginUndo,
@@ -28,13 +29,14 @@ from spot_server.features.switches.decisions import (
     UndoSettle,
     Wait,
 )
-from spot_server.features.switches.plans import Side
+from spot_server.features.switches.plans import Side, list_rows
 from spot_server.features.switches.rules import decide
 from spot_server.policy import MovePolicy
 from spot_server.words import (
     LIVE_REPLICA_STATUSES,
     CommandKind,
     CommandStatus,
+    HandleKind,
     ReplicaStatus,
     Role,
     StepName,
@@ -49,11 +51,13 @@ STOPPING = frozenset({CommandKind.QUIESCE, CommandKind.DEMOTE})
 class SwitchModel:
     """Advance with `run`; the walk's moves are the other methods. Every broken promise is noted in `broken`."""
 
-    def __init__(self, plan: tuple[StepName, ...], *, has_handle: bool, has_image: bool, may_terminate_old: bool) -> None:
+    def __init__(self, plan: tuple[StepName, ...], *, handle_count: int, has_image: bool, may_terminate_old: bool) -> None:
         self.now = START
-        self.steps = [ModelStep(name) for name in plan]
+        self.steps = [
+            ModelStep(planned.name, planned.part) for planned in list_rows(plan, [{"kind": HandleKind.ELASTIC_IP}] * handle_count)
+        ]
         self.status = SwitchStatus.RUNNING
-        self.has_handle, self.has_image, self.may_terminate_old = has_handle, has_image, may_terminate_old
+        self.handle_count, self.has_image, self.may_terminate_old = handle_count, has_image, may_terminate_old
         self.old = SideModel(is_serving=True)
         self.new = SideModel(ec2="none" if StepName.LAUNCH in plan else "running")
         self.table = SideModel()
@@ -84,7 +88,7 @@ class SwitchModel:
             is_new_past_its_end=False,
             old_role=self.old_role,
             is_old_reachable=self.old.is_heard and (self.is_outlived or self.action_at is None or self.now < self.action_at),
-            has_handle=self.has_handle,
+            has_handle=self.handle_count > 0,
             has_fallback_image=self.has_image,
             action_at=None if self.is_outlived else self.action_at,
             may_terminate_old=self.may_terminate_old,
@@ -93,7 +97,9 @@ class SwitchModel:
 
     def _view(self, step: ModelStep) -> StepView:
         command, undo_command = self._seen(step.order), self._seen(step.undo_order)
-        return StepView(step.name, step.status, step.attempt, step.intent_at, command, step.undo_attempt, undo_command, step.is_alarmed)
+        times = (step.status, step.attempt, step.intent_at, command, step.undo_attempt, undo_command, step.is_alarmed)
+        is_move = step.name is StepName.TRAFFIC and self.handle_count > 0
+        return StepView(step.name, *times, part=step.part, handle=HandleKind.ELASTIC_IP if is_move else None)
 
     def _seen(self, order: Order | None) -> CommandView | None:
         if order is None:
@@ -130,15 +136,17 @@ class SwitchModel:
         match decision:
             case Issue():
                 return self._issue(decision)
-            case Settle(name, status):
-                self._settle(self.step(name), status)
+            case Settle(name, status, part=part):
+                self._settle(self.step(name, part), status)
             case MakeReplica():
                 self._make_replica()
             case PromoteNew():
                 self._promote()
             case UndoIssue():
                 return self._undo_issue(decision)
-            case UndoSettle(name) | UndoReplica(name) | UndoPromote(name):
+            case UndoSettle(name, part):
+                self._undo_settle(decision, self.step(name, part))
+            case UndoReplica(name) | UndoPromote(name):
                 self._undo_settle(decision, self.step(name))
             case BeginUndo() | Abandon() | Resume() | Complete() | FinishUndo():
                 self._turn_or_end(decision)
@@ -154,15 +162,17 @@ class SwitchModel:
         self.step(decision.step).is_alarmed = True
         return True
 
-    def step(self, name: StepName) -> ModelStep:
-        return next(step for step in self.steps if step.name is name)
+    def step(self, name: StepName, part: int = 0) -> ModelStep:
+        return next(step for step in self.steps if (step.name, step.part) == (name, part))
 
     def is_done(self, name: StepName) -> bool:
         return any(step.name is name and step.status is StepStatus.DONE for step in self.steps)
 
     def _issue(self, decision: Issue) -> bool:
-        step = self.step(decision.step)
+        step = self.step(decision.step, decision.part)
         step.status, step.intent_at = StepStatus.RUNNING, step.intent_at or self.now
+        if any(before.status not in SETTLED for before in self.steps[: self.steps.index(step)]):
+            self.broken.append(f"{decision.step} is issued before all that comes before it is settled")
         if decision.step is StepName.START and not (self.is_done(StepName.QUIESCE) or self.is_done(StepName.FENCE)):
             self.broken.append("START is issued before QUIESCE or FENCE is done")
         if decision.step is StepName.SYNC and not all(self.is_done(name) for name in self._needs_of_sync()):
@@ -217,7 +227,7 @@ class SwitchModel:
         self.demotion.priority = 25
 
     def _undo_issue(self, decision: UndoIssue) -> bool:
-        step = self.step(decision.step)
+        step = self.step(decision.step, decision.part)
         if decision.kind is CommandKind.START_SERVING:
             self._check_that_new_is_still()
         if step.undo_attempt == 0 and step.order is not None:
@@ -254,8 +264,8 @@ class SwitchModel:
 
     def _turn_or_end(self, decision: Decision) -> None:
         match decision:
-            case BeginUndo(name):
-                self.step(name).status, self.status = StepStatus.FAILED, SwitchStatus.ROLLING_BACK
+            case BeginUndo(name, part=part):
+                self.step(name, part).status, self.status = StepStatus.FAILED, SwitchStatus.ROLLING_BACK
                 return
             case Resume():
                 start = self.step(StepName.START)

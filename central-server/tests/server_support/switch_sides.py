@@ -41,6 +41,7 @@ class ModelStep:
     """A step as the table `switch_steps` holds it."""
 
     name: StepName
+    part: int = 0
     status: StepStatus = StepStatus.PENDING
     attempt: int = 0
     intent_at: datetime | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from spot_agent.clock import Clock, Stop
 from spot_agent.errors import ActFailed, ErrorClass, Stopping
@@ -11,6 +12,7 @@ from spot_agent.journal import Journal
 from spot_agent.model import Command, Identity, JsonObject, Lane
 from spot_agent.ports import Ec2, Hooks, StateCarrier
 from spot_agent.roles import Roles
+from spot_agent.timestamps import from_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,11 @@ class Tools:
     clock: Clock
     stop: Stop
     hook_bound_seconds: float
+
+    def waited_seconds(self, command: Command) -> float:
+        """Seconds since the command was first begun, by the journal, so across restarts; for ever when it is not there."""
+        record = self.journal.read().command(command.request_id)
+        return inf if record is None else (self.clock.now() - from_wire(record.started_at)).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)

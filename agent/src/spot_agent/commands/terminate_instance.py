@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from spot_agent.commands.describe_instance import STATE_GONE, looked_up
+from spot_agent.commands.handles import held_by
 from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, seconds, text, texts
 from spot_agent.ec2_facts import InstanceFacts
 from spot_agent.errors import ActFailed, ErrorClass
 from spot_agent.model import Command, Lane
 from spot_agent.rules.ownership import refusal_to_terminate
-from spot_agent.timestamps import from_wire
 
 CODE_UNKNOWN = "unknown_instance"
 LOOK_AGAIN_SECONDS = 2.0
@@ -45,15 +43,12 @@ def _require_leave(instance: InstanceFacts, command: Command, tools: Tools) -> N
     """By EC2's word of this moment; an address that EC2 does not tell of is a failure, and no leave."""
     addresses = [tools.ec2.describe_address(allocation_id) for allocation_id in texts(command, "handle_allocation_ids")]
     handles = [address for address in addresses if address is not None]
-    refusal = refusal_to_terminate(instance.instance_id, instance.tags, tools.journal.read().agent_id or "", handles)
+    others = held_by(instance, command, tools)
+    refusal = refusal_to_terminate(instance.instance_id, instance.tags, tools.journal.read().agent_id or "", handles, others)
     if refusal is not None:
         raise refusal
 
 
 def _may_become_known(command: Command, tools: Tools) -> bool:
     """Whether the command is younger than the server says that a new instance may stay unknown. By the journal, so across restarts."""
-    unknown_for_seconds = seconds(command, "unknown_for_seconds", 0.0)
-    record = tools.journal.read().command(command.request_id)
-    if record is None:
-        return False
-    return tools.clock.now() - from_wire(record.started_at) < timedelta(seconds=unknown_for_seconds)
+    return tools.waited_seconds(command) < seconds(command, "unknown_for_seconds", 0.0)

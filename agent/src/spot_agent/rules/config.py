@@ -43,16 +43,13 @@ def effective_settings(settings: Settings, config: Config | None) -> Effective:
 
 def settings_on_the_wire(settings: Settings) -> JsonObject:
     """The `settings` object of registration and heartbeat: what the environment says, units in the names."""
-    handles = []
-    if settings.elastic_ip_allocation_id:
-        handles.append({"kind": "elastic_ip", "allocation_id": settings.elastic_ip_allocation_id})
     return {
         "auto_terminate_enabled": settings.auto_terminate_enabled,
         "terminate_wait_seconds": settings.terminate_wait_seconds,
         "create_snapshot_on_switch": settings.create_snapshot_on_switch,
         "carry": settings.carry,
         "allowed_instance_types": list(settings.allowed_instance_types),
-        "traffic_handles": handles,
+        "traffic_handles": [dict(handle) for handle in settings.traffic_handles],
         "cleanup_snapshots_older_than_days": settings.cleanup_snapshots_older_than_days,
         "cleanup_images_older_than_days": settings.cleanup_images_older_than_days,
     }

@@ -27,6 +27,7 @@ MEANINGS: dict[ErrorClass, tuple[str, ...]] = {
         "Throttling",
         "ThrottlingException",
         "ConcurrentSnapshotLimitExceeded",
+        "PriorRequestNotComplete",
     ),
     ErrorClass.IDEMPOTENCY: ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"),
     ErrorClass.NOT_AUTHORIZED: (
@@ -49,7 +50,8 @@ MEANINGS: dict[ErrorClass, tuple[str, ...]] = {
         "InvalidNetworkInterface.InUse",
         "InvalidSnapshot.InUse",
     ),
-    ErrorClass.REFUSED: ("Resource.AlreadyAssociated", "OperationNotPermitted"),
+    ErrorClass.REFUSED: ("Resource.AlreadyAssociated", "OperationNotPermitted", "InvalidChangeBatch", "TooManyTargets"),
+    ErrorClass.NOT_FOUND: ("NoSuchHostedZone", "NoSuchChange"),
     ErrorClass.UNREACHABLE: ("InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable"),
 }
 

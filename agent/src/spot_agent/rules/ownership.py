@@ -31,12 +31,18 @@ def tags_to_set(tags: Mapping[str, str], agent_id: str, logical_agent_id: str) -
     return {key: value for key, value in wanted.items() if tags.get(key) != value}
 
 
-def refusal_to_terminate(instance_id: str, tags: Mapping[str, str], agent_id: str, handles: Iterable[AddressFacts]) -> ActFailed | None:
-    """Why the instance is not terminated; None when it may be. `handles` are the addresses that must not lead to it."""
+def refusal_to_terminate(
+    instance_id: str, tags: Mapping[str, str], agent_id: str, addresses: Iterable[AddressFacts], other_handles: Iterable[str] = ()
+) -> ActFailed | None:
+    """Why the instance is not terminated; None when it may be.
+
+    `addresses` must not lead to it; `other_handles` are those that do lead to it, in words.
+    """
     if not is_ours(tags, agent_id):
         wanted = f"{TAG_MANAGED}={MANAGED} and {TAG_AGENT_ID}={agent_id}"
         return ActFailed(ErrorClass.REFUSED, CODE_NOT_OURS, f"{instance_id} does not carry the tags {wanted}")
-    held = sorted(f"{handle.allocation_id} ({handle.public_ip})" for handle in handles if handle.instance_id == instance_id)
+    addressed = [f"{one.allocation_id} ({one.public_ip})" for one in addresses if one.instance_id == instance_id]
+    held = sorted([*addressed, *other_handles])
     if held:
         return ActFailed(ErrorClass.REFUSED, CODE_HOLDS_HANDLE, f"{instance_id} holds the traffic handle {', '.join(held)}")
     return None

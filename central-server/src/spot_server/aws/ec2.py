@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from spot_server.aws import shapes
 from spot_server.aws.asking import asked, found
+from spot_server.aws.dns import Boto3Dns
+from spot_server.aws.load_balancing import Boto3Balancing
 from spot_server.aws.ports import TAG_CLIENT_ID, TAG_LAUNCH_TOKEN, TAG_MANAGED, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest
 
 if TYPE_CHECKING:
@@ -16,10 +19,15 @@ if TYPE_CHECKING:
 class Boto3Ec2:
     """The real Ec2Port. Clients are safe to share between threads once made."""
 
-    def __init__(self, repeatable: EC2Client, once: EC2Client) -> None:
-        """`repeatable` retries by itself and gets the calls that are harmless to repeat, `once` does not."""
+    def __init__(self, repeatable: EC2Client, once: EC2Client, neighbour: Callable[[str], Any]) -> None:
+        """`repeatable` retries by itself and gets the calls that are harmless to repeat, `once` does not.
+
+        `neighbour` gives the client of another service by boto3's name for it, which retries, too; the same one each time.
+        """
         self._repeatable = repeatable
         self._once = once
+        self.balancing = Boto3Balancing(partial(neighbour, "elbv2"))
+        self.dns = Boto3Dns(partial(neighbour, "route53"))
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance."""
@@ -102,3 +110,11 @@ class Boto3Ec2:
             )
         )
         return str(answer.get("AssociationId", ""))
+
+    def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
+        """Assign a secondary private address."""
+        asked(
+            lambda: self._repeatable.assign_private_ip_addresses(
+                NetworkInterfaceId=interface_id, PrivateIpAddresses=[private_ip], AllowReassignment=True
+            )
+        )

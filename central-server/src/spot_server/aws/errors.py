@@ -20,6 +20,7 @@ class ErrorClass(StrEnum):
     NOT_FOUND = "not_found"
     STALE_EPOCH = "stale_epoch"
     UNKNOWN_KIND = "unknown_kind"
+    CHECK_FAILED = "check_failed"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     UNEXPECTED = "unexpected"
@@ -44,7 +45,13 @@ CODES: dict[ErrorClass, tuple[str, ...]] = {
     ErrorClass.PRICE: ("SpotMaxPriceTooLow",),
     ErrorClass.SUBNET: ("InsufficientFreeAddressesInSubnet",),
     ErrorClass.POOL_INVALID: ("Unsupported", "UnsupportedOperation", "InvalidParameterCombination"),
-    ErrorClass.THROTTLED: ("RequestLimitExceeded", "Throttling", "ThrottlingException", "ConcurrentSnapshotLimitExceeded"),
+    ErrorClass.THROTTLED: (
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "ConcurrentSnapshotLimitExceeded",
+        "PriorRequestNotComplete",
+    ),
     ErrorClass.IDEMPOTENCY: ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"),
     ErrorClass.NOT_AUTHORIZED: (
         "UnauthorizedOperation",
@@ -66,7 +73,15 @@ CODES: dict[ErrorClass, tuple[str, ...]] = {
         "VolumeInUse",
         "InvalidNetworkInterface.InUse",
     ),
-    ErrorClass.REFUSED: ("Resource.AlreadyAssociated", "OperationNotPermitted", "ValidationException", "ConflictException"),
+    ErrorClass.REFUSED: (
+        "Resource.AlreadyAssociated",
+        "OperationNotPermitted",
+        "ValidationException",
+        "ConflictException",
+        "InvalidChangeBatch",
+        "TooManyTargets",
+    ),
+    ErrorClass.NOT_FOUND: ("NoSuchHostedZone", "NoSuchChange"),
     ErrorClass.UNREACHABLE: ("InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable"),
 }
 """EC2 code by meaning. Source: the error tables of the EC2 and FIS API references; what each class leads to is in docs/control-role.md."""

@@ -28,6 +28,15 @@ class ControlRole:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkFacts:
+    """Where an instance is reached. `interface_id` is its primary network interface's; `private_ips` are all that it has, primary first."""
+
+    interface_id: str | None = None
+    private_ips: tuple[str, ...] = ()
+    public_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceFacts:
     """One instance. `state` is EC2's own word; `spot_request_id` is None for on-demand; `client_token` is that of its launch."""
 
@@ -38,6 +47,7 @@ class InstanceFacts:
     spot_request_id: str | None = None
     client_token: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    network: NetworkFacts = field(default_factory=NetworkFacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +88,61 @@ class LaunchRequest:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class TargetFacts:
+    """A target as its load balancer sees it. `state` is its own word: initial, healthy, unhealthy, draining, unused, unavailable."""
+
+    state: str
+    reason: str = ""
+
+
+class LoadBalancing(Protocol):
+    """The load balancers of one account and region. Every call may raise AwsFailed and may be repeated."""
+
+    def register_target(self, target_group_arn: str, instance_id: str, port: int | None) -> None:
+        """Register an instance; `port` None is the target group's own. Registering it again changes nothing."""
+
+    def deregister_target(self, target_group_arn: str, instance_id: str, port: int | None) -> None:
+        """Begin to drain an instance; one that is not registered changes nothing."""
+
+    def target_state(self, target_group_arn: str, instance_id: str, port: int | None) -> TargetFacts | None:
+        """Say how it is; None when it is not registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFacts:
+    """A plain record of a zone."""
+
+    values: tuple[str, ...]
+    ttl_seconds: int | None
+
+
+class Dns(Protocol):
+    """Route 53 of one account. Every call may raise AwsFailed and may be repeated."""
+
+    def find_record(self, hosted_zone_id: str, record_name: str) -> RecordFacts | None:
+        """Read an A record; None when the zone has none of this name."""
+
+    def upsert_record(self, hosted_zone_id: str, record_name: str, value: str, ttl_seconds: int) -> str:
+        """Have an A record name one address, and return the change's id."""
+
+    def is_in_sync(self, change_id: str) -> bool:
+        """Tell whether all of Route 53's servers answer with the change."""
+
+
 class Ec2Port(Protocol):
     """EC2 of one account and region. Every call may raise AwsFailed; None means that EC2 knows no such thing.
 
     Calls are bounded in time (the adapter's time-outs) and may be made from several threads at once.
     """
+
+    @property
+    def balancing(self) -> LoadBalancing:
+        """The load balancers of the same account, region and credentials."""
+
+    @property
+    def dns(self) -> Dns:
+        """Route 53 of the same account and credentials."""
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id, which may also be because it is too new."""
@@ -122,6 +182,9 @@ class Ec2Port(Protocol):
 
     def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
         """Associate an Elastic IP and return the association's id; a repeat returns the same."""
+
+    def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
+        """Have a network interface hold a secondary address, taking it from whichever of the same subnet has it."""
 
 
 class AwsGateway(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -15,7 +16,6 @@ from spot_server.aws.ports import ControlRole
 from spot_server.clock import Clock
 
 if TYPE_CHECKING:
-    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
 SESSION_SECONDS = 3600
@@ -107,7 +107,8 @@ class AssumedRoles:
     def _connect(self, credentials: CredentialsTypeDef, region: str) -> Boto3Ec2:
         repeatable: EC2Client = self._client("ec2", credentials, region, ATTEMPTS)
         once: EC2Client = self._client("ec2", credentials, region, 1)
-        return Boto3Ec2(repeatable, once)
+        neighbour = cache(lambda service: self._client(service, credentials, region, ATTEMPTS))
+        return Boto3Ec2(repeatable, once, neighbour)
 
     def _client(self, service: str, credentials: CredentialsTypeDef, region: str, attempts: int) -> Any:  # noqa: ANN401 - of any service
         make: Any = self._session.client

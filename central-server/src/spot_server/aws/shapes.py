@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from spot_server.aws.ports import TAG_LAUNCH_TOKEN, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest
+from spot_server.aws.ports import TAG_LAUNCH_TOKEN, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest, NetworkFacts
 
 Pages = Iterable[Any]
 
@@ -57,10 +57,23 @@ def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
             spot_request_id=made.get("SpotInstanceRequestId") or None,
             client_token=made.get("ClientToken") or None,
             tags={tag["Key"]: tag["Value"] for tag in made.get("Tags") or []},
+            network=_network(made),
         )
         for page in pages
         for reservation in page.get("Reservations", [])
         for made in reservation.get("Instances", [])
+    )
+
+
+def _network(made: Mapping[str, Any]) -> NetworkFacts:
+    interfaces: list[Mapping[str, Any]] = made.get("NetworkInterfaces") or []
+    primary = next((one for one in interfaces if one.get("Attachment", {}).get("DeviceIndex", 0) == 0), {})
+    first = made.get("PrivateIpAddress")
+    listed = [address["PrivateIpAddress"] for one in interfaces for address in one.get("PrivateIpAddresses", [])]
+    return NetworkFacts(
+        interface_id=primary.get("NetworkInterfaceId"),
+        private_ips=tuple(dict.fromkeys([*([first] if first else []), *listed])),
+        public_ip=made.get("PublicIpAddress") or None,
     )
 
 

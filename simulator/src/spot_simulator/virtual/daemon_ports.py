@@ -89,7 +89,7 @@ class InitHooks:
     def __init__(self, host: Host, process: Process) -> None:
         self._host, self._process = host, process
 
-    def run(self, name: HookName, bound_seconds: float) -> HookResult | None:
+    def run(self, name: HookName, bound_seconds: float, variables: Mapping[str, str] | None = None) -> HookResult | None:
         """Run a hook; one that takes longer than `bound_seconds` is killed at its bound."""
         self._process.sleep(min(HOOK_SECONDS, bound_seconds))
         if name is HookName.START:

@@ -26,7 +26,7 @@ from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.quiet import Quiet
 from spot_simulator.virtual.scheduler import Scheduler
-from spot_simulator.virtual.slow_ec2 import SlowEc2Client
+from spot_simulator.virtual.slow_ec2 import SlowEc2Client, no_neighbour
 from spot_simulator.virtual.waiting import VirtualBell, VirtualLock, VirtualStop
 
 START_SECONDS = 1.0
@@ -139,7 +139,7 @@ class RunningDaemon:
             clock=clock,
             stop=self._stop,
             imds=CountedImds(HostImds(host, process), live),
-            ec2_of_region=lambda _region: BotocoreEc2(client, client),  # type: ignore[arg-type]  # shaped as boto3's
+            ec2_of_region=lambda _region: BotocoreEc2(client, client, no_neighbour),  # type: ignore[arg-type]  # shaped as boto3's
             api=HttpCentralApi(http, credentials),
             urgent_api=HttpCentralApi(http, credentials, URGENT_TIMEOUTS),
             hooks=InitHooks(host, process),

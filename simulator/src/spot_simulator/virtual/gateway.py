@@ -6,7 +6,7 @@ from spot_server.aws.ports import ControlRole
 from spot_simulator.memory.region import MemoryRegion
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
-from spot_simulator.virtual.slow_ec2 import SlowEc2Client
+from spot_simulator.virtual.slow_ec2 import SlowEc2Client, no_neighbour
 
 ROLE = "control-role"
 """The caller of the control role's calls, and its name on the network."""
@@ -23,7 +23,7 @@ class VirtualGateway:
         """Return EC2 of the role's account."""
         if role.role_arn != ROLE_ARN:
             raise AwsFailed(ErrorClass.NOT_AUTHORIZED, f"{ASSUME_ROLE_PREFIX}AccessDenied", f"{role.role_arn} may not be assumed")
-        return Boto3Ec2(self._client, self._client)  # type: ignore[arg-type]  # shaped as boto3's
+        return Boto3Ec2(self._client, self._client, no_neighbour)  # type: ignore[arg-type]  # shaped as boto3's
 
     def forget(self, role: ControlRole, region: str) -> None:
         """Nothing is kept."""

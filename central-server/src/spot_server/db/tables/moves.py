@@ -113,6 +113,7 @@ switch_steps = define_table(
     Column("switch_id", Id, ForeignKey("switches.switch_id"), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("name", EnumText(StepName), nullable=False),
+    Column("part", Integer, nullable=False, default=0),
     Column("status", EnumText(StepStatus), nullable=False),
     Column("attempt", Integer, nullable=False, default=0),
     Column("actor", EnumText(Actor)),
@@ -127,7 +128,8 @@ switch_steps = define_table(
     Column("undo_finished_at", UtcDateTime),
     Column("undo_outcome", JsonText),
     Index("ix_switch_steps_name_status", "name", "status"),
-    comment="Each step of a switch: intent, actor, command, outcome, deadline, undo.",
+    UniqueConstraint("switch_id", "name", "part"),
+    comment="Each step of a switch: intent, actor, command, outcome, deadline, undo. part: which traffic handle of the switch, from 0.",
 )
 
 spot_interruption_events = define_table(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from spot_server.features.agent_config.handle_schemas import MOST_HANDLES, TrafficHandleSchema, refuse_twins
 from spot_server.features.agent_config.rules import (
     CLEANUP_DAYS_MAX,
     REBALANCE_HOLD_SECONDS_MAX,
@@ -16,9 +18,6 @@ from spot_server.http.schemas import AnswerSchema, StrictSchema, TolerantSchema
 from spot_server.words import Carry, InstanceStatus
 
 MOST_TYPES = 100
-MOST_HANDLES = 1
-"""Moves take one along; one that stayed behind would end with the old instance."""
-
 MOST_ENTRIES = 50
 
 REQUEST_ID = {"description": "Makes the request repeatable: sent again it changes nothing; with another body under it, it is a 409."}
@@ -36,11 +35,7 @@ class InstanceTypeText(BoundedText):
         self.validators.append(validate.Regexp(f"^{INSTANCE_TYPE}$", error="expected an instance type such as m5.large"))
 
 
-class TrafficHandleSchema(StrictSchema):
-    """What clients reach the workload by. Only Elastic IP addresses are moved so far."""
-
-    kind = fields.String(required=True, validate=validate.OneOf(["elastic_ip"], error='expected "elastic_ip"'))
-    allocation_id = BoundedText(least=1, most=64, required=True, metadata={"description": "The Elastic IP's allocation id, eipalloc-…"})
+_HANDLES: list[Callable[[Any], Any]] = [validate.Length(max=MOST_HANDLES), refuse_twins]
 
 
 class MetadataOptionsSchema(TolerantSchema):
@@ -78,7 +73,7 @@ class _DaemonSettings(Schema):
     create_snapshot_on_switch = StrictBoolean()
     carry = fields.Enum(Carry, by_value=True)
     allowed_instance_types = fields.List(InstanceTypeText(), validate=validate.Length(max=MOST_TYPES))
-    traffic_handles = fields.List(fields.Nested(TrafficHandleSchema), validate=validate.Length(max=MOST_HANDLES))
+    traffic_handles = fields.List(fields.Nested(TrafficHandleSchema), validate=_HANDLES)
     cleanup_snapshots_older_than_days = StrictInteger(least=1, most=CLEANUP_DAYS_MAX)
     cleanup_images_older_than_days = StrictInteger(least=1, most=CLEANUP_DAYS_MAX)
 
@@ -86,7 +81,7 @@ class _DaemonSettings(Schema):
 class SeedSettingsSchema(_DaemonSettings, TolerantSchema):
     """What a daemon's environment says of its agent's settings; counts at the first registration only."""
 
-    traffic_handles = fields.List(fields.Nested(TrafficHandleSchema, unknown=EXCLUDE), validate=validate.Length(max=MOST_HANDLES))
+    traffic_handles = fields.List(fields.Nested(TrafficHandleSchema, unknown=EXCLUDE), validate=_HANDLES)
 
 
 class _Settings(_DaemonSettings):

@@ -16,7 +16,13 @@ class Act(StrEnum):
     FINAL_IMAGE = "final_image"
     LAUNCH = "launch"
     LAUNCH_IN_EMERGENCY = "launch_in_emergency"
-    MOVE_HANDLE = "move_handle"
+    MOVE_ADDRESS = "move_address"
+    MOVE_PRIVATE_IP = "move_private_ip"
+    MOVE_TARGET = "move_target"
+    CONFIRM_TARGET = "confirm_target"
+    MOVE_RECORD = "move_record"
+    CONFIRM_RECORD = "confirm_record"
+    TRAFFIC_HOOK = "traffic_hook"
     DESCRIBE = "describe"
     TERMINATE = "terminate"
 
@@ -30,12 +36,21 @@ class Candidate(StrEnum):
     ANY_OTHER = "any_other"
 
 
+_NEW_SIDE_FIRST = (Candidate.HANDLE_TARGET, Candidate.CONTROL_ROLE)
+_OUTSIDE_FIRST = (Candidate.CONTROL_ROLE, Candidate.HANDLE_TARGET)
+
 ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
     Act.CREATE_IMAGE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
     Act.FINAL_IMAGE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
     Act.LAUNCH: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
     Act.LAUNCH_IN_EMERGENCY: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
-    Act.MOVE_HANDLE: (Candidate.HANDLE_TARGET, Candidate.CONTROL_ROLE),
+    Act.MOVE_ADDRESS: _NEW_SIDE_FIRST,
+    Act.MOVE_PRIVATE_IP: _NEW_SIDE_FIRST,
+    Act.MOVE_TARGET: _NEW_SIDE_FIRST,
+    Act.CONFIRM_TARGET: _OUTSIDE_FIRST,
+    Act.MOVE_RECORD: _NEW_SIDE_FIRST,
+    Act.CONFIRM_RECORD: _OUTSIDE_FIRST,
+    Act.TRAFFIC_HOOK: (Candidate.HANDLE_TARGET,),
     Act.DESCRIBE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
     Act.TERMINATE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
 }
@@ -46,11 +61,25 @@ KINDS_OF_ACT: dict[Act, frozenset[CommandKind]] = {
     Act.FINAL_IMAGE: frozenset({CommandKind.CREATE_IMAGE}),
     Act.LAUNCH: frozenset({CommandKind.LAUNCH_INSTANCE}),
     Act.LAUNCH_IN_EMERGENCY: frozenset({CommandKind.LAUNCH_INSTANCE}),
-    Act.MOVE_HANDLE: frozenset({CommandKind.MOVE_ADDRESS}),
+    Act.MOVE_ADDRESS: frozenset({CommandKind.MOVE_ADDRESS}),
+    Act.MOVE_PRIVATE_IP: frozenset({CommandKind.MOVE_PRIVATE_IP}),
+    Act.MOVE_TARGET: frozenset({CommandKind.MOVE_TARGET}),
+    Act.CONFIRM_TARGET: frozenset({CommandKind.CONFIRM_TARGET}),
+    Act.MOVE_RECORD: frozenset({CommandKind.MOVE_RECORD}),
+    Act.CONFIRM_RECORD: frozenset({CommandKind.CONFIRM_RECORD}),
+    Act.TRAFFIC_HOOK: frozenset({CommandKind.TRAFFIC_HOOK}),
     Act.DESCRIBE: frozenset({CommandKind.DESCRIBE_INSTANCE, CommandKind.WAIT_TERMINATED}),
     Act.TERMINATE: frozenset({CommandKind.TERMINATE_INSTANCE, CommandKind.WAIT_TERMINATED, CommandKind.DESCRIBE_INSTANCE}),
 }
 """The commands that an act may be asked for with: a role that is refused one of them is not given the act."""
+
+HANDLE_ACTS: dict[CommandKind, Act] = {
+    CommandKind.MOVE_ADDRESS: Act.MOVE_ADDRESS,
+    CommandKind.MOVE_PRIVATE_IP: Act.MOVE_PRIVATE_IP,
+    CommandKind.MOVE_TARGET: Act.MOVE_TARGET,
+    CommandKind.MOVE_RECORD: Act.MOVE_RECORD,
+}
+"""The acts that daemons come first for: those whose instance lacks the right leave them to the control role."""
 
 CONTROL_ROLE_INSTANCE_ID = "control-role"
 """Stands in the place of an instance id in commands that the server itself carries out."""

@@ -11,12 +11,12 @@ from spot_server.db.runner import Transaction
 from spot_server.db.tables import clients, spot_interruption_events
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries
-from spot_server.features.commands.actors import KINDS_OF_ACT, Act, Assignment, DaemonFacts, choose_actor
+from spot_server.features.commands.actors import HANDLE_ACTS, KINDS_OF_ACT, Act, Assignment, DaemonFacts, choose_actor
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.rules import is_past_end
 from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_role_usable
 from spot_server.features.instances.queries import Instance, list_present
-from spot_server.words import Actor, CommandKind, InterruptionKind
+from spot_server.words import Actor, InterruptionKind
 
 
 def request_id(prefix: str, attempt: int) -> str:
@@ -96,8 +96,7 @@ def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> 
     role_arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == agent.client_id)).scalar_one()
     is_usable = role_arn is not None and _is_role_usable(tx, agent.client_id, act)
     daemons = load_daemons(tx, agent)
-    if is_usable and act is Act.MOVE_HANDLE:
-        # The one act that daemons come first for: those whose instance lacks the right leave it to the role.
+    if is_usable and act in HANDLE_ACTS.values():
         refused = _refused_instances(tx, agent, act)
         daemons = [daemon for daemon in daemons if daemon.instance_id not in refused]
     return choose_actor(
@@ -111,13 +110,10 @@ def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> 
 
 def falls_to_role(tx: Transaction, agent: Agent, command: Command) -> bool:
     """Tell whether another attempt at what a daemon may not do falls to the control role."""
-    if (
-        command.kind is not CommandKind.MOVE_ADDRESS
-        or command.actor is not Actor.DAEMON
-        or command.error_class != ErrorClass.NOT_AUTHORIZED
-    ):
+    act = HANDLE_ACTS.get(command.kind)
+    if act is None or command.actor is not Actor.DAEMON or command.error_class != ErrorClass.NOT_AUTHORIZED:
         return False
-    chosen = assign(tx, agent, Act.MOVE_HANDLE, command.instance_id)
+    chosen = assign(tx, agent, act, command.instance_id)
     return chosen is not None and chosen.actor is Actor.CONTROL_ROLE
 
 

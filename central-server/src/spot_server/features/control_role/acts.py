@@ -6,15 +6,14 @@ repeated after a crash, a lost answer, or beside a process that led before.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
 
 from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass
 from spot_server.aws.ports import Ec2Port, ImageFacts, InstanceFacts
-from spot_server.features.control_role.payloads import bad_payload, launch_request, tags, text, texts
-from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, LookOnly, refusal_to_terminate
+from spot_server.features.control_role.acting import Done, Handled, NotYet, Task, wire_time
+from spot_server.features.control_role.handle_acts import confirm_record, confirm_target, held_by, move_private_ip, move_record, move_target
+from spot_server.features.control_role.payloads import bad_payload, handles, launch_request, tags, text, texts
+from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, refusal_to_terminate
 from spot_server.words import CommandKind
 
 STATE_GONE = "gone"
@@ -27,41 +26,6 @@ UNKNOWN_FOR_SECONDS = 4.0
 """An instance that is asked about counts as gone only when EC2 does not know it for this long."""
 
 _ENDING = frozenset({"shutting-down", "terminated"})
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A command as its handler sees it. `waited_seconds` since it was first begun; `default_tags` say whose a resource is."""
-
-    kind: CommandKind
-    payload: Mapping[str, Any]
-    waited_seconds: float
-    now: datetime
-    default_tags: Mapping[str, str]
-    only_look: LookOnly | None = None
-
-    def require_leave_to_act(self) -> None:
-        """Raise ActFailed when nothing new may be begun."""
-        if self.only_look is not None:
-            raise ActFailed(self.only_look.error_class, self.only_look.code, self.only_look.message)
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """`result` as docs/agent-protocol.md names it for the kind."""
-
-    result: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet:
-    """Begun and not over: look again. `reason` is the error's code if waiting ends in vain."""
-
-    reason: str
-    look_again_seconds: float
-
-
-Handled = Done | NotYet
 
 
 def create_image(task: Task, ec2: Ec2Port) -> Handled:
@@ -140,7 +104,8 @@ def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
         return Done({"state": instance.state})
     task.require_leave_to_act()
     addresses = [ec2.describe_address(allocation_id) for allocation_id in texts(task.payload, "handle_allocation_ids")]
-    refusal = refusal_to_terminate(instance, task.default_tags, [address for address in addresses if address is not None])
+    held = held_by(instance, handles(task.payload), ec2)
+    refusal = refusal_to_terminate(instance, task.default_tags, [address for address in addresses if address is not None], held)
     if refusal is not None:
         raise refusal
     # A persistent spot request goes first, or EC2 would launch another.
@@ -187,10 +152,10 @@ HANDLERS: dict[CommandKind, Handler] = {
     CommandKind.TERMINATE_INSTANCE: terminate_instance,
     CommandKind.WAIT_TERMINATED: wait_terminated,
     CommandKind.MOVE_ADDRESS: move_address,
+    CommandKind.MOVE_PRIVATE_IP: move_private_ip,
+    CommandKind.MOVE_TARGET: move_target,
+    CommandKind.CONFIRM_TARGET: confirm_target,
+    CommandKind.MOVE_RECORD: move_record,
+    CommandKind.CONFIRM_RECORD: confirm_record,
 }
 """Every kind that `features.commands.actors` may give to the control role."""
-
-
-def wire_time(moment: datetime) -> str:
-    """Write an aware moment as daemons do: RFC 3339, UTC, with a `Z`."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -34,6 +34,27 @@ def texts(payload: Payload, name: str) -> list[str]:
     return value
 
 
+def whole(payload: Payload, name: str) -> int:
+    """Return a whole number of 0 or more."""
+    value = payload.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise bad_payload(name, "a number of 0 or more")
+    return int(value)
+
+
+def optional_port(payload: Payload) -> int | None:
+    """Return the port, None for the target group's own."""
+    return None if payload.get("port") is None else whole(payload, "port")
+
+
+def handles(payload: Payload) -> list[Mapping[str, Any]]:
+    """Return the traffic handles that must not lead to an instance; missing is empty."""
+    value = payload.get("handles") or []
+    if not isinstance(value, list) or not all(isinstance(handle, dict) and "kind" in handle for handle in value):
+        raise bad_payload("handles", "a list of traffic handles")
+    return value
+
+
 def tags(payload: Payload) -> dict[str, str]:
     """Return the tags for what is made; missing is empty."""
     return {str(key): str(value) for key, value in (payload.get("tags") or {}).items()}

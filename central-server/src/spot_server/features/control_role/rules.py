@@ -124,8 +124,12 @@ class Trouble:
     may_have_acted: bool
 
 
-def refusal_to_terminate(instance: InstanceFacts, owner_tags: Mapping[str, str], handles: Iterable[AddressFacts]) -> ActFailed | None:
-    """Return why the instance is not terminated, None when it may be: it carries its owner's tags, and none of the `handles` leads to it.
+def refusal_to_terminate(
+    instance: InstanceFacts, owner_tags: Mapping[str, str], addresses: Iterable[AddressFacts], other_handles: Sequence[str] = ()
+) -> ActFailed | None:
+    """Return why the instance is not terminated, None when it may be: it carries its owner's tags, and no handle leads to it.
+
+    `addresses` may lead anywhere; `other_handles` are those that lead to it, in words.
 
     The daemons have the same rule (`spot_agent.rules.ownership`).
     """
@@ -133,7 +137,8 @@ def refusal_to_terminate(instance: InstanceFacts, owner_tags: Mapping[str, str],
     if None in wanted.values() or any(instance.tags.get(key) != value for key, value in wanted.items()):
         told = " and ".join(f"{key}={value}" for key, value in wanted.items())
         return ActFailed(ErrorClass.REFUSED, TerminationRefusal.NOT_OURS, f"{instance.instance_id} does not carry the tags {told}")
-    held = sorted(f"{handle.allocation_id} ({handle.public_ip})" for handle in handles if handle.instance_id == instance.instance_id)
+    addressed = [f"{one.allocation_id} ({one.public_ip})" for one in addresses if one.instance_id == instance.instance_id]
+    held = sorted([*addressed, *other_handles])
     if held:
         told = f"{instance.instance_id} holds the traffic handle {', '.join(held)}"
         return ActFailed(ErrorClass.REFUSED, TerminationRefusal.HOLDS_HANDLE, told)

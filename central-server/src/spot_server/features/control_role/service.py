@@ -18,7 +18,8 @@ from spot_server.features.commands import queries
 from spot_server.features.commands.actors import CONTROL_ROLE_INSTANCE_ID
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.service import CommandOutcome, record_outcome
-from spot_server.features.control_role.acts import HANDLERS, Done, Handled, NotYet, Task, wire_time
+from spot_server.features.control_role.acting import Done, Handled, NotYet, Task, wire_time
+from spot_server.features.control_role.acts import HANDLERS
 from spot_server.features.control_role.rules import (
     GoAhead,
     Leave,

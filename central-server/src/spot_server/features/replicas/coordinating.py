@@ -60,7 +60,7 @@ def _is_misplaced(tx: Transaction, agent: Agent, replica: Replica, primary: Inst
     """Tell whether it shares the primary's stock and need not: a move may have brought the primary beside it."""
     if not shares_fate(replica.place, Place(primary.instance_type, primary.az_id, primary.mode)):
         return False
-    return bool(rank_places(tx, agent, wish_of(primary, is_standby=True), primary.product).suitable)
+    return bool(rank_places(tx, agent, wish_of(agent, primary, is_standby=True), primary.product).suitable)
 
 
 def _stand_down(tx: Transaction, agent: Agent, replicas: list[Replica], in_handover: str | None) -> int:

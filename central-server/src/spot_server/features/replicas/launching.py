@@ -29,6 +29,7 @@ from spot_server.words import (
     Carry,
     CommandKind,
     CommandStatus,
+    HandleKind,
     Mode,
     ReplicaKind,
 )
@@ -51,6 +52,7 @@ def rank_places(tx: Transaction, agent: Agent, wish: Wish, product: str) -> Rank
 
 
 def wish_of(
+    agent: Agent,
     primary: Instance,
     *,
     is_standby: bool,
@@ -66,10 +68,17 @@ def wish_of(
         mode=Mode(target["mode"]) if target.get("mode") else None,
         instance_type=target.get("instance_type"),
         az_id=target.get("az_id"),
+        bound_by=_bound_by(agent),
         is_standby=is_standby,
         is_last_resort=is_last_resort,
         excluded=frozenset(excluded),
     )
+
+
+def _bound_by(agent: Agent) -> str | None:
+    """Name what only moves within one subnet, and so within one AZ; None when the agent has no such handle."""
+    bound = [handle["private_ip"] for handle in agent.traffic_handles if handle["kind"] == HandleKind.SECONDARY_PRIVATE_IP]
+    return f"the secondary private IP {bound[0]}" if bound else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,7 @@ def last_primary(tx: Transaction, agent: Agent) -> Instance | None:
 def best_place(tx: Transaction, agent: Agent, replica: Replica, primary: Instance) -> Offer | None:
     """Return the best place that the replica's wish and its refusals leave, or None."""
     wish = wish_of(
+        agent,
         primary,
         is_standby=replica.kind is not ReplicaKind.SWITCH,
         target=replica.wish,

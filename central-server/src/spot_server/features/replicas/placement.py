@@ -50,6 +50,8 @@ class Wish:
     """None: spot, and on-demand when no spot pool is left."""
     instance_type: str | None = None
     az_id: str | None = None
+    bound_by: str | None = None
+    """What cannot leave the primary's AZ, in words for a person; None: nothing."""
     is_standby: bool = False
     """A standby must not share the primary's fate: it differs in AZ, and in type where types allow."""
     is_last_resort: bool = False
@@ -110,12 +112,9 @@ def _refusal(offer: Offer, wish: Wish, shapes: Mapping[str, Shape]) -> str | Non
     place = offer.place
     if place.key in wish.excluded:
         return "tried already for this move"
-    if wish.mode is not None and place.mode is not wish.mode:
-        return f"not {wish.mode}"
-    if wish.instance_type is not None and place.instance_type != wish.instance_type:
-        return f"not {wish.instance_type}"
-    if wish.az_id is not None and place.az_id != wish.az_id:
-        return f"not in {wish.az_id}"
+    unasked = _not_asked_for(place, wish)
+    if unasked is not None:
+        return unasked
     is_same_stock = shares_fate(place, wish.primary)
     if place == wish.primary or (is_same_stock and wish.primary.mode is Mode.UNKNOWN):
         return "the workload runs there now"
@@ -124,6 +123,17 @@ def _refusal(offer: Offer, wish: Wish, shapes: Mapping[str, Shape]) -> str | Non
     if not wish.is_standby and place.mode is Mode.SPOT and offer.usd_per_hour is None:
         return "no price was reported"
     return _unfit(place.instance_type, wish, shapes)
+
+
+def _not_asked_for(place: Place, wish: Wish) -> str | None:
+    """Return what of the wish the place does not meet, or what cannot come along to it."""
+    if wish.mode is not None and place.mode is not wish.mode:
+        return f"not {wish.mode}"
+    if wish.instance_type is not None and place.instance_type != wish.instance_type:
+        return f"not {wish.instance_type}"
+    if wish.bound_by is not None and place.az_id != wish.primary.az_id:
+        return f"{wish.bound_by} binds the agent to {wish.primary.az_id}"
+    return f"not in {wish.az_id}" if wish.az_id is not None and place.az_id != wish.az_id else None
 
 
 def shares_fate(place: Place, primary: Place) -> bool:

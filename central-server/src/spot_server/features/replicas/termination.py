@@ -18,7 +18,7 @@ from spot_server.features.instances.queries import find_instance
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
 from spot_server.features.replicas.launching import owner_tags
-from spot_server.words import CommandKind, Role
+from spot_server.words import CommandKind, HandleKind, Role
 
 WAIT_SECONDS = 30
 """How long one look at a terminating instance lasts; another follows, so that no daemon's slow lane is held for long."""
@@ -27,6 +27,8 @@ UNKNOWN_FOR_SECONDS = 60.0
 """How long EC2 may not know an instance that was just launched. Source: EC2's notes on eventual consistency."""
 
 GONE_STATES = frozenset({"terminated", "gone"})
+
+_HANDLES_THAT_LEAD = frozenset({HandleKind.SECONDARY_PRIVATE_IP, HandleKind.TARGET_GROUP, HandleKind.ROUTE53_RECORD})
 
 FINAL_IMAGE_PREFIX = "final_image/"
 
@@ -55,6 +57,7 @@ def drive_termination(
     payload: dict[str, Any] = {
         "instance_id": instance_id,
         "handle_allocation_ids": _allocation_ids(*agent.traffic_handles, *former_handles),
+        "handles": _other_handles(*agent.traffic_handles, *former_handles),
     }
     # What is asked of an instance that EC2 knows is done at once. The shorter it may be begun, the sooner a call back is sure.
     bound_seconds = tx.policy.check_bound_seconds
@@ -85,6 +88,12 @@ def _says_gone(result: Mapping[str, Any]) -> bool:
 
 def _allocation_ids(*handles: Mapping[str, Any]) -> list[str]:
     return sorted({str(handle["allocation_id"]) for handle in handles if handle.get("allocation_id")})
+
+
+def _other_handles(*handles: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the handles that are no Elastic IP and of which somebody can say where they lead, each once."""
+    asked = [handle for handle in handles if handle["kind"] in _HANDLES_THAT_LEAD]
+    return [handle for index, handle in enumerate(asked) if handle not in asked[:index]]
 
 
 def drive_final_image(tx: Transaction, agent: Agent, instance_id: str) -> Command | None:

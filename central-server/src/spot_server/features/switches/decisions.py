@@ -10,6 +10,7 @@ from spot_server.words import (
     OPEN_COMMAND_STATUSES,
     CommandKind,
     CommandStatus,
+    HandleKind,
     ReplicaStatus,
     Role,
     StepName,
@@ -70,6 +71,9 @@ class StepView:
     undo_command: CommandView | None
     is_alarmed: bool = False
     """Whether a person was told that it waits."""
+    part: int = 0
+    handle: HandleKind | None = None
+    """Of a TRAFFIC step: which of the switch's handles it moves, and of what kind that is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ class Issue:
     kind: CommandKind
     side: Side
     bound_seconds: float
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,7 @@ class Settle:
     step: StepName
     status: StepStatus
     note: str = ""
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,7 @@ class BeginUndo:
 
     step: StepName
     reason: str
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +169,7 @@ class Abandon:
 
     step: StepName
     reason: str
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +180,7 @@ class UndoIssue:
     kind: CommandKind
     side: Side
     bound_seconds: float
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +188,7 @@ class UndoSettle:
     """The step is taken back, or there is nothing to take back."""
 
     step: StepName
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)

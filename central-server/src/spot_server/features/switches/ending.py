@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
@@ -20,10 +20,10 @@ from spot_server.words import CommandStatus, Severity, StepName, StepStatus
 def apply_ending(tx: Transaction, agent: Agent, switch: Switch, decision: BeginUndo | Abandon | Resume | Complete) -> None:
     """Carry out a decision that ends a move or turns it round."""
     match decision:
-        case BeginUndo(step, reason):
-            begin_undo(tx, agent, switch, step, reason)
-        case Abandon(step, reason):
-            abandon(tx, agent, switch, step, reason)
+        case BeginUndo(step, reason, part):
+            begin_undo(tx, agent, switch, step, reason, part=part)
+        case Abandon(step, reason, part):
+            abandon(tx, agent, switch, step, reason, part=part)
         case Resume():
             _resume(tx, switch)
         case Complete():
@@ -39,10 +39,10 @@ def stop_without_image(tx: Transaction, agent: Agent, switch: Switch, step: Step
         abandon(tx, agent, switch, step, reason)
 
 
-def begin_undo(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reason: str) -> Switch:
+def begin_undo(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reason: str, *, part: int = 0) -> Switch:
     """Take the move back from `step` on, and say so."""
-    queries.update_step(tx, switch.switch_id, step, status=StepStatus.FAILED, outcome={"failure": reason})
-    issuing.emit_step(tx, switch, "step_failed", step, {"reason": reason})
+    queries.update_step(tx, switch.switch_id, step, part, status=StepStatus.FAILED, outcome={"failure": reason})
+    issuing.emit_step(tx, switch, "step_failed", step, {"reason": reason}, part=part)
     status = next_switch_status(switch.status, SwitchEvent.UNDO_BEGUN)
     failed = queries.update_switch(tx, switch, status=status, failed_step=step, failure=f"{step}: {reason}")
     text = f"the move of {agent.logical_agent_id} failed at {step} and is taken back: {reason}"
@@ -53,10 +53,10 @@ def begin_undo(tx: Transaction, agent: Agent, switch: Switch, step: StepName, re
     return failed
 
 
-def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reason: str) -> None:
+def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reason: str, *, part: int = 0) -> None:
     """End a move that can neither be finished nor taken back; another one takes over if there is anything to move to."""
-    _note_what_ec2_said(tx, agent, switch, step)
-    failed = supersede(tx, switch, step, reason)
+    _note_what_ec2_said(tx, agent, switch, step, part)
+    failed = supersede(tx, switch, step, reason, part=part)
     successor = open_successor(tx, agent, failed)
     if successor is not None:
         text = f"the move of {agent.logical_agent_id} failed ({step}: {reason}); switch {successor.switch_id} takes over"
@@ -74,21 +74,21 @@ def tell_of_row(tx: Transaction, agent: Agent, switch: Switch, severity: Severit
     issuing.tell_end(tx, agent, switch, severity, kind, text, once_for=f"{first_of_row(switch)}/{tx.now.date()}")
 
 
-def _note_what_ec2_said(tx: Transaction, agent: Agent, switch: Switch, name: StepName) -> None:
+def _note_what_ec2_said(tx: Transaction, agent: Agent, switch: Switch, name: StepName, part: int) -> None:
     """Record that the old instance is gone, if that is what was learned when its side was to be taken back."""
-    command_id = issuing.load_step(tx, switch, name).undo_command_id
+    command_id = issuing.load_step(tx, switch, name, part).undo_command_id
     command = None if command_id is None else command_queries.load_command(tx, command_id)
     asked_about_old = command is not None and command.payload.get("instance_id") == switch.from_instance_id
     if command is not None and asked_about_old and command.result.get("state") in GONE_STATES:
         note_terminated(tx, agent, switch.from_instance_id, reason="EC2 says that it is gone")
 
 
-def supersede(tx: Transaction, switch: Switch, step: StepName, reason: str) -> Switch:
+def supersede(tx: Transaction, switch: Switch, step: StepName, reason: str, *, part: int = 0) -> Switch:
     """Close the move as failed, with all its open commands, so that another can begin."""
     ledger.give_up_switch(tx, switch.switch_id, reason="the move is over")
     status = next_switch_status(switch.status, SwitchEvent.ABANDONED)
     if switch.failed_step is None:
-        queries.update_step(tx, switch.switch_id, step, status=StepStatus.FAILED, outcome={"failure": reason})
+        queries.update_step(tx, switch.switch_id, step, part, status=StepStatus.FAILED, outcome={"failure": reason})
     failure = f"{step}: {reason}" if switch.failure is None else f"{switch.failure}; then {step}: {reason}"
     failed = queries.update_switch(
         tx,
@@ -99,7 +99,7 @@ def supersede(tx: Transaction, switch: Switch, step: StepName, reason: str) -> S
         failure=failure,
         completed_at=tx.now,
     )
-    issuing.emit_step(tx, failed, "switch_failed", step, {"reason": reason})
+    issuing.emit_step(tx, failed, "switch_failed", step, {"reason": reason}, part=part)
     return failed
 
 
@@ -114,10 +114,18 @@ def _resume(tx: Transaction, switch: Switch) -> None:
     issuing.emit_step(tx, resumed, "switch_resumed", StepName.START, {"after": switch.failure})
 
 
+def _caches_end(tx: Transaction, switch: Switch) -> list[datetime]:
+    """Return until when a resolver may answer with the old address: each record's change, and its time to live after that."""
+    moved = [step.outcome or {} for step in queries.list_steps(tx, switch.switch_id) if step.name is StepName.TRAFFIC]
+    changes = [(issuing.moment(outcome.get("moved_at")), outcome.get("ttl_seconds")) for outcome in moved]
+    return [changed_at + timedelta(seconds=ttl) for changed_at, ttl in changes if changed_at is not None and isinstance(ttl, int)]
+
+
 def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
     downtime_ms = None
     if switch.quiesced_at is not None and switch.serving_at is not None:
-        downtime_ms = max(0, round((switch.serving_at - switch.quiesced_at).total_seconds() * 1000))
+        reached_at = max([switch.serving_at, *_caches_end(tx, switch)])
+        downtime_ms = max(0, round((reached_at - switch.quiesced_at).total_seconds() * 1000))
     ledger.give_up_switch(tx, switch.switch_id, reason="the move is over")
     queries.forget_given_up(tx, agent.agent_id)
     done = queries.update_switch(

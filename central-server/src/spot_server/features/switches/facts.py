@@ -14,8 +14,9 @@ from spot_server.features.replicas.launching import choose_image
 from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
+from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
-from spot_server.words import Actor, InterruptionKind
+from spot_server.words import Actor, HandleKind, InterruptionKind
 
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
@@ -33,7 +34,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     is_outlived = deadline_at is not None and deadline_at <= tx.now and not is_taken_away(tx, old, deadline_at)
     return SwitchFacts(
         status=switch.status,
-        steps=tuple(_step_view(tx, agent, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
+        steps=tuple(_step_view(tx, agent, switch, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
         replica_status=None if replica is None else replica.status,
         replica_reason="" if replica is None else replica.status_reason,
         new_instance_id=new_id,
@@ -63,7 +64,8 @@ def _is_terminated_by_notice(tx: Transaction, switch: Switch) -> bool:
     return event is not None and event.kind is InterruptionKind.TERMINATE
 
 
-def _step_view(tx: Transaction, agent: Agent, step: Step, reachable: set[str]) -> StepView:
+def _step_view(tx: Transaction, agent: Agent, switch: Switch, step: Step, reachable: set[str]) -> StepView:
+    handle = handle_of(switch, step.name, step.part)
     return StepView(
         name=step.name,
         status=step.status,
@@ -73,6 +75,8 @@ def _step_view(tx: Transaction, agent: Agent, step: Step, reachable: set[str]) -
         undo_attempt=step.undo_attempt,
         undo_command=_command_view(tx, agent, step.undo_command_id, reachable),
         is_alarmed=ALARMED_AT in (step.outcome or {}),
+        part=step.part,
+        handle=None if handle is None else HandleKind(handle["kind"]),
     )
 
 

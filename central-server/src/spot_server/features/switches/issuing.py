@@ -13,8 +13,7 @@ from spot_server.features.commands.actors import Assignment
 from spot_server.features.commands.attempts import assign
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.notifications.service import notify
-from spot_server.features.replicas.launching import owner_tags
-from spot_server.features.switches import queries
+from spot_server.features.switches import payloads, queries
 from spot_server.features.switches.carry_payloads import carry_payload
 from spot_server.features.switches.decisions import Issue
 from spot_server.features.switches.plans import ACT_OF_KIND, Side
@@ -41,22 +40,27 @@ _PRIORITY_OF_TRIGGER = {
 }
 
 
-def load_step(tx: Transaction, switch: Switch, name: StepName) -> Step:
-    """Return one step of the switch's plan."""
-    return next(step for step in queries.list_steps(tx, switch.switch_id) if step.name is name)
+def load_step(tx: Transaction, switch: Switch, name: StepName, part: int = 0) -> Step:
+    """Return one step of the switch's plan; a TRAFFIC step is that of one handle."""
+    return next(step for step in queries.list_steps(tx, switch.switch_id) if (step.name, step.part) == (name, part))
+
+
+def step_request_id(switch: Switch, name: StepName, part: int, suffix: str) -> str:
+    """Name a command of a step; of a TRAFFIC step after the first with the number of its handle."""
+    return f"switch/{switch.switch_id}/{name}{f'.{part}' if part else ''}/{suffix}"
 
 
 def issue_step(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -> bool:
     """Record the intent and give the command to its actor; False when nobody can be asked now."""
-    step = load_step(tx, switch, decision.step)
+    step = load_step(tx, switch, decision.step, decision.part)
     values: dict[str, Any] = {"status": StepStatus.RUNNING}
     if step.intent_at is None:
         values["intent_at"] = tx.now
-        emit_step(tx, switch, "step_started", decision.step, {})
+        emit_step(tx, switch, "step_started", decision.step, {}, part=decision.part)
     chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=_target(switch, decision.step))
     if chosen is None:
         if step.status is not StepStatus.RUNNING or step.intent_at is None:
-            queries.update_step(tx, switch.switch_id, decision.step, **values)
+            queries.update_step(tx, switch.switch_id, decision.step, decision.part, **values)
         return False
     ledger.give_up(tx, step.command_id, status=CommandStatus.EXPIRED, reason="a new attempt takes its place")
     if decision.kind is CommandKind.QUIESCE:
@@ -66,7 +70,7 @@ def issue_step(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -
     order = Order(
         kind=decision.kind,
         step=decision.step,
-        request_id=f"switch/{switch.switch_id}/{decision.step}/{attempt}",
+        request_id=step_request_id(switch, decision.step, decision.part, str(attempt)),
         payload=_payload(tx, agent, switch, decision),
         deadline_at=deadline_at,
     )
@@ -78,7 +82,7 @@ def issue_step(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -
         "command_id": command_id,
         "deadline_at": deadline_at,
     }
-    queries.update_step(tx, switch.switch_id, decision.step, **values)
+    queries.update_step(tx, switch.switch_id, decision.step, decision.part, **values)
     return True
 
 
@@ -132,32 +136,9 @@ def choose_step_actor(tx: Transaction, agent: Agent, switch: Switch, kind: Comma
 
 
 def _payload(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -> dict[str, Any]:
-    bound_seconds = decision.bound_seconds
-    match decision.kind:
-        case CommandKind.MAKE_SYNC_KEY | CommandKind.OPEN_RECEIVER | CommandKind.SEND_STATE:
-            return carry_payload(tx, switch, decision)
-        case CommandKind.CREATE_IMAGE:
-            return {
-                "instance_id": switch.from_instance_id,
-                "image_name": f"spot-optimizer-{agent.logical_agent_id[:60]}-{switch.switch_id}",
-                "no_reboot": True,
-                "tags": owner_tags(agent, switch_id=switch.switch_id),
-                "wait_seconds": bound_seconds,
-            }
-        case CommandKind.MOVE_ADDRESS:
-            return {
-                "allocation_id": switch.traffic_handles[0]["allocation_id"],
-                "instance_id": switch.to_instance_id,
-                "allow_reassociation": True,
-                "wait_seconds": bound_seconds,
-            }
-        case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
-            # No handles that forbid the termination: the old side of a fence holds them, and they move once it has ended.
-            return {"instance_id": switch.from_instance_id}
-        case CommandKind.START_SERVING:
-            return {"epoch": agent.epoch, "bound_seconds": bound_seconds}
-        case _:
-            return {"bound_seconds": bound_seconds}
+    """What a carry's command says needs what other steps brought; all else follows from the switch."""
+    is_carried = decision.kind in {CommandKind.MAKE_SYNC_KEY, CommandKind.OPEN_RECEIVER, CommandKind.SEND_STATE}
+    return carry_payload(tx, switch, decision) if is_carried else payloads.payload_of(agent, switch, decision)
 
 
 def tell_end(
@@ -175,14 +156,15 @@ def tell_end(
     )
 
 
-def emit_step(tx: Transaction, switch: Switch, kind: str, name: StepName, data: dict[str, Any]) -> None:
-    """Add a step's event to the client's log."""
+def emit_step(tx: Transaction, switch: Switch, kind: str, name: StepName, data: dict[str, Any], *, part: int = 0) -> None:
+    """Add a step's event to the client's log; that of a TRAFFIC step names its handle."""
+    handle = payloads.handle_of(switch, name, part)
     tx.emit(
         kind,
         client_id=switch.client_id,
         agent_id=switch.agent_id,
         instance_id=switch.to_instance_id or switch.from_instance_id,
-        data={"switch_id": switch.switch_id, "step": name, "trigger": switch.trigger, **data},
+        data={"switch_id": switch.switch_id, "step": name, "trigger": switch.trigger, **({"handle": handle} if handle else {}), **data},
     )
 
 

@@ -17,7 +17,7 @@ from spot_server.features.replicas.placement import Ranking
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
 from spot_server.features.switches.losses import note_loss, writes_lost_since
-from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, plan_rescue, plan_switch
+from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, plan_rescue, plan_switch, steps_shown
 from spot_server.features.switches.queries import Switch
 from spot_server.words import RESCUE_TRIGGERS, Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
 
@@ -30,6 +30,8 @@ class Preview:
     ranking: Ranking
     takes_image: bool
     image_id: str | None
+    handle_seconds: int
+    """How long a client may still be led to the old instance after the handles moved: the longest time to live of a record."""
     loses_writes_since: datetime | None
     """Writes after this moment would be lost; None when none are, or when the agent is stateless."""
 
@@ -56,7 +58,7 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
     Raises MoveRefused with every rejected place and why, or NoImage.
     """
     primary = _movable_primary(tx, agent)
-    ranking = rank_places(tx, agent, wish_of(primary, is_standby=False, target=target), primary.product)
+    ranking = rank_places(tx, agent, wish_of(agent, primary, is_standby=False, target=target), primary.product)
     if not ranking.suitable:
         reasons = [{"place": refusal.place.key, "reason": refusal.reason} for refusal in ranking.refused]
         raise MoveRefused("no place fits this request", refused=reasons)
@@ -66,7 +68,8 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
     if not takes_image and image is None:
         raise NoImage("snapshots on switch are off, and there is neither a good image nor a base image", agent_id=agent.agent_id)
     return Preview(
-        steps=plan_switch(agent.carry, takes_image=takes_image),
+        steps=steps_shown(plan_switch(agent.carry, takes_image=takes_image), agent.traffic_handles),
+        handle_seconds=max((handle.get("ttl_seconds", 0) for handle in agent.traffic_handles), default=0),
         ranking=ranking,
         takes_image=takes_image,
         image_id=None if takes_image or image is None else image.image_id,
@@ -89,7 +92,7 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         "from": f"{switch.from_mode}/{switch.from_instance_type}/{switch.from_az_id}",
         "target": opening.target,
         "replica_id": switch.replica_id,
-        "steps": list(opening.steps),
+        "steps": list(steps_shown(opening.steps, agent.traffic_handles)),
     }
     tx.emit(
         "switch_started",

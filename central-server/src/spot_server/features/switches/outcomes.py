@@ -22,8 +22,9 @@ from spot_server.features.replicas.rules import ReplicaEvent, next_replica_statu
 from spot_server.features.replicas.termination import is_final_image, note_terminated
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Settle
-from spot_server.features.switches.issuing import emit_step, load_step, moment
+from spot_server.features.switches.issuing import emit_step, load_step, moment, tell_end
 from spot_server.features.switches.losses import note_loss
+from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.words import (
     PRIORITY_HOUSEKEEPING,
@@ -31,6 +32,7 @@ from spot_server.words import (
     CommandKind,
     CommandStatus,
     ReplicaKind,
+    Severity,
     StepName,
     StepStatus,
 )
@@ -38,7 +40,7 @@ from spot_server.words import (
 
 def settle_step(tx: Transaction, agent: Agent, switch: Switch, decision: Settle) -> Switch:
     """Record that a step is over, with what it brought."""
-    step = load_step(tx, switch, decision.step)
+    step = load_step(tx, switch, decision.step, decision.part)
     command = None if step.command_id is None else command_queries.load_command(tx, step.command_id)
     if decision.status is StepStatus.SKIPPED:
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason=decision.note)
@@ -52,16 +54,29 @@ def settle_step(tx: Transaction, agent: Agent, switch: Switch, decision: Settle)
         tx,
         switch.switch_id,
         decision.step,
+        decision.part,
         status=decision.status,
         intent_at=tx.now if decision.status is StepStatus.SKIPPED and step.intent_at is None else started_at,
         finished_at=tx.now,
         outcome=outcome,
     )
     data = {"status": decision.status, "note": decision.note, "seconds": round((tx.now - started_at).total_seconds(), 3)}
-    emit_step(tx, switch, "step_finished", decision.step, data)
+    emit_step(tx, switch, "step_finished", decision.step, data, part=decision.part)
+    if decision.status is StepStatus.SKIPPED and step.attempt and decision.step is StepName.TRAFFIC:
+        _tell_left_behind(tx, agent, switch, decision)
     if is_done:
         return _note_results(tx, agent, switch, decision.step, command)
     return note_loss(tx, agent, switch, switch.image_id) if decision.step is StepName.SYNC else switch
+
+
+def _tell_left_behind(tx: Transaction, agent: Agent, switch: Switch, decision: Settle) -> None:
+    """A rescue goes on without a handle that could not be moved: a person must move it."""
+    handle = handle_of(switch, decision.step, decision.part)
+    text = (
+        f"{agent.logical_agent_id} moves to {switch.to_instance_id} without its traffic handle {handle}: {decision.note}. "
+        "A person must move it"
+    )
+    tell_end(tx, agent, switch, Severity.CRITICAL, "handle_left_behind", text, once_for=f"{switch.switch_id}/{decision.part}")
 
 
 def _previous_end(tx: Transaction, switch: Switch, step: Step) -> datetime | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from spot_server.features.commands.actors import Act
 from spot_server.policy import MovePolicy
-from spot_server.words import Carry, CommandKind, StepName
+from spot_server.words import Carry, CommandKind, HandleKind, StepName
 
 CARRY_STEPS: dict[Carry, tuple[StepName, ...]] = {
     Carry.RSYNC: (StepName.KEY, StepName.RECEIVER, StepName.COPY),
@@ -22,6 +24,7 @@ HANDOVER = (
     StepName.TRAFFIC,
     StepName.PROMOTE,
     StepName.START,
+    StepName.CONFIRM,
     StepName.RETIRE,
 )
 
@@ -36,9 +39,13 @@ STEP_MEANINGS: dict[StepName, str] = {
     StepName.QUIESCE: "The old primary stops writes and confirms that it serves no more.",
     StepName.SYNC: "What changed since the copy goes over; with `rsync` the copy is put in place whole.",
     StepName.FENCE: "If the old primary did not confirm: EC2 says that it is terminated or stopped.",
-    StepName.TRAFFIC: "The traffic handle moves to the new instance.",
+    StepName.TRAFFIC: "The traffic handles move to the new instance: one recorded part for each, in the order of the agent's settings.",
     StepName.PROMOTE: "One transaction makes the new instance the PRIMARY, under a new epoch.",
     StepName.START: "The new primary writes its start guard, starts the workload and passes its serving check.",
+    StepName.CONFIRM: (
+        "What routes to the workload says that it reaches the new instance: one part for each handle of which that can be asked. "
+        "The move is complete before; the old instance is not terminated while it is open."
+    ),
     StepName.RETIRE: "The old instance waits, and is then terminated if auto-terminate is on.",
 }
 
@@ -56,9 +63,10 @@ UNDO_MEANINGS: dict[StepName, str] = {
     ),
     StepName.SYNC: "Nothing: the old primary still has everything.",
     StepName.FENCE: "Nothing: an instance that is gone stays gone.",
-    StepName.TRAFFIC: "The traffic handle moves back to the old instance.",
+    StepName.TRAFFIC: "The traffic handles move back to the old instance, the last one first.",
     StepName.PROMOTE: "One transaction makes the old instance the PRIMARY again, under another new epoch.",
     StepName.START: "The new instance stops the workload and confirms; if it does not, it is terminated first.",
+    StepName.CONFIRM: "Nothing: by then the new primary serves.",
     StepName.RETIRE: "Nothing: there is no undo after the old instance is gone.",
 }
 
@@ -96,25 +104,87 @@ STEP_SPECS: dict[StepName, StepSpec] = {
     StepName.PREPARE: StepSpec(CommandKind.STANDBY_CHECK, Side.NEW, "check_bound_seconds"),
     StepName.QUIESCE: StepSpec(CommandKind.QUIESCE, Side.OLD, "quiesce_bound_seconds"),
     StepName.FENCE: StepSpec(CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, "check_bound_seconds", Act.DESCRIBE),
-    StepName.TRAFFIC: StepSpec(CommandKind.MOVE_ADDRESS, Side.BY_TABLE, "traffic_bound_seconds", Act.MOVE_HANDLE),
     StepName.START: StepSpec(CommandKind.START_SERVING, Side.NEW, "start_bound_seconds"),
 }
-"""The steps that are not here (launch, boot, promote, retire) are the server's own."""
+"""The steps that are not here are the server's own (launch, boot, promote, retire), or depend on the handle (traffic)."""
+
+MOVE_SPECS: dict[HandleKind, StepSpec] = {
+    HandleKind.ELASTIC_IP: StepSpec(CommandKind.MOVE_ADDRESS, Side.BY_TABLE, "traffic_bound_seconds", Act.MOVE_ADDRESS),
+    HandleKind.SECONDARY_PRIVATE_IP: StepSpec(CommandKind.MOVE_PRIVATE_IP, Side.BY_TABLE, "traffic_bound_seconds", Act.MOVE_PRIVATE_IP),
+    HandleKind.TARGET_GROUP: StepSpec(CommandKind.MOVE_TARGET, Side.BY_TABLE, "traffic_bound_seconds", Act.MOVE_TARGET),
+    HandleKind.ROUTE53_RECORD: StepSpec(CommandKind.MOVE_RECORD, Side.BY_TABLE, "traffic_bound_seconds", Act.MOVE_RECORD),
+    HandleKind.HOOK: StepSpec(CommandKind.TRAFFIC_HOOK, Side.BY_TABLE, "traffic_bound_seconds", Act.TRAFFIC_HOOK),
+}
+"""How a handle is moved to either side: the step TRAFFIC, and its undo."""
+
+CONFIRM_SPECS: dict[HandleKind, StepSpec] = {
+    HandleKind.TARGET_GROUP: StepSpec(CommandKind.CONFIRM_TARGET, Side.BY_TABLE, "confirm_bound_seconds", Act.CONFIRM_TARGET),
+    HandleKind.ROUTE53_RECORD: StepSpec(CommandKind.CONFIRM_RECORD, Side.BY_TABLE, "confirm_bound_seconds", Act.CONFIRM_RECORD),
+    HandleKind.HOOK: StepSpec(CommandKind.TRAFFIC_HOOK, Side.BY_TABLE, "confirm_bound_seconds", Act.TRAFFIC_HOOK),
+}
+"""How it is found out that a handle leads to the new side. One that is not here was asked about by the act that moved it."""
+
+AFTERWARDS = frozenset({StepName.CONFIRM, StepName.RETIRE})
+"""The steps that are taken when the move is complete."""
 
 UNDO_SPECS: dict[StepName, StepSpec] = {
     StepName.START: StepSpec(CommandKind.DEMOTE, Side.NEW, "quiesce_bound_seconds"),
-    StepName.TRAFFIC: StepSpec(CommandKind.MOVE_ADDRESS, Side.BY_TABLE, "traffic_bound_seconds", Act.MOVE_HANDLE),
     StepName.QUIESCE: StepSpec(CommandKind.START_SERVING, Side.OLD, "start_bound_seconds"),
 }
 
 
 ACT_OF_KIND: dict[CommandKind, Act] = {
     CommandKind.CREATE_IMAGE: Act.CREATE_IMAGE,
-    CommandKind.MOVE_ADDRESS: Act.MOVE_HANDLE,
+    CommandKind.MOVE_ADDRESS: Act.MOVE_ADDRESS,
+    CommandKind.MOVE_PRIVATE_IP: Act.MOVE_PRIVATE_IP,
+    CommandKind.MOVE_TARGET: Act.MOVE_TARGET,
+    CommandKind.MOVE_RECORD: Act.MOVE_RECORD,
+    CommandKind.TRAFFIC_HOOK: Act.TRAFFIC_HOOK,
     CommandKind.DESCRIBE_INSTANCE: Act.DESCRIBE,
     CommandKind.TERMINATE_INSTANCE: Act.TERMINATE,
 }
 """What the actor table is asked for when a step leaves its actor to it."""
+
+
+def spec_of(name: StepName, handle: HandleKind | None) -> StepSpec:
+    """Return how a step is carried out; `handle` is what a TRAFFIC step moves. KeyError for a step of the server's own."""
+    return MOVE_SPECS[handle] if name is StepName.TRAFFIC and handle is not None else STEP_SPECS[name]
+
+
+def undo_spec_of(name: StepName, handle: HandleKind | None) -> StepSpec:
+    """Return how a step is taken back; a handle goes back as it came."""
+    return MOVE_SPECS[handle] if name is StepName.TRAFFIC and handle is not None else UNDO_SPECS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStep:
+    """One row of a switch. `part` numbers the traffic handle that a TRAFFIC or CONFIRM step is about, from 0; 0 for every other step."""
+
+    name: StepName
+    part: int = 0
+
+
+def list_rows(names: Sequence[StepName], handles: Sequence[Mapping[str, Any]]) -> tuple[PlannedStep, ...]:
+    """Return the rows that a plan is recorded in: TRAFFIC once for each handle, so that what is moved is known one by one.
+
+    Without a handle it is one row all the same, which is skipped. CONFIRM is there only for handles that can be asked about.
+    """
+    return tuple(PlannedStep(name, part) for name in names for part in _parts(name, handles))
+
+
+def steps_shown(names: Sequence[StepName], handles: Sequence[Mapping[str, Any]]) -> tuple[StepName, ...]:
+    """Return the steps of a plan as an agent with these handles takes them, each once."""
+    return tuple(dict.fromkeys(row.name for row in list_rows(names, handles)))
+
+
+def _parts(name: StepName, handles: Sequence[Mapping[str, Any]]) -> Sequence[int]:
+    match name:
+        case StepName.TRAFFIC:
+            return range(max(1, len(handles)))
+        case StepName.CONFIRM:
+            return [part for part, handle in enumerate(handles) if handle["kind"] in CONFIRM_SPECS]
+        case _:
+            return (0,)
 
 
 def plan_replica_steps(carry: Carry, *, takes_image: bool) -> tuple[StepName, ...]:

@@ -11,6 +11,7 @@ from sqlalchemy import Row, and_, insert, or_, select, union_all, update
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import switch_steps, switches
 from spot_server.errors import NotFound, StateConflict
+from spot_server.features.switches.plans import AFTERWARDS, list_rows
 from spot_server.words import (
     ACTIVE_SWITCH_STATUSES,
     Actor,
@@ -87,6 +88,7 @@ class Step:
     switch_id: str
     position: int
     name: StepName
+    part: int
     status: StepStatus
     attempt: int
     actor: Actor | None
@@ -138,19 +140,19 @@ def active_switch(tx: Transaction, agent_id: str) -> Switch | None:
 
 
 def unfinished_switches(tx: Transaction) -> list[tuple[str, str]]:
-    """Return (agent_id, switch_id) of every switch that moves, or whose old instance waits for its retirement."""
+    """Return (agent_id, switch_id) of every switch that moves, or that has a step left for afterwards."""
     # Two selections, each by an index of its own; an OR over both would read every switch that ever was. So would IS NOT NULL on SQLite.
     moving = select(switches.c.agent_id, switches.c.switch_id).where(switches.c.active_key > "")
-    retiring = (
+    settling = (
         select(switches.c.agent_id, switches.c.switch_id)
         .join_from(switch_steps, switches)
         .where(
-            switch_steps.c.name == StepName.RETIRE,
+            switch_steps.c.name.in_(AFTERWARDS),
             switch_steps.c.status.in_({StepStatus.PENDING, StepStatus.RUNNING}),
             switches.c.status == SwitchStatus.COMPLETED,
         )
     )
-    return sorted((row.agent_id, row.switch_id) for row in tx.execute(union_all(moving, retiring)))
+    return sorted({(row.agent_id, row.switch_id) for row in tx.execute(union_all(moving, settling))})
 
 
 def forget_given_up(tx: Transaction, agent_id: str) -> None:
@@ -181,18 +183,19 @@ def list_steps(tx: Transaction, switch_id: str) -> list[Step]:
 
 
 def insert_switch(tx: Transaction, switch: Switch, names: tuple[StepName, ...]) -> None:
-    """Store a new switch with its planned steps."""
+    """Store a new switch with its planned steps, TRAFFIC once for each of its handles."""
     tx.execute(insert(switches).values({name: getattr(switch, name) for name in Switch.__dataclass_fields__}))
     rows = [
         {
             "switch_id": switch.switch_id,
             "position": position,
-            "name": name,
+            "name": planned.name,
+            "part": planned.part,
             "status": StepStatus.PENDING,
             "attempt": 0,
             "undo_attempt": 0,
         }
-        for position, name in enumerate(names, start=1)
+        for position, planned in enumerate(list_rows(names, switch.traffic_handles), start=1)
     ]
     tx.execute(insert(switch_steps), rows)
 
@@ -209,6 +212,7 @@ def update_switch(tx: Transaction, switch: Switch, **values: Any) -> Switch:  # 
     return load_switch(tx, switch.switch_id)
 
 
-def update_step(tx: Transaction, switch_id: str, name: StepName, **values: Any) -> None:  # noqa: ANN401 - column values
-    """Change one step; the caller holds the agent's row."""
-    tx.execute(update(switch_steps).where(switch_steps.c.switch_id == switch_id, switch_steps.c.name == name).values(**values))
+def update_step(tx: Transaction, switch_id: str, name: StepName, part: int = 0, **values: Any) -> None:  # noqa: ANN401 - column values
+    """Change one step, for a TRAFFIC step that of one handle; the caller holds the agent's row."""
+    where = (switch_steps.c.switch_id == switch_id, switch_steps.c.name == name, switch_steps.c.part == part)
+    tx.execute(update(switch_steps).where(*where).values(**values))

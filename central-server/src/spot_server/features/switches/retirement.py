@@ -23,6 +23,7 @@ from spot_server.features.replicas.termination import (
     withdraw_termination,
 )
 from spot_server.features.switches import queries
+from spot_server.features.switches.confirming import advance_confirmation
 from spot_server.features.switches.issuing import emit_step, load_step
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.words import PRIORITY_HOUSEKEEPING, CommandStatus, Role, StepName, StepStatus
@@ -35,18 +36,20 @@ STAYING_STATES = frozenset({"running", "stopped"})
 
 
 def advance_retirement(tx: Transaction, agent: Agent, switch: Switch) -> None:
-    """Take the next step of retiring the old instance; harmless when there is none."""
+    """Take the next step of retiring the old instance; harmless when there is none. It is kept while clients may not reach the new one."""
+    is_confirmed = advance_confirmation(tx, agent, switch)
     step = load_step(tx, switch, StepName.RETIRE)
     if step.status not in {StepStatus.PENDING, StepStatus.RUNNING}:
         return
     old = load_instance(tx, agent.agent_id, switch.from_instance_id)
+    is_due = is_confirmed and _is_due(switch, tx.now)
     if old.role is Role.TERMINATED:
         _finish(tx, switch, StepStatus.DONE, old.terminated_at or tx.now, "terminated")
     elif old.role is Role.PRIMARY:
         _finish(tx, switch, StepStatus.SKIPPED, None, "it is the primary again")
-    elif switch.deadline_at is not None and tx.now >= switch.deadline_at and not _is_due(switch, tx.now):
+    elif switch.deadline_at is not None and tx.now >= switch.deadline_at and not is_due:
         _observe(tx, agent, switch)
-    elif _is_due(switch, tx.now):
+    elif is_due:
         _retire(tx, agent, switch, step, old)
 
 

@@ -28,7 +28,7 @@ from spot_server.features.switches.decisions import (
     Wait,
 )
 from spot_server.features.switches.fence_rules import decide_fence
-from spot_server.features.switches.plans import STEP_SPECS
+from spot_server.features.switches.plans import AFTERWARDS, spec_of
 from spot_server.features.switches.undo_rules import decide_undo
 from spot_server.policy import MovePolicy
 from spot_server.words import (
@@ -52,7 +52,7 @@ def decide(facts: SwitchFacts, policy: MovePolicy) -> Decision:
     for step in facts.steps:
         if step.status in SETTLED:
             continue
-        if step.name is StepName.RETIRE:
+        if step.name in AFTERWARDS:
             return Complete()
         return _decide_step(step, facts, policy)
     return Complete()
@@ -66,10 +66,10 @@ _NEEDS_REPLICA = frozenset(
 def _decide_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
     lost = _why_new_side_is_lost(step.name, facts)
     if lost is not None:
-        return Abandon(step.name, lost) if facts.is_old_doomed else BeginUndo(step.name, lost)
+        return Abandon(step.name, lost, step.part) if facts.is_old_doomed else BeginUndo(step.name, lost, step.part)
     needless = _why_needless(step, facts, policy)
     if needless is not None:
-        return Settle(step.name, StepStatus.SKIPPED, needless)
+        return Settle(step.name, StepStatus.SKIPPED, needless, step.part)
     return _decide_needed_step(step, facts, policy)
 
 
@@ -132,15 +132,15 @@ def _decide_launch(step: StepView, facts: SwitchFacts) -> Decision:
 
 
 def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    spec = STEP_SPECS[step.name]
-    issue = Issue(step.name, spec.kind, spec.side, _bound_seconds(step, facts, policy))
+    spec = spec_of(step.name, step.handle)
+    issue = Issue(step.name, spec.kind, spec.side, _bound_seconds(step, facts, policy), step.part)
     command = step.command
     if command is None:
         if step.intent_at is not None and _is_past(step.intent_at, issue.bound_seconds, facts, policy):
             return _on_failure(step, issue, facts, policy, "nobody could be asked in time")
         return issue
     if command.status is CommandStatus.SUCCEEDED:
-        return Settle(step.name, StepStatus.DONE)
+        return Settle(step.name, StepStatus.DONE, part=step.part)
     if command.status in OPEN_COMMAND_STATUSES and not command.is_overdue(facts.now):
         if step.name in OLD_SIDE_STEPS and facts.is_old_doomed and not facts.is_old_reachable:
             return _on_failure(step, issue, facts, policy, "the old daemon cannot be reached")
@@ -158,7 +158,7 @@ def _again(issue: Issue, command: CommandView, facts: SwitchFacts, policy: MoveP
 
 def _bound_seconds(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> float:
     """Return the act's bound, shortened when a notice leaves less: all of it for the old side, a quarter for the check before."""
-    bound_seconds = STEP_SPECS[step.name].bound_seconds(policy)
+    bound_seconds = spec_of(step.name, step.handle).bound_seconds(policy)
     match step.name:
         case name if name in SYNC_STEPS:
             return carry_bound_seconds(name, bound_seconds, _left_seconds(facts, policy))
@@ -168,6 +168,12 @@ def _bound_seconds(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> fl
             return max(1.0, min(bound_seconds, _left_seconds(facts, policy) / 4))
         case _:
             return bound_seconds
+
+
+def _has_another_handle(step: StepView, facts: SwitchFacts) -> bool:
+    """Whether clients can still reach the workload in another way: one handle that cannot be moved keeps no rescue from serving."""
+    others = [other for other in facts.steps if other.name is StepName.TRAFFIC and other.part != step.part]
+    return step.name is StepName.TRAFFIC and any(other.status is not StepStatus.SKIPPED for other in others)
 
 
 def _left_seconds(facts: SwitchFacts, policy: MovePolicy) -> float:
@@ -183,9 +189,11 @@ def _is_past(since: datetime, bound_seconds: float, facts: SwitchFacts, policy: 
 def _on_failure(step: StepView, issue: Issue, facts: SwitchFacts, policy: MovePolicy, reason: str) -> Decision:
     """Say what a failed step means. With the old instance doomed there is no way back: what can be skipped is, the rest is tried on."""
     if not facts.is_old_doomed:
-        return BeginUndo(step.name, reason)
+        return BeginUndo(step.name, reason, step.part)
     if step.name in {StepName.PREPARE, StepName.QUIESCE} | SYNC_STEPS:
         return Settle(step.name, StepStatus.SKIPPED, reason)
     if step.attempt >= 3 * policy.max_attempts:
-        return Abandon(step.name, reason)
+        if _has_another_handle(step, facts):
+            return Settle(step.name, StepStatus.SKIPPED, f"left behind: {reason}", step.part)
+        return Abandon(step.name, reason, step.part)
     return issue if step.command is None else _again(issue, step.command, facts, policy)

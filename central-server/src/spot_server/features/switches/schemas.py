@@ -49,6 +49,10 @@ class PreviewAnswer(AnswerSchema):
     steps = fields.List(fields.String(), required=True)
     takes_image = fields.Boolean(required=True)
     image_id = fields.String(allow_none=True, required=True)
+    handle_seconds = fields.Integer(
+        required=True,
+        metadata={"description": "How long clients may still be led to the old instance: the longest time to live of a record."},
+    )
     loses_writes_since = UtcMoment(allow_none=True, required=True)
     suitable = fields.List(fields.Nested(OfferAnswer), attribute="ranking.suitable", required=True)
     refused = fields.List(fields.Nested(RefusalAnswer), attribute="ranking.refused", required=True)
@@ -64,6 +68,9 @@ class SwitchAnswer(AnswerSchema):
     status = fields.String(required=True)
     initiated_by = fields.String(required=True)
     carry = fields.String(required=True)
+    traffic_handles = fields.List(
+        fields.Dict(), required=True, metadata={"description": "What clients reach the workload by, as it was when the move began."}
+    )
     from_instance_id = fields.String(required=True)
     from_instance_type = fields.String(required=True)
     from_az_id = fields.String(required=True)
@@ -102,7 +109,10 @@ class SwitchAnswer(AnswerSchema):
     downtime_seconds = fields.Float(
         allow_none=True,
         required=True,
-        metadata={"description": "From the old side's confirmation to the new side's serving check, as the daemons saw it."},
+        metadata={
+            "description": "From the old side's confirmation to the new side's serving check, as the daemons saw it, or to when no "
+            "resolver answers with a record's old address any more, if that is later."
+        },
     )
     resume_at = UtcMoment(
         allow_none=True,
@@ -117,6 +127,9 @@ class StepAnswer(AnswerSchema):
 
     position = fields.Integer(required=True)
     name = fields.String(required=True)
+    part = fields.Integer(
+        required=True, metadata={"description": "Of a traffic step: which of the switch's handles it moves, from 0; else 0."}
+    )
     status = fields.String(required=True)
     attempt = fields.Integer(required=True)
     actor = fields.String(allow_none=True, required=True)

@@ -19,7 +19,7 @@ from spot_server.features.switches.decisions import (
     UndoSettle,
     Wait,
 )
-from spot_server.features.switches.plans import UNDO_SPECS, Side
+from spot_server.features.switches.plans import Side, undo_spec_of
 from spot_server.policy import MovePolicy
 from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, Role, StepName, StepStatus
 
@@ -45,21 +45,26 @@ def decide_undo(facts: SwitchFacts, policy: MovePolicy) -> Decision:
     if facts.is_old_doomed and facts.is_promoted:
         return Resume()
     if facts.is_old_doomed:
-        return Abandon(left[0].name if left else facts.steps[0].name, "there is no old instance to go back to")
+        last = left[0] if left else facts.steps[0]
+        return Abandon(last.name, "there is no old instance to go back to", last.part)
     return _decide_undo_of(left, facts, policy) if left else FinishUndo()
 
 
 def _decide_undo_of(left: list[StepView], facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    """The last step first; only an address that does not come back at once keeps nobody from serving in the meantime.
+    """The last step first; only a handle that does not come back at once keeps neither the others nor the workload waiting.
 
-    By then the new side is known not to serve: the old one may, whoever holds the address.
+    By then the new side is known not to serve: the old one may, whoever holds the handle.
     """
-    step = left[0]
-    decision = _decide_undo_step(step, facts, policy)
-    is_stuck = step.name is StepName.TRAFFIC and step.undo_attempt > 1
-    quiesced = next((other for other in left if other.name is StepName.QUIESCE), None)
-    if isinstance(decision, Wait) and is_stuck and quiesced is not None:
-        return _decide_undo_step(quiesced, facts, policy)
+    decision = _decide_undo_step(left[0], facts, policy)
+    if left[0].name is not StepName.TRAFFIC:
+        return decision
+    stuck = left[0]
+    for other in left[1:]:
+        if other.name not in {StepName.TRAFFIC, StepName.QUIESCE}:
+            continue
+        if not isinstance(decision, Wait) or stuck.undo_attempt <= 1:
+            break
+        decision, stuck = _decide_undo_step(other, facts, policy), other
     return decision
 
 
@@ -77,7 +82,7 @@ def _decide_undo_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) ->
         case StepName.TRAFFIC | StepName.QUIESCE:
             return _decide_undo_on_old_side(step, facts, policy)
         case _:
-            return UndoSettle(step.name)
+            return UndoSettle(step.name, step.part)
 
 
 def _decide_undo_on_old_side(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
@@ -88,14 +93,14 @@ def _decide_undo_on_old_side(step: StepView, facts: SwitchFacts, policy: MovePol
         if facts.is_old_reachable or is_waiting or _is_done(command):
             return _decide_undo_command(step, facts, policy)
     elif command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
-        return Abandon(step.name, f"EC2 says that the old instance is {command.state}")
+        return Abandon(step.name, f"EC2 says that the old instance is {command.state}", step.part)
     elif not _is_over(command, facts):
         return Wait("EC2's word about the old instance")
     elif facts.is_old_reachable:
         return _undo_issue(step, policy)
     if command is not None and _is_within(command, LOOK_AT_SILENT_SECONDS, facts):
         return Wait("the old daemon is silent")
-    return UndoIssue(step.name, CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, policy.check_bound_seconds)
+    return UndoIssue(step.name, CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, policy.check_bound_seconds, step.part)
 
 
 def _decide_undo_command(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
@@ -103,7 +108,7 @@ def _decide_undo_command(step: StepView, facts: SwitchFacts, policy: MovePolicy)
     if command is None:
         return _undo_issue(step, policy)
     if _is_done(command):
-        return UndoSettle(step.name)
+        return UndoSettle(step.name, step.part)
     if not _is_over(command, facts):
         return Wait(f"{command.kind} is under way")
     if step.name is StepName.QUIESCE and command.status is CommandStatus.FAILED and step.undo_attempt >= MOST_STARTS_IN_UNDO:
@@ -114,8 +119,8 @@ def _decide_undo_command(step: StepView, facts: SwitchFacts, policy: MovePolicy)
 
 
 def _undo_issue(step: StepView, policy: MovePolicy) -> UndoIssue:
-    spec = UNDO_SPECS[step.name]
-    return UndoIssue(step.name, spec.kind, spec.side, spec.bound_seconds(policy))
+    spec = undo_spec_of(step.name, step.handle)
+    return UndoIssue(step.name, spec.kind, spec.side, spec.bound_seconds(policy), step.part)
 
 
 def _is_done(command: CommandView | None) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
@@ -17,11 +16,12 @@ from spot_server.features.replicas.rules import ReplicaEvent
 from spot_server.features.switches import queries
 from spot_server.features.switches.carry_payloads import close_side
 from spot_server.features.switches.decisions import FinishUndo, UndoIssue, UndoPromote, UndoReplica, UndoSettle
-from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, issue_order, load_step
+from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, issue_order, load_step, step_request_id
+from spot_server.features.switches.payloads import undo_payload_of, undo_target
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.features.switches.succession import give_up
-from spot_server.words import RESCUE_TRIGGERS, CommandKind, CommandStatus, StepName, StepStatus, SwitchStatus
+from spot_server.words import RESCUE_TRIGGERS, CommandStatus, StepName, StepStatus, SwitchStatus
 
 UndoDecision = UndoIssue | UndoSettle | UndoPromote | UndoReplica | FinishUndo
 
@@ -31,8 +31,8 @@ def apply_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoDeci
     match decision:
         case UndoIssue():
             return issue_undo(tx, agent, switch, decision)
-        case UndoSettle(step):
-            settle_undo(tx, switch, step)
+        case UndoSettle(step, part):
+            settle_undo(tx, switch, step, part)
         case UndoPromote(step):
             if not undo_promote(tx, agent, switch):
                 return False
@@ -70,22 +70,22 @@ def finish_undo(tx: Transaction, switch: Switch) -> None:
 
 def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssue) -> bool:
     """Give the command that takes a step back to its actor; False when nobody can be asked now."""
-    step = load_step(tx, switch, decision.step)
+    step = load_step(tx, switch, decision.step, decision.part)
     if step.undo_attempt == 0:
         # The act may be under way or done: whatever it did, the undo comes after it.
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
-    chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=_undo_target(switch, decision.step))
+    chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=undo_target(switch, decision.step))
     if chosen is None:
         if step.status is not StepStatus.UNDOING:
-            queries.update_step(tx, switch.switch_id, decision.step, status=StepStatus.UNDOING)
+            queries.update_step(tx, switch.switch_id, decision.step, decision.part, status=StepStatus.UNDOING)
         return False
     ledger.give_up(tx, step.undo_command_id, status=CommandStatus.EXPIRED, reason="a new attempt takes its place")
     attempt = step.undo_attempt + 1
     order = Order(
         kind=decision.kind,
         step=decision.step,
-        request_id=f"switch/{switch.switch_id}/{decision.step}/undo/{attempt}",
-        payload=_undo_payload(agent, switch, decision),
+        request_id=step_request_id(switch, decision.step, decision.part, f"undo/{attempt}"),
+        payload=undo_payload_of(agent, switch, decision),
         deadline_at=tx.now + timedelta(seconds=decision.bound_seconds + tx.policy.command_margin_seconds),
     )
     command_id = issue_order(tx, agent, switch, chosen, order)
@@ -93,34 +93,12 @@ def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssu
         tx,
         switch.switch_id,
         decision.step,
+        decision.part,
         status=StepStatus.UNDOING,
         undo_attempt=attempt,
         undo_command_id=command_id,
     )
     return True
-
-
-def _undo_payload(agent: Agent, switch: Switch, decision: UndoIssue) -> dict[str, Any]:
-    match decision.kind:
-        case CommandKind.MOVE_ADDRESS:
-            return {
-                "allocation_id": switch.traffic_handles[0]["allocation_id"],
-                "instance_id": switch.from_instance_id,
-                "allow_reassociation": True,
-                "wait_seconds": decision.bound_seconds,
-            }
-        case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
-            # No handles that forbid the termination: the new side may hold them until it has ended, and they go back.
-            return {"instance_id": _undo_target(switch, decision.step)}
-        case _:
-            return {"epoch": agent.epoch, "bound_seconds": decision.bound_seconds}
-
-
-def _undo_target(switch: Switch, step: StepName) -> str:
-    """Return whom the undo is about: what serves on the new side must end, everything else goes back to the old side."""
-    if step is StepName.START and switch.to_instance_id is not None:
-        return switch.to_instance_id
-    return switch.from_instance_id
 
 
 def undo_promote(tx: Transaction, agent: Agent, switch: Switch) -> bool:
@@ -155,12 +133,12 @@ def undo_replica(tx: Transaction, agent: Agent, switch: Switch) -> None:
     replica_progress.advance_replica(tx, replica.replica_id)
 
 
-def settle_undo(tx: Transaction, switch: Switch, name: StepName) -> None:
+def settle_undo(tx: Transaction, switch: Switch, name: StepName, part: int = 0) -> None:
     """Record that a step is taken back."""
-    step = load_step(tx, switch, name)
+    step = load_step(tx, switch, name, part)
     if step.undo_attempt == 0:
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
     if name in {StepName.KEY, StepName.RECEIVER, StepName.COPY}:
         close_side(tx, switch, name)
-    queries.update_step(tx, switch.switch_id, name, status=StepStatus.UNDONE, undo_finished_at=tx.now)
-    emit_step(tx, switch, "step_undone", name, {})
+    queries.update_step(tx, switch.switch_id, name, part, status=StepStatus.UNDONE, undo_finished_at=tx.now)
+    emit_step(tx, switch, "step_undone", name, {}, part=part)
