@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from server_support.region_traffic import RegionTraffic
 from server_support.rsync_sides import RsyncSides
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
 from spot_server.features.commands.queries import Command
@@ -68,6 +69,7 @@ class Region:
     def __init__(self) -> None:
         self.machines: dict[str, Machine] = {}
         self.address_of: dict[str, str] = {}
+        self.traffic = RegionTraffic()
         self.launched_by_token: dict[str, str] = {}
         self.refused_places: dict[str, str] = {}
         self.failures: list[Failure] = []
@@ -166,6 +168,12 @@ class Region:
             CommandKind.DEMOTE: self._stop_serving,
             CommandKind.START_SERVING: self._start_serving,
             CommandKind.MOVE_ADDRESS: self._move_address,
+            CommandKind.MOVE_PRIVATE_IP: self.traffic.move_private_ip,
+            CommandKind.MOVE_TARGET: self.traffic.move_target,
+            CommandKind.CONFIRM_TARGET: self.traffic.confirm_target,
+            CommandKind.MOVE_RECORD: self.traffic.move_record,
+            CommandKind.CONFIRM_RECORD: self.traffic.confirm_record,
+            CommandKind.TRAFFIC_HOOK: self.traffic.run_hook,
             CommandKind.DESCRIBE_INSTANCE: self._describe,
             CommandKind.TERMINATE_INSTANCE: self._terminate,
             CommandKind.WAIT_TERMINATED: self._wait_terminated,
