@@ -57,8 +57,10 @@ def drive_termination(
     payload: dict[str, Any] = {
         "instance_id": instance_id,
         "handle_allocation_ids": _allocation_ids(*agent.traffic_handles, *former_handles),
-        "handles": _other_handles(*agent.traffic_handles, *former_handles),
     }
+    other_handles = _other_handles(*agent.traffic_handles, *former_handles)
+    if other_handles:
+        payload["handles"] = other_handles
     # What is asked of an instance that EC2 knows is done at once. The shorter it may be begun, the sooner a call back is sure.
     bound_seconds = tx.policy.check_bound_seconds
     if may_be_new:
