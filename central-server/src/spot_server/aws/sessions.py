@@ -16,6 +16,7 @@ from spot_server.aws.ports import ControlRole
 from spot_server.clock import Clock
 
 if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
     from mypy_boto3_sts.type_defs import CredentialsTypeDef
 
 SESSION_SECONDS = 3600
