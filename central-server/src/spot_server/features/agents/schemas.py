@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields
 
 from spot_server.features.agent_config.schemas import SettingsAnswer
+from spot_server.features.agents.guarantee_rules import FailoverFrom
 from spot_server.features.instances.schemas import InstanceAnswer
 from spot_server.http.fields import BoundedText, UtcMoment
 from spot_server.http.schemas import AnswerSchema, PageQuery, page_schema
@@ -45,6 +46,36 @@ class SettingDifferenceAnswer(AnswerSchema):
     daemon = fields.Raw(required=True, allow_none=True)
 
 
+class GuaranteeAnswer(AnswerSchema):
+    """What a failover that began now would lose, and how long it would take: by this agent's own latest moves and launches."""
+
+    failover_from = fields.Enum(
+        FailoverFrom,
+        by_value=True,
+        required=True,
+        metadata={"description": "A ready standby, a launch, or nothing: it could not be replaced."},
+    )
+    lost_if_gone_since = UtcMoment(
+        allow_none=True,
+        required=True,
+        metadata={"description": "Writes after this would be lost if the instance were gone now; null: none."},
+    )
+    lost_if_gone_seconds = fields.Float(
+        allow_none=True, required=True, metadata={"description": "The same in seconds of writes; null where nothing can be promised."}
+    )
+    lost_under_notice_seconds = fields.Float(
+        allow_none=True,
+        required=True,
+        metadata={"description": "Seconds of writes that are lost if EC2 gives notice and the daemon is heard until the handover."},
+    )
+    failover_seconds = fields.Float(
+        allow_none=True, required=True, metadata={"description": "The slowest that was measured, from its beginning to a serving primary."}
+    )
+    failover_median_seconds = fields.Float(allow_none=True, required=True)
+    measured_handovers = fields.Integer(required=True, metadata={"description": "How many moves the times rest on, the latest 20 at most."})
+    measured_launches = fields.Integer(required=True)
+
+
 class AgentDetailAnswer(AnswerSchema):
     """One agent with its settings and all its instances."""
 
@@ -57,6 +88,7 @@ class AgentDetailAnswer(AnswerSchema):
         metadata={"description": "Settings in which the primary's daemon differs: the server's value, which holds, and the daemon's."},
     )
     instances = fields.List(fields.Nested(InstanceAnswer), required=True)
+    guarantee = fields.Nested(GuaranteeAnswer, required=True)
 
 
 class HistoryQuery(PageQuery):

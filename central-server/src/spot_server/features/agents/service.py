@@ -12,6 +12,8 @@ from spot_server.db.tables import agents, switches
 from spot_server.errors import SwitchInProgress
 from spot_server.features.agent_config.rules import settings_differences
 from spot_server.features.agent_config.service import read_settings
+from spot_server.features.agents.guarantee_rules import Guarantee
+from spot_server.features.agents.guarantees import read_guarantee
 from spot_server.features.agents.overviews import AgentOverview, make_overviews
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.agents.release import release_primary
@@ -31,6 +33,7 @@ class AgentDetail:
     overview: AgentOverview
     instances: list[Instance]
     settings_differences: dict[str, dict[str, Any]]
+    guarantee: Guarantee
 
 
 def read_agent(tx: Transaction, client_id: str, agent_id: str) -> AgentDetail:
@@ -38,7 +41,8 @@ def read_agent(tx: Transaction, client_id: str, agent_id: str) -> AgentDetail:
     agent = find_agent_of_client(tx, client_id, agent_id)
     (overview,) = make_overviews(tx, [agent])
     reported = {} if overview.primary is None else overview.primary.effective_settings
-    return AgentDetail(overview, list_instances(tx, agent_id), settings_differences(read_settings(agent), reported))
+    differences = settings_differences(read_settings(agent), reported)
+    return AgentDetail(overview, list_instances(tx, agent_id), differences, read_guarantee(tx, agent))
 
 
 def delete_agent(tx: Transaction, client_id: str, agent_id: str, *, by: str, reason: str) -> Agent:

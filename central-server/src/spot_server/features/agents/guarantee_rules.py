@@ -1,0 +1,93 @@
+"""What an agent's present guarantee is: what a failover now would lose, and how long it would take, from what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from statistics import median
+
+from spot_server.words import Carry
+
+
+class FailoverFrom(StrEnum):
+    """What a failover that began now would hand over to."""
+
+    STANDBY = "standby"
+    LAUNCH = "launch"
+    NOTHING = "nothing"
+
+
+CARRIES_UNDER_NOTICE = frozenset({Carry.STATELESS, Carry.RSYNC, Carry.HOOK})
+"""With these a notice leaves time to bring everything along, as long as the old instance's daemon is heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuaranteeFacts:
+    """What is known of an agent. Durations are those of its own latest moves and launches, as measured."""
+
+    now: datetime
+    carry: Carry
+    agent_created_at: datetime
+    standby_state_at: datetime | None
+    """Whose moment's state a ready standby holds; None: there is no ready standby."""
+    image_state_at: datetime | None
+    """Whose moment's state the newest good image holds; None: there is none."""
+    has_base_image: bool
+    """Whether there is an image to launch from that holds nothing of the agent's state, where the carry allows one."""
+    handover_seconds: tuple[float, ...]
+    launch_seconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guarantee:
+    """Seconds of writes, and of time. None where nothing was measured yet, or nothing can be said."""
+
+    failover_from: FailoverFrom
+    lost_if_gone_since: datetime | None
+    """Writes after this would be lost if the instance were gone now; None: none are, or there is no way to replace it."""
+    lost_if_gone_seconds: float | None
+    lost_under_notice_seconds: float | None
+    failover_seconds: float | None
+    """The slowest of what was measured: launch, if one is needed, and handover."""
+    failover_median_seconds: float | None
+    measured_handovers: int
+    measured_launches: int
+
+
+def judge_guarantee(facts: GuaranteeFacts) -> Guarantee:
+    """Return what could be promised now. A loss is 0 only where nothing can be lost; it is never guessed."""
+    source = _source(facts)
+    since = None if source is FailoverFrom.NOTHING else _lost_since(facts)
+    lost_seconds = _lost_seconds(facts, source, since)
+    handover, launch = facts.handover_seconds, facts.launch_seconds
+    needed = [] if source is FailoverFrom.NOTHING else [handover] if source is FailoverFrom.STANDBY else [handover, launch]
+    is_measured = bool(needed) and all(needed)
+    return Guarantee(
+        failover_from=source,
+        lost_if_gone_since=since,
+        lost_if_gone_seconds=lost_seconds,
+        lost_under_notice_seconds=0.0 if facts.carry in CARRIES_UNDER_NOTICE and source is not FailoverFrom.NOTHING else lost_seconds,
+        failover_seconds=round(sum(max(part) for part in needed), 3) if is_measured else None,
+        failover_median_seconds=round(sum(median(part) for part in needed), 3) if is_measured else None,
+        measured_handovers=len(handover),
+        measured_launches=len(launch),
+    )
+
+
+def _source(facts: GuaranteeFacts) -> FailoverFrom:
+    if facts.standby_state_at is not None:
+        return FailoverFrom.STANDBY
+    return FailoverFrom.LAUNCH if facts.image_state_at is not None or facts.has_base_image else FailoverFrom.NOTHING
+
+
+def _lost_since(facts: GuaranteeFacts) -> datetime | None:
+    if facts.carry is Carry.STATELESS:
+        return None
+    return facts.standby_state_at or facts.image_state_at or facts.agent_created_at
+
+
+def _lost_seconds(facts: GuaranteeFacts, source: FailoverFrom, since: datetime | None) -> float | None:
+    if source is FailoverFrom.NOTHING:
+        return None
+    return 0.0 if since is None else max(0.0, round((facts.now - since).total_seconds(), 3))

@@ -1,0 +1,75 @@
+"""What an agent's present guarantee is, by what is known and measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server_support.clock import START
+from spot_server.features.agents.guarantee_rules import CARRIES_UNDER_NOTICE, FailoverFrom, GuaranteeFacts, judge_guarantee
+from spot_server.words import Carry
+
+AGES = st.none() | st.integers(0, 100_000).map(lambda seconds: START - timedelta(seconds=seconds))
+DURATIONS = st.lists(st.floats(0, 10_000), max_size=20).map(tuple)
+
+facts = st.builds(
+    GuaranteeFacts,
+    now=st.just(START),
+    carry=st.sampled_from(Carry),
+    agent_created_at=st.just(START - timedelta(days=30)),
+    standby_state_at=AGES,
+    image_state_at=AGES,
+    has_base_image=st.booleans(),
+    handover_seconds=DURATIONS,
+    launch_seconds=DURATIONS,
+)
+
+
+@given(facts)
+def test_nothing_is_promised_that_was_not_measured(seen: GuaranteeFacts) -> None:
+    guarantee = judge_guarantee(seen)
+
+    by_source: dict[FailoverFrom, list[tuple[float, ...]]] = {
+        FailoverFrom.STANDBY: [seen.handover_seconds],
+        FailoverFrom.LAUNCH: [seen.handover_seconds, seen.launch_seconds],
+        FailoverFrom.NOTHING: [()],
+    }
+    needs = by_source[guarantee.failover_from]
+    if not all(needs):
+        assert guarantee.failover_seconds is guarantee.failover_median_seconds is None
+    else:
+        assert guarantee.failover_seconds == pytest.approx(sum(max(part) for part in needs), abs=0.001)
+        assert guarantee.failover_seconds is not None
+        assert guarantee.failover_median_seconds is not None
+        assert guarantee.failover_median_seconds <= guarantee.failover_seconds + 0.001
+
+
+@given(facts)
+def test_no_loss_is_promised_only_where_nothing_can_be_lost(seen: GuaranteeFacts) -> None:
+    guarantee = judge_guarantee(seen)
+
+    if guarantee.failover_from is FailoverFrom.NOTHING:
+        assert (guarantee.lost_if_gone_seconds, guarantee.lost_under_notice_seconds) == (None, None)
+        assert guarantee.lost_if_gone_since is None
+        return
+    if seen.carry is Carry.STATELESS:
+        assert (guarantee.lost_if_gone_since, guarantee.lost_if_gone_seconds) == (None, 0.0)
+    else:
+        state_at: datetime = seen.standby_state_at or seen.image_state_at or seen.agent_created_at
+        assert guarantee.lost_if_gone_since == state_at
+        assert guarantee.lost_if_gone_seconds == (START - state_at).total_seconds()
+    expected = 0.0 if seen.carry in CARRIES_UNDER_NOTICE else guarantee.lost_if_gone_seconds
+    assert guarantee.lost_under_notice_seconds == expected
+
+
+@given(facts)
+def test_a_standby_is_what_is_taken_before_anything_is_launched(seen: GuaranteeFacts) -> None:
+    source = judge_guarantee(seen).failover_from
+
+    assert (source is FailoverFrom.STANDBY) == (seen.standby_state_at is not None)
+    without = judge_guarantee(replace(seen, standby_state_at=None, image_state_at=None, has_base_image=False)).failover_from
+    assert without is FailoverFrom.NOTHING
