@@ -97,6 +97,20 @@ def test_a_session_is_kept_until_shortly_before_it_expires(sts: PretendSts, cloc
     assert (first is second, second is third, len(sts.asked)) == (True, False, 2)
 
 
+def test_one_session_serves_ec2_and_fis_and_both_are_renewed_together(sts: PretendSts, clock: FakeClock) -> None:
+    roles = AssumedRoles(clock)
+    roles.ec2(ROLE, REGION)
+
+    first, second = roles.fis(ROLE, REGION), roles.fis(ROLE, REGION)
+    asked_before = len(sts.asked)
+    clock.advance(SESSION_SECONDS - RENEW_BEFORE_SECONDS)
+    third = roles.fis(ROLE, REGION)
+
+    assert (first.meta.service_model.service_name, first.meta.region_name) == ("fis", REGION)
+    assert (first is second, second is third) == (True, False)
+    assert (asked_before, len(sts.asked)) == (1, 2)
+
+
 def test_each_role_region_and_external_id_has_a_session_of_its_own(sts: PretendSts, clock: FakeClock) -> None:
     roles = AssumedRoles(clock)
     other_id = ControlRole(ROLE.role_arn, "external-2", ROLE.session_name)

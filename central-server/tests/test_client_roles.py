@@ -140,3 +140,25 @@ def test_a_client_that_is_there_with_another_role_is_not_changed(capsys: pytest.
     code = main(["create-client", "acme", "--if-missing", "--aws-role-arn", ARN])
 
     assert (code, "with no role" in capsys.readouterr().err) == (1, True)
+
+
+def test_the_role_of_fis_is_kept_and_shown_and_means_nothing_without_a_control_role(admin: Http) -> None:
+    fis = "arn:aws:iam::123456789012:role/fis"
+
+    made = admin.post(CLIENTS, {"name": "with-fis", "aws_role_arn": ARN, "fis_role_arn": fis})
+    alone = admin.post(CLIENTS, {"name": "alone", "fis_role_arn": fis})
+    wrong = admin.post(CLIENTS, {"name": "wrong", "aws_role_arn": ARN, "fis_role_arn": "fis"})
+
+    assert (made.status, made.json["fis_role_arn"]) == (201, fis)
+    assert (alone.status, alone.json["expected"]) == (422, "no role for FIS without a control role")
+    assert wrong.json["errors"][0]["field"] == "fis_role_arn"
+
+
+@pytest.mark.usefixtures("_migrated")
+def test_the_role_of_fis_is_given_on_the_command_line_and_not_changed_by_a_repeat(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["create-client", "acme", "--if-missing", "--aws-role-arn", ARN, "--fis-role-arn"]
+
+    codes = [main([*arguments, "arn:aws:iam::123456789012:role/fis"]), main([*arguments, "arn:aws:iam::123456789012:role/other"])]
+
+    assert codes == [0, 1]
+    assert "another role for FIS" in capsys.readouterr().err

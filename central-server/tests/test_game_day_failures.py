@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from sqlalchemy import select
 
+from server_support.at_once import at_once
 from server_support.clock import FakeClock
 from server_support.game_days import Died, Exercise, failure
 from server_support.story import Story
 from spot_server.aws.playing import Experiment, ExperimentState
 from spot_server.db.runner import Database
 from spot_server.db.tables import notifications
-from spot_server.errors import StateConflict
+from spot_server.errors import GameDayInProgress, StateConflict
+from spot_server.features.game_days.queries import GameDay
 from spot_server.words import GameDayKind, GameDayStatus
 
 
@@ -110,6 +114,24 @@ def test_another_primary_than_was_shown_is_not_played_against(story: Story, exer
 
     assert (ended.status, ended.failure) == (GameDayStatus.FAILED, "not played: the primary is i-2 now, and not i-1")
     assert exercise.player.orders == []
+
+
+def test_a_wish_that_nobody_could_carry_out_for_long_is_not_played_any_more(story: Story, exercise: Exercise) -> None:
+    game_day = exercise.ask()
+    story.passes(302)
+
+    ended = exercise.ends(game_day)
+
+    assert (ended.status, ended.failure) == (GameDayStatus.FAILED, "not played: nobody could carry it out for 300 s; ask again")
+    assert exercise.player.orders == []
+
+
+def test_of_several_wishes_at_the_same_moment_one_is_taken(exercise: Exercise) -> None:
+    results = at_once([partial(exercise.ask, request_id=f"game-{number}") for number in range(3)])
+
+    taken = [result for result in results if isinstance(result, GameDay)]
+    assert len(taken) == 1
+    assert [type(result) for result in results if result not in taken] == [GameDayInProgress] * 2
 
 
 def test_a_person_stops_it_before_anything_was_touched(exercise: Exercise) -> None:

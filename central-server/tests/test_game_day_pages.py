@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from server_support.builders import create_client, create_client_token
 from server_support.clock import FakeClock
 from server_support.game_days import Exercise
 from server_support.http import Http
+from server_support.retention import run
 from server_support.story import Story
 from spot_server.db.runner import Database
+from spot_server.db.tables import game_days
+from spot_server.features.game_days import queries
 from spot_server.features.game_days.jobs import GameDays
 from spot_server.settings import Settings
+from spot_server.words import GameDayKind
 
 
 @pytest.fixture
@@ -113,6 +118,19 @@ def test_another_clients_game_days_are_not_there(story: Story, client: Http, app
     ]
 
     assert {answer.status for answer in answers} == {404}
+
+
+def test_a_game_day_goes_with_the_moves_of_its_time_and_never_before_it_is_over(story: Story) -> None:
+    exercise = Exercise(story)
+    over = exercise.ends(exercise.ask())
+    exercise.ask(GameDayKind.RECOMMENDATION, request_id="still-open")
+    story.clock.advance(200 * 86400)
+
+    run(story, story.clock)
+
+    kept = [game_day.request_id for game_day in story.database.read(queries.open_game_days)]
+    assert kept == ["still-open"]
+    assert story.fleet.scalars(select(game_days.c.game_day_id).where(game_days.c.game_day_id == over.game_day_id)) == []
 
 
 def test_a_server_that_was_configured_otherwise_meanwhile_plays_nothing(story: Story) -> None:

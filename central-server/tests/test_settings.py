@@ -50,6 +50,12 @@ def test_only_the_databases_that_the_product_knows_are_accepted(url: str) -> Non
     assert [problem.partition(" ")[0] for problem in settings.contradictions()] == ["SPOT_DATABASE_URL"]
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:8400", "ftp://region", "region"])
+def test_the_simulated_region_is_an_address_of_http(url: str) -> None:
+    with pytest.raises(SettingsError, match="SPOT_SIMULATED_REGION_URL cannot be used; expected an address such as"):
+        Settings.from_environment({"SPOT_SIMULATED_REGION_URL": url})
+
+
 def test_a_lease_must_be_renewed_well_before_it_runs_out() -> None:
     with pytest.raises(SettingsError, match="SPOT_LEASE_RENEW_PERIOD_SECONDS"):
         Settings.from_environment({"SPOT_LEASE_SECONDS": "4"})

@@ -29,7 +29,7 @@ def plan_lines(plan: Json) -> list[str]:
     lines = pairs(members)
     if plan["replica_id"] is None:
         places = [[place["place"], clean(place["usd_per_hour"])] for place in plan["places"][:MOST_PLACES]]
-        lines += ["", *table(["PLACE, IN THIS ORDER", "USD PER HOUR"], places), f"{len(plan['refused'])} places do not fit (--json)"]
+        lines += ["", *table(["PLACE, IN THIS ORDER", "USD PER HOUR"], places), f"places that do not fit: {len(plan['refused'])} (--json)"]
     calls = [[call["service"], call["operation"], json.dumps(call["parameters"], sort_keys=True)] for call in plan["calls"]]
     return [
         *lines,
@@ -65,7 +65,12 @@ def detail_lines(game_day: Json) -> list[str]:
         ("promotion", seconds(game_day["promotion_ms"])),
         ("serving", seconds(game_day["serving_ms"])),
         ("downtime", _downtime(game_day)),
-        ("lost", "nothing" if game_day["loss_window_seconds"] is None else f"{game_day['loss_window_seconds']} s of writes"),
+        (
+            "lost",
+            "nothing that the server knows of"
+            if game_day["loss_window_seconds"] is None
+            else f"{game_day['loss_window_seconds']} s of writes",
+        ),
     ]
     probe = game_day["probe"]
     if probe is not None:

@@ -45,7 +45,13 @@ def plan_lines(agent: Json, carry: str, plan: Json, window_seconds: float | None
     ]
     places = table(["PLACE", "USD PER HOUR"], [[_place_of(offer), _usd(offer)] for offer in plan["suitable"][:MOST_PLACES]])
     more = len(plan["suitable"]) - MOST_PLACES
-    return [*pairs(members), "", *places, *([f"and {more} more"] if more > 0 else []), f"{len(plan['refused'])} places do not fit (--json)"]
+    return [
+        *pairs(members),
+        "",
+        *places,
+        *([f"and {more} more"] if more > 0 else []),
+        f"places that do not fit: {len(plan['refused'])} (--json)",
+    ]
 
 
 def _place_of(offer: Json) -> str:

@@ -20,6 +20,7 @@ from spot_server.features.game_days.planning import Wish, role_of, set_stage
 from spot_server.features.game_days.queries import GameDay
 from spot_server.features.game_days.rules import (
     MOST_ATTEMPTS,
+    WISH_SECONDS,
     Figures,
     GameDayEvent,
     Moments,
@@ -62,6 +63,8 @@ def begin(tx: Transaction, game_day_id: str, *, has_simulated_region: bool) -> P
 
 
 def _obstacle(tx: Transaction, agent: Agent, game_day: GameDay, *, has_simulated_region: bool) -> str | None:
+    if (tx.now - game_day.requested_at).total_seconds() > WISH_SECONDS:
+        return f"nobody could carry it out for {WISH_SECONDS:g} s; ask again"
     stage = set_stage(tx, agent, Wish(kind=game_day.kind, **game_day.options), has_simulated_region=has_simulated_region)
     obstacle = find_obstacle(stage.conditions)
     if obstacle is None and stage.played_by is not game_day.played_by:

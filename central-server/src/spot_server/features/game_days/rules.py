@@ -250,6 +250,9 @@ def _between_ms(begin: datetime | None, end: datetime | None) -> int | None:
 
 MOST_ATTEMPTS = 5
 
+WISH_SECONDS = 300.0
+"""A wish that nobody could carry out for so long is not played any more: whoever asked may not look at it now."""
+
 
 def pause_seconds(attempts: int) -> float:
     """Return how long to wait before a call is tried again: 1 s, then twice as long each time, up to a minute."""
