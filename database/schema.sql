@@ -506,6 +506,18 @@ CREATE INDEX ix_switches_resume_at ON switches (resume_at);
 
 CREATE INDEX ix_switches_status ON switches (status);
 
+CREATE TABLE interruption_sightings (
+	event_id VARCHAR(36) NOT NULL,
+	channel VARCHAR(32) NOT NULL,
+	agent_id VARCHAR(36) NOT NULL,
+	notice_id VARCHAR(128) NOT NULL,
+	announced_at DATETIME(6),
+	first_seen_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_interruption_sightings PRIMARY KEY (event_id, channel),
+	CONSTRAINT uq_interruption_sightings_agent_id_notice_id_channel UNIQUE (agent_id, notice_id, channel),
+	CONSTRAINT fk_interruption_sightings_event_id_spot_interruption_events FOREIGN KEY(event_id) REFERENCES spot_interruption_events (event_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='When each channel first told of an interruption, and under which name: the first one made the event, the others confirm it. announced_at: when EC2 announced it, where the channel says so.' COLLATE utf8mb4_bin;
+
 CREATE TABLE switch_steps (
 	switch_id VARCHAR(36) NOT NULL,
 	position INTEGER NOT NULL,

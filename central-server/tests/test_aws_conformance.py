@@ -182,6 +182,44 @@ def test_a_one_time_spot_request_is_not_persistent_and_can_be_cancelled(world: A
     assert (ec2.is_persistent_request(made.spot_request_id), still and still.state) == (False, "running")
 
 
+def test_a_notice_shows_at_the_spot_request_while_the_instance_runs(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
+    instance_id = launch_and_settle(world, token)
+    on_demand = ec2.run_instance(world.request(f"{token}-on-demand", is_spot=False)).instance_id
+    asked = [instance_id, on_demand, "i-00000000000000000"]
+    (before,) = ec2.spot_requests_of(asked)
+
+    world.notice(instance_id)
+
+    (after,) = ec2.spot_requests_of(asked)
+    still = ec2.describe_instance(instance_id)
+    assert (before.instance_id, before.status_code) == (instance_id, "fulfilled")
+    assert (after.request_id, after.status_code) == (before.request_id, "instance-terminated-no-capacity")
+    assert after.updated_at is not None
+    assert still is not None
+    assert still.state == "running"
+
+
+def test_scheduled_events_and_failing_checks_show_and_an_unknown_id_hides_nothing(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
+    well, ill = launch_and_settle(world, token), launch_and_settle(world, f"{token}-ill")
+    world.schedule_maintenance(ill)
+    world.impair(ill)
+
+    statuses = {status.instance_id: status for status in ec2.instance_statuses([well, "i-00000000000000000", ill])}
+
+    assert statuses.keys() == {well, ill}
+    assert (set(statuses[well].checks.values()), statuses[well].impaired_since, statuses[well].scheduled_events) == ({"ok"}, None, ())
+    assert "impaired" in statuses[ill].checks.values()
+    assert statuses[ill].impaired_since is not None
+    (event,) = statuses[ill].scheduled_events
+    assert (event.code, bool(event.event_id)) == ("instance-retirement", True)
+    assert event.not_before is not None
+
+
+def test_nothing_is_asked_of_ec2_about_nobody(ec2: Ec2Port) -> None:
+    assert ec2.spot_requests_of([]) == ()
+    assert ec2.instance_statuses([]) == ()
+
+
 def test_an_image_is_pending_then_available_and_its_name_is_its_key(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
     instance_id = launch_and_settle(world, token)
 

@@ -661,6 +661,27 @@ def upgrade() -> None:
         batch_op.create_index("ix_switches_status", ["status"], unique=False)
 
     op.create_table(
+        "interruption_sightings",
+        sa.Column("event_id", sa.String(length=36), nullable=False),
+        sa.Column("channel", sa.String(length=32), nullable=False),
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("notice_id", sa.String(length=128), nullable=False),
+        sa.Column("announced_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("first_seen_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"], ["spot_interruption_events.event_id"], name=op.f("fk_interruption_sightings_event_id_spot_interruption_events")
+        ),
+        sa.PrimaryKeyConstraint("event_id", "channel", name=op.f("pk_interruption_sightings")),
+        sa.UniqueConstraint("agent_id", "notice_id", "channel", name=op.f("uq_interruption_sightings_agent_id_notice_id_channel")),
+        comment="When each channel first told of an interruption, and under which name: the first one made the event, the others confirm it. announced_at: when EC2 announced it, where the channel says so.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "switch_steps",
         sa.Column("switch_id", sa.String(length=36), nullable=False),
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
@@ -698,6 +719,7 @@ def downgrade() -> None:
     """Go back."""
 
     op.drop_table("switch_steps")
+    op.drop_table("interruption_sightings")
 
     op.drop_table("switches")
 

@@ -169,6 +169,9 @@ class Settings:
     coordinator_period_seconds: float = number(10, "How often replicas are compared with what is wanted.", least=0.05, most=3600)
     switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)
     offline_sweep_period_seconds: float = number(15, "How often silent agents are looked for.", least=0.05, most=3600)
+    notice_watch_period_seconds: float = number(
+        15, "How often EC2 is asked for notices with the control roles that clients gave.", least=0.05, most=3600
+    )
     sweeper_period_seconds: float = number(
         60, "How often what runs in EC2 under our tags is compared with what is wanted.", least=0.05, most=3600
     )

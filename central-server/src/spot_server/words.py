@@ -268,6 +268,15 @@ class DowntimeBasis(StrEnum):
     INSTANCE_END = "instance_end"
 
 
+class NoticeChannel(StrEnum):
+    """By which way the server hears of an interruption."""
+
+    DAEMON = "daemon"
+    """The instance's own daemon, from its metadata."""
+    CONTROL_ROLE = "control_role"
+    """The server's own look at EC2 with the client's control role."""
+
+
 class PriceSource(StrEnum):
     """Who reported a price; PRIMARY reports take precedence when prices are consolidated."""
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 
 from conformance.http_region import HttpRegion
+from server_support.clock import START
 from server_support.memory_aws import FakeEc2, failure
-from spot_server.aws.ports import ControlRole, Ec2Port, LaunchRequest
+from spot_server.aws.ports import ControlRole, Ec2Port, LaunchRequest, ScheduledEventFacts
 from spot_server.aws.sessions import AssumedRoles
 from spot_server.clock import SystemClock
 
@@ -38,6 +40,15 @@ class AwsWorld(Protocol):
     def lose_answer(self, call: str) -> None:
         """Let the next call of this name act, and lose its answer."""
 
+    def notice(self, instance_id: str) -> None:
+        """Announce the end of a spot instance."""
+
+    def schedule_maintenance(self, instance_id: str) -> None:
+        """Announce that an instance is retired in two weeks."""
+
+    def impair(self, instance_id: str) -> None:
+        """Let EC2's check of an instance fail."""
+
     def address(self) -> str:
         """Return the allocation id of an Elastic IP that is not associated."""
 
@@ -61,6 +72,16 @@ class MemoryWorld:
 
     def lose_answer(self, call: str) -> None:
         self.fake.lost.add(call)
+
+    def notice(self, instance_id: str) -> None:
+        self.fake.announce(instance_id, "instance-terminated-no-capacity", START)
+
+    def schedule_maintenance(self, instance_id: str) -> None:
+        event = ScheduledEventFacts("instance-event-1", "instance-retirement", "The instance is retired.", START + timedelta(days=14))
+        self.fake.scheduled[instance_id] = (event,)
+
+    def impair(self, instance_id: str) -> None:
+        self.fake.impaired[instance_id] = START
 
     def address(self) -> str:
         return "eipalloc-1"
@@ -97,6 +118,19 @@ class RegionWorld:
 
     def _order(self, fault: dict[str, Any]) -> None:
         status, answer = self._region.control("POST", "/faults", fault)
+        assert status < 300, answer
+
+    def notice(self, instance_id: str) -> None:
+        self._tell(instance_id, "notice", {"lead_seconds": 60_000})
+
+    def schedule_maintenance(self, instance_id: str) -> None:
+        self._tell(instance_id, "maintenance", {"code": "instance-retirement"})
+
+    def impair(self, instance_id: str) -> None:
+        self._tell(instance_id, "impair", {})
+
+    def _tell(self, instance_id: str, what: str, body: dict[str, Any]) -> None:
+        status, answer = self._region.control("POST", f"/instances/{instance_id}/{what}", body)
         assert status < 300, answer
 
     def address(self) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from server_support.clock import START
@@ -18,8 +19,11 @@ from spot_server.aws.ports import (
     ControlRole,
     ImageFacts,
     InstanceFacts,
+    InstanceStatusFacts,
     LaunchRequest,
     NetworkFacts,
+    ScheduledEventFacts,
+    SpotRequestFacts,
 )
 
 ENDED = ("shutting-down", "terminated")
@@ -50,6 +54,10 @@ class FakeEc2:
         self.meanwhile: dict[str, Callable[[], None]] = {}
         """What happens elsewhere, once, while a call of this name is under way."""
         self.image_tags: dict[str, dict[str, str]] = {}
+        self.spot_codes: dict[str, tuple[str, datetime | None, str]] = {}
+        """Status code, time of its change, and behaviour, by instance; without an entry a spot instance's request is fulfilled."""
+        self.scheduled: dict[str, tuple[ScheduledEventFacts, ...]] = {}
+        self.impaired: dict[str, datetime] = {}
         self._number = 0
         self.balancing = FakeBalancing(self._begin, self._end)
         self.dns = FakeDns(self._begin, self._end)
@@ -114,6 +122,30 @@ class FakeEc2:
     def is_persistent_request(self, spot_request_id: str) -> bool:
         self._begin("is_persistent_request")
         return spot_request_id in self.persistent_requests
+
+    def spot_requests_of(self, instance_ids: Sequence[str]) -> tuple[SpotRequestFacts, ...]:
+        self._begin("spot_requests_of")
+        made = [self.instances[instance_id] for instance_id in instance_ids if instance_id in self.instances]
+        plain = ("fulfilled", START, "terminate")
+        return tuple(
+            SpotRequestFacts(one.spot_request_id, one.instance_id, *self.spot_codes.get(one.instance_id, plain))
+            for one in made
+            if one.spot_request_id is not None
+        )
+
+    def instance_statuses(self, instance_ids: Sequence[str]) -> tuple[InstanceStatusFacts, ...]:
+        self._begin("instance_statuses")
+        made = [self.instances[instance_id] for instance_id in instance_ids if instance_id in self.instances]
+        return tuple(self._status(one.instance_id) for one in made if one.state == "running")
+
+    def _status(self, instance_id: str) -> InstanceStatusFacts:
+        since = self.impaired.get(instance_id)
+        checks = {"SystemStatus": "ok", "InstanceStatus": "ok" if since is None else "impaired"}
+        return InstanceStatusFacts(instance_id, checks, since, self.scheduled.get(instance_id, ()))
+
+    def announce(self, instance_id: str, code: str, at: datetime | None, behavior: str = "terminate") -> None:
+        """Let the spot request of the instance have this status code since `at`."""
+        self.spot_codes[instance_id] = (code, at, behavior)
 
     def cancel_spot_request(self, spot_request_id: str) -> None:
         self._begin("cancel_spot_request")

@@ -25,7 +25,8 @@ from spot_server.features.commands import service as command_service
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.service import CommandOutcome
 from spot_server.features.interruptions import service as interruption_service
-from spot_server.features.interruptions.service import Report, Taken
+from spot_server.features.interruptions.reports import Report
+from spot_server.features.interruptions.service import Taken
 from spot_server.features.pricing.queries import ensure_pools, store_instance_types, store_observations
 from spot_server.features.pricing.rules import Observation
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues

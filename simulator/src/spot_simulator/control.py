@@ -1,7 +1,8 @@
 """What a person, or a test, does to a region: let things go wrong in it. Every refusal is a ``Problem``."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,9 +10,9 @@ from spot_simulator.base_image import base_files, default_services
 from spot_simulator.hosting.init import ServiceAnswer
 from spot_simulator.hosting.service_list import parse_services
 from spot_simulator.images import Image
-from spot_simulator.machine import Machine, MetadataFault, Notice, NoticeAction, State
+from spot_simulator.machine import CANCELLED, Machine, Maintenance, MaintenanceCode, MetadataFault, Notice, NoticeAction, State
 from spot_simulator.model.capacity import CapacityPool, Mode
-from spot_simulator.model.delays import NOTICE_LEAD_SECONDS
+from spot_simulator.model.delays import MAINTENANCE_LEAD_SECONDS, NOTICE_LEAD_SECONDS
 from spot_simulator.model.faults import Fault, Mishap
 from spot_simulator.problems import Problem
 from spot_simulator.region_view import RegionView
@@ -108,6 +109,32 @@ class Control:
         machine = self._spot(instance_id)
         self._region.machines.recommend_rebalance(machine)
         return machine.rebalance_at or self._region.clock.now()
+
+    def schedule_maintenance(self, instance_id: str, code: MaintenanceCode, lead_seconds: float = MAINTENANCE_LEAD_SECONDS) -> Maintenance:
+        """Announce a scheduled event of an instance; it is shown, and never carried out."""
+        machine = self.machine(instance_id, _UP)
+        number = len(machine.maintenance) + 1
+        not_before = self._region.clock.now() + timedelta(seconds=self._region.delays.scaled(lead_seconds))
+        event = Maintenance(
+            f"instance-event-{instance_id.removeprefix('i-')}{number:02d}", code.value, f"The instance has {code}.", not_before
+        )
+        machine.maintenance.append(event)
+        self._region.log.append("maintenance", instance_id=instance_id, event_id=event.event_id, code=code.value)
+        return event
+
+    def cancel_maintenance(self, instance_id: str) -> None:
+        """Call off everything that is scheduled for an instance."""
+        machine = self.machine(instance_id)
+        machine.maintenance = [
+            event if event.is_over else replace(event, description=f"{CANCELLED} {event.description}") for event in machine.maintenance
+        ]
+        self._region.log.append("maintenance-cancelled", instance_id=instance_id)
+
+    def impair(self, instance_id: str, *, is_impaired: bool = True) -> None:
+        """Let EC2's check of an instance fail, or be well again. Nothing else happens to it."""
+        machine = self.machine(instance_id, _UP)
+        machine.impaired_since = self._region.clock.now() if is_impaired else None
+        self._region.log.append("impaired", instance_id=instance_id, is_impaired=is_impaired)
 
     def lose(self, instance_id: str) -> None:
         """Take an instance away without a word."""

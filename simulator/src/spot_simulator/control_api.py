@@ -10,9 +10,9 @@ from spot_simulator.clock import rfc3339
 from spot_simulator.control import Control
 from spot_simulator.control_fields import Fields
 from spot_simulator.hosting.init import ServiceAnswer
-from spot_simulator.machine import MetadataFault, NoticeAction
+from spot_simulator.machine import MaintenanceCode, MetadataFault, NoticeAction
 from spot_simulator.model.capacity import Mode
-from spot_simulator.model.delays import NOTICE_LEAD_SECONDS
+from spot_simulator.model.delays import MAINTENANCE_LEAD_SECONDS, NOTICE_LEAD_SECONDS
 from spot_simulator.model.faults import Fault, Mishap
 from spot_simulator.ports import Lock
 from spot_simulator.problems import Problem
@@ -65,6 +65,9 @@ class ControlCalls:
             ("POST", "/consistency", self.consistency),
             ("POST", f"{one}/notice", self.notice),
             ("POST", f"{one}/rebalance", self.rebalance),
+            ("POST", f"{one}/maintenance", self.schedule_maintenance),
+            ("DELETE", f"{one}/maintenance", self.cancel_maintenance),
+            ("POST", f"{one}/impair", self.impair),
             ("POST", f"{one}/lose", self.lose),
             ("POST", f"{one}/reboot", self.reboot),
             ("POST", f"{one}/kill", self.kill),
@@ -166,6 +169,30 @@ class ControlCalls:
     def rebalance(self, instance_id: str) -> JsonAnswer:
         """Recommend to rebalance a spot instance."""
         return {"instance_id": instance_id, "at": rfc3339(self._control.rebalance(instance_id))}
+
+    def schedule_maintenance(self, instance_id: str) -> JsonAnswer:
+        """Announce a scheduled event of an instance."""
+        self._control.machine(instance_id)
+        fields = Fields(request.get_json(silent=True) or {})
+        code = fields.choice("code", MaintenanceCode, MaintenanceCode.INSTANCE_RETIREMENT)
+        lead_seconds = fields.number("lead_seconds", MAINTENANCE_LEAD_SECONDS)
+        fields.finish()
+        event = self._control.schedule_maintenance(instance_id, code, lead_seconds)
+        return {"instance_id": instance_id, "event_id": event.event_id, "code": event.code, "not_before": rfc3339(event.not_before)}
+
+    def cancel_maintenance(self, instance_id: str) -> JsonAnswer:
+        """Call off everything that is scheduled for an instance."""
+        self._control.cancel_maintenance(instance_id)
+        return {"instance_id": instance_id}
+
+    def impair(self, instance_id: str) -> JsonAnswer:
+        """Let EC2's check of an instance fail, or be well again."""
+        self._control.machine(instance_id)
+        fields = Fields(request.get_json(silent=True) or {})
+        is_impaired = fields.flag("is_impaired", default=True)
+        fields.finish()
+        self._control.impair(instance_id, is_impaired=is_impaired)
+        return {"instance_id": instance_id, "is_impaired": is_impaired}
 
     def lose(self, instance_id: str) -> JsonAnswer:
         """Take an instance away without a word."""

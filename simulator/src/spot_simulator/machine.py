@@ -57,10 +57,40 @@ class NoticeAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """An interruption notice; ``at`` is when the instance goes."""
+    """An interruption notice; ``at`` is when the instance goes, ``announced_at`` when EC2 said so."""
 
     action: NoticeAction
     at: datetime
+    announced_at: datetime
+
+
+CANCELLED = "[Canceled]"
+"""Begins the description of a scheduled event that EC2 called off. Source: the EC2 API reference, InstanceStatusEvent."""
+
+
+class MaintenanceCode(StrEnum):
+    """What EC2 plans to do with an instance. Source: the EC2 API reference, InstanceStatusEvent."""
+
+    INSTANCE_REBOOT = "instance-reboot"
+    SYSTEM_REBOOT = "system-reboot"
+    SYSTEM_MAINTENANCE = "system-maintenance"
+    INSTANCE_RETIREMENT = "instance-retirement"
+    INSTANCE_STOP = "instance-stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """A scheduled event: EC2 announces it and, in this region, never carries it out. ``description`` says when it is over."""
+
+    event_id: str
+    code: str
+    description: str
+    not_before: datetime
+
+    @property
+    def is_over(self) -> bool:
+        """Whether EC2 called it off."""
+        return self.description.startswith(CANCELLED)
 
 
 @dataclass(slots=True)
@@ -117,6 +147,8 @@ class Machine:
     terminated_at: datetime | None = None
     notice: Notice | None = None
     rebalance_at: datetime | None = None
+    maintenance: list[Maintenance] = field(default_factory=list)
+    impaired_since: datetime | None = None
     is_request_cancelled: bool = False
     metadata_fault: MetadataFault = MetadataFault.NONE
     public_ip: str | None = None

@@ -62,7 +62,8 @@ class Machines:
     def notice(self, machine: Machine, action: NoticeAction, lead_seconds: float) -> Notice:
         """Announce an interruption, and carry it out after ``lead_seconds`` of the region; hibernation starts at once."""
         scaled_seconds = self._ground.delays.scaled(0.0 if action is NoticeAction.HIBERNATE else lead_seconds)
-        machine.notice = Notice(action, self._ground.clock.now() + timedelta(seconds=scaled_seconds))
+        now = self._ground.clock.now()
+        machine.notice = Notice(action, now + timedelta(seconds=scaled_seconds), now)
         self._log(machine, "notice", action=action.value, action_at=rfc3339(machine.notice.at))
         notice = machine.notice
         self._ground.timeline.after(scaled_seconds, lambda: self._carry_out(machine, notice))

@@ -1,5 +1,7 @@
 """RunInstances and the life of an instance."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -133,6 +135,54 @@ def test_a_spot_instance_has_a_request_that_tells_its_end(world: World) -> None:
     assert (at_first["State"], at_first["Status"]["Code"]) == ("active", "fulfilled")
     assert (noticed["State"], noticed["Status"]["Code"]) == ("closed", "instance-terminated-no-capacity")
     assert world.describe(instance_id)["State"]["Name"] == "running"
+
+
+def test_a_request_says_since_when_its_instance_goes_and_how(world: World) -> None:
+    instance_id = world.launch(world.image())
+    world.wait_for_state(instance_id, "running")
+    before = world.region.now()
+
+    world.region.control("POST", f"/instances/{instance_id}/notice", {"action": "stop", "lead_seconds": 60_000})
+
+    wanted = [{"Name": "instance-id", "Values": [instance_id, "i-00000000000000000"]}]
+    (request,) = world.ec2.describe_spot_instance_requests(Filters=wanted)["SpotInstanceRequests"]
+    assert (request["Status"]["Code"], request["InstanceInterruptionBehavior"]) == ("marked-for-stop", "stop")
+    assert before - timedelta(seconds=1) <= request["Status"]["UpdateTime"] <= world.region.now()
+
+
+def test_a_scheduled_event_is_shown_by_status_and_metadata_until_it_is_called_off(world: World) -> None:
+    instance_id = world.launch_and_boot()
+    _, told = world.region.control("POST", f"/instances/{instance_id}/maintenance", {"code": "system-reboot"})
+
+    def shown() -> list[dict[str, Any]]:
+        (status,) = world.ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"]
+        return list(status.get("Events", []))
+
+    (event,) = shown()
+    scheduled = json.loads(world.region.metadata(instance_id, "meta-data/events/maintenance/scheduled").text)
+    world.region.control("DELETE", f"/instances/{instance_id}/maintenance")
+    (cancelled,) = shown()
+    after = json.loads(world.region.metadata(instance_id, "meta-data/events/maintenance/scheduled").text)
+
+    assert (event["InstanceEventId"], event["Code"]) == (told["event_id"], "system-reboot")
+    assert [(one["EventId"], one["Code"], one["State"]) for one in scheduled] == [(told["event_id"], "system-reboot", "active")]
+    assert datetime.strptime(scheduled[0]["NotBefore"], "%d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC) == event["NotBefore"]
+    assert cancelled["Description"].startswith("[Canceled]")
+    assert after == []
+
+
+def test_an_impaired_instance_runs_and_its_check_says_since_when(world: World) -> None:
+    instance_id = world.launch(world.image())
+    world.wait_for_state(instance_id, "running")
+    world.region.control("POST", f"/instances/{instance_id}/impair", {})
+
+    (status,) = world.ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"]
+    world.region.control("POST", f"/instances/{instance_id}/impair", {"is_impaired": False})
+    (after,) = world.ec2.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"]
+
+    assert (status["InstanceState"]["Name"], status["InstanceStatus"]["Status"]) == ("running", "impaired")
+    assert status["InstanceStatus"]["Details"][0]["ImpairedSince"] <= world.region.now()
+    assert after["InstanceStatus"]["Status"] == "ok"
 
 
 def test_cancelling_a_request_leaves_its_instance_alone(world: World) -> None:

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from spot_server.aws import shapes
 from spot_server.aws.asking import asked, found
 from spot_server.aws.dns import Boto3Dns
+from spot_server.aws.errors import AwsFailed, is_absence
 from spot_server.aws.load_balancing import Boto3Balancing
-from spot_server.aws.ports import TAG_CLIENT_ID, TAG_LAUNCH_TOKEN, TAG_MANAGED, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest
+from spot_server.aws.ports import (
+    TAG_CLIENT_ID,
+    TAG_LAUNCH_TOKEN,
+    TAG_MANAGED,
+    AddressFacts,
+    ImageFacts,
+    InstanceFacts,
+    InstanceStatusFacts,
+    LaunchRequest,
+    SpotRequestFacts,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
+
+
+MOST_FILTER_VALUES = 200
+"""Of one filter. Source: the EC2 API reference."""
+
+MOST_STATUS_IDS = 100
+"""Of one DescribeInstanceStatus. Source: the EC2 API reference."""
 
 
 class Boto3Ec2:
@@ -73,6 +91,32 @@ class Boto3Ec2:
         requests = answer["SpotInstanceRequests"] if answer else []
         return any(request.get("Type") == "persistent" for request in requests)
 
+    def spot_requests_of(self, instance_ids: Sequence[str]) -> tuple[SpotRequestFacts, ...]:
+        """Find spot requests by their instances: a filter passes over those that EC2 does not know."""
+        paginator = self._repeatable.get_paginator("describe_spot_instance_requests")
+        pages = []
+        for batch in _batches(instance_ids, MOST_FILTER_VALUES):
+            filters = [{"Name": "instance-id", "Values": batch}]
+            pages += asked(lambda: list(paginator.paginate(Filters=filters)))  # type: ignore[arg-type]  # noqa: B023 - called at once
+        return shapes.spot_requests(pages)
+
+    def instance_statuses(self, instance_ids: Sequence[str]) -> tuple[InstanceStatusFacts, ...]:
+        """Read the status of instances, some at a time."""
+        return tuple(status for batch in _batches(instance_ids, MOST_STATUS_IDS) for status in self._statuses(batch))
+
+    def _statuses(self, instance_ids: list[str]) -> tuple[InstanceStatusFacts, ...]:
+        """EC2 answers nothing at all when it does not know one of the ids: ask for each half, until that one stands alone."""
+        try:
+            answer = asked(lambda: self._repeatable.describe_instance_status(InstanceIds=instance_ids))
+        except AwsFailed as error:
+            if not is_absence(error.code):
+                raise
+            if len(instance_ids) == 1:
+                return ()
+            middle = len(instance_ids) // 2
+            return self._statuses(instance_ids[:middle]) + self._statuses(instance_ids[middle:])
+        return shapes.instance_statuses([answer])
+
     def cancel_spot_request(self, spot_request_id: str) -> None:
         """Cancel a spot request."""
         ids = [spot_request_id]
@@ -118,3 +162,8 @@ class Boto3Ec2:
                 NetworkInterfaceId=interface_id, PrivateIpAddresses=[private_ip], AllowReassignment=True
             )
         )
+
+
+def _batches(instance_ids: Sequence[str], most: int) -> Iterator[list[str]]:
+    for start in range(0, len(instance_ids), most):
+        yield list(instance_ids[start : start + most])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -130,6 +130,37 @@ class Dns(Protocol):
         """Tell whether all of Route 53's servers answer with the change."""
 
 
+@dataclass(frozen=True, slots=True)
+class SpotRequestFacts:
+    """The spot request behind an instance. `status_code` is EC2's own word, `updated_at` when it last changed."""
+
+    request_id: str
+    instance_id: str
+    status_code: str
+    updated_at: datetime | None
+    interruption_behavior: str = "terminate"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledEventFacts:
+    """Maintenance that EC2 has planned for an instance. Over or called off: `description` begins with `[Completed]` or `[Canceled]`."""
+
+    event_id: str
+    code: str
+    description: str
+    not_before: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatusFacts:
+    """EC2's checks of a running instance: each of `checks` is its word (ok, impaired, initializing, ...)."""
+
+    instance_id: str
+    checks: Mapping[str, str]
+    impaired_since: datetime | None
+    scheduled_events: tuple[ScheduledEventFacts, ...] = ()
+
+
 class Ec2Port(Protocol):
     """EC2 of one account and region. Every call may raise AwsFailed; None means that EC2 knows no such thing.
 
@@ -164,6 +195,12 @@ class Ec2Port(Protocol):
 
     def is_persistent_request(self, spot_request_id: str) -> bool:
         """Tell whether EC2 would launch another instance once this request's one is gone."""
+
+    def spot_requests_of(self, instance_ids: Sequence[str]) -> tuple[SpotRequestFacts, ...]:
+        """Describe the spot requests behind these instances; on-demand ones, and those that EC2 has forgotten, have none."""
+
+    def instance_statuses(self, instance_ids: Sequence[str]) -> tuple[InstanceStatusFacts, ...]:
+        """Describe the checks and scheduled events of those of these instances that run."""
 
     def cancel_spot_request(self, spot_request_id: str) -> None:
         """Cancel a spot request; its instance keeps running."""

@@ -6,7 +6,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from spot_server.aws.ports import TAG_LAUNCH_TOKEN, AddressFacts, ImageFacts, InstanceFacts, LaunchRequest, NetworkFacts
+from spot_server.aws.ports import (
+    TAG_LAUNCH_TOKEN,
+    AddressFacts,
+    ImageFacts,
+    InstanceFacts,
+    InstanceStatusFacts,
+    LaunchRequest,
+    NetworkFacts,
+    ScheduledEventFacts,
+    SpotRequestFacts,
+)
 
 Pages = Iterable[Any]
 
@@ -74,6 +84,46 @@ def _network(made: Mapping[str, Any]) -> NetworkFacts:
         interface_id=primary.get("NetworkInterfaceId"),
         private_ips=tuple(dict.fromkeys([*([first] if first else []), *listed])),
         public_ip=made.get("PublicIpAddress") or None,
+    )
+
+
+def spot_requests(pages: Pages) -> tuple[SpotRequestFacts, ...]:
+    """Return the requests of DescribeSpotInstanceRequests pages that have an instance."""
+    return tuple(
+        SpotRequestFacts(
+            request_id=made["SpotInstanceRequestId"],
+            instance_id=made["InstanceId"],
+            status_code=made.get("Status", {}).get("Code", ""),
+            updated_at=made.get("Status", {}).get("UpdateTime"),
+            interruption_behavior=made.get("InstanceInterruptionBehavior", "terminate"),
+        )
+        for page in pages
+        for made in page.get("SpotInstanceRequests", [])
+        if made.get("InstanceId")
+    )
+
+
+_CHECKS = ("SystemStatus", "InstanceStatus", "AttachedEbsStatus")
+
+
+def instance_statuses(pages: Pages) -> tuple[InstanceStatusFacts, ...]:
+    """Return all statuses of DescribeInstanceStatus pages."""
+    return tuple(_instance_status(made) for page in pages for made in page.get("InstanceStatuses", []))
+
+
+def _instance_status(made: Mapping[str, Any]) -> InstanceStatusFacts:
+    told = {check: made[check] for check in _CHECKS if made.get(check)}
+    since = [detail["ImpairedSince"] for check in told.values() for detail in check.get("Details", []) if detail.get("ImpairedSince")]
+    return InstanceStatusFacts(
+        instance_id=made["InstanceId"],
+        checks={check: said.get("Status", "") for check, said in told.items()},
+        impaired_since=min(since, default=None),
+        scheduled_events=tuple(
+            ScheduledEventFacts(
+                event.get("InstanceEventId", ""), event.get("Code", ""), event.get("Description", ""), event.get("NotBefore")
+            )
+            for event in made.get("Events", [])
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from spot_server.clock import Sleeper
 from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.heartbeats.jobs import OfflineSweep
+from spot_server.features.notice_watch.jobs import notice_watch_job
 from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
@@ -22,7 +23,8 @@ from spot_server.settings import Settings
 def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper: Sleeper, game_days: Job | None = None) -> tuple[Job, ...]:
     """Return every job with its period.
 
-    `control_role` acts in the clients' accounts, the sweeper looks there through `gateway`; `sleeper` lets time pass in the others.
+    `control_role` acts in the clients' accounts, the sweeper and the watch for notices look there through `gateway`; `sleeper` lets time
+    pass in the others.
     `game_days` plays what people ask for; without it none is ever played: a simulation has interruptions of its own.
     """
     return (
@@ -36,6 +38,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),
         Job("close_orphaned_commands", settings.coordinator_period_seconds, close_orphaned_commands),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
+        notice_watch_job(settings, gateway),
         sweeper_job(settings, gateway),
         Job("watch_overlaps", settings.sweeper_period_seconds, watch_overlaps),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from xml.etree import ElementTree as ET
 
+from spot_simulator.clock import aws_time
 from spot_simulator.ec2.call import Call
 from spot_simulator.ec2.known_instances import KnownInstances, check_start, check_stop, check_type_change, termination_forbidden
+from spot_simulator.ec2.status_checks import StatusCheck, status_checks
 from spot_simulator.ec2.wire import NAMESPACE, Answer, is_true, members, success
 from spot_simulator.machine import STATE_CODES, Machine, ReasonCode, State
 from spot_simulator.machines import Machines
@@ -83,8 +85,13 @@ class InstanceCalls:
 
     def describe_status(self, call: Call) -> Answer:
         """Answer DescribeInstanceStatus."""
-        self._known.check_visible(members(call.parameters, "InstanceId"))
-        return call.forward()
+        wanted = members(call.parameters, "InstanceId")
+        self._known.check_visible(wanted)
+        machines = self._known.named(wanted) if wanted else self._known.seen()
+        call.end_if_dry_run()
+        is_any_state = is_true(call.parameters, "IncludeAllInstances")
+        shown = [_status(machine) for machine in machines if is_any_state or machine.state is State.RUNNING]
+        return success(call.action, {"instanceStatusSet": shown})
 
     def _named(self, call: Call) -> list[Machine]:
         return self._known.named(members(call.parameters, "InstanceId"))
@@ -103,6 +110,33 @@ class InstanceCalls:
                 }
             )
         return success(call.action, {"instancesSet": items})
+
+
+def _status(machine: Machine) -> dict[str, object]:
+    system, instance = status_checks(machine)
+    return {
+        "instanceId": machine.instance_id,
+        "availabilityZone": machine.az_name,
+        "instanceState": {"code": STATE_CODES[machine.state], "name": machine.state.value},
+        "systemStatus": _check(system),
+        "instanceStatus": _check(instance),
+        "eventsSet": [
+            {
+                "instanceEventId": event.event_id,
+                "code": event.code,
+                "description": event.description,
+                "notBefore": aws_time(event.not_before),
+            }
+            for event in machine.maintenance
+        ],
+    }
+
+
+def _check(check: StatusCheck) -> dict[str, object]:
+    if check.impaired_since is None:
+        return {"status": check.word}
+    details = [{"name": "reachability", "status": "failed", "impairedSince": aws_time(check.impaired_since)}]
+    return {"status": check.word, "details": details}
 
 
 def _without_instances(answer: Answer, hidden: AbstractSet[str]) -> Answer:

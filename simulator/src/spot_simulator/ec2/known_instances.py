@@ -36,6 +36,11 @@ class KnownInstances:
             if instance_id in hidden:
                 raise instance_not_found(instance_id)
 
+    def seen(self) -> list[Machine]:
+        """Return all instances that are known, in the order of their launch."""
+        hidden = self.hidden()
+        return [machine for instance_id, machine in self._machines.by_id.items() if instance_id not in hidden]
+
     def named(self, instance_ids: Sequence[str]) -> list[Machine]:
         """Return the instances of a call that needs at least one."""
         if not instance_ids:

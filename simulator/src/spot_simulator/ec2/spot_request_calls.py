@@ -2,7 +2,7 @@
 
 from spot_simulator.clock import aws_time
 from spot_simulator.ec2.call import Call
-from spot_simulator.ec2.spot_requests import REQUEST_TYPE, SpotRequests, passing, request_status
+from spot_simulator.ec2.spot_requests import REQUEST_TYPE, SpotRequests, interruption_behavior, passing, request_status, status_changed_at
 from spot_simulator.ec2.wire import Answer, filters, members, success
 from spot_simulator.machine import Machine
 from spot_simulator.recorded_prices import PRODUCT
@@ -37,9 +37,9 @@ def _request(machine: Machine) -> dict[str, object]:
         "spotInstanceRequestId": machine.spot_request_id,
         "type": REQUEST_TYPE,
         "state": state,
-        "status": {"code": code, "message": code},
+        "status": {"code": code, "message": code, "updateTime": aws_time(status_changed_at(machine))},
         "instanceId": machine.instance_id,
-        "instanceInterruptionBehavior": "terminate",
+        "instanceInterruptionBehavior": interruption_behavior(machine),
         "launchedAvailabilityZone": machine.az_name,
         "createTime": aws_time(machine.launched_at),
         "productDescription": PRODUCT,

@@ -1,6 +1,7 @@
 """The spot requests behind the spot instances: the third place where an interruption shows, and the first one that EC2 tells."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from spot_simulator.ec2.errors import Ec2Error
 from spot_simulator.machine import Machine, NoticeAction, ReasonCode, State
@@ -41,6 +42,19 @@ def passing(machines: Iterable[Machine], filters: Mapping[str, Sequence[str]]) -
     if unknown:
         raise Ec2Error("InvalidParameterValue", f"The filter '{unknown[0]}' is invalid")
     return [machine for machine in machines if all(_FILTERS[name](machine) in values for name, values in filters.items())]
+
+
+def interruption_behavior(machine: Machine) -> str:
+    """Return how a request says that its instance goes when EC2 interrupts it. In this region a notice decides that, and no launch."""
+    return NoticeAction.TERMINATE.value if machine.notice is None else machine.notice.action.value
+
+
+def status_changed_at(machine: Machine) -> datetime:
+    """Return since when a request has its status code."""
+    if machine.notice is not None and machine.reason is not ReasonCode.USER:
+        return machine.notice.announced_at
+    last = machine.running[-1] if machine.running else None
+    return machine.launched_at if last is None else last.until or last.since
 
 
 def request_status(machine: Machine) -> tuple[str, str]:

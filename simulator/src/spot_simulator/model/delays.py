@@ -29,6 +29,8 @@ RANGES_SECONDS: dict[Delay, tuple[float, float]] = {
 """Unscaled seconds, lowest and highest. Source: the 120-second budget in the design's AWS facts; estimates, not measured."""
 
 NOTICE_LEAD_SECONDS = 120.0
+MAINTENANCE_LEAD_SECONDS = 14 * 86_400.0
+"""How far ahead EC2 usually announces maintenance. Source: the EC2 user guide, scheduled events."""
 
 
 def unit_draw(*parts: object) -> float:

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from spot_simulator.clock import aws_time
-from spot_simulator.machine import Machine, State
+from spot_simulator.machine import Machine, Maintenance, State
 from spot_simulator.model.capacity import Mode
 
 _DATA = "/latest/meta-data/"
@@ -74,7 +74,17 @@ def _signals(machine: Machine) -> dict[str, str | None]:
         "spot/instance-action": json.dumps({"action": notice.action.value, "time": aws_time(notice.at)}) if notice else None,
         "spot/termination-time": termination_time,
         "events/recommendations/rebalance": json.dumps({"noticeTime": aws_time(rebalance_at)}) if rebalance_at else None,
-        "events/maintenance/scheduled": "[]",
-        "events/maintenance/history": "[]",
+        "events/maintenance/scheduled": json.dumps([_maintenance(event) for event in machine.maintenance if not event.is_over]),
+        "events/maintenance/history": json.dumps([_maintenance(event) for event in machine.maintenance if event.is_over]),
         "instance-action": "none" if machine.state is State.RUNNING else "shutdown",
+    }
+
+
+def _maintenance(event: Maintenance) -> dict[str, str]:
+    return {
+        "NotBefore": event.not_before.strftime("%d %b %Y %H:%M:%S GMT"),
+        "Code": event.code,
+        "Description": event.description,
+        "EventId": event.event_id,
+        "State": "canceled" if event.is_over else "active",
     }

@@ -13,7 +13,7 @@ from spot_server.db.tables.fleet import (
     restore_holds,
 )
 from spot_server.db.tables.market import instance_types, spot_pools, spot_price_snapshots
-from spot_server.db.tables.moves import commands, spot_interruption_events, switch_steps, switches
+from spot_server.db.tables.moves import commands, interruption_sightings, spot_interruption_events, switch_steps, switches
 
 __all__ = [
     "agent_images",
@@ -28,6 +28,7 @@ __all__ = [
     "game_days",
     "instance_types",
     "instances",
+    "interruption_sightings",
     "leases",
     "metadata",
     "notifications",

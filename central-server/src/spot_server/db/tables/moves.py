@@ -14,6 +14,7 @@ from spot_server.words import (
     CommandStatus,
     InterruptionKind,
     Mode,
+    NoticeChannel,
     StepName,
     StepStatus,
     SwitchStatus,
@@ -160,5 +161,20 @@ spot_interruption_events = define_table(
     comment=(
         "Notices, recommendations, scheduled events and losses. notice_id makes repeats one event. "
         "game_day_id: it was played, and says nothing about the pool."
+    ),
+)
+
+interruption_sightings = define_table(
+    "interruption_sightings",
+    Column("event_id", Id, ForeignKey("spot_interruption_events.event_id"), primary_key=True),
+    Column("channel", EnumText(NoticeChannel), primary_key=True),
+    Column("agent_id", Id, nullable=False),
+    Column("notice_id", String(128), nullable=False),
+    Column("announced_at", UtcDateTime),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    UniqueConstraint("agent_id", "notice_id", "channel"),
+    comment=(
+        "When each channel first told of an interruption, and under which name: the first one made the event, the others confirm it. "
+        "announced_at: when EC2 announced it, where the channel says so."
     ),
 )

@@ -53,6 +53,13 @@ def find_by_notice(tx: Transaction, agent_id: str, notice_id: str) -> Interrupti
     return None if row is None else _event(row)
 
 
+def events_of_instance(tx: Transaction, agent_id: str, instance_id: str) -> list[InterruptionEvent]:
+    """Return everything that was told of this instance, oldest first."""
+    table = spot_interruption_events
+    where = (table.c.agent_id == agent_id, table.c.instance_id == instance_id)
+    return [_event(row) for row in tx.execute(select(*_COLUMNS).where(*where).order_by(table.c.received_at, table.c.event_id))]
+
+
 def find_event(tx: Transaction, event_id: str) -> InterruptionEvent | None:
     """Return the event, or None."""
     row = tx.execute(select(*_COLUMNS).where(spot_interruption_events.c.event_id == event_id)).one_or_none()

@@ -6,7 +6,7 @@ from typing import Any
 
 from spot_server.features.instances.rules import require_own_instance
 from spot_server.features.interruptions import service
-from spot_server.features.interruptions.queries import InterruptionEvent
+from spot_server.features.interruptions.reports import Report
 from spot_server.features.interruptions.schemas import (
     EmergencyReplicaSchema,
     InterruptionAnswer,
@@ -14,7 +14,7 @@ from spot_server.features.interruptions.schemas import (
     TakenAnswer,
     TerminationSchema,
 )
-from spot_server.features.interruptions.service import Report, Taken
+from spot_server.features.interruptions.service import Shown, Taken
 from spot_server.http.auth import current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
@@ -70,6 +70,6 @@ def create_emergency_replica(body: dict[str, Any], agent_id: str) -> Taken:
 @client_blueprint.route("/interruptions", methods=["GET"])
 @client_blueprint.arguments(PageQuery, location="query")
 @client_blueprint.response(200, page_schema(InterruptionAnswer))
-def list_interruptions(query: dict[str, Any], client_id: str) -> Page[InterruptionEvent]:
+def list_interruptions(query: dict[str, Any], client_id: str) -> Page[Shown]:
     """List the client's interruption events, newest first."""
     return current_context().database.read(lambda tx: service.list_of_client(tx, client_id, **query))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from spot_server.words import InterruptionKind, Role
+from spot_server.words import InterruptionKind, NoticeChannel, Role
 
 
 class Response(StrEnum):
@@ -49,6 +50,44 @@ def is_standing(kind: InterruptionKind, *, action_at: datetime | None, received_
     if kind in FORCING_KINDS:
         return action_at is not None and now < action_at
     return kind is InterruptionKind.REBALANCE and now < received_at + timedelta(seconds=hold_seconds)
+
+
+SAME_NOTICE_SECONDS = 600.0
+"""How far apart two channels may place one notice: their clocks differ, and not all of them are told its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownNotice:
+    """An event of an instance, and the channels that have told of it."""
+
+    event_id: str
+    kind: InterruptionKind
+    end_at: datetime | None
+    detected_at: datetime
+    channels: frozenset[NoticeChannel]
+
+
+def choose_confirmed(
+    known: Iterable[KnownNotice], kind: InterruptionKind, channel: NoticeChannel, *, end_at: datetime | None, detected_at: datetime
+) -> KnownNotice | None:
+    """Return the event that a channel's new name for a notice confirms, the nearest in time of several; None: it is another notice.
+
+    A channel never has two names for one notice. The channels name an interruption's kind differently (a metadata service tells hibernate,
+    a spot request only marked-for-stop), so that each that takes the instance away may confirm any other. A scheduled event has the same
+    name in all channels.
+    """
+    moment = end_at or detected_at
+    candidates = [
+        (abs(((one.end_at or one.detected_at) - moment).total_seconds()), one)
+        for one in known
+        if channel not in one.channels and _is_like(one.kind, kind)
+    ]
+    distance_seconds, nearest = min(candidates, key=lambda pair: pair[0], default=(0.0, None))
+    return nearest if distance_seconds <= SAME_NOTICE_SECONDS else None
+
+
+def _is_like(one: InterruptionKind, other: InterruptionKind) -> bool:
+    return {one, other} <= FORCING_KINDS or one is other is InterruptionKind.REBALANCE
 
 
 @dataclass(frozen=True, slots=True)

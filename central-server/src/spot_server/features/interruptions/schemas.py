@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from spot_server.http.fields import BoundedText, ChoiceText, UtcMoment
 from spot_server.http.schemas import AnswerSchema, TolerantSchema
-from spot_server.words import InterruptionKind
+from spot_server.words import InterruptionKind, NoticeChannel
 
 _NOTICE_ID = {"description": "Hex SHA-256 of the instance id, a newline and the raw metadata answer."}
 
@@ -56,6 +56,15 @@ class TakenAnswer(AnswerSchema):
     replica_id = fields.String(attribute="event.replica_id", allow_none=True, required=True)
 
 
+class SightingAnswer(AnswerSchema):
+    """When one channel first told of the event."""
+
+    channel = fields.String(required=True, validate=validate.OneOf(list(NoticeChannel)))
+    first_seen_at = UtcMoment(required=True)
+    announced_at = UtcMoment(allow_none=True, required=True, metadata={"description": "When EC2 announced it, where the channel says so."})
+    delay_seconds = fields.Float(allow_none=True, required=True, metadata={"description": "From EC2's announcement to the server."})
+
+
 class InterruptionAnswer(AnswerSchema):
     """One event."""
 
@@ -77,4 +86,9 @@ class InterruptionAnswer(AnswerSchema):
     replica_id = fields.String(allow_none=True, required=True)
     game_day_id = fields.String(
         allow_none=True, required=True, metadata={"description": "The game day that played it; null: it was in earnest."}
+    )
+    channels = fields.List(
+        fields.Nested(SightingAnswer),
+        required=True,
+        metadata={"description": "Who told of it, the first one first: that one's word was acted on, the others confirmed it."},
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.instances.queries import Instance, load_instance, note_sign_of_life
-from spot_server.features.interruptions import queries
+from spot_server.features.interruptions import channels, queries
+from spot_server.features.interruptions.channels import Sighting
 from spot_server.features.interruptions.queries import InterruptionEvent
+from spot_server.features.interruptions.reports import Report
 from spot_server.features.interruptions.responding import Scene, respond
 from spot_server.features.interruptions.rules import (
     FORCING_KINDS,
@@ -18,7 +19,6 @@ from spot_server.features.interruptions.rules import (
     Response,
     choose_response,
     is_standing,
-    named_end,
 )
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import queries as replica_queries
@@ -26,18 +26,7 @@ from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches.queries import Switch
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
-from spot_server.words import InterruptionKind, Severity
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a daemon saw. `notice_id` identifies it: repeats, restarts and both endpoints make one event."""
-
-    notice_id: str
-    instance_id: str
-    kind: InterruptionKind
-    action_at: datetime | None
-    detected_at: datetime
+from spot_server.words import InterruptionKind, NoticeChannel, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +38,30 @@ class Taken:
 
 
 def take_report(tx: Transaction, agent_id: str, report: Report) -> Taken:
-    """Record a report and act on it; a repeat changes nothing and returns what the first one did."""
+    """Record a report and act on it; a repeat, and another channel's word, change nothing and return what the first one did."""
     agent = load_agent(tx, agent_id, for_update=True)
-    note_sign_of_life(tx, agent_id, report.instance_id)
-    earlier = queries.find_by_notice(tx, agent_id, report.notice_id)
+    if report.channel is NoticeChannel.DAEMON:
+        note_sign_of_life(tx, agent_id, report.instance_id)
+    earlier = channels.find_same(tx, agent_id, report)
     if earlier is not None:
+        _confirm(tx, earlier, report)
         return Taken(_count_again(tx, agent, earlier, report), is_new=False)
     instance = load_instance(tx, agent_id, report.instance_id)
     around = _look_around(tx, agent)
     event = _store(tx, agent, instance, report, _choose(agent, instance, report.kind, around))
+    channels.note_sighting(tx, event, report)
     return Taken(_respond(tx, Scene(agent, instance, event, around.live, around.running)), is_new=True)
+
+
+def _confirm(tx: Transaction, event: InterruptionEvent, report: Report) -> None:
+    """Record, once for each channel, that it tells of the event too."""
+    if channels.note_sighting(tx, event, report):
+        data = {
+            "event_id": event.event_id,
+            "channel": report.channel,
+            "behind_seconds": round((tx.now - event.received_at).total_seconds(), 3),
+        }
+        tx.emit("interruption_confirmed", client_id=event.client_id, agent_id=event.agent_id, instance_id=event.instance_id, data=data)
 
 
 def judge_again(tx: Transaction, agent: Agent) -> int:
@@ -146,7 +149,7 @@ def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, re
         az_id=instance.az_id,
         instance_type=instance.instance_type,
         instance_age_seconds=age_seconds,
-        action_at=report.action_at or named_end(report.kind, report.detected_at),
+        action_at=report.end_at,
         detected_at=report.detected_at,
         received_at=tx.now,
         report_count=1,
@@ -182,7 +185,16 @@ def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent, *, is_again: 
     )
 
 
-def list_of_client(tx: Transaction, client_id: str, *, limit: int, cursor: str | None) -> Page[InterruptionEvent]:
+@dataclass(frozen=True, slots=True)
+class Shown(InterruptionEvent):
+    """An event together with what each channel told of it."""
+
+    channels: tuple[Sighting, ...]
+
+
+def list_of_client(tx: Transaction, client_id: str, *, limit: int, cursor: str | None) -> Page[Shown]:
     """Return the client's events, newest first."""
     rows = queries.list_events(tx, client_id, before=read_moment_cursor(cursor), limit=limit + 1)
-    return page_of(rows, limit=limit, position=lambda row: moment_position(row.received_at, row.event_id))
+    sightings = channels.list_sightings(tx, [row.event_id for row in rows])
+    shown = [Shown(**asdict(row), channels=tuple(sightings[row.event_id])) for row in rows]
+    return page_of(shown, limit=limit, position=lambda row: moment_position(row.received_at, row.event_id))

@@ -28,6 +28,11 @@ class Notification:
 _COLUMNS = [notifications.c[name] for name in Notification.__dataclass_fields__]
 
 
+def is_told(tx: Transaction, dedupe_key: str) -> bool:
+    """Tell whether a notification was stored under this key."""
+    return tx.execute(select(notifications.c.notification_id).where(notifications.c.dedupe_key == dedupe_key)).first() is not None
+
+
 def list_notifications(
     tx: Transaction,
     client_id: str,

@@ -27,6 +27,7 @@ from spot_server.db.tables import (
     commands,
     game_days,
     instances,
+    interruption_sightings,
     notifications,
     replica_instances,
     spot_interruption_events,
@@ -112,6 +113,7 @@ INTERRUPTIONS = AgedRows(
             instances.c.role != Role.TERMINATED,
         ),
     ),
+    parts=(interruption_sightings.c.event_id,),
 )
 
 _present = instances.alias("present")

@@ -11,6 +11,7 @@ from spot_simulator.ec2.known_instances import (
     instance_not_found,
     termination_forbidden,
 )
+from spot_simulator.ec2.status_checks import StatusCheck, status_checks
 from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.machines import Machines
 from spot_simulator.memory import shapes
@@ -159,11 +160,29 @@ def _changed(machines: list[Machine], change: Callable[[Machine], None]) -> list
 
 
 def _status(machine: Machine) -> Shape:
-    word = "ok" if machine.state is State.RUNNING else "not-applicable"
-    return {
+    system, instance = status_checks(machine)
+    shown: Shape = {
         "AvailabilityZone": machine.az_name,
         "InstanceId": machine.instance_id,
         "InstanceState": shapes.state_shape(machine.state),
-        "InstanceStatus": {"Status": word},
-        "SystemStatus": {"Status": word},
+        "InstanceStatus": _check(instance),
+        "SystemStatus": _check(system),
     }
+    if machine.maintenance:
+        shown["Events"] = [
+            {
+                "InstanceEventId": event.event_id,
+                "Code": event.code,
+                "Description": event.description,
+                "NotBefore": shapes.whole_second(event.not_before),
+            }
+            for event in machine.maintenance
+        ]
+    return shown
+
+
+def _check(check: StatusCheck) -> Shape:
+    if check.impaired_since is None:
+        return {"Status": check.word}
+    detail = {"Name": "reachability", "Status": "failed", "ImpairedSince": shapes.whole_second(check.impaired_since)}
+    return {"Status": check.word, "Details": [detail]}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.errors import Ec2Error
 from spot_simulator.ec2.price_pages import LARGEST_PAGE, PricePages, PriceQuery
-from spot_simulator.ec2.spot_requests import REQUEST_TYPE, SpotRequests, request_status
+from spot_simulator.ec2.spot_requests import REQUEST_TYPE, SpotRequests, interruption_behavior, request_status, status_changed_at
 from spot_simulator.ec2.spot_requests import passing as passing_requests
 from spot_simulator.machine import Machine
 from spot_simulator.memory import shapes
@@ -147,11 +147,11 @@ def _spot_request(machine: Machine) -> Shape:
     return {
         "CreateTime": shapes.whole_second(machine.launched_at),
         "InstanceId": machine.instance_id,
-        "InstanceInterruptionBehavior": "terminate",
+        "InstanceInterruptionBehavior": interruption_behavior(machine),
         "LaunchedAvailabilityZone": machine.az_name,
         "ProductDescription": PRODUCT,
         "SpotInstanceRequestId": machine.spot_request_id,
         "State": state,
-        "Status": {"Code": code, "Message": code},
+        "Status": {"Code": code, "Message": code, "UpdateTime": shapes.whole_second(status_changed_at(machine))},
         "Type": REQUEST_TYPE,
     }
