@@ -92,7 +92,7 @@ class Control:
             self._region.faults.forget(caller)
 
     def fail_workload_starts(self, tag: Mapping[str, str], fail_starts: int = 1) -> None:
-        """Let the next starts of the workload fail, on instances with these tags on which it never served."""
+        """Let the next starts of the workload fail, on instances with these tags on which it never served; 0 takes the order back."""
         self._region.init.fail_starts(tag, fail_starts)
         self._region.log.append("workload-fault-ordered", tag=dict(tag), fail_starts=fail_starts)
 

@@ -141,9 +141,9 @@ class ControlCalls:
         return {}
 
     def workload_fault(self) -> JsonAnswer:
-        """Let the next starts of a workload on a new instance fail."""
+        """Let the next starts of a workload on a new instance fail; 0 takes the order back."""
         fields = Fields(request.get_json(force=True))
-        tag, count = fields.texts("tag"), fields.count("fail_starts", 1)
+        tag, count = fields.texts("tag"), fields.count("fail_starts", 1, least=0)
         fields.finish()
         self._control.fail_workload_starts(tag, count)
         return {"tag": tag, "fail_starts": count}

@@ -40,11 +40,11 @@ class Fields:
             raise _wrong(name, value, "a number of at least 0")
         return float(value)
 
-    def count(self, name: str, default: int | None = None) -> int:
-        """Return a whole number of at least 1."""
+    def count(self, name: str, default: int | None = None, *, least: int = 1) -> int:
+        """Return a whole number of at least ``least``."""
         value = self._take(name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise _wrong(name, value, "a whole number of at least 1")
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise _wrong(name, value, f"a whole number of at least {least}")
         return value
 
     def flag(self, name: str, *, default: bool | None = None) -> bool:

@@ -179,6 +179,18 @@ def test_the_next_start_of_a_workload_can_be_made_to_fail(world: World) -> None:
     assert world.pid(failing, "workload")
 
 
+def test_an_order_to_fail_can_be_taken_back(world: World) -> None:
+    tag = {"spot-optimizer:logical-agent-id": world.unique("web")}
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": key, "Value": value} for key, value in tag.items()]}]
+    world.region.control("POST", "/workload-fault", {"tag": tag, "fail_starts": 1_000})
+    world.region.control("POST", "/workload-fault", {"tag": tag, "fail_starts": 0})
+
+    spared = world.launch_and_boot(service("workload", Behaviour.OBEYS_FAULTS), TagSpecifications=tags)
+
+    assert world.pid(spared, "workload")
+    assert world.seen(spared)["services"]["workload"]["starts"] == 1
+
+
 def test_a_broken_list_of_services_is_told_and_starts_nothing(world: World) -> None:
     instance_id = world.launch_and_boot(service("daemon", Behaviour.SPOILS))
     world.region.eventually(lambda: world.region.read_disk(instance_id, "etc/services.json") == "not json\n")

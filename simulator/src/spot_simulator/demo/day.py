@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -76,10 +77,15 @@ class Day:
         plan: dict[str, Any] = self.world.server.post(f"/agents/{self.agents[name]}/switch", body)
         return plan
 
-    def fail_next_start(self, name: str) -> None:
-        """Have the region fail the next start of a workload on a new instance."""
+    @contextmanager
+    def failing_starts(self, name: str) -> Iterator[None]:
+        """Have the region fail the starts of a workload on a new instance: all of them, or its restart could come before the daemon's look."""
         tag = {"spot-optimizer:logical-agent-id": name}
-        self.world.region.post("/workload-fault", {"tag": tag, "fail_starts": 1})
+        self.world.region.post("/workload-fault", {"tag": tag, "fail_starts": 1_000})
+        try:
+            yield
+        finally:
+            self.world.region.post("/workload-fault", {"tag": tag, "fail_starts": 0})
 
     def switch(self, name: str, scene: str, *, expected: str) -> None:
         """Ask for a move to the cheapest suitable spot pool, and wait for its end."""

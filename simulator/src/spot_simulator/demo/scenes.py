@@ -15,12 +15,12 @@ def play(day: Day) -> None:
     day.await_registrations()
     day.await_prices()
     day.say("--- each workload is switched to the cheapest suitable spot pool; the start of 'reports' fails on the new side")
-    day.fail_next_start("reports")
-    _at_once(
-        lambda: day.switch("web", "planned switch to spot", expected="completed"),
-        lambda: day.switch("orders", "planned switch to spot", expected="completed"),
-        lambda: day.switch("reports", "switch that fails, undone", expected="rolled_back"),
-    )
+    with day.failing_starts("reports"):
+        _at_once(
+            lambda: day.switch("web", "planned switch to spot", expected="completed"),
+            lambda: day.switch("orders", "planned switch to spot", expected="completed"),
+            lambda: day.switch("reports", "switch that fails, undone", expected="rolled_back"),
+        )
     day.say("--- 'reports' is switched again; 'web' gets a recommendation, then a notice; 'orders' a notice, and the first pool is empty")
     _at_once(
         lambda: day.switch("reports", "the same switch again", expected="completed"),

@@ -88,8 +88,9 @@ class Init:
             (self._guardian.kill if is_at_once else self._guardian.terminate)(machine, running)
 
     def fail_starts(self, tag: Mapping[str, str], count: int) -> None:
-        """Let the next ``count`` starts of the workload fail on instances with these tags that never served."""
-        self._failing_starts.append((dict(tag), count))
+        """Let the next ``count`` starts of the workload fail on instances with these tags that never served; 0 takes the order back."""
+        others = [order for order in self._failing_starts if order[0] != tag]
+        self._failing_starts = [*others, (dict(tag), count)] if count else others
 
     def on_serving(self, instance_id: str, pid: int, since: datetime | None) -> None:
         """Open a serving interval."""
