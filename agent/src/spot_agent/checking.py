@@ -21,7 +21,8 @@ from spot_agent.rules import workload_checks as work
 from spot_agent.rules.checks import Line, ok
 from spot_agent.rules.owners import owner_of
 from spot_agent.rules.registration import parse_user_data
-from spot_agent.rules.rights import Right, Trial, judge_owner, judge_right, rights_to_act, rights_to_look
+from spot_agent.rules.rights import judge_owner, judge_right, rights_to_act, rights_to_look
+from spot_agent.rules.trials import Right, Trial
 from spot_agent.settings import Settings
 from spot_agent.status import Status
 from spot_agent.surroundings import Surroundings
@@ -159,18 +160,17 @@ class Checker:
             instance_id=identity.instance_id,
             instance=instance,
             logical_agent_id=logical_agent_id,
-            allocation_id=self._allocation_id(),
+            traffic_handles=self._traffic_handles(),
             image_id=images[0].image_id if images else None,
             snapshot_id=snapshots[0].snapshot_id if snapshots else None,
             has_control_role=self._config.get("has_control_role") is True,
         )
 
-    def _allocation_id(self) -> str | None:
-        """The server's word once there is one: a person may have set the handle there."""
+    def _traffic_handles(self) -> tuple[JsonObject, ...]:
+        """The server's word once there is one: a person may have set the handles there."""
         handles = self._config.get("traffic_handles")
         listed = handles if isinstance(handles, list) else self._settings.traffic_handles
-        found = (handle.get("allocation_id") for handle in listed if isinstance(handle, dict))
-        return next((str(allocation_id) for allocation_id in found if allocation_id), None)
+        return tuple(handle for handle in listed if isinstance(handle, dict))
 
     def _workload(self) -> Iterator[Line]:
         name = self._settings.workload_unit

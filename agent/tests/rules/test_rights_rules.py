@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 
 from spot_agent.ec2_facts import DryRun, InstanceFacts, VolumeFacts
 from spot_agent.errors import ErrorClass
+from spot_agent.model import JsonObject
 from spot_agent.rules.checks import Verdict
 from spot_agent.rules.ec2_errors import MEANINGS
-from spot_agent.rules.rights import Right, Trial, judge_owner, judge_right, rights_to_act, rights_to_look
+from spot_agent.rules.rights import judge_owner, judge_right, rights_to_act, rights_to_look
+from spot_agent.rules.trials import Right, Trial
 
 ROOT = Path(__file__).parents[3]
 INSTANCE = InstanceFacts(
@@ -25,12 +28,21 @@ INSTANCE = InstanceFacts(
     subnet_id="subnet-1",
     spot_request_id="sir-1",
     iam_instance_profile_arn="arn:aws:iam::1:instance-profile/web",
+    interface_id="eni-1",
     volumes=(VolumeFacts("vol-1", "/dev/xvda", delete_on_termination=True),),
+)
+
+HANDLES: tuple[JsonObject, ...] = (
+    {"kind": "elastic_ip", "allocation_id": "eipalloc-1"},
+    {"kind": "secondary_private_ip", "private_ip": "10.0.0.50"},
+    {"kind": "target_group", "target_group_arn": "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/shop/1"},
+    {"kind": "route53_record", "hosted_zone_id": "Z1", "record_name": "shop.example.com"},
+    {"kind": "hook", "name": "external-dns"},
 )
 
 
 def trial(instance: InstanceFacts | None = INSTANCE, *, has_control_role: bool = False, own: str | None = "x-1") -> Trial:
-    return Trial("i-own", instance, "web-1", "eipalloc-1", own, own, has_control_role)
+    return Trial("i-own", instance, "web-1", HANDLES, own, own, has_control_role)
 
 
 def all_rights() -> list[Right]:
@@ -38,8 +50,9 @@ def all_rights() -> list[Right]:
 
 
 def test_every_call_that_the_daemon_makes_is_tried() -> None:
-    source = (ROOT / "agent" / "src" / "spot_agent" / "ec2.py").read_text()
-    called = set(re.findall(r'self\._(?:repeatable|once)\.(?!get_paginator)(\w+)|self\._pages\(\s*"(\w+)"', source))
+    package = ROOT / "agent" / "src" / "spot_agent"
+    source = "".join((package / name).read_text() for name in ("ec2.py", "ec2_balancing.py", "ec2_dns.py"))
+    called = set(re.findall(r'self\._(?:repeatable|once|client\(\))\.(?!get_paginator)(\w+)|self\._pages\(\s*"(\w+)"', source))
 
     assert {one or other for one, other in called} == {right.operation for right in all_rights()}
 
@@ -49,9 +62,22 @@ def test_the_policy_of_the_installation_page_grants_exactly_these_rights() -> No
     policy = json.loads(re.findall(r"```json\n(\{\"Version\".*?)```", page, re.DOTALL)[0])
     listed = [action for statement in policy["Statement"] for action in statement["Action"]]
 
-    granted = {action.removeprefix("ec2:") for action in listed if action.startswith("ec2:")}
-    assert granted == {right.action for right in all_rights()}
-    assert [action for action in listed if not action.startswith("ec2:")] == ["iam:PassRole"]
+    assert set(listed) == {f"{right.service}:{right.action}" for right in all_rights()} | {"iam:PassRole"}
+
+
+def test_only_the_handles_that_an_agent_has_ask_for_rights() -> None:
+    without = replace(trial(), traffic_handles=())
+
+    assert {right.action for right in all_rights()} - {right.action for right in (*rights_to_look(), *rights_to_act(without))} == {
+        "AssignPrivateIpAddresses",
+        "DescribeTargetHealth",
+        "RegisterTargets",
+        "DeregisterTargets",
+        "ListResourceRecordSets",
+        "ChangeResourceRecordSets",
+        "GetChange",
+    }
+    assert all(right.skipped for right in rights_to_act(without) if "Address" in right.action)
 
 
 def test_a_launch_is_tried_with_what_a_replica_would_get() -> None:
@@ -73,6 +99,7 @@ def test_with_a_control_role_only_what_daemons_do_themselves_is_needed() -> None
         "ModifyInstanceAttribute",
         "DescribeAddresses",
         "AssociateAddress",
+        "AssignPrivateIpAddresses",
         "CreateTags",
         "DeregisterImage",
         "DeleteSnapshot",

@@ -1,53 +1,23 @@
-"""The rights in EC2 that a daemon needs, each with real arguments to try it with, and what the answers mean.
+"""The rights in AWS that a daemon needs, each with real arguments to try it with, and what the answers mean.
 
-docs/install.md has the policy that grants them; a test compares it, and ec2.py, with this list.
+docs/install.md has the policy that grants them; a test compares it, and every module that calls AWS, with this list.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from spot_agent import ec2_shapes as shapes
 from spot_agent.ec2_facts import DryRun, InstanceFacts, LaunchRequest
 from spot_agent.errors import ErrorClass
-from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED, JsonObject
+from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED
 from spot_agent.rules.checks import Line, fail, ok, skip
+from spot_agent.rules.handle_rights import rights_to_move
+from spot_agent.rules.trials import Right, Trial
 
 BY_CONTROL_ROLE = "not needed: the server does it with its control role"
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """One action, what the daemon does with it, and how to try it; `skipped` says why it is not tried."""
-
-    action: str
-    purpose: str
-    arguments: JsonObject = field(default_factory=dict)
-    skipped: str | None = None
-
-    @property
-    def operation(self) -> str:
-        """The action as botocore calls it: RunInstances is run_instances."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", self.action).lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """With what the rights are tried. `instance` is None where EC2 does not describe it.
-
-    `image_id` and `snapshot_id` are some of this agent's own, None while it has none.
-    """
-
-    instance_id: str
-    instance: InstanceFacts | None
-    logical_agent_id: str
-    allocation_id: str | None
-    image_id: str | None
-    snapshot_id: str | None
-    has_control_role: bool
 
 
 def rights_to_look() -> tuple[Right, ...]:
@@ -66,7 +36,7 @@ def rights_to_look() -> tuple[Right, ...]:
 
 def rights_to_act(trial: Trial) -> tuple[Right, ...]:
     """Those that change something, with what the daemon would really ask for."""
-    return (*_making(trial), *_saving(trial), *_moving(trial), *_ending(trial), *_cleaning(trial))
+    return (*_making(trial), *_saving(trial), *rights_to_move(trial), *_ending(trial), *_cleaning(trial))
 
 
 def _making(trial: Trial) -> tuple[Right, ...]:
@@ -118,15 +88,6 @@ def _saving(trial: Trial) -> tuple[Right, ...]:
     )
 
 
-def _moving(trial: Trial) -> tuple[Right, ...]:
-    unset = None if trial.allocation_id else "not needed: no Elastic IP is set"
-    moving = {"AllocationId": trial.allocation_id, "InstanceId": trial.instance_id, "AllowReassociation": True}
-    return (
-        Right("DescribeAddresses", "the Elastic IP", {"AllocationIds": [trial.allocation_id]}, unset),
-        Right("AssociateAddress", "move the Elastic IP to this instance", moving, unset),
-    )
-
-
 def _ending(trial: Trial) -> tuple[Right, ...]:
     """Tried on this instance, which no daemon ever terminates: the others of its agent carry the same tags."""
     by_role = BY_CONTROL_ROLE if trial.has_control_role else None
@@ -164,7 +125,7 @@ def _tags(trial: Trial) -> dict[str, str]:
 
 def judge_right(right: Right, answer: DryRun | None) -> Line:
     """What EC2 said to a dry run; None for one that was not tried."""
-    name = f"ec2:{right.action}"
+    name = f"{right.service}:{right.action}"
     if answer is None:
         return skip(name, right.skipped or "not tried")
     if answer.error_class is None:
