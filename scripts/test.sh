@@ -103,10 +103,10 @@ prepare_mariadb() {
 
 prepare_openssh() { # for the tests of the rsync carry
   if [ "${CI:-}" = true ]; then
-    stage "rsync and OpenSSH" scripts/openssh.sh install
+    stage "rsync, OpenSSH, curl" scripts/test_programs.sh install
   else
-    printf '\n── rsync and OpenSSH\n'
-    if scripts/openssh.sh install; then note ok "rsync and OpenSSH"; else note skip "rsync and OpenSSH (the rsync carry was not tested)"; fi
+    printf '\n── rsync, OpenSSH, curl\n'
+    if scripts/test_programs.sh install; then note ok "rsync, OpenSSH, curl"; else note skip "rsync, OpenSSH, curl (some of it is missing: what needs it was not tested)"; fi
   fi
 }
 

@@ -66,7 +66,7 @@ def _bundled_as(name: str) -> str:
 
 def test_what_is_unpacked_is_what_is_here_and_can_be_run(app: Flask, tmp_path: Path) -> None:
     with fetched(app) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extractall(tmp_path)  # noqa: S202 - of our own making, and `filter` came after the Python of Debian 12
 
     unpacked = tmp_path / FOLDER
     different = [

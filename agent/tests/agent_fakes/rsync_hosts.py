@@ -49,9 +49,9 @@ while True:
 def require_programs() -> None:
     missing = programs.missing_programs()
     if missing and os.environ.get("CI") == "true":
-        pytest.fail(f"CI must have {', '.join(missing)}: scripts/openssh.sh install")
+        pytest.fail(f"CI must have {', '.join(missing)}: scripts/test_programs.sh install")
     if missing:
-        pytest.skip(f"needs {', '.join(missing)}: scripts/openssh.sh install")
+        pytest.skip(f"needs {', '.join(missing)}: scripts/test_programs.sh install")
 
 
 class RsyncHost:

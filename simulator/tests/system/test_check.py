@@ -56,6 +56,15 @@ class Instance:
         assert (done.returncode, told["is_fit"]) == (1 if found else 0, not found), done.stderr
         return found
 
+    def await_own_tags(self) -> None:
+        """The daemon marks its instance some time after it is registered."""
+
+        def is_marked() -> bool | None:
+            tags = next(one["tags"] for one in self.world.region.get("/state")["instances"] if one["instance_id"] == self.instance_id)
+            return "spot-optimizer:epoch" in tags or None
+
+        self.world.wait_for("the tags of the first instance", is_marked, bound_seconds=60)
+
     def what_ec2_holds(self) -> dict[str, Any]:
         state = self.world.region.get("/state")
         held = {name: state[name] for name in ("images", "snapshots", "addresses")}
@@ -76,6 +85,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 
 def test_on_a_serving_primary_everything_works_and_nothing_is_changed(instance: Instance) -> None:
+    instance.await_own_tags()
     before = instance.what_ec2_holds()
 
     done = instance.check()
@@ -159,11 +169,11 @@ def test_what_the_server_gives_out_installs_a_daemon_that_checks_itself_and_can_
 
     installed = run("bash", script, "--root", root, "--no-start", "--server-url", server_url, "--logical-agent-id", "web")
     left_over = list(scratch.iterdir())
+    assert installed.returncode == 0, installed.stdout + installed.stderr
     program = root / "opt" / "spot-agent" / "current"
     checked = run(program / "bin" / "spot-agent", "check", "--env-file", instance.env_file, **instance.environment)
     removed = run(program / "scripts" / "uninstall.sh", "--root", root, "--drop-state")
 
-    assert installed.returncode == 0, installed.stdout + installed.stderr
     assert left_over == []
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert removed.returncode == 0, removed.stderr

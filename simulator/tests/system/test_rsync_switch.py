@@ -39,7 +39,7 @@ def processes_with(mark: str) -> list[str]:
 def test_a_switch_by_rsync_loses_no_acknowledged_write_and_leaves_no_key_behind(tmp_path: Path) -> None:
     missing = [name for name in ("rsync", "ssh", "sshd") if shutil.which(name, path=PATH) is None]
     if missing:
-        pytest.skip(f"needs {', '.join(missing)}: scripts/openssh.sh install")
+        pytest.skip(f"needs {', '.join(missing)}: scripts/test_programs.sh install")
     clock = SystemClock()
     daemon_settings = {"SYNC_PATHS": "$INSTANCE_ROOT/srv/workload", "SYNC_PORT": str(free_port())}
     shop = Workload("shop", "rsync", "m5.large", TYPES, daemon_settings=daemon_settings)

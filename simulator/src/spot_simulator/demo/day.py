@@ -79,7 +79,7 @@ class Day:
 
     @contextmanager
     def failing_starts(self, name: str) -> Iterator[None]:
-        """Have the region fail every start of a workload on a new instance: of one alone, its restart could hide it from the daemon's look."""
+        """Have the region fail every start of a workload on a new instance: after one alone, a restart could hide it."""
         tag = {"spot-optimizer:logical-agent-id": name}
         self.world.region.post("/workload-fault", {"tag": tag, "fail_starts": 1_000})
         try:

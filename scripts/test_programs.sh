@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What the tests of the rsync carry need: rsync and an SSH server, from Debian's packages. The tests start private servers on loopback
-# addresses; the machine's own one is neither started nor enabled by this.
-# Usage: scripts/openssh.sh install   install what is missing, if that is allowed
+# What the tests with real programs need, from Debian's packages: rsync and an SSH server (the rsync carry), curl (the daemon's installation).
+# The tests start private servers on loopback addresses; the machine's own SSH server is neither started nor enabled by this.
+# Usage: scripts/test_programs.sh install   install what is missing, if that is allowed
 set -euo pipefail
 
-fail() { echo "openssh: $*" >&2; exit 1; }
+fail() { echo "test programs: $*" >&2; exit 1; }
 
 has_program() { PATH="$PATH:/usr/sbin:/usr/local/sbin" command -v "$1" >/dev/null; }
 
@@ -14,6 +14,7 @@ quietly() { # quietly COMMAND... : show its output only if it fails
 }
 
 list_missing() {
+  has_program curl || echo curl
   has_program rsync || echo rsync
   has_program ssh || echo openssh-client
   has_program sshd || echo openssh-server
@@ -33,7 +34,7 @@ install_missing() {
   if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     fail "missing here: $packages. Install it, then run this again. On Debian or Ubuntu: sudo apt-get install --no-install-recommends $packages"
   fi
-  echo "openssh: installing $packages" >&2
+  echo "test programs: installing $packages" >&2
   has_program sshd && had_server=true
   keep_services_down
   quietly apt-get -qq update
