@@ -111,6 +111,10 @@ def test_a_full_disk_is_called_that_whatever_rsync_ends_with(exit_code: int) -> 
     assert judge_end(exit_code, output, Pass.FIRST) == Broke(ErrorClass.CHECK_FAILED, "disk_full")
 
 
+def test_a_file_that_cannot_be_written_is_called_that_where_nobody_says_why() -> None:
+    assert judge_end(11, "rsync error: error in file IO (code 11)", Pass.LAST) == Broke(ErrorClass.CHECK_FAILED, "file_io_failed")
+
+
 @pytest.mark.parametrize("exit_code", [12, 30, 255])
 def test_a_broken_connection_may_be_tried_again(exit_code: int) -> None:
     assert judge_end(exit_code, "", Pass.LAST) == Broke(ErrorClass.UNREACHABLE, f"rsync_{exit_code}")

@@ -136,7 +136,7 @@ class Broke:
     code: str
 
 
-_VANISHED, _PARTIAL = 24, 23
+_FILE_IO, _PARTIAL, _VANISHED = 11, 23, 24
 _CONNECTION = frozenset({5, 10, 12, 30, 35, 255})
 
 
@@ -146,6 +146,8 @@ def judge_end(exit_code: int, output: str, which: Pass) -> Fine | Again | Broke:
         return Fine()
     if "No space left on device" in output or "Disk quota exceeded" in output:
         return Broke(ErrorClass.CHECK_FAILED, "disk_full")
+    if exit_code == _FILE_IO:  # a full disk as well, when the new side's own words did not arrive before its connection ended
+        return Broke(ErrorClass.CHECK_FAILED, "file_io_failed")
     if exit_code in (_VANISHED, _PARTIAL) and which is Pass.FIRST:
         return Fine(is_whole=False)
     if exit_code == _VANISHED:
