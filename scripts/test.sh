@@ -11,7 +11,8 @@ is_quick=false
 case "${1:-}" in
   "") ;;
   --quick) is_quick=true ;;
-  *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+  -h | --help) sed -n '2,6p' "scripts/test.sh" | cut -c 3-; exit 0 ;;
+  *) sed -n '2,6p' "scripts/test.sh" | cut -c 3- >&2; exit 2 ;;
 esac
 
 bin=.venv/bin

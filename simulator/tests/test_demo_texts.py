@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from spot_simulator.demo.books import Move
 from spot_simulator.demo.compression import REGION_DELAYS, compressed_settings, describe
 from spot_simulator.demo.live import price_line, region_line, server_line
-from spot_simulator.demo.pricing import mark_of
+from spot_simulator.demo.pricing import cheapest_pool, is_news
 from spot_simulator.demo.report import FOOTNOTES, Cost, costs_table, moves_table, place_text, saved_percent, steps_text
 
 CARRY_OF = {"web": "stateless", "orders": "image_after_quiesce"}
@@ -168,10 +168,30 @@ def test_a_price_line_tells_the_price_its_source_and_age_and_the_cheapest_pool()
     assert line == f"10:11:13.500  web      prices_reported      {expected}"
 
 
-def test_a_price_line_is_worth_printing_when_the_price_was_observed_anew() -> None:
-    assert mark_of(a_pricing()) == mark_of(a_pricing(age_seconds=9.0))
-    assert mark_of(a_pricing()) != mark_of(a_pricing(observed_at="2026-01-01T10:12:12Z"))
-    assert mark_of(a_pricing() | {"current": None}) is None
+def test_a_price_line_is_worth_printing_at_first_and_when_another_pool_is_the_cheapest() -> None:
+    dearer = {"instance_type": "m5a.large", "az_id": "use1-az6", "usd_per_hour": "0.2"}
+    elsewhere = a_pricing() | {"pools": [dearer, {**dearer, "az_id": "use1-az1", "usd_per_hour": "0.1"}]}
+    seen = {"web": cheapest_pool(a_pricing())}
+
+    assert is_news(a_pricing(), "orders", seen)
+    assert not is_news(a_pricing(usd_per_hour="0.05", observed_at="2026-01-01T10:12:12Z"), "web", seen)
+    assert is_news(elsewhere, "web", seen)
+    assert cheapest_pool(a_pricing() | {"pools": []}) is None
+
+
+@pytest.mark.parametrize(
+    ("event", "is_shown"),
+    [
+        ({"kind": "service-ended", "service": "spot-agent", "exit_code": -9, "asked": False}, True),
+        ({"kind": "service-ended", "service": "workload", "exit_code": 0, "asked": True}, False),
+        ({"kind": "service-started", "service": "spot-agent", "why": "restart"}, True),
+        ({"kind": "service-started", "service": "spot-agent", "why": "boot"}, False),
+    ],
+)
+def test_a_program_that_was_killed_and_came_back_is_shown(event: dict[str, Any], *, is_shown: bool) -> None:
+    line = region_line({"number": 7, "at": "2026-01-01T10:11:12Z", "instance_id": "i-1", **event})
+
+    assert (line is not None) is is_shown
 
 
 @given(scale=st.floats(0.001, 1))
@@ -195,3 +215,4 @@ def test_the_description_names_every_delay_and_setting_with_its_real_value() -> 
     for setting in compressed_settings(0.05):
         assert setting.variable in text
     assert "time scale of the region: 0.05" in text
+    assert "but for floors" in text

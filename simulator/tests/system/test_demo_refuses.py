@@ -34,7 +34,7 @@ def refusal(state_dir: Path, *arguments: str) -> str:
 def test_a_database_that_cannot_be_used_is_refused(tmp_path: Path, url: str, expected: str) -> None:
     line = refusal(tmp_path / "demo", "--database-url", url)
 
-    assert line.startswith("demo: ")
+    assert line.startswith("demo: --database-url: ")
     assert expected in line
 
 

@@ -17,10 +17,12 @@ from spot_simulator.demo.closing import close_the_books
 from spot_simulator.demo.compression import describe
 from spot_simulator.demo.day import Day
 from spot_simulator.demo.game_days import report_probes
+from spot_simulator.demo.hints import hints
 from spot_simulator.demo.live import LiveView
 from spot_simulator.demo.preflight import problems
 from spot_simulator.demo.processes import Interrupted, ProcessDied, Processes
 from spot_simulator.demo.scenes import play
+from spot_simulator.demo.service_manager import ServiceManager
 from spot_simulator.demo.world import Settings, World
 
 EXIT_CHECK_FAILED = 1
@@ -56,7 +58,7 @@ def _refuse(world: World) -> int:
         try:
             world.prepare_database()
         except (CallRefused, OSError) as error:
-            found = [str(error)]
+            found = [f"--database-url: {error}"]
     for problem in found:
         sys.stderr.write(f"demo: {problem}\n")
     return EXIT_USAGE if found else 0
@@ -110,24 +112,21 @@ def _run(world: World, *, once: bool) -> int:
 
 
 def _stay(world: World, day: Day) -> None:
-    say("everything goes on until Ctrl-C; for example, in another terminal:")
-    api, token = f"{world.server_url}/api/client/{world.client_id}", world.tokens["client"]
-    agent_id = day.agents["web"]
-    say(f"  curl -sH 'Authorization: Bearer {token}' {api}/agents")
-    say(
-        f"  curl -sH 'Authorization: Bearer {token}' -H 'Content-Type: application/json' "
-        f'-d \'{{"request_id": "mine-1", "target": {{"mode": "on_demand"}}}}\' {api}/agents/{agent_id}/switch'
-    )
-    say(f"  curl -s -X POST {world.region_url}/_region/instances/{day.primary_id('web')}/rebalance")
+    say("everything goes on until Ctrl-C; for example, in another terminal (README.md says more of it):")
+    for line in hints(
+        world.server_url, world.region_url, world.client_id, world.tokens["client"], day.agents["web"], day.primary_id("web")
+    ):
+        say(line)
     token_file = world.settings.state_dir / "client-token"
-    token_file.write_text(token + "\n", encoding="utf-8")
+    token_file.write_text(world.tokens["client"] + "\n", encoding="utf-8")
     credentials = world.settings.state_dir / "spotctl.json"
     say(f"  export SPOTCTL_CREDENTIALS={credentials}; .venv/bin/spotctl login --server {world.server_url} --token-file {token_file}")
     say("  .venv/bin/spotctl gameday --agent web --kind notice --wait")
     view = LiveView(server=world.server, region=world.region, names=lambda: _names(day), say=say, from_now=True)
     view.start()
+    manager = ServiceManager(world.processes, {"web": world.start_web, "jobs": world.start_jobs}, say)
     while not world.stop.wait(1):
-        world.processes.check()
+        manager.look()
         for line in report_probes(day):
             say(line)
 

@@ -53,7 +53,11 @@ def compressed_settings(scale: float) -> tuple[Compressed, ...]:
 
 def describe(scale: float) -> list[str]:
     """Return the lines that tell a person what is compressed."""
-    lines = [f"time scale of the region: {scale} (every delay below is drawn from its real range and multiplied by it)"]
+    lines = [
+        f"time scale of the region: {scale} (each delay of the region is drawn from its real range and multiplied by it;",
+        "settings of server and daemon are their real defaults multiplied by it too, but for floors and for one that is fixed:",
+        "what follows is real -> here)",
+    ]
     for name, low, high in REGION_DELAYS:
         real = f"{low:g} s" if low == high else f"{low:g}-{high:g} s"
         here = f"{low * scale:g} s" if low == high else f"{low * scale:g}-{high * scale:g} s"

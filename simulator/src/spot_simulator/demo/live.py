@@ -10,14 +10,14 @@ from typing import Any
 import requests
 
 from spot_simulator.demo.apis import CallRefused, JsonApi
-from spot_simulator.demo.pricing import PriceMark, changed_prices, price_facts
+from spot_simulator.demo.pricing import CheapestPool, changed_prices, price_facts
 
 SERVER_WAIT_SECONDS = 5
 REGION_PERIOD_SECONDS = 0.25
 PRICE_PERIOD_SECONDS = 2.0
 
 _REGION_KINDS = frozenset(
-    {"address-moved", "capacity", "notice", "rebalance", "serving", "serving-ended", "service-killed", "workload-fault-ordered"}
+    {"address-moved", "capacity", "notice", "rebalance-recommended", "serving", "serving-ended", "service-killed", "workload-fault-ordered"}
 )
 
 
@@ -63,6 +63,9 @@ class LiveView:
             except (CallRefused, requests.RequestException, ValueError):
                 self._stop.wait(1)
                 continue
+            if self._stop.is_set():
+                # Whoever follows from now on shows these.
+                break
             after = page["next_after"]
             for event in page["items"]:
                 line = server_line(event, self._names())
@@ -90,7 +93,7 @@ class LiveView:
                     self._say(line)
 
     def _follow_prices(self) -> None:
-        seen: set[PriceMark] = set()
+        seen: dict[str, CheapestPool | None] = {}
         while not self._stop.wait(PRICE_PERIOD_SECONDS):
             try:
                 changed = changed_prices(self._server, seen)
@@ -144,10 +147,16 @@ _SHOWN = (
 def region_line(event: dict[str, Any]) -> str | None:
     """Return one entry of the region's log as a line, or None for one that the server tells as well."""
     kind = event.get("kind", "")
-    if kind not in _REGION_KINDS:
+    if kind not in _REGION_KINDS and not _is_comeback(event):
         return None
     facts = " ".join(f"{key}={_short(value)}" for key, value in event.items() if key not in {"kind", "number", "at"} and value is not None)
     return f"{clock_text(event['at'])}  {'EC2':<8} {kind:<20} {facts}"
+
+
+def _is_comeback(event: dict[str, Any]) -> bool:
+    """Whether a program of an instance ended though nobody asked for it, or was started again after that."""
+    kind = event.get("kind")
+    return (kind == "service-ended" and event.get("asked") is False) or (kind == "service-started" and event.get("why") == "restart")
 
 
 def clock_text(moment: str) -> str:

@@ -1,33 +1,44 @@
-"""The prices as the server shows them for each primary: one line whenever they change."""
+"""The prices as the server shows them for each primary: one line at first, and one whenever another pool is the cheapest."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from spot_simulator.demo.apis import JsonApi
 
-PriceMark = tuple[str, str, str]
-"""Instance, time of the observation, price: what makes one answer another."""
+CheapestPool = tuple[str, str]
+"""Instance type and AZ id."""
 
 
-def changed_prices(server: JsonApi, seen: set[PriceMark]) -> list[tuple[str, dict[str, Any]]]:
-    """Return (logical agent id, pricing) of every primary whose current price was observed anew; `seen` is kept up to date."""
+def changed_prices(server: JsonApi, seen: dict[str, CheapestPool | None]) -> list[tuple[str, dict[str, Any]]]:
+    """Return (logical agent id, pricing) of every primary that is new or has another cheapest pool; `seen` is kept up to date."""
     found = []
     for agent in server.get("/agents")["items"]:
         if agent["primary"] is None:
             continue
+        name = agent["logical_agent_id"]
         pricing = server.get(f"/instances/{agent['primary']['instance_id']}/pricing")
-        mark = mark_of(pricing)
-        if mark is not None and mark not in seen:
-            seen.add(mark)
-            found.append((agent["logical_agent_id"], pricing))
+        if pricing["current"] is not None and is_news(pricing, name, seen):
+            seen[name] = cheapest_pool(pricing)
+            found.append((name, pricing))
     return found
 
 
-def mark_of(pricing: dict[str, Any]) -> PriceMark | None:
-    """Return what tells this answer from an earlier one; None while no price is known."""
-    current = pricing["current"]
-    return None if current is None else (pricing["instance_id"], current["observed_at"], current["usd_per_hour"])
+def is_news(pricing: dict[str, Any], name: str, seen: Mapping[str, CheapestPool | None]) -> bool:
+    """Whether nothing was shown of this agent yet, or another pool is the cheapest now: that alone changes where a move would go."""
+    return name not in seen or seen[name] != cheapest_pool(pricing)
+
+
+def cheapest_pool(pricing: dict[str, Any]) -> CheapestPool | None:
+    """Return the cheapest of the pools; None while no price is known."""
+    cheapest = _cheapest(pricing)
+    return None if cheapest is None else (cheapest["instance_type"], cheapest["az_id"])
+
+
+def _cheapest(pricing: dict[str, Any]) -> dict[str, Any] | None:
+    return min(pricing["pools"], key=lambda pool: Decimal(pool["usd_per_hour"]), default=None)
 
 
 def price_facts(pricing: dict[str, Any]) -> str:
@@ -37,7 +48,7 @@ def price_facts(pricing: dict[str, Any]) -> str:
     facts = [f"{pricing['instance_type']}/{pricing['az_id']} spot {current['usd_per_hour']} USD/h ({source})"]
     if on_demand is not None:
         facts.append(f"on demand {on_demand['usd_per_hour']}")
-    cheapest = min(pricing["pools"], key=lambda pool: float(pool["usd_per_hour"]), default=None)
+    cheapest = _cheapest(pricing)
     if cheapest is not None:
         place = f"{cheapest['instance_type']}/{cheapest['az_id']}"
         facts.append(f"cheapest of {len(pricing['pools'])} pools {place} {cheapest['usd_per_hour']}")

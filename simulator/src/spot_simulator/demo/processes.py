@@ -58,6 +58,11 @@ class Processes:
             if process.poll() is not None:
                 raise ProcessDied(f"{name} ended with code {process.returncode}:\n{self.tail(name)}")
 
+    def ended(self, name: str) -> int | None:
+        """Return the code with which a process ended by itself; None while it runs, and when it was not started."""
+        process = self.running.get(name)
+        return None if process is None else process.poll()
+
     def tail(self, name: str, line_count: int = 15) -> str:
         """Return the last lines of a process's log."""
         path = self.log_dir / f"{name}.log"
