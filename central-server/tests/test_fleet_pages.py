@@ -155,22 +155,34 @@ def test_an_agent_is_turned_off_and_on_again(site: Site) -> None:
     answer, _ = site.register()
     path = f"{site.base}/agents/{answer['agent_id']}/toggle-enabled"
 
-    first = site.client.post(path, {})
+    first = site.client.post(path, {"enabled": False})
     second = site.client.post(path, {"enabled": False})
-    third = site.client.post(path, {})
+    third = site.client.post(path, {"enabled": True})
 
     assert [answer.json["enabled"] for answer in (first, second, third)] == [False, False, True]
 
 
-def test_a_toggle_that_is_repeated_because_its_answer_was_lost_toggles_once(site: Site) -> None:
+def test_a_toggle_that_names_no_state_is_refused_and_changes_nothing(site: Site) -> None:
+    answer, _ = site.register()
+    agent_path = f"{site.base}/agents/{answer['agent_id']}"
+
+    empty = site.client.post(f"{agent_path}/toggle-enabled", {})
+    unset = site.client.post(f"{agent_path}/toggle-enabled", {"enabled": None})
+
+    assert (empty.status, empty.json["detail"]) == (422, "enabled is missing")
+    assert (unset.status, unset.json["detail"]) == (422, "enabled must not be null")
+    assert site.client.get(f"{agent_path}/config").json["enabled"] is True
+
+
+def test_a_toggle_that_comes_late_once_more_is_not_carried_out_again(site: Site) -> None:
     answer, _ = site.register()
     path = f"{site.base}/agents/{answer['agent_id']}/toggle-enabled"
+    site.client.post(path, {"enabled": False, "request_id": "request-1"})
+    site.client.post(path, {"enabled": True, "request_id": "request-2"})
 
-    first = site.client.post(path, {"request_id": "request-1"})
-    again = site.client.post(path, {"request_id": "request-1"})
-    other = site.client.post(path, {"request_id": "request-2"})
+    again = site.client.post(path, {"enabled": False, "request_id": "request-1"})
 
-    assert [answer.json["enabled"] for answer in (first, again, other)] == [False, False, True]
+    assert (again.status, again.json["enabled"]) == (200, True)
 
 
 def test_every_change_of_settings_is_in_the_audit_log_with_before_after_and_who(site: Site) -> None:

@@ -125,7 +125,7 @@ def test_the_toggle_judges_again_too_and_a_second_look_finds_nothing_left(story:
     def look_again(tx: Transaction) -> int:
         return judge_again(tx, story.agent)
 
-    story.database.write(lambda tx: toggle_enabled(tx, client_id, agent_id, enabled=None, by="tester"))
+    story.database.write(lambda tx: toggle_enabled(tx, client_id, agent_id, enabled=True, by="tester"))
     left = story.database.write(look_again)
 
     assert (len(story.switches()), left) == (1, 0)

@@ -90,7 +90,7 @@ def test_a_request_that_was_refused_may_be_mended_under_its_id(site: Site, agent
 
 
 def test_an_id_that_one_page_took_is_refused_by_another(site: Site, agent_path: str) -> None:
-    site.client.post(f"{agent_path}/toggle-enabled", {"request_id": "request-1"})
+    site.client.post(f"{agent_path}/toggle-enabled", {"enabled": False, "request_id": "request-1"})
 
     config = site.client.post(f"{agent_path}/config", {"enabled": True, "request_id": "request-1"})
     toggle = site.client.post(f"{agent_path}/toggle-enabled", {"enabled": True, "request_id": "request-1"})

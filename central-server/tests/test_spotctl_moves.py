@@ -149,10 +149,12 @@ def test_a_move_to_nowhere_is_refused_with_the_reasons(terminal: Terminal) -> No
     for_programs = terminal.run("switch", "--agent", "web-1", "--dry-run", "--az-id", "use1-az9", "--json")
 
     assert for_people.code == for_programs.code == ExitCode.REFUSED
-    assert "no place fits this request (" in for_people.error
+    assert "no place fits this request: az_id 'use1-az9' is none of this agent's subnets" in for_people.error
+    assert "an AZ id such as use1-az1 is expected" in for_people.error
     assert "on_demand/m5.large/use1-az1" in for_people.error
     assert for_people.error.count("\n") == 1
-    assert "not in use1-az9" in str(for_programs.problem["problem"]["refused"])
+    refused = for_programs.problem["problem"]["refused"]
+    assert {tuple(sorted(place)) for place in refused} == {("az_id", "instance_type", "mode", "reason")}
 
 
 def test_a_running_move_is_cancelled_and_a_second_time_is_harmless(story: Story, terminal: Terminal) -> None:

@@ -34,7 +34,9 @@ def test_whatever_a_server_answers_becomes_a_text_and_a_known_code(status: int, 
 
 
 def test_places_that_were_refused_are_named_up_to_a_few() -> None:
-    refused = [{"place": f"spot/m5.large/use1-az{number}", "reason": "no price was reported"} for number in range(7)]
+    refused = [
+        {"mode": "spot", "instance_type": "m5.large", "az_id": f"use1-az{number}", "reason": "no price was reported"} for number in range(7)
+    ]
 
     text = str(refusal_of(409, {"title": "This move cannot be made.", "detail": "no place fits this request", "refused": refused}))
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from spot_server.field_words import invalid_sentence
+
 
 class ProductError(Exception):
     """Something went wrong."""
@@ -38,6 +40,10 @@ class TokenMissing(ProductError):
 
     status = 401
     slug = "token-missing"
+
+    def __init__(self) -> None:
+        """Say how a token is sent: it may have been sent, in another way."""
+        super().__init__("expected the header Authorization: Bearer <token>")
 
 
 class TokenInvalid(ProductError):
@@ -76,7 +82,8 @@ class FieldInvalid(ProductError):
 
     def __init__(self, field: str, value: object, expected: str) -> None:
         """Name the field, what was given, and what would be right."""
-        super().__init__(f"{field}: {value!r} cannot be used; expected {expected}", field=field, value=value, expected=expected)
+        reason = f"expected {expected}"
+        super().__init__(invalid_sentence(field, value, reason), errors=[{"field": field, "value": value, "reason": reason}])
 
 
 class SettingsConflict(ProductError):

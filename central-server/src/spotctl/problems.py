@@ -37,19 +37,24 @@ def _said(problem: Mapping[str, Any]) -> str:
 
 
 def _wrong_field(entry: Mapping[str, Any]) -> str:
-    return f"{entry.get('field')}: {entry.get('value')!r} cannot be used; {entry.get('reason')}"
+    field, reason = entry.get("field"), str(entry.get("reason"))
+    if reason in {"is missing", "is not known"}:
+        return f"{field} {reason}"
+    said = reason if reason.startswith(("is ", "must ", "names ")) else f"cannot be used; {reason}"
+    return f"{field}: {entry.get('value')!r} {said}"
 
 
 def _further(problem: Mapping[str, Any]) -> str:
     refused = problem.get("refused")
-    if isinstance(refused, str):
-        # The server cuts a long list, and sends what is left of it as text.
-        return f"({refused})"
     if not isinstance(refused, list) or not refused:
         return ""
-    reasons = [f"{entry.get('place')}: {entry.get('reason')}" for entry in refused if isinstance(entry, Mapping)]
+    reasons = [f"{_place(entry)}: {entry.get('reason')}" for entry in refused if isinstance(entry, Mapping)]
     more = len(reasons) - MOST_REASONS
     return f"({'; '.join(reasons[:MOST_REASONS])}{f'; and {more} more' if more > 0 else ''})"
+
+
+def _place(refused: Mapping[str, Any]) -> str:
+    return "/".join(str(refused.get(part)) for part in ("mode", "instance_type", "az_id"))
 
 
 def _hint(status: int) -> str:

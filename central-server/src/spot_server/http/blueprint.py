@@ -25,7 +25,9 @@ class JsonInvalid(ProductError):
 
 
 class ProductParser(FlaskParser):
-    """Reads request bodies."""
+    """Reads request bodies and query strings. What is unknown is for each schema to ignore or to refuse."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {}
 
     def _raw_load_json(self, req: Request) -> Any:  # noqa: ANN401
         body = req.get_data(cache=True)
@@ -75,6 +77,11 @@ class Blueprint(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest
     def response(self, status_code: int, schema: type[Schema] | Schema | None = None, **options: Any) -> Callable[[View], View]:  # noqa: ANN401
         """Dump the view's result with `schema` under `status_code`; a view may return (result, other_status)."""
         decorator: Callable[[View], View] = super().response(status_code, schema, **options)
+        return decorator
+
+    def doc(self, **members: Any) -> Callable[[View], View]:  # noqa: ANN401 - parts of an OpenAPI document
+        """Add to the description of the view what its schemas cannot say."""
+        decorator: Callable[[View], View] = super().doc(**members)
         return decorator
 
     def alt_response(

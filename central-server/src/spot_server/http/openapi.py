@@ -13,7 +13,21 @@ from spot_server.http.api import api_of
 from spot_server.http.auth import protection_of
 
 AGENT_PREFIX = "/api/agents"
+WRITING_METHODS = frozenset({"put", "post", "delete", "patch"})
 METHODS = frozenset({"get", "put", "post", "delete", "patch"})
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+
+
+_REFUSALS = {
+    "Unauthorized": _refusal("No bearer token, or one that is unknown, expired, used up or revoked."),
+    "TokenKindWrong": _refusal("The token is of a kind that may not do that."),
+    "NotFound": _refusal("There is no such thing, or it is not yours."),
+    "Conflict": _refusal("The state of things does not allow it, or the request_id was used with another body; `type` says which."),
+    "FieldInvalid": _refusal("Fields or parameters cannot be used; `errors` names each one."),
+}
 
 
 def current_document() -> dict[str, Any]:
@@ -39,6 +53,8 @@ def full_document(app: Flask) -> dict[str, Any]:
         operation["security"] = [{"bearer": []}] if kinds else []
         if kinds:
             operation["description"] = _with_kinds(operation, kinds)
+        _name_refusals(operation, path, method, is_guarded=bool(kinds))
+    document["components"].setdefault("responses", {}).update(_REFUSALS)
     return document
 
 
@@ -95,6 +111,20 @@ def _use_problem_media_type(response: dict[str, Any]) -> None:
     schema = content.get("application/json", {}).get("schema", {})
     if str(schema.get("$ref", "")).endswith("/Problem"):
         content["application/problem+json"] = content.pop("application/json")
+
+
+def _name_refusals(operation: dict[str, Any], path: str, method: str, *, is_guarded: bool) -> None:
+    """Name the refusals that a page can answer with, by where they come from: the token, the URL, the request, the state."""
+    responses = operation.setdefault("responses", {})
+    named = {"Unauthorized": "401", "TokenKindWrong": "403"} if is_guarded else {}
+    if "{" in path:
+        named["NotFound"] = "404"
+    if is_guarded and method in WRITING_METHODS:
+        named["Conflict"] = "409"
+    if "422" in responses:
+        named["FieldInvalid"] = "422"
+    for name, status in named.items():
+        responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _with_kinds(operation: dict[str, Any], kinds: frozenset[str]) -> str:

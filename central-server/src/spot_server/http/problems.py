@@ -13,12 +13,12 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from spot_server.errors import FieldInvalid, ProductError
+from spot_server.field_words import WHOLE_BODY, invalid_detail, plain_reason
 from spot_server.http.context import current_context
 
 PROBLEM_TYPE = "application/problem+json"
 TYPE_PREFIX = "/problems/"
 LONGEST_VALUE_CHARACTERS = 200
-WHOLE_BODY = "(body)"
 
 RESERVED_MEMBERS = frozenset({"type", "title", "status", "detail", "request_id"})
 
@@ -65,8 +65,15 @@ def shown(value: Any) -> Any:  # noqa: ANN401
     return written if len(written) <= LONGEST_VALUE_CHARACTERS else written[:LONGEST_VALUE_CHARACTERS] + "…"
 
 
+def _member(value: Any) -> Any:  # noqa: ANN401
+    """Return a list of objects whole, each of their values shortened: a list that is cut is of no use to a program."""
+    if isinstance(value, list) and all(isinstance(entry, Mapping) for entry in value):
+        return [{key: shown(part) for key, part in entry.items()} for entry in value]
+    return shown(value)
+
+
 def _answer_product_error(error: ProductError) -> Response:
-    extensions = {key: shown(value) for key, value in error.extensions.items() if key not in RESERVED_MEMBERS}
+    extensions = {key: _member(value) for key, value in error.extensions.items() if key not in RESERVED_MEMBERS}
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.warning("request_failed", problem=error.slug, detail=error.detail)
     return problem(error.status, error.slug, error.title(), error.detail, **extensions)
@@ -104,12 +111,11 @@ def _http_detail(error: HTTPException) -> str:
 def _answer_invalid(error: ValidationError) -> Response:
     sources = {"json": _sent_json(), "query": request.args.to_dict(), "headers": {}}
     errors = [
-        {"field": ".".join(path) or WHOLE_BODY, "value": shown(_value_at(sources.get(location), path)), "reason": reason}
+        {"field": ".".join(path) or WHOLE_BODY, "value": shown(_value_at(sources.get(location), path)), "reason": plain_reason(reason)}
         for location, messages in _by_location(error)
         for path, reason in _flatten(messages, ())
     ]
-    first = errors[0] if errors else {"field": WHOLE_BODY, "value": None, "reason": "expected something else"}
-    detail = f"{first['field']}: {first['value']!r} cannot be used; {first['reason']}"
+    detail = invalid_detail(errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY.value, FieldInvalid.slug, FieldInvalid.title(), detail, errors=errors)
 
 

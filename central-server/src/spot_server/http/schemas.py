@@ -26,7 +26,7 @@ class StrictSchema(Schema):
 
         unknown = RAISE
 
-    error_messages = {"unknown": "this field is not known", "type": "expected a JSON object"}
+    error_messages = {"unknown": "is not known", "type": "expected a JSON object"}
 
 
 class TolerantSchema(Schema):
@@ -55,12 +55,14 @@ class AnswerSchema(Schema):
 
 
 class QuerySchema(Schema):
-    """For query strings. Unknown parameters are ignored, as the readers of links expect."""
+    """For query strings of clients and admins: an unknown parameter is an error that names it, for it is a filter that would not filter."""
 
     class Meta:
         """marshmallow's options."""
 
-        unknown = EXCLUDE
+        unknown = RAISE
+
+    error_messages = {"unknown": "is not known"}
 
 
 class PageQuery(QuerySchema):

@@ -11,6 +11,7 @@ from spot_server.features.agent_config.handle_schemas import MOST_HANDLES, Traff
 from spot_server.features.agent_config.rules import (
     CLEANUP_DAYS_MAX,
     REBALANCE_HOLD_SECONDS_MAX,
+    SETTING_NAMES,
     TERMINATE_WAIT_SECONDS_MAX,
 )
 from spot_server.http.fields import BoundedText, StrictBoolean, StrictInteger, UtcMoment
@@ -108,13 +109,13 @@ class ConfigChangeSchema(_Settings, StrictSchema):
     def require_a_setting(self, data: dict[str, Any], **_kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own options
         """Refuse a change that names nothing to change."""
         if not set(data) - {"reason", "request_id"}:
-            raise ValidationError("expected at least one setting")
+            raise ValidationError(f"names no setting; expected one or more of {', '.join(SETTING_NAMES)}")
 
 
 class ToggleSchema(StrictSchema):
-    """`enabled` to set; left out: the opposite of what is."""
+    """Whether the agent is moved. There is no "the opposite": a request that is sent twice must mean the same twice."""
 
-    enabled = StrictBoolean(load_default=None, allow_none=True)
+    enabled = StrictBoolean(required=True)
     reason = BoundedText(most=1000, load_default="")
     request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True, metadata=REQUEST_ID)
 

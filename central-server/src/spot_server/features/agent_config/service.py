@@ -95,17 +95,16 @@ def toggle_enabled(
     client_id: str,
     agent_id: str,
     *,
-    enabled: bool | None,
+    enabled: bool,
     by: str,
     reason: str = "",
     request_id: str | None = None,
 ) -> Agent:
-    """Turn the agent on or off; None turns it into the opposite of what it is, once for each `request_id`. Raises RequestIdReused."""
+    """Turn the agent on or off, once for each `request_id`. Raises NotFound and RequestIdReused."""
     agent = _lock_living(tx, client_id, agent_id)
     if is_repeated(tx, agent_id, request_id, page="toggle-enabled", body={"enabled": enabled, "reason": reason}):
         return agent
-    wanted = (not agent.enabled) if enabled is None else enabled
-    return _change(tx, agent, {"enabled": wanted}, by=by, reason=reason, request_id=request_id)
+    return _change(tx, agent, {"enabled": enabled}, by=by, reason=reason, request_id=request_id)
 
 
 def _lock_living(tx: Transaction, client_id: str, agent_id: str) -> Agent:

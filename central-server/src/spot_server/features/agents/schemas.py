@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 
 from spot_server.features.agent_config.schemas import SettingsAnswer
 from spot_server.features.agents.guarantee_rules import FailoverFrom
 from spot_server.features.instances.schemas import InstanceAnswer
 from spot_server.http.fields import BoundedText, UtcMoment
-from spot_server.http.schemas import AnswerSchema, PageQuery, page_schema
+from spot_server.http.schemas import AnswerSchema, PageQuery, QuerySchema, page_schema
 
 
 class AgentAnswer(AnswerSchema):
@@ -97,7 +97,7 @@ class HistoryQuery(PageQuery):
     logical_agent_id = fields.String(load_default=None)
 
 
-class DeletionQuery(Schema):
+class DeletionQuery(QuerySchema):
     """Why an agent is deleted."""
 
     reason = BoundedText(most=1000, load_default="", metadata={"description": "Kept in the audit log."})

@@ -9,14 +9,14 @@ from marshmallow import fields, post_load, validate
 
 from spot_server.features.commands.service import CommandOutcome
 from spot_server.http.fields import BoundedText, UtcMoment, moment_text
-from spot_server.http.schemas import AnswerSchema, QuerySchema, TolerantSchema
+from spot_server.http.schemas import AnswerSchema, TolerantSchema
 
 LONGEST_WAIT_SECONDS = 60
 OUTCOMES = ("succeeded", "failed")
 LONGEST_ERROR_CHARACTERS = 20_000
 
 
-class PendingQuery(QuerySchema):
+class PendingQuery(TolerantSchema):
     """How long the daemon is willing to wait."""
 
     wait = fields.Float(

@@ -8,7 +8,7 @@ from flask import Response, g, request
 
 from spot_server.features.events import service
 from spot_server.features.events.queries import Event
-from spot_server.features.events.schemas import AgentEventPage, EventsAnswer, EventsQuery
+from spot_server.features.events.schemas import AgentEventPage, EventsAnswer, EventsQuery, StreamHeaders
 from spot_server.features.events.stream import await_page, stream_events
 from spot_server.http.auth import protect
 from spot_server.http.blueprint import Blueprint
@@ -22,12 +22,22 @@ blueprint = Blueprint("events", __name__, url_prefix="/api/client/<client_id>", 
 protect(blueprint, TokenKind.CLIENT)
 
 EVENT_STREAM = "text/event-stream"
+STREAM_CONTENT = {
+    EVENT_STREAM: {
+        "schema": {
+            "type": "string",
+            "description": "Server-sent events: `id` is the sequence, `event` the kind, `data` the event as JSON; asked for by `Accept`.",
+        }
+    }
+}
 
 
 @blueprint.route("/events", methods=["GET"])
 @blueprint.arguments(EventsQuery, location="query")
+@blueprint.arguments(StreamHeaders, location="headers")
 @blueprint.response(200, EventsAnswer)
-def list_events(query: dict[str, Any], client_id: str) -> service.EventPage | Response:
+@blueprint.doc(responses={200: {"content": STREAM_CONTENT}})
+def list_events(query: dict[str, Any], headers: dict[str, Any], client_id: str) -> service.EventPage | Response:
     """List events in order, waiting for the first if asked to. With `Accept: text/event-stream`: a stream without end."""
     context = current_context()
 
@@ -37,7 +47,7 @@ def list_events(query: dict[str, Any], client_id: str) -> service.EventPage | Re
     waiting = (read, context.waiting_room, context.clock, client_id)
     if EVENT_STREAM in request.headers.get("Accept", ""):
         setattr(g, IS_WAIT, True)
-        after = request.headers.get("Last-Event-ID", type=int, default=query.get("after"))
+        after = headers.get("last_event_id", query.get("after"))
         # A stream that has begun cannot refuse any more.
         read(after, 1)
         return Response(stream_events(*waiting, after), mimetype=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})

@@ -6,7 +6,7 @@ from marshmallow import EXCLUDE, Schema, fields, validate
 
 from spot_server.features.events.service import FROM_NOW
 from spot_server.http.fields import UtcMoment
-from spot_server.http.schemas import DEFAULT_PAGE_ROWS, LARGEST_PAGE_ROWS, AnswerSchema, page_schema
+from spot_server.http.schemas import DEFAULT_PAGE_ROWS, LARGEST_PAGE_ROWS, AnswerSchema, QuerySchema, page_schema
 
 LONGEST_WAIT_SECONDS = 60
 LARGEST_SEQUENCE = 2**63 - 1
@@ -26,13 +26,8 @@ class EventAnswer(AnswerSchema):
 AgentEventPage = page_schema(EventAnswer)
 
 
-class EventsQuery(Schema):
+class EventsQuery(QuerySchema):
     """From where, how many, and whether to wait for the first."""
-
-    class Meta:
-        """marshmallow's options."""
-
-        unknown = EXCLUDE
 
     after = fields.Integer(
         validate=validate.Range(min=FROM_NOW, max=LARGEST_SEQUENCE, error="expected -1 or more"),
@@ -46,6 +41,21 @@ class EventsQuery(Schema):
         load_default=0,
         validate=validate.Range(min=0, max=LONGEST_WAIT_SECONDS, error=f"expected a whole number from 0 to {LONGEST_WAIT_SECONDS}"),
         metadata={"description": "Seconds to wait for the first event."},
+    )
+
+
+class StreamHeaders(Schema):
+    """Where a stream goes on."""
+
+    class Meta:
+        """marshmallow's options: there are other headers."""
+
+        unknown = EXCLUDE
+
+    last_event_id = fields.Integer(
+        data_key="Last-Event-ID",
+        validate=validate.Range(min=FROM_NOW, max=LARGEST_SEQUENCE, error="expected -1 or more"),
+        metadata={"description": "Of a stream: the last number seen. Browsers send it when they connect again; it goes before `after`."},
     )
 
 

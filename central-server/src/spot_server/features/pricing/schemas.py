@@ -15,7 +15,7 @@ from spot_server.features.pricing.queries import PoolPrice
 from spot_server.features.pricing.rules import BUCKET_SECONDS, RefusedRow, ReportedPrice
 from spot_server.features.pricing.service import InstancePricing, PriceReport
 from spot_server.http.fields import BoundedText, StrictInteger, UsdAmount, UtcMoment
-from spot_server.http.schemas import AnswerSchema, TolerantSchema
+from spot_server.http.schemas import AnswerSchema, QuerySchema, TolerantSchema
 from spot_server.words import Mode, PriceSource
 
 MOST_PRICES = 5_000
@@ -163,7 +163,7 @@ def _aged(price: PoolPrice | OnDemandPrice | None, pricing: InstancePricing) -> 
     return {**asdict(price), "age_seconds": round((pricing.now - price.observed_at) / timedelta(seconds=1), 3)}
 
 
-class HistoryQuery(TolerantSchema):
+class HistoryQuery(QuerySchema):
     """Which window, and how fine."""
 
     since = UtcMoment(load_default=None, metadata={"description": "Default: seven days before `until`."})

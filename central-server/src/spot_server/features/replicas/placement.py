@@ -98,14 +98,25 @@ def rank_offers(offers: Sequence[Offer], wish: Wish, shapes: Mapping[str, Shape]
     """Sort the offers into suitable ones, best first, and refused ones with their reasons."""
     suitable = []
     refused = []
+    unreachable = _unreachable(offers, wish)
     for offer in offers:
-        reason = _refusal(offer, wish, shapes)
+        reason = unreachable or _refusal(offer, wish, shapes)
         if reason is None:
             suitable.append(offer)
         else:
             refused.append(Refusal(offer.place, reason))
     suitable.sort(key=lambda offer: _rank(offer, wish))
     return Ranking(tuple(suitable), tuple(refused))
+
+
+def _unreachable(offers: Sequence[Offer], wish: Wish) -> str | None:
+    """Return why what was asked for is out of this agent's reach altogether, or None."""
+    zones = sorted({offer.place.az_id for offer in offers})
+    if wish.az_id is not None and wish.az_id not in zones:
+        return f"az_id {wish.az_id!r} is none of this agent's subnets ({', '.join(zones)}): an AZ id such as use1-az1 is expected"
+    if wish.instance_type is not None and wish.instance_type not in {offer.place.instance_type for offer in offers}:
+        return f"instance_type {wish.instance_type!r} is not in allowed_instance_types"
+    return None
 
 
 def _refusal(offer: Offer, wish: Wish, shapes: Mapping[str, Shape]) -> str | None:

@@ -13,7 +13,7 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.instances.queries import Instance, primary_of
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.launching import choose_image, rank_places, wish_of
-from spot_server.features.replicas.placement import Ranking
+from spot_server.features.replicas.placement import Ranking, Refusal
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
 from spot_server.features.switches.losses import note_loss, writes_lost_since
@@ -52,6 +52,19 @@ class Opening:
     deadline_at: datetime | None = None
 
 
+def _nowhere(ranking: Ranking) -> MoveRefused:
+    reasons = {refusal.reason for refusal in ranking.refused}
+    # What speaks against all of them is most likely what was asked for.
+    why = f": {reasons.pop()}" if len(reasons) == 1 else ""
+    return MoveRefused(f"no place fits this request{why}", refused=[refusal_members(refusal) for refusal in ranking.refused])
+
+
+def refusal_members(refusal: Refusal) -> dict[str, str]:
+    """Return a refused place as JSON, in a dry run's answer and in a problem alike."""
+    place = refusal.place
+    return {"mode": place.mode, "instance_type": place.instance_type, "az_id": place.az_id, "reason": refusal.reason}
+
+
 def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Preview:
     """Say where a move to `target` (mode, instance_type, az_id, each optional) would go and what it would take.
 
@@ -60,8 +73,7 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
     primary = _movable_primary(tx, agent)
     ranking = rank_places(tx, agent, wish_of(agent, primary, is_standby=False, target=target), primary.product)
     if not ranking.suitable:
-        reasons = [{"place": refusal.place.key, "reason": refusal.reason} for refusal in ranking.refused]
-        raise MoveRefused("no place fits this request", refused=reasons)
+        raise _nowhere(ranking)
     takes_image = agent.create_snapshot_on_switch or agent.carry is Carry.IMAGE_AFTER_QUIESCE
     # Without the primary: its own image is for emergencies, a planned move has time for a good one.
     image = choose_image(tx, agent, None)

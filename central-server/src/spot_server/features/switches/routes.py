@@ -10,6 +10,7 @@ from spot_server.features.switches import presenting, service
 from spot_server.features.switches.presenting import SwitchDetail
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.schemas import (
+    PreviewAnswer,
     SwitchAnswer,
     SwitchDetailAnswer,
     SwitchHistoryQuery,
@@ -34,6 +35,7 @@ protect(daemon_blueprint, TokenKind.AGENT)
 @client_blueprint.route("/agents/<agent_id>/switch", methods=["POST"])
 @client_blueprint.arguments(SwitchRequestSchema)
 @client_blueprint.response(202, SwitchDetailAnswer)
+@client_blueprint.alt_response(200, schema=PreviewAnswer, description="With `dry_run`: what the move would do.")
 def request_switch(body: dict[str, Any], client_id: str, agent_id: str) -> SwitchDetail | Response:
     """Begin a planned move. With `dry_run` the answer is 200 with the plan, and nothing is touched."""
     request = SwitchRequest(body["request_id"], body["target"], current_principal().user_id)
