@@ -1,4 +1,4 @@
-"""Load balancers and Route 53 in memory. test_ec2_conformance.py holds them to what the real adapters do."""
+"""Load balancers and Route 53 in memory. test_traffic_conformance.py holds them to what the real adapters do."""
 
 from __future__ import annotations
 

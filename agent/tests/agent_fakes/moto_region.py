@@ -49,6 +49,8 @@ class MotoRegion:
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         raw = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if "/ec2/aws4_request" not in environ.get("HTTP_AUTHORIZATION", ""):
+            return self._pass_on(environ, raw, start_response)
         form = dict(parse_qsl(raw.decode()))
         action = form.get("Action", "")
         self.actions.append(action)
@@ -65,6 +67,12 @@ class MotoRegion:
             start_response(status, [("Content-Type", "text/xml")])
             return chunks
         return self._forward(environ, form, start_response)
+
+    def _pass_on(self, environ: dict[str, Any], raw: bytes, start_response: Any) -> Iterable[bytes]:
+        """Another service than EC2: moto's answer as it is."""
+        chunks, status, headers = run_wsgi_app(self._moto, {**environ, "wsgi.input": BytesIO(raw)})
+        start_response(status, list(headers))
+        return list(chunks)
 
     def _forward(self, environ: dict[str, Any], form: dict[str, str], start_response: Any) -> Iterable[bytes]:
         snapshot_tags = self._take_snapshot_tags(form) if form["Action"] == "CreateImage" else {}

@@ -1,4 +1,4 @@
-"""Load balancers and Route 53 in memory. `test_aws_traffic.py` holds them to what the real adapters do against the simulated region."""
+"""Load balancers and Route 53 in memory: as the daemon's fakes, which `test_traffic_conformance.py` there holds to the real adapters."""
 
 from __future__ import annotations
 
