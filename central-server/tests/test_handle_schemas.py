@@ -34,7 +34,8 @@ def loaded(handles: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def refusal(handles: list[dict[str, Any]]) -> Any:
     with pytest.raises(ValidationError) as refused:
         loaded(handles)
-    return refused.value.normalized_messages()["traffic_handles"]
+    messages: Any = refused.value.messages
+    return messages["traffic_handles"]
 
 
 def test_one_of_each_kind_is_taken_as_it_is() -> None:
