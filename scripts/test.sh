@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that is checked, in the order of what fails fastest. One summary line per stage.
 # Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, the demo on both
-#        scripts/test.sh --quick    lint, types, and the tests that start no process and touch no database (under 30 s)
+#        scripts/test.sh --quick    lint, types, and the short tests that start no process and touch no database (under 30 s)
 # Env:   CI=true                    a missing MariaDB, rsync or sshd is a failure (otherwise its tests are skipped and it is said)
 #        SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
 set -euo pipefail
@@ -31,7 +31,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-note() { summary+=("$(printf '%-4s  %-38s %7s' "$1" "$2" "${3:-}")"); }
+note() { summary+=("$(printf '%-4s  %-42s %7s' "$1" "$2" "${3:-}")"); }
 
 seconds_since() { # seconds_since NANOSECONDS : with one digit
   local tenths=$((($(date +%s%N) - $1) / 100000000))
@@ -131,6 +131,12 @@ run_server_tests() { # the storms, one after the other; beside them all others, 
   join_beside
 }
 
+quick_tests="not server and not mariadb and not data and not database and not long"
+
+run_first_half() { # of --quick: two processes that each import what their own tests need are done sooner than two that import everything
+  scripts/type_check.sh && run_pytest -m "$quick_tests" agent/tests scripts/tests
+}
+
 run_demos() { # on both databases at once: a day of the demo is mostly waiting
   if [ -n "${mariadb_url:-}" ]; then
     beside "demo on MariaDB" scripts/demo.sh --once --database-url "$(with_database "$mariadb_url" spot)"
@@ -141,15 +147,16 @@ run_demos() { # on both databases at once: a day of the demo is mostly waiting
 
 stage "environment" scripts/setup_env.sh
 [ "$failures" = 0 ] || exit 1
+if $is_quick; then export SPOT_HYPOTHESIS_PROFILE=quick; beside "types; daemon and scripts" run_first_half; fi
 stage "ruff" "$bin/ruff" check --config pyproject.toml --quiet .
 stage "format" "$bin/ruff" format --config pyproject.toml --check --quiet .
-stage "types" scripts/type_check.sh
+$is_quick || stage "types" scripts/type_check.sh
 stage "imports" "$bin/lint-imports" --no-logo
 stage "sizes" "$bin/python" scripts/check_sizes.py
 check_shell_scripts
 if $is_quick; then
-  export SPOT_HYPOTHESIS_PROFILE=quick
-  stage "tests without a server" run_pytest -n 2 -m "not server and not mariadb and not data and not database"
+  stage "tests of server and simulator" run_pytest -m "$quick_tests" central-server/tests simulator/tests
+  join_beside
 else
   prepare_mariadb
   prepare_openssh

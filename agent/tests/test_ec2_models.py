@@ -24,6 +24,8 @@ from spot_agent.ec2_clients import Ec2Session
 from spot_agent.ec2_models import ENDPOINT_SERVICES, OPERATIONS, ReducedFiles
 from spot_agent.logs import Log
 
+pytestmark = pytest.mark.long
+
 DATA = Path(botocore.__file__).parent / "data"
 VERSIONS = {"ec2": "2016-11-15", "elbv2": "2015-12-01", "route53": "2013-04-01"}
 MODELS = {service: str(DATA / service / version / "service-2") for service, version in VERSIONS.items()}

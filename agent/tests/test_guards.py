@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from spot_agent import metrics
 from spot_agent.errors import ErrorClass
 
@@ -26,6 +28,7 @@ def _imports(tree: ast.Module) -> set[str]:
     return names | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
 
+@pytest.mark.long
 def test_only_the_adapters_know_botocore_and_urllib3() -> None:
     allowed = {
         "botocore.session": {"ec2_clients.py"},

@@ -14,6 +14,8 @@ from spot_server.features.switches.plans import plan_promotion, plan_rescue, pla
 from spot_server.features.switches.undo_rules import MOST_STARTS_IN_UNDO
 from spot_server.words import Carry, ReplicaStatus, StepName, StepStatus, SwitchStatus
 
+pytestmark = pytest.mark.long
+
 PLANS = (
     plan_switch(Carry.STATELESS, takes_image=True),
     plan_switch(Carry.STATELESS, takes_image=False),

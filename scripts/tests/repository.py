@@ -1,6 +1,7 @@
 """What the guard tests look at: the repository's files as git knows them, and the syntax trees of its Python."""
 
 import ast
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -22,9 +23,18 @@ class Module:
 
 @cache
 def modules() -> tuple[Module, ...]:
-    """Parse every Python file of the repository."""
+    """Parse every Python file of the repository.
+
+    The trees are a million objects that stay to the end: the garbage collector is spared them, as pytest has it look at everything
+    several times when it ends.
+    """
     paths = [path for path in source_files(ROOT) if path.suffix == ".py"]
-    return tuple(Module(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
+    gc.disable()
+    try:
+        return tuple(Module(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def product_modules() -> list[Module]:

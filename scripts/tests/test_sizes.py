@@ -7,6 +7,8 @@ import pytest
 
 from check_sizes import all_findings, findings_in, function_lines
 
+pytestmark = pytest.mark.long
+
 
 def test_no_file_and_no_function_is_over_its_hard_bound() -> None:
     hard = [str(finding) for finding in all_findings() if finding.is_hard]

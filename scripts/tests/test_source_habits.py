@@ -33,6 +33,7 @@ UNITS = (
 PLAIN_NUMBERS = frozenset({"port", "seed", "time_scale"})  # dimensionless, or a number that is a name
 
 
+@pytest.mark.long
 def test_nothing_is_built_when_a_module_is_imported() -> None:
     found = [
         f"{module.name}:{node.lineno} {dotted(node.func)}"

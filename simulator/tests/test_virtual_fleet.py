@@ -14,6 +14,8 @@ from spot_simulator.virtual.run import Result, play
 from spot_simulator.virtual.schedule import AgentPlan, Event, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 
+pytestmark = pytest.mark.long
+
 PLAN = AgentPlan(carry="stateless", is_on_spot=True, is_auto_terminated=True, keeps_standby=False)
 EVENTS = (
     Event(610.0, Kind.NOTICE, 0, {"lead_seconds": 120.0, "action": "terminate"}),

@@ -22,10 +22,10 @@ from spot_agent.rules.checks import Line, ok
 from spot_agent.rules.owners import owner_of
 from spot_agent.rules.registration import parse_user_data
 from spot_agent.rules.rights import judge_owner, judge_right, rights_to_act, rights_to_look
-from spot_agent.rules.trials import Right, Trial
 from spot_agent.settings import Settings
 from spot_agent.status import Status
 from spot_agent.surroundings import Surroundings
+from spot_agent.trials import Right, Trial
 from spot_agent.workers.notices import PATH_REBALANCE, PATH_TERMINATION
 from spot_agent.workload import CHECK_BOUND_SECONDS
 

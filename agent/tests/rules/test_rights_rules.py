@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from spot_agent.model import JsonObject
 from spot_agent.rules.checks import Verdict
 from spot_agent.rules.ec2_errors import MEANINGS
 from spot_agent.rules.rights import judge_owner, judge_right, rights_to_act, rights_to_look
-from spot_agent.rules.trials import Right, Trial
+from spot_agent.trials import Right, Trial
 
 ROOT = Path(__file__).parents[3]
 INSTANCE = InstanceFacts(
@@ -63,21 +62,6 @@ def test_the_policy_of_the_installation_page_grants_exactly_these_rights() -> No
     listed = [action for statement in policy["Statement"] for action in statement["Action"]]
 
     assert set(listed) == {f"{right.service}:{right.action}" for right in all_rights()} | {"iam:PassRole"}
-
-
-def test_only_the_handles_that_an_agent_has_ask_for_rights() -> None:
-    without = replace(trial(), traffic_handles=())
-
-    assert {right.action for right in all_rights()} - {right.action for right in (*rights_to_look(), *rights_to_act(without))} == {
-        "AssignPrivateIpAddresses",
-        "DescribeTargetHealth",
-        "RegisterTargets",
-        "DeregisterTargets",
-        "ListResourceRecordSets",
-        "ChangeResourceRecordSets",
-        "GetChange",
-    }
-    assert all(right.skipped for right in rights_to_act(without) if "Address" in right.action)
 
 
 def test_a_launch_is_tried_with_what_a_replica_would_get() -> None:

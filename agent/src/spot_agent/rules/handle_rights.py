@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from spot_agent.model import JsonObject
-from spot_agent.rules.trials import Right, Trial
+from spot_agent.trials import Right, Trial
 
 BALANCING = "elasticloadbalancing"
 DNS = "route53"

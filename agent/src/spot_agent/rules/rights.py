@@ -14,7 +14,7 @@ from spot_agent.errors import ErrorClass
 from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED
 from spot_agent.rules.checks import Line, fail, ok, skip
 from spot_agent.rules.handle_rights import rights_to_move
-from spot_agent.rules.trials import Right, Trial
+from spot_agent.trials import Right, Trial
 
 BY_CONTROL_ROLE = "not needed: the server does it with its control role"
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)

@@ -1,0 +1,59 @@
+"""The rights that each kind of traffic handle needs."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spot_agent.ec2_facts import InstanceFacts
+from spot_agent.model import JsonObject
+from spot_agent.rules.handle_rights import rights_to_move
+from spot_agent.trials import Trial
+
+INSTANCE = InstanceFacts("i-own", "running", interface_id="eni-1")
+HANDLES: dict[str, JsonObject] = {
+    "elastic_ip": {"allocation_id": "eipalloc-1"},
+    "secondary_private_ip": {"private_ip": "10.0.0.50"},
+    "target_group": {"target_group_arn": "arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/shop/1"},
+    "route53_record": {"hosted_zone_id": "Z1", "record_name": "shop.example.com"},
+    "hook": {"name": "external-dns"},
+}
+NEEDED = {
+    "elastic_ip": set(),
+    "secondary_private_ip": {"ec2:AssignPrivateIpAddresses"},
+    "target_group": {
+        "elasticloadbalancing:DescribeTargetHealth",
+        "elasticloadbalancing:RegisterTargets",
+        "elasticloadbalancing:DeregisterTargets",
+    },
+    "route53_record": {"route53:ListResourceRecordSets", "route53:ChangeResourceRecordSets", "route53:GetChange"},
+    "hook": set(),
+}
+OF_EVERY_AGENT = {"ec2:DescribeAddresses", "ec2:AssociateAddress"}
+
+
+def trial(kinds: frozenset[str], instance: InstanceFacts | None = INSTANCE) -> Trial:
+    handles = tuple({"kind": kind, **HANDLES[kind]} for kind in sorted(kinds))
+    return Trial("i-own", instance, "web-1", handles, None, None, has_control_role=False)
+
+
+@given(st.frozensets(st.sampled_from(sorted(HANDLES))))
+def test_an_agent_is_asked_for_the_rights_of_its_own_handles(kinds: frozenset[str]) -> None:
+    rights = rights_to_move(trial(kinds))
+
+    needed = OF_EVERY_AGENT.union(*(NEEDED[kind] for kind in kinds))
+    assert {f"{right.service}:{right.action}" for right in rights} == needed
+    tried = {right.action for right in rights if not right.skipped}
+    assert ("AssociateAddress" in tried) == ("elastic_ip" in kinds)
+
+
+def test_a_service_without_a_dry_run_is_not_said_to_allow_anything() -> None:
+    rights = rights_to_move(trial(frozenset(HANDLES)))
+
+    assert all(right.skipped for right in rights if right.service != "ec2")
+
+
+def test_an_address_is_not_tried_on_an_interface_that_nobody_saw() -> None:
+    (private,) = [right for right in rights_to_move(trial(frozenset({"secondary_private_ip"}), None)) if "Private" in right.action]
+
+    assert private.skipped == "not tried: EC2 shows no network interface of this instance"
