@@ -125,9 +125,16 @@ with_database() { # with_database URL NAME : the URL of one database of a server
 print(make_url(sys.argv[1]).set(database=sys.argv[2]).render_as_string(hide_password=False))' "$1" "$2"
 }
 
-run_server_tests() { # the storms, one after the other; beside them all others, which mostly wait
-  beside "storms" run_pytest -m "server and storm" --durations=4
-  stage "tests with real processes" run_pytest -m "server and not storm" --durations=8
+run_storms_and_installations() { # the second is about pip and files: nothing in it is to be done in time
+  local failed=0
+  run_pytest -m "server and storm" --durations=4 || failed=1
+  run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1
+  return $failed
+}
+
+run_server_tests() { # two streams side by side, of tests that mostly wait
+  beside "storms, installations" run_storms_and_installations
+  stage "other tests with real processes" run_pytest -m "server and not storm" --ignore=scripts/tests --durations=8
   join_beside
 }
 
