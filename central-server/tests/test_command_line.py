@@ -89,6 +89,22 @@ def test_all_wrong_settings_are_named_and_the_exit_code_is_2(
     )
 
 
+@pytest.mark.parametrize("process", ["web", "jobs"])
+def test_a_catalogue_that_cannot_be_read_is_one_line_before_anything_starts(
+    url: str, process: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    catalogue = tmp_path / "prices.csv"
+    catalogue.write_text("instance_type,region,usd_per_hour\nm5.large,us-east-1,free\n")
+    monkeypatch.setenv("SPOT_ON_DEMAND_CATALOGUE", str(catalogue))
+
+    code = main([process])
+
+    assert (code, capsys.readouterr().err) == (
+        2,
+        f"spot-server: SPOT_ON_DEMAND_CATALOGUE: {catalogue}, line 2, column usd_per_hour: 'free' is not a decimal number\n",
+    )
+
+
 def test_generated_files_are_checked_without_being_written(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     stale = main(["openapi", "--root", str(tmp_path), "--check"])
     main(["openapi", "--root", str(tmp_path)])

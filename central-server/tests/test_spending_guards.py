@@ -29,7 +29,7 @@ def story(database: Database, clock: FakeClock) -> Story:
     return Story.on(database, clock, has_image=True, create_snapshot_on_switch=False, terminate_wait_seconds=60)
 
 
-def limit(story: Story, **limits: int) -> None:
+def limit(story: Story, **limits: Any) -> None:
     story.database.policy = replace(story.database.policy, **limits)
 
 

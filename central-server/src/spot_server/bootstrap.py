@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import Flask
 
@@ -92,6 +93,8 @@ def build_context(settings: Settings) -> AppContext:
 
 def context_on(settings: Settings, database: Database, clock: Clock, new_event: Callable[[], Event] = threading.Event) -> AppContext:
     """Return what a web process works with, on a database, a clock and a way to wait that the caller brings."""
+    on_demand = load_catalogue(settings.on_demand_catalogue)
+    database.policy = replace(database.policy, on_demand_usd_per_hour=on_demand.usd_per_hour())
     room = WaitingRoom(
         clock, seats=settings.waiting_room_seats, fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000, new_event=new_event
     )
@@ -103,7 +106,7 @@ def context_on(settings: Settings, database: Database, clock: Clock, new_event: 
         waiting_room=room,
         token_cache=TokenCache(clock, believe_seconds=settings.token_cache_seconds),
         readiness=ReadinessCheck(database, clock),
-        on_demand=load_catalogue(settings.on_demand_catalogue),
+        on_demand=on_demand,
     )
 
 

@@ -108,6 +108,7 @@ def _web(_options: argparse.Namespace, settings: Settings) -> None:
             from spot_server.listening import CannotListen  # noqa: PLC0415 - see above
             from spot_server.web import serve  # noqa: PLC0415 - see above
 
+        _require_catalogue(settings)
         _require_database(settings)
         try:
             serve(settings)
@@ -119,8 +120,18 @@ def _jobs(_options: argparse.Namespace, settings: Settings) -> None:
     with imported_for_good():
         from spot_server.jobs.main import run_jobs  # noqa: PLC0415 - see above
 
+    _require_catalogue(settings)
     _require_database(settings)
     run_jobs(settings)
+
+
+def _require_catalogue(settings: Settings) -> None:
+    from spot_server.features.pricing.on_demand import CatalogueError, load_catalogue  # noqa: PLC0415 - see above
+
+    try:
+        load_catalogue(settings.on_demand_catalogue)
+    except CatalogueError as error:
+        raise CommandFailed(f"SPOT_ON_DEMAND_CATALOGUE: {error}", EXIT_USAGE) from error
 
 
 def _require_database(settings: Settings) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +89,6 @@ class MovePolicy:
 
     rebalance_hold_seconds: float = 1800.0
     """What a new agent starts with: how long the replica that a recommendation made is kept. A person may change it per agent."""
+
+    on_demand_usd_per_hour: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
+    """What is known of on-demand prices, by (instance type, region): the cheapest is taken first, one that is not known last."""

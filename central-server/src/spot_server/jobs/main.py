@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import uuid
+from dataclasses import replace
 
 import structlog
 from prometheus_client import start_http_server
@@ -16,6 +17,7 @@ from spot_server.clock import SystemClock
 from spot_server.db.factory import build_database
 from spot_server.features.control_role.jobs import control_role_job
 from spot_server.features.game_days.jobs import game_day_job
+from spot_server.features.pricing.on_demand import load_catalogue
 from spot_server.jobs.jobs import all_jobs
 from spot_server.jobs.lease import Lease
 from spot_server.jobs.leased_database import LeasedDatabase
@@ -42,6 +44,8 @@ def build_jobs_process(settings: Settings) -> tuple[JobsProcess, Metrics]:
     """Return the jobs process and its metrics."""
     clock = SystemClock()
     database = build_database(settings, clock)
+    on_demand = load_catalogue(settings.on_demand_catalogue)
+    database.policy = replace(database.policy, on_demand_usd_per_hour=on_demand.usd_per_hour())
     holder = f"{socket.gethostname()[:60]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
     lease = Lease(database, holder=holder, duration_seconds=settings.lease_seconds)
     metrics = Metrics()

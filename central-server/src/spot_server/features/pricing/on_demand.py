@@ -43,6 +43,10 @@ class OnDemandCatalogue:
         """Return the price, or None when it is not known: a missing price is never a free one."""
         return self.prices.get((instance_type, region))
 
+    def usd_per_hour(self) -> dict[tuple[str, str], Decimal]:
+        """Return the bare prices by (instance type, region)."""
+        return {market: price.usd_per_hour for market, price in self.prices.items()}
+
 
 def load_catalogue(path: str) -> OnDemandCatalogue:
     """Read the file at `path`; an empty path gives an empty catalogue. CatalogueError names the first wrong line and column."""

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -46,9 +47,14 @@ def rank_places(tx: Transaction, agent: Agent, wish: Wish, product: str) -> Rank
         instance_types=types,
         az_ids=subnets,
         spot_usd_per_hour={(price.instance_type, price.az_id): price.usd_per_hour for price in prices},
-        on_demand_usd_per_hour={},
+        on_demand_usd_per_hour=_on_demand_prices(tx, types, agent.region),
     )
     return rank_offers(offers, wish, queries.load_shapes(tx, types))
+
+
+def _on_demand_prices(tx: Transaction, types: Sequence[str], region: str) -> dict[str, Decimal]:
+    known = tx.policy.on_demand_usd_per_hour
+    return {name: known[name, region] for name in types if (name, region) in known}
 
 
 def wish_of(
