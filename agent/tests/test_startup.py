@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from agent_fakes.world import World, journal_of
+from spot_agent.errors import ServerFailed, ServerUnreachable, TokenRefused
 from spot_agent.journal_contents import UnsentReport, with_unsent
 from spot_agent.model import Role
 from spot_agent.ports import Found, HookName, HookResult, Unknown
@@ -12,13 +15,50 @@ from spot_agent.ports import Found, HookName, HookResult, Unknown
 IDENTITY_PATH = "dynamic/instance-identity/document"
 
 
-def test_a_rebooted_primary_serves_before_any_server_is_asked(tmp_path: Path) -> None:
+def test_a_primary_whose_daemon_restarts_serves_on_without_any_server(tmp_path: Path) -> None:
     world = World(tmp_path, journal_of(Role.PRIMARY))
+    world.guard.granted = True
 
     world.boot()
 
     assert world.workload.serves
     assert world.api.sent == []
+
+
+def test_a_rebooted_primary_serves_once_the_server_has_had_its_word(tmp_path: Path) -> None:
+    world = World(tmp_path, journal_of(Role.PRIMARY))
+    world.boot()
+    world.step("replica_manager")
+    before = world.workload.serves
+
+    world.step("heartbeat")
+
+    assert (before, world.workload.serves) == (False, True)
+    assert len(world.api.bodies("heartbeat")) == 1
+
+
+@pytest.mark.parametrize("error", [ServerUnreachable("down"), TokenRefused(401, "token-invalid", "unknown")], ids=["down", "token-refused"])
+def test_a_rebooted_primary_serves_without_an_answer_of_the_server(tmp_path: Path, error: ServerFailed) -> None:
+    world = World(tmp_path, journal_of(Role.PRIMARY))
+    world.api.failures["heartbeat"] = [error]
+    world.boot()
+
+    world.step("heartbeat")
+
+    assert world.workload.serves
+
+
+def test_a_primary_that_was_stopped_and_replaced_never_serves_when_it_is_started_again(tmp_path: Path) -> None:
+    world = World(tmp_path, journal_of(Role.PRIMARY))
+    world.api.view("zombie", is_primary=False, epoch=2)
+    world.boot()
+
+    for name in ("replica_manager", "heartbeat", "replica_manager"):
+        world.step(name)
+
+    assert HookName.START not in world.hooks.calls
+    assert not world.guard.granted
+    assert world.journal.read().role is Role.ZOMBIE
 
 
 def test_a_rebooted_primary_that_was_quiesced_stays_silent(tmp_path: Path) -> None:
@@ -85,6 +125,7 @@ def test_without_metadata_nothing_is_acted_on_and_it_keeps_trying(tmp_path: Path
     assert world.api.sent == []
     world.imds.readings[IDENTITY_PATH] = identity
     world.boot()
+    world.step("heartbeat")
     assert world.workload.serves
 
 
@@ -112,6 +153,7 @@ def test_a_failed_start_is_tried_again_until_it_works(tmp_path: Path) -> None:
     world = World(tmp_path, journal_of(Role.PRIMARY))
     world.hooks.scripted[HookName.START] = [HookResult(1, "port in use"), HookResult(None, "")]
     world.boot()
+    world.step("heartbeat")
     assert not world.workload.serves
 
     world.steps("replica_manager", lambda: world.workload.serves)

@@ -10,6 +10,7 @@ from agent_fakes.memory import command_json
 from agent_fakes.virtual import CountingBell
 from agent_fakes.world import World, journal_of
 from spot_agent.clock import SystemClock
+from spot_agent.errors import ServerUnreachable
 from spot_agent.journal_contents import JournalContents
 from spot_agent.model import Role
 from spot_agent.ports import Found, HookName, HookResult
@@ -195,7 +196,9 @@ def test_the_boot_after_that_serves_without_a_server_again(serving: World, tmp_p
     booted.execute(START_SERVING)
 
     again = World(tmp_path, booted.journal.read())
+    again.api.failures["heartbeat"] = [ServerUnreachable("down")]
     again.boot()
+    again.step("heartbeat")
 
     assert again.workload.serves
 

@@ -15,6 +15,7 @@ from spot_agent.model import JsonObject, Mode
 class LiveFacts:
     """One snapshot. `halted` says why the daemon may not act at all; `registration_problem` why it waits.
 
+    `is_start_held`: the instance has just booted, and the server is asked once before the workload starts.
     `resources_seen_seconds` is `since_boot_seconds` of the last look at EC2.
     """
 
@@ -33,6 +34,7 @@ class LiveFacts:
     unknown_fields: int = 0
     serving: bool | None = None
     start_pending: bool = False
+    is_start_held: bool = False
     stop_pending: bool = False
     is_parked: bool = False
 

@@ -107,6 +107,8 @@ class Roles:
         contents, serving = self._journal.read(), self._workload.last_serving()
         if contents.role is None or contents.released:
             return None
+        if contents.may_serve and self._workload.is_start_held():
+            return None
         if contents.may_serve:
             if self._workload.is_start_pending() or not self._workload.is_granted():
                 self._workload.start_alone(self._hook_bound_seconds)

@@ -47,6 +47,9 @@ class Startup:
             return
         if contents.may_serve and contents.end_announced and not self._workload.is_granted():
             self._wait_to_be_told()
+        elif contents.may_serve and not self._workload.is_granted():
+            # A boot, and no mere restart of the daemon: the instance may have been stopped, and another be the primary by now.
+            self._workload.hold_start()
         elif contents.may_serve:
             self._workload.start_alone(self._hook_bound_seconds)
         elif contents.role is not None and self._workload.is_granted():

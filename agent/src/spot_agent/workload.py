@@ -62,6 +62,20 @@ class Workload:
         """Whether a start on our own failed and is to be tried again."""
         return self._live.read().start_pending
 
+    def hold_start(self) -> None:
+        """Start nothing on our own before `release_start`."""
+        self._live.change(lambda facts: replace(facts, is_start_held=True))
+
+    def release_start(self) -> bool:
+        """Start on our own again. Whether that was held."""
+        was_held = self._live.read().is_start_held
+        self._live.change(lambda facts: replace(facts, is_start_held=False))
+        return was_held
+
+    def is_start_held(self) -> bool:
+        """Whether the server is asked before the workload starts."""
+        return self._live.read().is_start_held
+
     def is_stop_pending(self) -> bool:
         """Whether a stop was begun and not confirmed: it is to be tried again, even where no check says that the workload serves."""
         return self._live.read().stop_pending

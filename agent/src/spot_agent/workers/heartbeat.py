@@ -54,6 +54,9 @@ class Heartbeat:
     def step(self) -> Outcome:
         """Never raises for a server that fails."""
         outcome = self._step()
+        # After a boot the server had its word. Without an answer a PRIMARY serves: a control plane that is down stops no workload.
+        if self._parts.workload.release_start():
+            self._parts.roles.settle()
         self._parts.write_status()
         return outcome
 
