@@ -190,6 +190,16 @@ def test_only_what_is_ours_and_holds_no_handle_is_terminated(place: Place, tmp_p
     assert described is None or described.state in ("shutting-down", "terminated")
 
 
+def test_a_running_instance_passes_its_checks_and_one_that_is_stopped_has_none(place: Place) -> None:
+    instance_id = place.launch(is_spot=False)
+
+    checks, state = place.ec2.status_checks(instance_id), place.ec2.stop_instance(instance_id)
+
+    assert (checks, state) == ("ok", "stopping")
+    assert place.ec2.status_checks(instance_id) is None
+    assert place.ec2.status_checks("i-0123456789abcdef0") is None
+
+
 def test_subnets_and_zones_go_by_zone_id(place: Place) -> None:
     subnets = place.ec2.subnets_of_vpc(place.vpc_id)
 

@@ -276,6 +276,27 @@ def test_an_address_goes_to_a_running_instance_only(world: AwsWorld, ec2: Ec2Por
     assert refused.value.error_class is ErrorClass.RACE
 
 
+def test_an_instance_on_demand_is_stopped_and_shows_no_checks_then(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
+    instance_id = ec2.run_instance(world.request(token, is_spot=False)).instance_id
+    world.settle()
+
+    first = ec2.stop_instance(instance_id)
+    world.settle()
+    seen = ec2.describe_instance(instance_id)
+
+    assert (first, seen and seen.state) == ("stopping", "stopped")
+    assert ec2.instance_statuses([instance_id]) == ()
+
+
+def test_a_one_time_spot_instance_cannot_be_stopped(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
+    instance_id = launch_and_settle(world, token)
+
+    with pytest.raises(AwsFailed) as refused:
+        ec2.stop_instance(instance_id)
+
+    assert refused.value.code == "UnsupportedOperation"
+
+
 def test_only_what_is_its_owners_and_holds_no_handle_is_terminated(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
     owner = {"spot-optimizer:managed": "true", "spot-optimizer:agent-id": f"agent-{token}"}
     made = ec2.run_instance(world.request(token, tags=owner))

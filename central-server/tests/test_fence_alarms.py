@@ -47,7 +47,7 @@ def test_a_notice_that_is_not_carried_out_is_told_once_and_waited_for(story: Sto
 
     (told,) = alarms(story)
     assert early == []
-    assert "EC2 says that the old instance is running; it is not terminated by us: auto-terminate is off" in told
+    assert "EC2 says that the old instance is running; it is not ended by us: auto-terminate is off" in told
     assert waiting is not None
     assert len(story.fleet.scalars(select(events.c.kind).where(events.c.kind == "switch_waiting"))) == 1
     assert story.issued("terminate_instance") == []
@@ -87,5 +87,5 @@ def test_a_move_shows_what_it_waits_for_until_it_is_over(story: Story, http: Htt
     story.region.lose("i-1")
     story.settles(300)
 
-    assert "it is not terminated by us: auto-terminate is off" in waiting
+    assert "it is not ended by us: auto-terminate is off" in waiting
     assert client.get(page).json["waiting_reason"] is None

@@ -112,7 +112,7 @@ def test_an_image_is_waited_for_under_a_notice_when_it_is_the_only_one() -> None
     assert isinstance(decide(seen, POLICY), Wait)
 
 
-def fence(action_seconds_ago: float, *, may_terminate_old: bool) -> Any:
+def fence(action_seconds_ago: float, *, may_terminate_old: bool, **changes: Any) -> Any:
     """EC2 has just shown the old instance running, that long after it was to be gone; it did not confirm its quiesce."""
     look = command(CommandKind.DESCRIBE_INSTANCE, CommandStatus.SUCCEEDED, state="running", finished_at=NOW - timedelta(seconds=5))
     seen = facts(
@@ -120,6 +120,7 @@ def fence(action_seconds_ago: float, *, may_terminate_old: bool) -> Any:
         step={"status": StepStatus.RUNNING, "attempt": 1, "command": look},
         action_at=NOW - timedelta(seconds=action_seconds_ago),
         may_terminate_old=may_terminate_old,
+        **changes,
     )
     skipped = tuple(replace(s, status=StepStatus.SKIPPED) if s.name is StepName.QUIESCE else s for s in seen.steps)
     return decide(replace(seen, steps=skipped), POLICY)
@@ -132,6 +133,12 @@ def test_an_old_instance_that_outlives_its_notice_is_terminated_only_after_some_
 
 def test_an_old_instance_is_never_terminated_by_the_fence_with_auto_terminate_off() -> None:
     assert fence(7200, may_terminate_old=False).kind is CommandKind.DESCRIBE_INSTANCE
+
+
+def test_an_old_instance_whose_disk_should_stay_is_stopped_and_not_terminated() -> None:
+    decision = fence(20, may_terminate_old=True, ends_old_by=CommandKind.STOP_INSTANCE)
+
+    assert decision.kind is CommandKind.STOP_INSTANCE
 
 
 @pytest.mark.parametrize(("may_terminate_old", "expected"), [(True, None), (False, CommandKind.DESCRIBE_INSTANCE)])
@@ -180,7 +187,7 @@ def test_a_person_is_told_once_and_only_when_ec2_has_had_its_time(
 def test_the_alarm_says_what_ec2_says_and_why_we_leave_the_instance_alone() -> None:
     alarm = late_fence(200, SEEN_RUNNING)
 
-    assert alarm.reason == "EC2 says that the old instance is running; it is not terminated by us: auto-terminate is off"
+    assert alarm.reason == "EC2 says that the old instance is running; it is not ended by us: auto-terminate is off"
 
 
 def test_the_alarm_does_not_come_between_a_question_and_its_answer_but_does_when_nobody_can_be_asked() -> None:

@@ -59,6 +59,11 @@ class BotocoreEc2:
         listed = shapes.instances([answer] if answer else [])
         return listed[0] if listed else None
 
+    def status_checks(self, instance_id: str) -> str | None:
+        """Read the status checks of one instance."""
+        answer = found(lambda: self._repeatable.describe_instance_status(InstanceIds=[instance_id]))
+        return shapes.status_checks(answer or {})
+
     def find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]:
         """List the instances that carry all of `tags`, ended ones included while EC2 shows them."""
         pages = self._pages("describe_instances", Filters=shapes.tag_filters(tags))
@@ -81,6 +86,11 @@ class BotocoreEc2:
         """Terminate; the state after the call."""
         answer = asked(lambda: self._repeatable.terminate_instances(InstanceIds=[instance_id]))
         return str(answer["TerminatingInstances"][0]["CurrentState"]["Name"])
+
+    def stop_instance(self, instance_id: str) -> str:
+        """Stop, whatever its system does meanwhile; the state after the call."""
+        answer = asked(lambda: self._repeatable.stop_instances(InstanceIds=[instance_id], Force=True))
+        return str(answer["StoppingInstances"][0]["CurrentState"]["Name"])
 
     def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
         """Set these tags, leaving others as they are."""

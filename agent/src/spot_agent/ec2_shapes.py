@@ -21,6 +21,7 @@ from spot_agent.ec2_facts import (
 from spot_agent.timestamps import optional_from_wire
 
 Pages = Iterable[Any]
+IMPAIRED = "impaired"
 METADATA_OPTION_NAMES = (
     "HttpTokens",
     "HttpPutResponseHopLimit",
@@ -138,6 +139,14 @@ def _volume(mapping: Mapping[str, Any]) -> VolumeFacts:
 
 def _tags(made: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in made.get("Tags") or []}
+
+
+def status_checks(answer: Mapping[str, Any]) -> str | None:
+    """The worst of the checks in a DescribeInstanceStatus answer about one instance; None when it lists no running instance."""
+    for made in answer.get("InstanceStatuses", []):
+        said = {made.get(check, {}).get("Status") for check in ("SystemStatus", "InstanceStatus", "AttachedEbsStatus")} - {None}
+        return IMPAIRED if IMPAIRED in said else next((str(status) for status in sorted(said) if status != "ok"), "ok")
+    return None
 
 
 def images(pages: Pages) -> tuple[ImageFacts, ...]:

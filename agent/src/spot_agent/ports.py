@@ -216,6 +216,9 @@ class Ec2(Protocol):
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id."""
 
+    def status_checks(self, instance_id: str) -> str | None:
+        """EC2's checks of a running instance: `ok`, `impaired`, or what it is still waiting for; None: it does not say."""
+
     def find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]:
         """List the instances that carry all of `tags`, ended ones included while EC2 shows them."""
 
@@ -227,6 +230,9 @@ class Ec2(Protocol):
 
     def terminate_instance(self, instance_id: str) -> str:
         """The state after the call."""
+
+    def stop_instance(self, instance_id: str) -> str:
+        """With force; the state after the call. EC2 refuses it for a one-time spot instance."""
 
     def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
         """Set these tags, leaving others as they are."""

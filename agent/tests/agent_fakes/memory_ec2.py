@@ -49,6 +49,7 @@ class FakeEc2:
         self.calls: list[str] = []
         self.failures: dict[str, list[str]] = defaultdict(list)
         self.lost: set[str] = set()
+        self.checks: dict[str, str] = {}
         self.persistent_requests: set[str] = set()
         self.cancelled_requests: list[str] = []
         self.new_image_state = "available"
@@ -83,6 +84,11 @@ class FakeEc2:
         self._begin("describe_instance")
         return self.instances.get(instance_id)
 
+    def status_checks(self, instance_id: str) -> str | None:
+        self._begin("status_checks")
+        made = self.instances.get(instance_id)
+        return self.checks.get(instance_id, "ok") if made is not None and made.state == "running" else None
+
     def find_instances(self, tags: Mapping[str, str]) -> tuple[InstanceFacts, ...]:
         self._begin("find_instances")
         return tuple(made for made in self.instances.values() if _has(made.tags, tags))
@@ -112,6 +118,15 @@ class FakeEc2:
             raise _failed("InvalidInstanceID.NotFound")
         self.set_state(instance_id, "shutting-down")
         return "shutting-down"
+
+    def stop_instance(self, instance_id: str) -> str:
+        self._begin("stop_instance")
+        if instance_id not in self.instances:
+            raise _failed("InvalidInstanceID.NotFound")
+        if self.instances[instance_id].lifecycle == "spot":
+            raise _failed("UnsupportedOperation")
+        self.set_state(instance_id, "stopping")
+        return "stopping"
 
     def tag(self, resource_id: str, tags: Mapping[str, str]) -> None:
         self._begin("tag")

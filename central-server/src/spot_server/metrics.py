@@ -61,6 +61,18 @@ class Metrics:
         self.retention_deleted_rows = Counter(
             "spot_retention_deleted_rows", "Rows deleted because they were old enough.", ["table"], registry=self.registry
         )
+        self.silent_primaries = Gauge(
+            "spot_silent_primaries",
+            "Primaries that nothing was heard of for longer than a daemon may be silent.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.many_silent = Gauge(
+            "spot_many_silent",
+            "1 while so many primaries fell silent together that the server doubts itself: somebody should look at it.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
         self.is_jobs_leader = Gauge(
             "spot_jobs_leader", "1 while this process holds the jobs lease.", multiprocess_mode="livemax", registry=self.registry
         )

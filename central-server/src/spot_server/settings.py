@@ -192,6 +192,7 @@ class Settings:
         least=0.1,
         most=8760,
     )
+    silence_sweep_period_seconds: float = number(2, "How often primaries are looked for that fell silent.", least=0.05, most=10)
     retention_sweep_period_seconds: float = number(3600, "How often what is too old is deleted.", least=1, most=86400)
     retention_batch_rows: int = integer(500, "Rows that one transaction of the retention sweep deletes.", least=1, most=10_000)
     retention_run_rows: int = integer(

@@ -124,6 +124,7 @@ class CommandKind(StrEnum):
     START_SERVING = "start_serving"
     DESCRIBE_INSTANCE = "describe_instance"
     TERMINATE_INSTANCE = "terminate_instance"
+    STOP_INSTANCE = "stop_instance"
     WAIT_TERMINATED = "wait_terminated"
     SALVAGE_VOLUMES = "salvage_volumes"
     RELEASE = "release"
@@ -220,7 +221,7 @@ class StepStatus(StrEnum):
 
 
 class InterruptionKind(StrEnum):
-    """What EC2 told us, or did without telling."""
+    """What EC2 told us, or did without telling; and `silence`, on which a workload was moved though EC2 said that its instance runs."""
 
     TERMINATE = "terminate"
     STOP = "stop"
@@ -228,6 +229,7 @@ class InterruptionKind(StrEnum):
     REBALANCE = "rebalance"
     SCHEDULED = "scheduled"
     LOSS = "loss"
+    SILENCE = "silence"
 
 
 class GameDayKind(StrEnum):

@@ -107,7 +107,7 @@ class RegionWorld:
 
     def _is_settled(self) -> bool:
         _status, state = self._region.control("GET", "/state")
-        is_moving = any(made["state"] in {"pending", "shutting-down"} for made in state["instances"])
+        is_moving = any(made["state"] in {"pending", "shutting-down", "stopping"} for made in state["instances"])
         return not is_moving and all(made["state"] != "pending" for made in state["images"])
 
     def refuse(self, call: str, code: str) -> None:

@@ -24,6 +24,11 @@ class FakeClock:
         with self._lock:
             return self._elapsed_seconds
 
+    def jump(self, duration_seconds: float) -> None:
+        """Set the time of day; the steady counter goes on."""
+        with self._lock:
+            self._start += timedelta(seconds=duration_seconds)
+
     def sleep(self, duration_seconds: float) -> None:
         self.advance(duration_seconds)
 

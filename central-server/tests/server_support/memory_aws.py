@@ -69,7 +69,7 @@ class FakeEc2:
 
     def settle(self) -> None:
         """Let time do its work: what is on its way arrives."""
-        after = {"pending": "running", "shutting-down": "terminated"}
+        after = {"pending": "running", "shutting-down": "terminated", "stopping": "stopped"}
         self.instances = {key: replace(made, state=after.get(made.state, made.state)) for key, made in self.instances.items()}
         self.images = {
             key: replace(made, state="available" if made.state == "pending" else made.state) for key, made in self.images.items()
@@ -118,6 +118,17 @@ class FakeEc2:
         self.instances[instance_id] = replace(made, state=state)
         self._end("terminate_instance")
         return state
+
+    def stop_instance(self, instance_id: str) -> str:
+        self._begin("stop_instance")
+        made = self.instances.get(instance_id)
+        if made is None:
+            raise failure("InvalidInstanceID.NotFound")
+        if made.spot_request_id is not None:
+            raise failure("UnsupportedOperation")
+        self.instances[instance_id] = replace(made, state="stopping")
+        self._end("stop_instance")
+        return "stopping"
 
     def is_persistent_request(self, spot_request_id: str) -> bool:
         self._begin("is_persistent_request")

@@ -36,6 +36,7 @@ class Machine:
     is_reported_ready: bool = False
     epoch: int = 1
     taken_away_at: datetime | None = None
+    status_checks: str = "ok"
     action: str = "terminate"
     tags: dict[str, str] = field(default_factory=dict)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -80,6 +81,7 @@ class Region:
         self.launches_boot = True
         """Whether the daemon of what is launched from now on comes up."""
         self.rsync = RsyncSides()
+        self.stopped_by_us: list[str] = []
         self._numbers = itertools.count(2)
         self.agent_id = ""
         """Whose daemons these are: they terminate nothing that is not tagged so."""
@@ -118,6 +120,8 @@ class Region:
         for machine in self.machines.values():
             if machine.state == "shutting-down":
                 machine.state = "terminated"
+            if machine.state == "stopping" and machine.instance_id in self.stopped_by_us:
+                machine.state = "stopped"
             if machine.taken_away_at is not None and now >= machine.taken_away_at and machine.state == "running":
                 self.lose(machine.instance_id, "stopped" if machine.action == "stop" else "terminated")
 
@@ -176,6 +180,7 @@ class Region:
             CommandKind.TRAFFIC_HOOK: self.traffic.run_hook,
             CommandKind.DESCRIBE_INSTANCE: self._describe,
             CommandKind.TERMINATE_INSTANCE: self._terminate,
+            CommandKind.STOP_INSTANCE: self._stop,
             CommandKind.WAIT_TERMINATED: self._wait_terminated,
             CommandKind.SALVAGE_VOLUMES: lambda _machine, _payload, _now: _succeeded({"snapshot_ids": ["snap-1"]}),
             CommandKind.MAKE_SYNC_KEY: self._carry(self.rsync.make_key),
@@ -240,7 +245,8 @@ class Region:
 
     def _describe(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         found = self.machines.get(payload["instance_id"])
-        return _succeeded({"state": "gone" if found is None else found.state, "observed_at": now.isoformat()})
+        checks = {"status_checks": found.status_checks} if found is not None and payload.get("with_status_checks") else {}
+        return _succeeded({"state": "gone" if found is None else found.state, "observed_at": now.isoformat(), **checks})
 
     def _wait_terminated(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         seen = self._describe(machine, payload, now)
@@ -256,6 +262,18 @@ class Region:
             return _failed("refused", "holds_handle")
         self.lose(payload["instance_id"], "shutting-down" if self.slow_termination else "terminated")
         return _succeeded({"state": self.machines[payload["instance_id"]].state})
+
+    def _stop(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        target = self.machines[payload["instance_id"]]
+        if target is machine:
+            self.violations.append(f"{machine.instance_id} was told to stop itself")
+        if (target.tags.get(TAG_MANAGED), target.tags.get(TAG_AGENT_ID)) != ("true", self.agent_id):
+            return _failed("refused", "not_ours")
+        if target.mode == "spot":
+            return _failed("pool_invalid", "UnsupportedOperation")
+        self.lose(target.instance_id, "stopping")
+        self.stopped_by_us.append(target.instance_id)
+        return _succeeded({"state": target.state})
 
 
 def _succeeded(result: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from spot_server.features.replicas import service as replica_service
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
 from spot_server.features.replicas.queries import AgentImage, Replica
 from spot_server.features.replicas.service import Progress
+from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches import service as switch_service
 from spot_server.features.switches.jobs import sweep_switches
@@ -68,6 +69,7 @@ class Story:
     region: Region
     fleet: Fleet
     agent_id: str
+    watch: SilenceWatch = field(default_factory=SilenceWatch)
     failures: list[Exception] = field(default_factory=list)
     """What daemons and jobs were refused, or met when the database failed; they try again in the next round."""
 
@@ -184,7 +186,7 @@ class Story:
 
     def sweep(self) -> None:
         context = JobContext(self.database, self.clock, Settings(), Metrics(), structlog.get_logger())
-        for job in (sweep_switches, sweep_replicas, coordinate_replicas, end_standstills, resume_rescues):
+        for job in (sweep_switches, sweep_replicas, coordinate_replicas, end_standstills, resume_rescues, self.watch):
             self._attempt(partial(job, context))
 
     def _daemon(self, machine: Machine) -> None:

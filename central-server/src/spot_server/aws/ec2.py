@@ -84,6 +84,11 @@ class Boto3Ec2:
         answer = asked(lambda: self._repeatable.terminate_instances(InstanceIds=[instance_id]))
         return str(answer["TerminatingInstances"][0]["CurrentState"]["Name"])
 
+    def stop_instance(self, instance_id: str) -> str:
+        """Stop one instance, whatever its system does meanwhile."""
+        answer = asked(lambda: self._repeatable.stop_instances(InstanceIds=[instance_id], Force=True))
+        return str(answer["StoppingInstances"][0]["CurrentState"]["Name"])
+
     def is_persistent_request(self, spot_request_id: str) -> bool:
         """Read the type of a spot request; one that EC2 no longer knows launches nothing."""
         ids = [spot_request_id]

@@ -193,6 +193,9 @@ class Ec2Port(Protocol):
     def terminate_instance(self, instance_id: str) -> str:
         """Terminate and return the state after the call. AwsFailed with an absence code for an unknown id."""
 
+    def stop_instance(self, instance_id: str) -> str:
+        """Stop with force and return the state after the call. EC2 refuses it for a one-time spot instance."""
+
     def is_persistent_request(self, spot_request_id: str) -> bool:
         """Tell whether EC2 would launch another instance once this request's one is gone."""
 

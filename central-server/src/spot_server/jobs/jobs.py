@@ -12,6 +12,7 @@ from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
 from spot_server.features.retention.jobs import RetentionSweep
+from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.spending.jobs import watch_overlaps
 from spot_server.features.sweeper.jobs import sweeper_job
 from spot_server.features.switches.jobs import sweep_switches
@@ -41,6 +42,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         notice_watch_job(settings, gateway),
         sweeper_job(settings, gateway),
         Job("watch_overlaps", settings.sweeper_period_seconds, watch_overlaps),
+        Job("watch_silence", settings.silence_sweep_period_seconds, SilenceWatch()),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
         Job("sweep_history", settings.retention_sweep_period_seconds, RetentionSweep(sleeper)),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),

@@ -25,6 +25,7 @@ class Act(StrEnum):
     TRAFFIC_HOOK = "traffic_hook"
     DESCRIBE = "describe"
     TERMINATE = "terminate"
+    STOP = "stop"
 
 
 class Candidate(StrEnum):
@@ -53,6 +54,7 @@ ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
     Act.TRAFFIC_HOOK: (Candidate.HANDLE_TARGET,),
     Act.DESCRIBE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
     Act.TERMINATE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
+    Act.STOP: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
 }
 """In order of preference. Quiesce, sync, start and checks are not here: only the daemon of that instance can do them."""
 
@@ -70,6 +72,7 @@ KINDS_OF_ACT: dict[Act, frozenset[CommandKind]] = {
     Act.TRAFFIC_HOOK: frozenset({CommandKind.TRAFFIC_HOOK}),
     Act.DESCRIBE: frozenset({CommandKind.DESCRIBE_INSTANCE, CommandKind.WAIT_TERMINATED}),
     Act.TERMINATE: frozenset({CommandKind.TERMINATE_INSTANCE, CommandKind.WAIT_TERMINATED, CommandKind.DESCRIBE_INSTANCE}),
+    Act.STOP: frozenset({CommandKind.STOP_INSTANCE}),
 }
 """The commands that an act may be asked for with: a role that is refused one of them is not given the act."""
 
@@ -84,7 +87,7 @@ HANDLE_ACTS: dict[CommandKind, Act] = {
 CONTROL_ROLE_INSTANCE_ID = "control-role"
 """Stands in the place of an instance id in commands that the server itself carries out."""
 
-_NEVER_BY_ITSELF = frozenset({Act.DESCRIBE, Act.TERMINATE})
+_NEVER_BY_ITSELF = frozenset({Act.DESCRIBE, Act.TERMINATE, Act.STOP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def choose_actor(
 ) -> Assignment | None:
     """Return who should do `act` on or for `target_instance_id`, or None when nobody can now.
 
-    A control role that failed of late (`control_role.rules.is_role_usable`) is passed over. An instance never terminates or testifies
+    A control role that failed of late (`control_role.rules.is_role_usable`) is passed over. An instance never ends or testifies
     about itself; a handle is moved by the side that it moves to.
     """
     reachable = [daemon for daemon in daemons if daemon.is_reachable and daemon.role is not Role.TERMINATED]

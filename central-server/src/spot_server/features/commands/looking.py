@@ -13,9 +13,12 @@ from spot_server.features.commands.ledger import NewCommand
 from spot_server.words import CommandKind, CommandStatus
 
 
-def look_again(tx: Transaction, agent: Agent, instance_id: str, *, prefix: str, pause_seconds: float, priority: int) -> bool:
+def look_again(
+    tx: Transaction, agent: Agent, instance_id: str, *, prefix: str, pause_seconds: float, priority: int, with_status_checks: bool = False
+) -> bool:
     """Ask what EC2 says of the instance, unless an answer is on its way or the last question is younger than `pause_seconds`.
 
+    `with_status_checks` asks for those of a running instance too.
     `prefix` names the questions of one asker, numbered as `attempts` does. Returns False when nobody can be asked now.
     """
     number, command = last_attempt(tx, agent.agent_id, prefix)
@@ -39,7 +42,7 @@ def look_again(tx: Transaction, agent: Agent, instance_id: str, *, prefix: str, 
             kind=CommandKind.DESCRIBE_INSTANCE,
             priority=priority,
             epoch=agent.epoch,
-            payload={"instance_id": instance_id},
+            payload={"instance_id": instance_id, **({"with_status_checks": True} if with_status_checks else {})},
             deadline_at=tx.now + timedelta(seconds=tx.policy.check_bound_seconds + tx.policy.command_margin_seconds),
         ),
     )

@@ -7,13 +7,14 @@ repeated after a crash, a lost answer, or beside a process that led before.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass
 from spot_server.aws.ports import Ec2Port, ImageFacts, InstanceFacts
 from spot_server.features.control_role.acting import Done, Handled, NotYet, Task, wire_time
 from spot_server.features.control_role.handle_acts import confirm_record, confirm_target, held_by, move_private_ip, move_record, move_target
 from spot_server.features.control_role.payloads import bad_payload, handles, launch_request, tags, text, texts
-from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, refusal_to_terminate
+from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, refusal_to_terminate, worst_check
 from spot_server.words import CommandKind
 
 STATE_GONE = "gone"
@@ -26,6 +27,7 @@ UNKNOWN_FOR_SECONDS = 4.0
 """An instance that is asked about counts as gone only when EC2 does not know it for this long."""
 
 _ENDING = frozenset({"shutting-down", "terminated"})
+_STOPPING = frozenset({"stopping", "stopped"})
 
 
 def create_image(task: Task, ec2: Ec2Port) -> Handled:
@@ -90,7 +92,19 @@ def describe_instance(task: Task, ec2: Ec2Port) -> Handled:
             return NotYet("unknown_instance", STATE_LOOK_SECONDS)
         return Done({"state": STATE_GONE, "state_reason_code": None, "launched_at": None})
     launched_at = None if instance.launched_at is None else wire_time(instance.launched_at)
-    return Done({"state": instance.state, "state_reason_code": instance.state_reason_code, "launched_at": launched_at})
+    result = {"state": instance.state, "state_reason_code": instance.state_reason_code, "launched_at": launched_at}
+    return Done(result | _status_checks(task, instance, ec2))
+
+
+def _status_checks(task: Task, instance: InstanceFacts, ec2: Ec2Port) -> dict[str, Any]:
+    """Add EC2's checks where they are asked for. A role that may not read them still gives EC2's word on the state."""
+    if task.payload.get("with_status_checks") is not True or instance.state != "running":
+        return {}
+    try:
+        statuses = ec2.instance_statuses([instance.instance_id])
+    except AwsFailed:
+        return {"status_checks": None}
+    return {"status_checks": worst_check(statuses[0].checks.values()) if statuses else None}
 
 
 def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
@@ -113,6 +127,20 @@ def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
         ec2.cancel_spot_request(instance.spot_request_id)
     # Unknown now, after it was described, is a race and no end: EC2 shows different things in different places.
     return Done({"state": ec2.terminate_instance(instance_id)})
+
+
+def stop_instance(task: Task, ec2: Ec2Port) -> Handled:
+    """Stop what is ours, with force: the fence of an instance on demand, whose disk stays."""
+    instance = ec2.describe_instance(text(task.payload, "instance_id"))
+    if instance is None:
+        return Done({"state": STATE_GONE})
+    if instance.state in _STOPPING | _ENDING:
+        return Done({"state": instance.state})
+    task.require_leave_to_act()
+    refusal = refusal_to_terminate(instance, task.default_tags, [])
+    if refusal is not None:
+        raise refusal
+    return Done({"state": ec2.stop_instance(instance.instance_id)})
 
 
 def wait_terminated(task: Task, ec2: Ec2Port) -> Handled:
@@ -150,6 +178,7 @@ HANDLERS: dict[CommandKind, Handler] = {
     CommandKind.LAUNCH_INSTANCE: launch_instance,
     CommandKind.DESCRIBE_INSTANCE: describe_instance,
     CommandKind.TERMINATE_INSTANCE: terminate_instance,
+    CommandKind.STOP_INSTANCE: stop_instance,
     CommandKind.WAIT_TERMINATED: wait_terminated,
     CommandKind.MOVE_ADDRESS: move_address,
     CommandKind.MOVE_PRIVATE_IP: move_private_ip,

@@ -145,6 +145,16 @@ def refusal_to_terminate(
     return None
 
 
+IMPAIRED = "impaired"
+"""EC2's word for a check that fails."""
+
+
+def worst_check(checks: Iterable[str]) -> str:
+    """Return the worst of EC2's checks of one instance: `impaired`, else one that does not say `ok` yet."""
+    said = set(checks)
+    return IMPAIRED if IMPAIRED in said else next((check for check in sorted(said) if check != "ok"), "ok")
+
+
 def patience_seconds(kind: CommandKind, payload: Mapping[str, object]) -> float:
     """Return how long, since a command was first begun, it is looked at again while it is merely not done yet."""
     asked = payload.get("wait_seconds")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
@@ -11,12 +11,12 @@ from spot_server.features.commands import ledger
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.instances.queries import Instance, load_instance, primary_of
 from spot_server.features.interruptions.queries import InterruptionEvent
-from spot_server.features.interruptions.rules import Response
+from spot_server.features.interruptions.rules import FORCING_KINDS, Response
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.ending import end_replica
-from spot_server.features.replicas.launching import choose_image, owner_tags
+from spot_server.features.replicas.launching import choose_image, last_primary, owner_tags
 from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import ReplicaEvent
@@ -63,7 +63,7 @@ def respond(tx: Transaction, scene: Scene) -> tuple[str | None, str | None]:
 
 
 def _rescue(tx: Transaction, scene: Scene) -> Switch:
-    if scene.event.response == Response.LAUNCH_REPLICA:
+    if scene.event.response == Response.LAUNCH_REPLICA and scene.event.kind in FORCING_KINDS:
         _salvage(tx, scene)
     running = scene.running
     if running is None:
@@ -78,15 +78,27 @@ def _rescue(tx: Transaction, scene: Scene) -> Switch:
 
 
 def _open_rescue(tx: Transaction, scene: Scene) -> Switch:
-    image = choose_image(tx, scene.agent, primary_of(tx, scene.agent.agent_id))
+    image = choose_image(tx, scene.agent, last_primary(tx, scene.agent))
     prepared = opening.rescue_opening(
         scene.agent,
         scene.instance,
         scene.live[0] if scene.live else None,
-        opening.Cause(SwitchTrigger.NOTICE, f"notice/{scene.event.event_id}", scene.event.event_id, scene.event.action_at or tx.now),
+        opening.Cause(_trigger(scene), f"{_trigger(scene)}/{scene.event.event_id}", scene.event.event_id, _deadline_at(tx, scene)),
         image_id=None if image is None else image.image_id,
     )
     return drive(tx, scene.agent, opening.open_switch(tx, scene.agent, prepared))
+
+
+def _trigger(scene: Scene) -> SwitchTrigger:
+    return SwitchTrigger.NOTICE if scene.event.kind in FORCING_KINDS else SwitchTrigger.FAILOVER
+
+
+def _deadline_at(tx: Transaction, scene: Scene) -> datetime | None:
+    """Return when the instance goes. One that was lost without notice is past its end: nothing is taken back to it; None: it has ended."""
+    if scene.event.kind in FORCING_KINDS:
+        return scene.event.action_at or tx.now
+    instance = load_instance(tx, scene.agent.agent_id, scene.instance.instance_id)
+    return None if instance.role is Role.TERMINATED else tx.now
 
 
 def _adopt(tx: Transaction, scene: Scene, running: Switch) -> Switch:
@@ -94,8 +106,8 @@ def _adopt(tx: Transaction, scene: Scene, running: Switch) -> Switch:
     adopted = switch_queries.update_switch(
         tx,
         running,
-        trigger=SwitchTrigger.NOTICE,
-        deadline_at=scene.event.action_at or tx.now,
+        trigger=_trigger(scene),
+        deadline_at=_deadline_at(tx, scene),
         interruption_event_id=scene.event.event_id,
     )
     switch_queries.forget_given_up(tx, adopted.agent_id)

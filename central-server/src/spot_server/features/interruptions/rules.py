@@ -31,7 +31,10 @@ RESPONSE_MEANINGS: dict[Response, str] = {
 }
 
 FORCING_KINDS = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE})
-"""What takes the instance away for certain."""
+"""What EC2 announces, and what takes the instance away for certain."""
+
+TAKING_KINDS = FORCING_KINDS | {InterruptionKind.LOSS, InterruptionKind.SILENCE}
+"""What the instance does not survive, announced or not, by EC2 or by our fence."""
 
 
 USUAL_LEAD_SECONDS = 120.0
@@ -46,7 +49,10 @@ def named_end(kind: InterruptionKind, detected_at: datetime) -> datetime | None:
 
 
 def is_standing(kind: InterruptionKind, *, action_at: datetime | None, received_at: datetime, hold_seconds: float, now: datetime) -> bool:
-    """Tell whether an event still asks for something: a notice until the time that it named, a recommendation for as long as it is held."""
+    """Tell whether an event still asks for something: a notice until the time that it named, a recommendation for as long as it is held.
+
+    A loss does not: whether the instance is still gone is asked of EC2 again (`features/silences`).
+    """
     if kind in FORCING_KINDS:
         return action_at is not None and now < action_at
     return kind is InterruptionKind.REBALANCE and now < received_at + timedelta(seconds=hold_seconds)
@@ -105,7 +111,7 @@ class InterruptionFacts:
 
 
 def choose_response(facts: InterruptionFacts) -> Response:
-    """Return the response to an event; notices always move a PRIMARY of an enabled agent, whatever its auto-switch setting."""
+    """Return the response to an event; notices and losses always move a PRIMARY of an enabled agent, whatever its auto-switch setting."""
     if facts.is_deleted or not facts.is_enabled:
         return Response.OBSERVE_ONLY
     if facts.role in {Role.ZOMBIE, Role.TERMINATED}:
@@ -113,7 +119,7 @@ def choose_response(facts: InterruptionFacts) -> Response:
         return Response.HANDOVER if is_needed else Response.OBSERVE_ONLY
     if facts.role is Role.REPLICA:
         return Response.REPLACE_STANDBY if facts.kind in FORCING_KINDS else Response.OBSERVE_ONLY
-    if facts.kind in FORCING_KINDS:
+    if facts.kind in TAKING_KINDS:
         return Response.HANDOVER if facts.has_live_replica or facts.has_active_switch else Response.LAUNCH_REPLICA
     if facts.kind is InterruptionKind.REBALANCE:
         return Response.HOLD

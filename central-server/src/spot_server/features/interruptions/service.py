@@ -14,7 +14,7 @@ from spot_server.features.interruptions.queries import InterruptionEvent
 from spot_server.features.interruptions.reports import Report
 from spot_server.features.interruptions.responding import Scene, respond
 from spot_server.features.interruptions.rules import (
-    FORCING_KINDS,
+    TAKING_KINDS,
     InterruptionFacts,
     Response,
     choose_response,
@@ -23,6 +23,7 @@ from spot_server.features.interruptions.rules import (
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.queries import Replica
+from spot_server.features.replicas.termination import note_terminated
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches.queries import Switch
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
@@ -62,6 +63,41 @@ def _confirm(tx: Transaction, event: InterruptionEvent, report: Report) -> None:
             "behind_seconds": round((tx.now - event.received_at).total_seconds(), 3),
         }
         tx.emit("interruption_confirmed", client_id=event.client_id, agent_id=event.agent_id, instance_id=event.instance_id, data=data)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A PRIMARY that EC2 took without a word, or (kind `silence`) that is taken for lost. `is_ended`: nothing of it can write any more."""
+
+    reason: str
+    is_ended: bool
+    kind: InterruptionKind = InterruptionKind.LOSS
+
+
+def take_loss(tx: Transaction, agent: Agent, primary: Instance, loss: Loss) -> InterruptionEvent | None:
+    """Record that the silent PRIMARY is lost and rescue its workload; return the event, or None when nothing is to be done anew.
+
+    The caller holds the agent's row, and no rescue runs. Each silence makes one event. One that was only observed, because the agent
+    was disabled, is judged again when the loss is taken after the agent was enabled.
+    """
+    notice_id = f"{loss.kind}/{primary.instance_id}/{primary.last_heartbeat_at.timestamp():.6f}"
+    report = Report(notice_id, primary.instance_id, loss.kind, action_at=None, detected_at=tx.now)
+    around = _look_around(tx, agent)
+    response = _choose(agent, primary, report.kind, around)
+    event = queries.find_by_notice(tx, agent.agent_id, notice_id)
+    if event is None:
+        event = _store(tx, agent, primary, report, response, detail=f"; {loss.reason}")
+    elif event.response == response or event.response != Response.OBSERVE_ONLY:
+        return None
+    else:
+        event = replace(event, response=response)
+        queries.update_event(tx, event.event_id, response=response)
+        _tell(tx, agent, event, is_again=True, detail=f"; {loss.reason}")
+    if response is Response.OBSERVE_ONLY:
+        return event
+    if loss.is_ended:
+        note_terminated(tx, agent, primary.instance_id, reason=loss.reason)
+    return _respond(tx, Scene(agent, primary, event, around.live, around.running))
 
 
 def judge_again(tx: Transaction, agent: Agent) -> int:
@@ -135,7 +171,7 @@ def _count_again(tx: Transaction, agent: Agent, earlier: InterruptionEvent, repo
     return event
 
 
-def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, response: Response) -> InterruptionEvent:
+def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, response: Response, *, detail: str = "") -> InterruptionEvent:
     age_seconds = None if instance.booted_at is None else int((report.detected_at - instance.booted_at).total_seconds())
     event = InterruptionEvent(
         event_id=str(uuid.uuid4()),
@@ -159,11 +195,11 @@ def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, re
         game_day_id=None,
     )
     queries.insert_event(tx, event)
-    _tell(tx, agent, event)
+    _tell(tx, agent, event, detail=detail)
     return event
 
 
-def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent, *, is_again: bool = False) -> None:
+def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent, *, is_again: bool = False, detail: str = "") -> None:
     lead_seconds = None if event.action_at is None else round((event.action_at - tx.now).total_seconds(), 3)
     data = {"kind": event.kind, "response": event.response, "lead_seconds": lead_seconds, "role": event.instance_role}
     tx.emit(
@@ -173,12 +209,12 @@ def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent, *, is_again: 
         instance_id=event.instance_id,
         data=data,
     )
-    text = f"{agent.logical_agent_id}: {event.kind} for {event.instance_id} ({event.instance_role}); response: {event.response}"
+    text = f"{agent.logical_agent_id}: {event.kind} for {event.instance_id} ({event.instance_role}){detail}; response: {event.response}"
     notify(
         tx,
         client_id=agent.client_id,
         agent_id=agent.agent_id,
-        severity=Severity.WARNING if event.kind in FORCING_KINDS else Severity.INFO,
+        severity=Severity.WARNING if event.kind in TAKING_KINDS else Severity.INFO,
         kind=f"interruption_{event.kind}",
         text=text,
         dedupe_key=f"interruption/{event.event_id}{'/again' if is_again else ''}",

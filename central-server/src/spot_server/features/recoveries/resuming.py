@@ -25,7 +25,7 @@ from spot_server.features.recoveries.resume_rules import (
     TellPrimary,
 )
 from spot_server.features.recoveries.serving import ServeReason, serve_prefix, tell_to_serve
-from spot_server.features.replicas.launching import choose_image
+from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.queries import live_replicas
 from spot_server.features.replicas.termination import note_terminated
 from spot_server.features.switches import queries as switch_queries
@@ -39,7 +39,7 @@ from spot_server.words import PRIORITY_EMERGENCY, CommandStatus, Severity
 def load_given_up_facts(tx: Transaction, agent: Agent, given_up: Switch) -> GivenUpFacts:
     """Return what is known of the agent's PRIMARY and of what could take its place."""
     primary = primary_of(tx, agent.agent_id)
-    has_image = choose_image(tx, agent, primary) is not None
+    has_image = choose_image(tx, agent, last_primary(tx, agent)) is not None
     can_launch = has_image and assign(tx, agent, Act.LAUNCH_IN_EMERGENCY, _primary_id(tx, agent, given_up)) is not None
     return GivenUpFacts(
         primary=None if primary is None else _stricken(tx, agent, given_up, primary),

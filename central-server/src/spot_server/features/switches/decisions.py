@@ -95,10 +95,12 @@ class SwitchFacts:
     action_at: datetime | None
     """When a notice takes the old instance away; None without a notice, or when the instance has outlived it."""
     may_terminate_old: bool
-    """Whether an old instance that outlives its notice may be terminated by us: it was to be, and auto-terminate is on."""
+    """Whether an old instance that outlives its notice, or is taken for lost, may be ended by us."""
     now: datetime
+    ends_old_by: CommandKind = CommandKind.TERMINATE_INSTANCE
+    """How it would be ended: by termination, or by a stop with force where the disk should stay."""
     why_old_is_kept: str = ""
-    """Why we do not terminate an old instance that outlives its notice; empty when we may."""
+    """Why we do not end an old instance that outlives its notice, or is taken for lost; empty when we may."""
 
     @property
     def is_old_doomed(self) -> bool:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands.attempts import falls_to_role, is_taken_away, load_daemons, notice_ends
 from spot_server.features.commands.queries import Command
-from spot_server.features.instances.queries import find_instance, load_instance, primary_of
-from spot_server.features.interruptions.queries import find_event
+from spot_server.features.instances.queries import Instance, find_instance, load_instance
+from spot_server.features.interruptions.queries import InterruptionEvent, find_event
 from spot_server.features.replicas import queries as replica_queries
-from spot_server.features.replicas.launching import choose_image
+from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
-from spot_server.words import Actor, HandleKind, InterruptionKind
+from spot_server.features.switches.silent_fences import why_not_fenced
+from spot_server.words import Actor, CommandKind, HandleKind, InterruptionKind, Mode
 
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
@@ -31,7 +34,9 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     new_end_at = None if new_id is None else notice_ends(tx, agent.agent_id).get(new_id)
     deadline_at = switch.deadline_at
     # An old instance that is heard well after its notice's end is doomed no more: the move may be taken back to it, and must be asked.
-    is_outlived = deadline_at is not None and deadline_at <= tx.now and not is_taken_away(tx, old, deadline_at)
+    event = None if switch.interruption_event_id is None else find_event(tx, switch.interruption_event_id)
+    is_outlived = deadline_at is not None and deadline_at <= tx.now and not _is_given_up(tx, old, deadline_at, event)
+    is_stopped_by_us = _is_silence(event) and old.mode is Mode.ON_DEMAND
     return SwitchFacts(
         status=switch.status,
         steps=tuple(_step_view(tx, agent, switch, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
@@ -43,25 +48,36 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         old_role=old.role,
         is_old_reachable=old.instance_id in reachable,
         has_handle=bool(switch.traffic_handles),
-        has_fallback_image=choose_image(tx, agent, primary_of(tx, agent.agent_id)) is not None,
+        has_fallback_image=choose_image(tx, agent, last_primary(tx, agent)) is not None,
         action_at=None if is_outlived else deadline_at,
-        may_terminate_old=not (why_old_is_kept := _why_old_is_kept(tx, agent, switch)),
+        may_terminate_old=not (why_old_is_kept := _why_old_is_kept(agent, old, event)),
+        ends_old_by=CommandKind.STOP_INSTANCE if is_stopped_by_us else CommandKind.TERMINATE_INSTANCE,
         now=tx.now,
         why_old_is_kept=why_old_is_kept,
     )
 
 
-def _why_old_is_kept(tx: Transaction, agent: Agent, switch: Switch) -> str:
-    """Return why we do not terminate an old instance that outlives its notice; empty when we may."""
+def _is_silence(event: InterruptionEvent | None) -> bool:
+    """Tell whether the instance is taken for lost because it is silent, while EC2 says that it runs."""
+    return event is not None and event.kind is InterruptionKind.SILENCE
+
+
+def _is_given_up(tx: Transaction, old: Instance, deadline_at: datetime, event: InterruptionEvent | None) -> bool:
+    """Tell whether the old instance is still taken for lost. One that was merely silent is not, from its first word on."""
+    return old.last_heartbeat_at <= deadline_at if _is_silence(event) else is_taken_away(tx, old, deadline_at)
+
+
+def _why_old_is_kept(agent: Agent, old: Instance, event: InterruptionEvent | None) -> str:
+    """Return why we do not end an old instance that outlives its notice or is taken for lost; empty when we may.
+
+    An instance that is to be stopped keeps its disk, and is not terminated by us.
+    """
+    if _is_silence(event):
+        return why_not_fenced(agent, old)
     if not agent.auto_terminate_enabled:
         return "auto-terminate is off"
-    return "" if _is_terminated_by_notice(tx, switch) else "no notice said that EC2 would terminate it"
-
-
-def _is_terminated_by_notice(tx: Transaction, switch: Switch) -> bool:
-    """Tell whether the notice said terminate: an instance that is to be stopped keeps its disk, and is not ended by us."""
-    event = None if switch.interruption_event_id is None else find_event(tx, switch.interruption_event_id)
-    return event is not None and event.kind is InterruptionKind.TERMINATE
+    is_terminated_by_ec2 = event is not None and event.kind is InterruptionKind.TERMINATE
+    return "" if is_terminated_by_ec2 else "no notice said that EC2 would terminate it"
 
 
 def _step_view(tx: Transaction, agent: Agent, switch: Switch, step: Step, reachable: set[str]) -> StepView:

@@ -20,6 +20,8 @@ from spot_server.features.switches.plans import Side
 from spot_server.policy import MovePolicy
 from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, Role, StepStatus
 
+ENDING_KINDS = frozenset({CommandKind.TERMINATE_INSTANCE, CommandKind.STOP_INSTANCE})
+
 LOOKS_BEFORE_SLOWER = 10
 LONGEST_LOOK_PAUSE_SECONDS = 60.0
 
@@ -42,8 +44,8 @@ def decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Deci
     if command is None:
         return look
     if command.status in OPEN_COMMAND_STATUSES:
-        # A termination that may not be any more, because auto-terminate went off, is called back: the look takes its place.
-        is_called_back = command.kind is CommandKind.TERMINATE_INSTANCE and not facts.may_terminate_old
+        # An end that may not be any more, because a person turned a setting off, is called back: the look takes its place.
+        is_called_back = command.kind in ENDING_KINDS and not facts.may_terminate_old
         return look if is_called_back or command.is_forsaken(facts.now) else Wait("EC2's word about the old instance")
     return _decide_next(command, look, step, facts, policy)
 
@@ -51,8 +53,8 @@ def decide_fence(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Deci
 def _decide_next(command: CommandView, look: Issue, step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
     if command.is_within(look_pause_seconds(step.attempt, policy), facts.now):
         return Wait("the next look at the old instance")
-    if _should_terminate(command, facts, policy):
-        return Issue(step.name, CommandKind.TERMINATE_INSTANCE, Side.BY_TABLE, policy.check_bound_seconds)
+    if _should_end(command, facts, policy):
+        return Issue(step.name, facts.ends_old_by, Side.BY_TABLE, policy.check_bound_seconds)
     return look
 
 
@@ -83,12 +85,12 @@ def why_fence_waits(step: StepView, facts: SwitchFacts) -> str:
         known = f"EC2 says that the old instance is {command.state}"
     else:
         known = "whether the old instance still runs is asked of EC2, and not known"
-    return f"{known}; it is not terminated by us: {facts.why_old_is_kept}" if facts.why_old_is_kept else known
+    return f"{known}; it is not ended by us: {facts.why_old_is_kept}" if facts.why_old_is_kept else known
 
 
-def _should_terminate(command: CommandView, facts: SwitchFacts, policy: MovePolicy) -> bool:
-    """EC2 said when it would take the instance and did not: make its word true ourselves, once between two looks."""
-    if facts.action_at is None or not facts.may_terminate_old or command.kind is CommandKind.TERMINATE_INSTANCE:
+def _should_end(command: CommandView, facts: SwitchFacts, policy: MovePolicy) -> bool:
+    """EC2 said when it would take the instance and did not, or the instance is taken for lost: end it ourselves, once between two looks."""
+    if facts.action_at is None or not facts.may_terminate_old or command.kind in ENDING_KINDS:
         return False
     is_late = facts.now > facts.action_at + timedelta(seconds=policy.fence_patience_seconds)
     return is_late and command.state == "running"

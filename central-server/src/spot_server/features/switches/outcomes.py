@@ -11,11 +11,10 @@ from spot_server.features.commands import ledger
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.commands.queries import Command
-from spot_server.features.instances.queries import primary_of
 from spot_server.features.instances.service import promote
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
-from spot_server.features.replicas.launching import choose_image
+from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.queries import AgentImage
 from spot_server.features.replicas.rules import ReplicaEvent, next_replica_status
@@ -150,10 +149,9 @@ def _note_image(tx: Transaction, switch: Switch, command: Command) -> Switch:
 
 def make_replica(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:
     """Record the replica that this switch needs and ask for its launch; None when there is nothing to launch from."""
-    from_primary = primary_of(tx, agent.agent_id)
     image_id = switch.image_id
     if image_id is None:
-        chosen = choose_image(tx, agent, from_primary)
+        chosen = choose_image(tx, agent, last_primary(tx, agent))
         image_id = None if chosen is None else chosen.image_id
     if image_id is None:
         return None

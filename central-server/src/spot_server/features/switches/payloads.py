@@ -35,7 +35,7 @@ def payload_of(agent: Agent, switch: Switch, decision: Issue) -> dict[str, Any]:
                 "tags": owner_tags(agent, switch_id=switch.switch_id),
                 "wait_seconds": decision.bound_seconds,
             }
-        case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
+        case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE | CommandKind.STOP_INSTANCE:
             # No handles that forbid the termination: the old side of a fence holds them, and they move once it has ended.
             return {"instance_id": switch.from_instance_id}
         case CommandKind.START_SERVING:

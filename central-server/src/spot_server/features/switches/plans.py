@@ -142,6 +142,7 @@ ACT_OF_KIND: dict[CommandKind, Act] = {
     CommandKind.TRAFFIC_HOOK: Act.TRAFFIC_HOOK,
     CommandKind.DESCRIBE_INSTANCE: Act.DESCRIBE,
     CommandKind.TERMINATE_INSTANCE: Act.TERMINATE,
+    CommandKind.STOP_INSTANCE: Act.STOP,
 }
 """What the actor table is asked for when a step leaves its actor to it."""
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
-from spot_server.features.instances.queries import Instance, load_instance, primary_of
+from spot_server.features.instances.queries import Instance, load_instance
 from spot_server.features.replicas import queries as replica_queries
-from spot_server.features.replicas.launching import choose_image
+from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.switches import opening, queries
 from spot_server.features.switches.queries import Switch
 from spot_server.policy import MovePolicy
@@ -43,7 +43,8 @@ def open_successor(tx: Transaction, agent: Agent, failed: Switch) -> Switch | No
         deadline_at=None if is_promoted else failed.deadline_at or tx.now,
         event_id=failed.interruption_event_id if is_noticed else None,
     )
-    trigger = SwitchTrigger.NOTICE if is_noticed else SwitchTrigger.FAILOVER
+    is_lost = failed.trigger is SwitchTrigger.FAILOVER
+    trigger = SwitchTrigger.NOTICE if is_noticed and not is_lost else SwitchTrigger.FAILOVER
     return _open_next(tx, agent, failed, start, trigger, is_resumed=False)
 
 
@@ -91,7 +92,7 @@ def _open_next(
     tx: Transaction, agent: Agent, failed: Switch, start: RescueStart, trigger: SwitchTrigger, *, is_resumed: bool
 ) -> Switch | None:
     live = replica_queries.nearest_live_replicas(tx, agent.agent_id)
-    image = choose_image(tx, agent, primary_of(tx, agent.agent_id))
+    image = choose_image(tx, agent, last_primary(tx, agent))
     if agent.is_deleted or not agent.enabled or (image is None and not live):
         return None
     prepared = opening.rescue_opening(

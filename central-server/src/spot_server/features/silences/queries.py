@@ -1,0 +1,67 @@
+"""Who is silent, and who is heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import exists, func, select
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import agents, clients, commands, instances, switches
+from spot_server.features.commands.queries import IS_OPEN
+from spot_server.words import Role
+
+LOOK_PREFIX = "silence"
+"""Begins the request ids of all questions about silent primaries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """An agent whose primary is silent."""
+
+    agent_id: str
+    client_id: str
+    last_heartbeat_at: datetime
+
+
+def list_suspects(tx: Transaction, cutoff: datetime) -> list[Suspect]:
+    """Return the living agents whose primary was last heard before `cutoff`, those that were heard last first."""
+    statement = (
+        select(agents.c.agent_id, agents.c.client_id, instances.c.last_heartbeat_at)
+        .join_from(instances, agents)
+        .where(instances.c.role == Role.PRIMARY, instances.c.last_heartbeat_at < cutoff, agents.c.deleted_at.is_(None))
+        .order_by(instances.c.last_heartbeat_at.desc(), agents.c.agent_id)
+    )
+    return [Suspect(**row._asdict()) for row in tx.execute(statement)]
+
+
+def count_heard(tx: Transaction, cutoff: datetime) -> int:
+    """Return how many primaries of whatever agent were heard at `cutoff` or later."""
+    where = (instances.c.role == Role.PRIMARY, instances.c.last_heartbeat_at >= cutoff)
+    return int(tx.execute(select(func.count()).select_from(instances).where(*where)).scalar_one())
+
+
+def hears_somebody(tx: Transaction, cutoff: datetime) -> bool:
+    """Tell whether any daemon that should be heard was heard at `cutoff` or later."""
+    where = (instances.c.role.in_({Role.PRIMARY, Role.REPLICA}), instances.c.last_heartbeat_at >= cutoff)
+    return bool(tx.execute(select(exists().where(*where))).scalar_one())
+
+
+def asked_about(tx: Transaction) -> frozenset[str]:
+    """Return the agents about whose silent primary EC2 was asked and has not answered yet."""
+    is_look = (commands.c.request_id >= f"{LOOK_PREFIX}/", commands.c.request_id < f"{LOOK_PREFIX}0")  # "0" comes right after "/"
+    return frozenset(tx.execute(select(commands.c.agent_id).where(IS_OPEN, *is_look)).scalars())
+
+
+def has_given_up(tx: Transaction, agent_id: str) -> bool:
+    """Tell whether a rescue of the agent gave up and is looked at again."""
+    where = (switches.c.agent_id == agent_id, switches.c.resume_at.is_not(None))
+    return bool(tx.execute(select(exists().where(*where))).scalar_one())
+
+
+def role_account(tx: Transaction, client_id: str) -> str | None:
+    """Return the AWS account of the client's control role, or None."""
+    arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == client_id)).scalar_one()
+    parts = (arn or "").split(":")
+    return parts[4] if len(parts) > 5 and parts[4] else None
