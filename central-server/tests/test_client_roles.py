@@ -150,7 +150,9 @@ def test_the_role_of_fis_is_kept_and_shown_and_means_nothing_without_a_control_r
     wrong = admin.post(CLIENTS, {"name": "wrong", "aws_role_arn": ARN, "fis_role_arn": "fis"})
 
     assert (made.status, made.json["fis_role_arn"]) == (201, fis)
-    assert (alone.status, alone.json["expected"]) == (422, "no role for FIS without a control role")
+    (problem,) = alone.json["errors"]
+    told = (alone.status, problem["field"], problem["reason"])
+    assert told == (422, "fis_role_arn", "expected no role for FIS without a control role")
     assert wrong.json["errors"][0]["field"] == "fis_role_arn"
 
 
