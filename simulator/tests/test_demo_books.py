@@ -14,9 +14,11 @@ from spot_simulator.demo.books import (
     PROBE_SLACK_SECONDS,
     AgentBooks,
     Move,
+    Stillness,
     disagreements,
     move_disagreements,
     serving_overlaps,
+    stillness_disagreements,
 )
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -155,3 +157,26 @@ def test_a_loss_that_was_chosen_or_forced_is_no_disagreement(move: Move, carry: 
 
 def test_a_stateless_move_that_was_taken_back_may_lose_nothing() -> None:
     assert move_disagreements(a_move(lost_writes=1, status="rolled_back"), "stateless")
+
+
+STILL = Stillness("orders", "daemon alone dies", 15.0, "i-1", "i-1", 0, 0.0, frozenset({"i-1"}))
+
+
+def test_a_scene_that_moved_nothing_has_nothing_to_say() -> None:
+    assert stillness_disagreements(STILL) == []
+
+
+@pytest.mark.parametrize(
+    ("doctored", "word"),
+    [
+        ({"switches_begun": 1}, "1 moves were begun"),
+        ({"primary_after": "i-2"}, "the primary was i-1 and is i-2"),
+        ({"prober_downtime_seconds": 0.8}, "0.80 s of outage"),
+        ({"prober_answering_ids": frozenset({"i-1", "i-2"})}, "answered by i-1, i-2"),
+        ({"prober_answering_ids": frozenset()}, "answered by nobody"),
+    ],
+)
+def test_whatever_moved_though_nothing_should_have_is_found_out(doctored: dict[str, Any], word: str) -> None:
+    [found] = stillness_disagreements(replace(STILL, **doctored))
+
+    assert word in found

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_simulator.demo.books import Move
+from spot_simulator.demo.books import Move, Stillness
 from spot_simulator.demo.compression import REGION_DELAYS, compressed_settings, describe
 from spot_simulator.demo.live import price_line, region_line, server_line
 from spot_simulator.demo.pricing import cheapest_pool, is_news
-from spot_simulator.demo.report import FOOTNOTES, Cost, costs_table, moves_table, place_text, saved_percent, steps_text
+from spot_simulator.demo.report import FOOTNOTES, Cost, costs_table, moves_table, place_text, saved_percent, steps_text, stillness_lines
 
 CARRY_OF = {"web": "stateless", "orders": "image_after_quiesce"}
 
@@ -216,3 +216,11 @@ def test_the_description_names_every_delay_and_setting_with_its_real_value() -> 
         assert setting.variable in text
     assert "time scale of the region: 0.05" in text
     assert "but for floors" in text
+
+
+def test_a_scene_that_moved_nothing_has_a_line_of_its_own() -> None:
+    still = Stillness("orders", "daemon alone dies", 15.04, "i-1", "i-1", 0, 0.0, frozenset({"i-1"}))
+
+    [line] = stillness_lines([still])
+
+    assert line == "orders  daemon alone dies: silent for 15.0 s, 0 moves, downtime 0.00 s, primary i-1"

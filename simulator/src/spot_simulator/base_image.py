@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
+DAEMON = "spot-agent"
+"""The daemon's service."""
+
 START_GUARD = "spot-optimizer/serve"
 """The start guard of the workload, below /run; only the daemon writes it, on promotion."""
 
@@ -20,7 +23,7 @@ def default_services() -> list[dict[str, Any]]:
     daemon = 'exec "$0" -m spot_agent.cli run --env-file "$INSTANCE_ROOT/etc/spot-agent.env"'
     return [
         {
-            "name": "spot-agent",
+            "name": DAEMON,
             "argv": ["/bin/sh", "-c", daemon, sys.executable],
             "restart": "on-failure",
             "runtime_directory": "spot-optimizer",

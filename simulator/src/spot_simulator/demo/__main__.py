@@ -25,6 +25,9 @@ from spot_simulator.demo.scenes import play
 from spot_simulator.demo.service_manager import ServiceManager
 from spot_simulator.demo.world import Settings, World
 
+ROLE_ARN = "arn:aws:iam::123456789012:role/spot-optimizer"
+"""The role that the demo's client gives to the server: where no daemon of an agent is left, somebody must be able to act."""
+
 EXIT_CHECK_FAILED = 1
 EXIT_USAGE = 2
 EXIT_BROKEN = 3
@@ -42,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         seed=options.seed,
         prices=None if options.prices is None else Path(options.prices).resolve(),
         port=options.port,
+        aws_role_arn=ROLE_ARN,
     )
     clock = SystemClock()
     world = World(settings, clock, Processes(state_dir / "logs", clock))
@@ -91,6 +95,7 @@ def _run(world: World, *, once: bool) -> int:
     say(f"everything is up after {world.clock.monotonic_seconds() - started_seconds:.1f} s")
     say(f"tokens   client {world.client_id}: {world.tokens['client']}")
     say(f"         admin: {world.tokens['admin']}")
+    say(f"role     {ROLE_ARN}: the server makes images and launches with it, daemons stand in")
     for name, address in world.public_ips.items():
         say(f"workload {name:<9} http://{address}:8080   probed every 50 ms from outside")
     day = Day(world, say)

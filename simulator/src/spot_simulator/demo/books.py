@@ -31,6 +31,20 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Stillness:
+    """A scene that must move nothing: the server was told nothing for a while, and the instance served on."""
+
+    name: str
+    scene: str
+    silent_seconds: float
+    primary_before: str
+    primary_after: str
+    switches_begun: int
+    prober_downtime_seconds: float
+    prober_answering_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class AgentBooks:
     """What the three books say about one workload at the end."""
 
@@ -106,7 +120,23 @@ def move_disagreements(move: Move, carry: str) -> list[str]:
     return found
 
 
+def stillness_disagreements(still: Stillness) -> list[str]:
+    """Return everything that moved, by the server's answers and by the prober's log, though nothing should have."""
+    title = f"{still.name}, {still.scene}"
+    found = []
+    if still.switches_begun:
+        found.append(f"{title}: {still.switches_begun} moves were begun")
+    if still.primary_after != still.primary_before:
+        found.append(f"{title}: the primary was {still.primary_before} and is {still.primary_after}")
+    if still.prober_downtime_seconds:
+        found.append(f"{title}: the prober saw {still.prober_downtime_seconds:.2f} s of outage")
+    if still.prober_answering_ids != {still.primary_before}:
+        found.append(f"{title}: the prober was answered by {', '.join(sorted(still.prober_answering_ids)) or 'nobody'}")
+    return found
+
+
 CARRIES_WITHOUT_LOSS = frozenset({"image_after_quiesce", "rsync"})
 """Of a planned move, whose old side stops before what it wrote last is taken along."""
+
 
 FIVE_TIMES = ("initiated_at", "ami_created_at", "instance_launched_at", "instance_ready_at", "old_terminated_at")

@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from spot_simulator.demo.books import AgentBooks, disagreements, move_disagreements
+from spot_simulator.demo.books import AgentBooks, disagreements, move_disagreements, stillness_disagreements
 from spot_simulator.demo.day import Day
 from spot_simulator.demo.reading import read_books, strangers
-from spot_simulator.demo.report import Cost, costs_table, moves_table
+from spot_simulator.demo.report import Cost, costs_table, moves_table, stillness_lines
 from spot_simulator.demo.world import Workload
 from spot_simulator.model.catalogue import on_demand_usd_per_hour
 
@@ -27,8 +27,12 @@ def close_the_books(day: Day, say: Callable[[str], None]) -> list[str]:
     carry = {workload.name: workload.carry for workload in day.world.settings.workloads}
     for move in day.moves:
         found += move_disagreements(move, carry[move.name])
+    for still in day.stills:
+        found += stillness_disagreements(still)
     found += strangers(day.world, state)
     for line in moves_table(day.moves, carry):
+        say(line)
+    for line in stillness_lines(day.stills):
         say(line)
     hours = Decimal(str((_moment(state["now"]) - _moment(state["started_at"])).total_seconds())) / 3600
     for line in costs_table(costs, hours):

@@ -12,13 +12,14 @@ from typing import Any
 import requests
 
 from spot_simulator.demo.apis import CallRefused
-from spot_simulator.demo.books import Move
+from spot_simulator.demo.books import Move, Stillness
 from spot_simulator.demo.reading import read_all
 from spot_simulator.demo.world import World
 from spot_simulator.probe_report import read_held_numbers, read_log
 from spot_simulator.probe_rules import downtime_seconds, lost_writes
 
 MOVE_BOUND_SECONDS = 120.0
+BEGIN_BOUND_SECONDS = 60.0
 SETTLE_BOUND_SECONDS = 60.0
 OUTAGE_THRESHOLD_SECONDS = 0.5
 """Gaps between good answers that are shorter are the machine's own hiccups, not an outage."""
@@ -34,6 +35,7 @@ class Day:
     say: Callable[[str], None]
     agents: dict[str, str] = field(default_factory=dict)
     moves: list[Move] = field(default_factory=list)
+    stills: list[Stillness] = field(default_factory=list)
     _lost: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     """The writes that each scene lost, so that the next one does not count them again."""
 
@@ -111,15 +113,27 @@ class Day:
 
     def notice(self, name: str, scene: str) -> dict[str, Any]:
         """Have EC2 announce the end of the primary, see the move that answers it to its end, and return it."""
-        agent_id, primary_id = self.agents[name], self.primary_id(name)
-        before = self.answering(name)
+        return self._answer(name, scene, f"/instances/{self.primary_id(name)}/notice", {"action": "terminate", "lead_seconds": 120})
+
+    def loss(self, name: str, scene: str) -> dict[str, Any]:
+        """Take the primary away without a word, see the move that answers it to its end, and return it."""
+        primary_id = self.primary_id(name)
+        switch = self._answer(name, scene, f"/instances/{primary_id}/lose", {})
+        recorded = [item for item in read_all(self.world.server, "/interruptions") if item["instance_id"] == primary_id]
+        if switch["trigger"] != "failover" or [(item["kind"], item["switch_id"]) for item in recorded] != [("loss", switch["switch_id"])]:
+            raise AssertionError(f"{name}, {scene}: answered by a {switch['trigger']}, recorded as {recorded}")
+        return switch
+
+    def _answer(self, name: str, scene: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Have the region do something to the primary, and see the move that answers it to its end."""
+        agent_id, before = self.agents[name], self.answering(name)
         known = {item["switch_id"] for item in self.switches(agent_id)}
-        self.world.region.post(f"/instances/{primary_id}/notice", {"action": "terminate", "lead_seconds": 120})
+        self.world.region.post(path, body)
 
         def begun() -> str | None:
             return next((s["switch_id"] for s in self.switches(agent_id) if s["switch_id"] not in known), None)
 
-        switch_id = self.world.wait_for(f"{name}: a move after the notice", begun, bound_seconds=30)
+        switch_id = self.world.wait_for(f"{name}: a move in the scene '{scene}'", begun, bound_seconds=BEGIN_BOUND_SECONDS)
         return self.await_end(name, scene, switch_id, before, "completed")
 
     def await_end(self, name: str, scene: str, switch_id: str, before: datetime, expected: str) -> dict[str, Any]:
@@ -146,6 +160,11 @@ class Day:
         """Wait for a good answer through the address, and return the moment: what follows belongs to the scene."""
         self.await_answer(name)
         return self.world.clock.now()
+
+    def outage_seconds(self, name: str, before: datetime) -> float:
+        """Return how long the prober got no good answer since `before`."""
+        probes, _torn = read_log(self.world.prober_log(name))
+        return downtime_seconds(probes, OUTAGE_THRESHOLD_SECONDS, before, self.world.clock.now())
 
     def _seen(self, name: str, scene: str, switch: dict[str, Any], before: datetime) -> Move:
         probes, _torn = read_log(self.world.prober_log(name))

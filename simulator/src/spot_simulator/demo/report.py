@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from spot_simulator.demo.books import PLANNED_TRIGGERS, Move
+from spot_simulator.demo.books import PLANNED_TRIGGERS, Move, Stillness
 
 GAP = "  "
 HEADINGS = ("workload", "scene", "from", "to", "status", "took", "downtime", "lost writes")
@@ -16,7 +16,7 @@ RIGHT_ALIGNED = frozenset({"took", "downtime", "lost writes"})
 STATELESS_MARK, NOTICE_MARK = "*", "+"
 FOOTNOTES = {
     STATELESS_MARK: "by choice: a stateless workload leaves its disk behind, and the prober's writes are on it",
-    NOTICE_MARK: "after a notice: what was written after the newest image; EC2's snapshots of the old volumes are kept",
+    NOTICE_MARK: "after a notice or a loss: what was written after the newest image; with a notice EC2 keeps snapshots",
 }
 
 
@@ -87,6 +87,15 @@ def steps_text(steps: Sequence[dict[str, Any]]) -> str:
         elif step["intent_at"] and step["finished_at"]:
             parts.append(f"{step['name']} {_seconds(step['intent_at'], step['finished_at']):.1f}")
     return ", ".join(parts)
+
+
+def stillness_lines(scenes: Sequence[Stillness]) -> list[str]:
+    """Return a line for each scene that moved nothing."""
+    return [
+        f"{still.name}{GAP}{still.scene}: silent for {still.silent_seconds:.1f} s, {still.switches_begun} moves, "
+        f"downtime {still.prober_downtime_seconds:.2f} s, primary {still.primary_after}"
+        for still in scenes
+    ]
 
 
 def costs_table(costs: Sequence[Cost], region_hours: Decimal) -> list[str]:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from spot_simulator.demo.day import MOVE_BOUND_SECONDS, Day
+from spot_simulator.demo.stillness import dead_daemon
 
 
 def play(day: Day) -> None:
@@ -27,10 +28,16 @@ def play(day: Day) -> None:
         lambda: recommendation_notice_and_standby(day, "web"),
         lambda: notice_with_an_empty_pool(day, "orders"),
     )
+    day.say("--- 'web' is lost without a word while a standby is ready, 'reports' while there is none; of 'orders' only the daemon dies")
+    _at_once(
+        lambda: lost_with_a_standby(day, "web"),
+        lambda: day.loss("reports", "lost without a word, no replica"),
+        lambda: dead_daemon(day, "orders", "daemon alone dies"),
+    )
     day.await_retirements()
 
 
-def _at_once(*scenes: Callable[[], None]) -> None:
+def _at_once(*scenes: Callable[[], object]) -> None:
     with ThreadPoolExecutor(max_workers=len(scenes)) as pool:
         for future in [pool.submit(scene) for scene in scenes]:
             future.result()
@@ -71,7 +78,7 @@ def first_choice(day: Day, name: str) -> dict[str, str]:
 
 
 def manual_standby(day: Day, name: str) -> None:
-    """A person turns manual replica mode on, promotes the standby once it is ready, sees the next one made, and turns the mode off."""
+    """A person turns manual replica mode on, promotes the standby once it is ready, and sees the next one made."""
     agent_id = day.agents[name]
     day.await_no_switch(agent_id)
     primary = day.world.server.get(f"/agents/{agent_id}")["agent"]["primary"]
@@ -84,6 +91,18 @@ def manual_standby(day: Day, name: str) -> None:
     path = f"/agents/{agent_id}/replicas/{standby['replica_id']}/promote"
     begun = day.world.server.post(path, {"request_id": str(uuid.uuid4()), "accept_data_loss": True})
     day.await_end(name, "standby promoted by a person", begun["switch_id"], before, "completed")
+    following = _await_standby(day, name, {standby["replica_id"]})
+    day.say(f"--- {name}: the next standby is ready in {following['az_id']}")
+
+
+def lost_with_a_standby(day: Day, name: str) -> None:
+    """The primary is lost without a notice while the standby is ready; the next standby is made, and the mode turned off."""
+    agent_id = day.agents[name]
+    day.await_no_switch(agent_id)
+    standby = _await_standby(day, name, set())
+    switch = day.loss(name, "lost without a word, standby ready")
+    if switch["replica_id"] != standby["replica_id"]:
+        raise AssertionError(f"{name}: {standby['replica_id']} was ready, and the rescue went to {switch['replica_id']}")
     following = _await_standby(day, name, {standby["replica_id"]})
     day.say(f"--- {name}: the next standby is ready in {following['az_id']}; manual replica mode is turned off")
     _save(day, agent_id, manual_replica_enabled=False)
