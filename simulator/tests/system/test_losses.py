@@ -15,7 +15,8 @@ from spot_simulator.demo.stillness import dead_daemon
 from spot_simulator.demo.world import Settings, Workload, World
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/spot-optimizer"
-WEB = Workload("web", "stateless", "m5.large", ("m5.large", "m5a.large", "m6i.large"), starts_on_spot=True)
+WEB = Workload("web", "stateless", "m5.large", ("m5.large", "m5a.large", "m6i.large"))
+"""Its first instance is on demand: no spot request tells of its loss, only EC2's answer about its silence."""
 TIME_SCALE = 0.02
 
 
@@ -44,5 +45,5 @@ def test_losses_are_rescued_with_and_without_a_replica_and_a_dead_daemon_moves_n
 
     assert still.silent_seconds > 10
     assert stillness_disagreements(still) == []
-    assert alone["from_instance_id"] == world.first_instances["web"]
+    assert (alone["from_instance_id"], alone["trigger"]) == (world.first_instances["web"], "failover")
     assert wrongs == []

@@ -116,12 +116,18 @@ class Day:
         return self._answer(name, scene, f"/instances/{self.primary_id(name)}/notice", {"action": "terminate", "lead_seconds": 120})
 
     def loss(self, name: str, scene: str) -> dict[str, Any]:
-        """Take the primary away without a word, see the move that answers it to its end, and return it."""
+        """Take the primary away without a word, see the move that answers it to its end, and return it.
+
+        EC2's word comes by one of two ways: the control role reads the status of the spot request, or EC2 is asked about the silence.
+        """
         primary_id = self.primary_id(name)
         switch = self._answer(name, scene, f"/instances/{primary_id}/lose", {})
         recorded = [item for item in read_all(self.world.server, "/interruptions") if item["instance_id"] == primary_id]
-        if switch["trigger"] != "failover" or [(item["kind"], item["switch_id"]) for item in recorded] != [("loss", switch["switch_id"])]:
-            raise AssertionError(f"{name}, {scene}: answered by a {switch['trigger']}, recorded as {recorded}")
+        told = [(item["kind"], item["switch_id"], [one["channel"] for one in item["channels"]]) for item in recorded]
+        by_request = [("terminate", switch["switch_id"], ["control_role"])]
+        if told not in (by_request, [("loss", switch["switch_id"], [])]):
+            raise AssertionError(f"{name}, {scene}: answered by the {switch['trigger']} {switch['switch_id']}, recorded as {told}")
+        self.say(f"--- {name}: EC2's word came {'by its spot request' if told == by_request else 'when asked about the silence'}")
         return switch
 
     def _answer(self, name: str, scene: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
