@@ -7,8 +7,10 @@ tenth more time has passed meets each such limit at most a tenth late.
 
 LATENESS_RATIO = 0.1
 LONGEST_SECONDS = 25.0
-"""Also limits that count from longer ago, such as the pause of a rescue, are met at most this late. With a job's period it stays below the 30 s
-after which the watch over silences takes its own process for one that stood still (`features/silences/listening.py`)."""
+"""Also limits that count from longer ago, such as the pause of a rescue, are met at most this late.
+
+With a job's period it stays below the 30 s after which the watch over silences takes its own process for one that stood still.
+"""
 
 
 def patience_seconds(period_seconds: float, unchanged_seconds: float) -> float:
