@@ -9,15 +9,14 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from sqlalchemy import Engine, select
 
 from server_support.at_once import at_once
 from server_support.clock import FakeClock
-from server_support.databases import delete_all_rows
 from server_support.fleet import Fleet
+from server_support.machines import play_machine
 from spot_server.clock import SystemClock
 from spot_server.db.runner import Database
 from spot_server.db.tables import commands, events
@@ -240,12 +239,4 @@ class CommandQueueMachine(RuleBasedStateMachine):
 def test_whatever_happens_to_commands_each_is_delivered_until_it_is_answered_once(engine: Engine, clock: FakeClock) -> None:
     """Waiting for a lock takes real time here."""
     database = Database(engine, clock=clock, sleeper=SystemClock())
-
-    def begin() -> CommandQueueMachine:
-        delete_all_rows(engine)
-        return CommandQueueMachine(database, clock)
-
-    # Not made smaller when it fails: a race does not fail every time.
-    phases = (Phase.explicit, Phase.generate)
-    bounds = settings(max_examples=20, stateful_step_count=40, deadline=None, phases=phases, suppress_health_check=list(HealthCheck))
-    run_state_machine_as_test(begin, settings=bounds)  # type: ignore[no-untyped-call]
+    play_machine(engine, lambda: CommandQueueMachine(database, clock), histories=20, steps=40)

@@ -6,15 +6,14 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 from sqlalchemy import Engine, func, select
 
 from server_support.at_once import at_once
 from server_support.clock import FakeClock
-from server_support.databases import delete_all_rows
 from server_support.fleet import Fleet
+from server_support.machines import play_machine
 from spot_server.clock import SystemClock
 from spot_server.db.runner import Database
 from spot_server.db.tables import audit_logs, events
@@ -128,9 +127,7 @@ class RoleMachine(RuleBasedStateMachine):
 
     def _promote(self, agent: Agent, instance_id: str, *, undo: bool = False) -> int | None:
         def act(tx: Any) -> int | None:
-            return promote(
-                tx, agent=agent, new_instance_id=instance_id, expected_epoch=agent.epoch, by="test", reason="a test", undo=undo
-            )
+            return promote(tx, agent=agent, new_instance_id=instance_id, expected_epoch=agent.epoch, by="test", reason="a test", undo=undo)
 
         return self.fleet.database.write(act)
 
@@ -144,12 +141,4 @@ class RoleMachine(RuleBasedStateMachine):
 def test_whatever_happens_to_roles_there_is_one_primary_and_one_epoch_for_each(engine: Engine, clock: FakeClock) -> None:
     """Waiting for a lock takes real time here."""
     database = Database(engine, clock=clock, sleeper=SystemClock())
-
-    def begin() -> RoleMachine:
-        delete_all_rows(engine)
-        return RoleMachine(database)
-
-    # Not made smaller when it fails: a race does not fail every time.
-    phases = (Phase.explicit, Phase.generate)
-    bounds = settings(max_examples=20, stateful_step_count=25, deadline=None, phases=phases, suppress_health_check=list(HealthCheck))
-    run_state_machine_as_test(begin, settings=bounds)  # type: ignore[no-untyped-call]
+    play_machine(engine, lambda: RoleMachine(database), histories=20, steps=25)
