@@ -89,6 +89,19 @@ CREATE INDEX ix_notifications_client_id_created_at ON notifications (client_id, 
 
 CREATE INDEX ix_notifications_created_at ON notifications (created_at);
 
+CREATE TABLE pool_cooldowns (
+	region VARCHAR(32) NOT NULL,
+	az_id VARCHAR(32) NOT NULL,
+	instance_type VARCHAR(64) NOT NULL,
+	shortage_count INTEGER NOT NULL,
+	refused_at DATETIME(6) NOT NULL,
+	until_at DATETIME(6) NOT NULL,
+	error_code VARCHAR(64) NOT NULL,
+	CONSTRAINT pk_pool_cooldowns PRIMARY KEY (region, az_id, instance_type)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Spot pools that had no capacity of late: left alone by all agents until until_at, and remembered an hour longer. shortage_count: how often in a row; error_code: EC2''s, of the last refusal.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_pool_cooldowns_until_at ON pool_cooldowns (until_at);
+
 CREATE TABLE spot_pools (
 	pool_id INTEGER NOT NULL AUTO_INCREMENT,
 	region VARCHAR(32) NOT NULL,
@@ -398,6 +411,8 @@ CREATE TABLE replica_instances (
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Standby instances of agents, from intent to end. client_token is written before the launch is asked for.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_replica_instances_agent_id_status ON replica_instances (agent_id, status);
+
+CREATE INDEX ix_replica_instances_client_id_ready_at ON replica_instances (client_id, ready_at);
 
 CREATE INDEX ix_replica_instances_created_at ON replica_instances (created_at);
 

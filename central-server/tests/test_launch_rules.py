@@ -137,7 +137,11 @@ def test_a_launch_that_failed_is_not_asked_for_again_for_ever_when_nobody_can_be
 
 @pytest.mark.parametrize("error_class", ["capacity", "price", "subnet", "pool_invalid"])
 def test_a_place_that_has_nothing_is_left_for_the_next(error_class: str) -> None:
-    assert failed(error_class) == TryElsewhere(error_class, excludes_all_spot=False)
+    assert failed(error_class) == TryElsewhere(error_class, excludes_all_spot=False, cools_pool=error_class == "capacity")
+
+
+def test_a_shortage_on_demand_says_nothing_about_a_spot_pool() -> None:
+    assert failed("capacity", mode=Mode.ON_DEMAND) == TryElsewhere("capacity", excludes_all_spot=False, cools_pool=False)
 
 
 def test_a_quota_of_spot_leaves_on_demand_and_a_quota_of_on_demand_leaves_nothing() -> None:

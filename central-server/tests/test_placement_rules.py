@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 from random import Random
@@ -9,6 +11,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server_support.clock import START
 from spot_server.features.replicas.placement import Offer, Place, Shape, Wish, list_offers, rank_offers, shares_fate
 from spot_server.words import Mode
 
@@ -22,9 +25,18 @@ SHAPES = {
 }
 
 places = st.builds(Place, st.sampled_from(TYPES), st.sampled_from(ZONES), st.sampled_from([Mode.SPOT, Mode.ON_DEMAND]))
-offers = st.lists(
-    st.builds(Offer, places, st.none() | st.decimals("0.001", "2", places=4)), unique_by=lambda offer: offer.place, max_size=24
-)
+UNTIL = START + timedelta(minutes=3)
+
+
+def _offers(place: Place) -> st.SearchStrategy[Offer]:
+    """Offers of a place: only a spot pool ever cools down."""
+    cooling = st.none() | st.sampled_from([UNTIL, UNTIL + timedelta(hours=1)]) if place.mode is Mode.SPOT else st.none()
+    return st.builds(
+        Offer, st.just(place), st.none() | st.decimals("0.001", "2", places=4), cooling, st.none() | st.floats(1, 900, allow_nan=False)
+    )
+
+
+offers = st.lists(places.flatmap(_offers), unique_by=lambda offer: offer.place, max_size=24)
 shapes = st.dictionaries(st.sampled_from(TYPES), st.sampled_from(list(SHAPES.values())))
 
 
@@ -38,7 +50,7 @@ def wishes(**fixed: bool) -> st.SearchStrategy[Wish]:
         instance_type=st.none() | st.sampled_from(TYPES),
         az_id=st.none() | st.sampled_from(ZONES),
         excluded=st.frozensets(places.map(lambda place: place.key), max_size=6),
-        **{name: st.just(fixed[name]) if name in fixed else st.booleans() for name in ("is_standby", "is_last_resort")},
+        **{name: st.just(fixed[name]) if name in fixed else st.booleans() for name in ("is_standby", "is_last_resort", "is_urgent")},
     )
 
 
@@ -164,3 +176,81 @@ def test_the_offers_are_every_type_in_every_zone_in_both_modes() -> None:
     assert prices["spot/m5.large/use1-az1"] == Decimal("0.03")
     assert prices["spot/m5.large/use1-az2"] is None
     assert prices["on_demand/m5a.large/use1-az2"] == Decimal("0.086")
+
+
+@given(offers, wishes(is_last_resort=False), shapes)
+def test_a_pool_in_its_cool_down_is_refused_with_its_end_unless_nothing_else_is_left_to_try(
+    given_offers: list[Offer], wish: Wish, known: dict[str, Shape]
+) -> None:
+    ranking = rank_offers(given_offers, wish, known)
+
+    assert all(offer.cooling_until is None for offer in ranking.suitable)
+
+
+@given(offers, wishes(is_last_resort=True), shapes)
+def test_in_an_emergency_a_cool_down_refuses_nothing_and_only_puts_a_pool_last(
+    given_offers: list[Offer], wish: Wish, known: dict[str, Shape]
+) -> None:
+    ranking = rank_offers(given_offers, wish, known)
+
+    cooled = [offer.cooling_until is not None for offer in ranking.suitable]
+    warm = [replace(offer, cooling_until=None) for offer in given_offers]
+    assert cooled == sorted(cooled)
+    assert {offer.place for offer in ranking.suitable} == {offer.place for offer in rank_offers(warm, wish, known).suitable}
+
+
+def test_of_pools_that_all_cool_down_the_one_that_has_waited_longest_is_the_least_bad() -> None:
+    wish = Wish(Place("m5.large", "use1-az1", Mode.SPOT), "x86_64", is_standby=True, is_last_resort=True, is_urgent=True)
+    late = Offer(Place("m5a.large", "use1-az2", Mode.SPOT), Decimal("0.01"), UNTIL + timedelta(hours=1))
+    soon = Offer(Place("m5a.large", "use1-az3", Mode.SPOT), Decimal("0.09"), UNTIL)
+    on_demand = Offer(Place("m5.large", "use1-az1", Mode.ON_DEMAND), Decimal("0.50"))
+
+    ranking = rank_offers([late, soon, on_demand], wish, SHAPES)
+
+    assert ranking.suitable == (on_demand, soon, late)
+
+
+def test_the_reason_of_a_cool_down_names_its_end() -> None:
+    wish = Wish(Place("m5.large", "use1-az1", Mode.SPOT), "x86_64")
+
+    ranking = rank_offers([Offer(Place("m5a.large", "use1-az2", Mode.SPOT), Decimal("0.01"), UNTIL)], wish, SHAPES)
+
+    assert ranking.refused[0].reason == f"no spot capacity there of late: left alone until {UNTIL:%Y-%m-%dT%H:%M:%S}Z"
+
+
+URGENT = Wish(Place("c5.xlarge", "use1-az1", Mode.SPOT), "x86_64", is_standby=True, is_urgent=True)
+
+
+def _in_zones(*offers_there: tuple[str, float | None]) -> list[Offer]:
+    """Offers of one type in the second zone and on, at these prices and boot times."""
+    names = [f"use1-az{number}" for number in range(2, 2 + len(offers_there))]
+    return [
+        Offer(Place("c5.xlarge", zone, Mode.SPOT), Decimal(price), None, seconds)
+        for zone, (price, seconds) in zip(names, offers_there, strict=True)
+    ]
+
+
+def test_what_boots_fastest_comes_before_what_costs_least_where_it_is_urgent() -> None:
+    slow, fast, unknown = _in_zones(("0.01", 90.0), ("0.05", 31.0), ("0.02", None))
+
+    ranking = rank_offers([slow, fast, unknown], URGENT, SHAPES)
+    at_leisure = rank_offers([slow, fast, unknown], replace(URGENT, is_urgent=False), SHAPES)
+
+    assert ranking.suitable == (fast, slow, unknown)
+    assert at_leisure.suitable == (slow, unknown, fast)
+
+
+def test_boot_times_that_hardly_differ_leave_it_to_the_price() -> None:
+    dear, cheap = _in_zones(("0.05", 31.0), ("0.01", 34.0))
+
+    assert rank_offers([dear, cheap], URGENT, SHAPES).suitable == (cheap, dear)
+
+
+@given(offers, wishes(is_standby=True), shapes)
+def test_no_boot_time_brings_a_standby_nearer_to_its_primary(given_offers: list[Offer], wish: Wish, known: dict[str, Shape]) -> None:
+    ranking = rank_offers([replace(offer, cooling_until=None) for offer in given_offers], wish, known)
+
+    fates = [shares_fate(offer.place, wish.primary) for offer in ranking.suitable]
+    zones = [offer.place.az_id == wish.primary.az_id for offer in ranking.suitable if not shares_fate(offer.place, wish.primary)]
+    assert fates == sorted(fates)
+    assert zones == sorted(zones)

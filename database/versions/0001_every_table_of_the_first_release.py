@@ -150,6 +150,27 @@ def upgrade() -> None:
         batch_op.create_index("ix_notifications_created_at", ["created_at"], unique=False)
 
     op.create_table(
+        "pool_cooldowns",
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("az_id", sa.String(length=32), nullable=False),
+        sa.Column("instance_type", sa.String(length=64), nullable=False),
+        sa.Column("shortage_count", sa.Integer(), nullable=False),
+        sa.Column("refused_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("until_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("error_code", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("region", "az_id", "instance_type", name=op.f("pk_pool_cooldowns")),
+        comment="Spot pools that had no capacity of late: left alone by all agents until until_at, and remembered an hour longer. shortage_count: how often in a row; error_code: EC2's, of the last refusal.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("pool_cooldowns", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_pool_cooldowns_until_at"), ["until_at"], unique=False)
+
+    op.create_table(
         "spot_pools",
         sa.Column("pool_id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("region", sa.String(length=32), nullable=False),
@@ -535,6 +556,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("replica_instances", schema=None) as batch_op:
         batch_op.create_index("ix_replica_instances_agent_id_status", ["agent_id", "status"], unique=False)
+        batch_op.create_index("ix_replica_instances_client_id_ready_at", ["client_id", "ready_at"], unique=False)
         batch_op.create_index("ix_replica_instances_created_at", ["created_at"], unique=False)
         batch_op.create_index("ix_replica_instances_status_ended_at", ["status", "ended_at"], unique=False)
 
@@ -746,6 +768,8 @@ def downgrade() -> None:
 
     op.drop_table("agents")
     op.drop_table("spot_pools")
+
+    op.drop_table("pool_cooldowns")
 
     op.drop_table("notifications")
     op.drop_table("leases")

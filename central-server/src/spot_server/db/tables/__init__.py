@@ -12,7 +12,7 @@ from spot_server.db.tables.fleet import (
     replica_instances,
     restore_holds,
 )
-from spot_server.db.tables.market import instance_types, spot_pools, spot_price_snapshots
+from spot_server.db.tables.market import instance_types, pool_cooldowns, spot_pools, spot_price_snapshots
 from spot_server.db.tables.moves import commands, interruption_sightings, spot_interruption_events, switch_steps, switches
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "leases",
     "metadata",
     "notifications",
+    "pool_cooldowns",
     "replica_instances",
     "restore_holds",
     "spot_interruption_events",

@@ -137,6 +137,8 @@ replica_instances = define_table(
     Index("ix_replica_instances_agent_id_status", "agent_id", "status"),
     Index("ix_replica_instances_status_ended_at", "status", "ended_at"),
     Index("ix_replica_instances_created_at", "created_at"),
+    # How long the client's instances took to be ready, asked before an emergency replica is launched.
+    Index("ix_replica_instances_client_id_ready_at", "client_id", "ready_at"),
     comment="Standby instances of agents, from intent to end. client_token is written before the launch is asked for.",
 )
 

@@ -41,3 +41,18 @@ instance_types = define_table(
     Column("updated_at", UtcDateTime, nullable=False),
     comment="What EC2 says of the instance types that agents may use.",
 )
+
+pool_cooldowns = define_table(
+    "pool_cooldowns",
+    Column("region", String(32), primary_key=True),
+    Column("az_id", String(32), primary_key=True),
+    Column("instance_type", String(64), primary_key=True),
+    Column("shortage_count", Integer, nullable=False),
+    Column("refused_at", UtcDateTime, nullable=False),
+    Column("until_at", UtcDateTime, nullable=False, index=True),
+    Column("error_code", String(64), nullable=False),
+    comment=(
+        "Spot pools that had no capacity of late: left alone by all agents until until_at, and remembered an hour longer. "
+        "shortage_count: how often in a row; error_code: EC2's, of the last refusal."
+    ),
+)

@@ -117,7 +117,8 @@ def _rank(tx: Transaction, agent: Agent, primary: Instance | None, wish: Wish) -
     if primary is None:
         return Ranking((), ())
     is_rescue = wish.kind is not GameDayKind.RECOMMENDATION
-    return rank_places(tx, agent, wish_of(agent, primary, is_standby=True, is_last_resort=is_rescue), primary.product)
+    place_wish = wish_of(agent, primary, is_standby=True, is_last_resort=is_rescue, is_urgent=True)
+    return rank_places(tx, agent, place_wish, primary.product)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from spot_server.db.runner import Transaction
+from spot_server.features.agents.queries import load_agent
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands.queries import Command
+from spot_server.features.cooldowns.queries import PoolKey
+from spot_server.features.cooldowns.service import note_capacity
 from spot_server.features.replicas import queries
 from spot_server.features.replicas.queries import Replica
+from spot_server.words import Mode
 
 
 def launch_command(tx: Transaction, replica: Replica) -> Command | None:
@@ -37,6 +41,8 @@ def note_instance(
     """Record which instance came of the launch: from the command's answer, the instance's own registration, or what EC2 shows."""
     launched_at = launched_at if command is None else launch_moment(command)
     changed = queries.update_replica(tx, replica, instance_id=instance_id, launched_at=launched_at or tx.now)
+    if changed.mode is Mode.SPOT and changed.launched_at is not None:
+        note_capacity(tx, PoolKey(load_agent(tx, changed.agent_id).region, changed.az_id, changed.instance_type), changed.launched_at)
     emit_replica(tx, changed, "replica_launched", {"place": changed.place.key})
     return changed
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -18,9 +19,11 @@ from spot_server.features.commands.actors import Act
 from spot_server.features.commands.attempts import assign
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.commands.queries import Command
+from spot_server.features.cooldowns.queries import cooling_pools
 from spot_server.features.instances.queries import Instance, list_instances, primary_of
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.replicas import queries
+from spot_server.features.replicas.boot_rules import Pool, expected_boot_seconds
 from spot_server.features.replicas.placement import Offer, Place, Ranking, Wish, list_offers, rank_offers
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import client_token
@@ -38,18 +41,25 @@ from spot_server.words import (
 TAG_PREFIX = "spot-optimizer:"
 
 
-def rank_places(tx: Transaction, agent: Agent, wish: Wish, product: str) -> Ranking:
-    """Rank every market that the agent may use, at the newest prices reported."""
+def rank_places(tx: Transaction, agent: Agent, wish: Wish, product_name: str) -> Ranking:
+    """Rank every market that the agent may use, at the newest prices reported; pools that had no capacity of late are left alone."""
     types = sorted({wish.primary.instance_type, *agent.allowed_instance_types})
     subnets = (agent.launch_specification or {}).get("subnets") or {}
-    prices = latest_prices(tx, agent.region, types, product)
+    prices = latest_prices(tx, agent.region, types, product_name)
     offers = list_offers(
         instance_types=types,
         az_ids=subnets,
         spot_usd_per_hour={(price.instance_type, price.az_id): price.usd_per_hour for price in prices},
         on_demand_usd_per_hour=_on_demand_prices(tx, types, agent.region),
+        cooling_until=cooling_pools(tx, agent.region, types),
+        boot_seconds=_boot_seconds(tx, agent, types, subnets) if wish.is_urgent else None,
     )
     return rank_offers(offers, wish, queries.load_shapes(tx, types))
+
+
+def _boot_seconds(tx: Transaction, agent: Agent, types: Sequence[str], az_ids: Iterable[str]) -> dict[Pool, float]:
+    boots = queries.measured_boots(tx, agent.client_id, types)
+    return expected_boot_seconds(boots, product(types, az_ids))
 
 
 def _on_demand_prices(tx: Transaction, types: Sequence[str], region: str) -> dict[str, Decimal]:
@@ -65,6 +75,7 @@ def wish_of(
     target: dict[str, Any] | None = None,
     excluded: Sequence[str] = (),
     is_last_resort: bool = False,
+    is_urgent: bool = False,
 ) -> Wish:
     """Say what is looked for, from the primary and what a person asked for."""
     target = target or {}
@@ -77,6 +88,7 @@ def wish_of(
         bound_by=_bound_by(agent),
         is_standby=is_standby,
         is_last_resort=is_last_resort,
+        is_urgent=is_urgent,
         excluded=frozenset(excluded),
     )
 
@@ -169,6 +181,7 @@ def best_place(tx: Transaction, agent: Agent, replica: Replica, primary: Instanc
         target=replica.wish,
         excluded=replica.rejected_places,
         is_last_resort=is_rescue(replica),
+        is_urgent=replica.kind is ReplicaKind.EMERGENCY,
     )
     ranking = rank_places(tx, agent, wish, primary.product)
     return ranking.suitable[0] if ranking.suitable else None

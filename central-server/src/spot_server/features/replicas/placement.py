@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from spot_server.words import Mode
@@ -29,6 +30,10 @@ class Offer:
 
     place: Place
     usd_per_hour: Decimal | None
+    cooling_until: datetime | None = None
+    """Until when the pool is left alone because it had no capacity; None: it is not."""
+    boot_seconds: float | None = None
+    """How long instances took there from launch to ready, by our own measurements; None: not known, or not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,10 @@ class Wish:
     is_standby: bool = False
     """A standby must not share the primary's fate: it differs in AZ, and in type where types allow."""
     is_last_resort: bool = False
-    """The primary is being taken away: where nothing else is left its own stock will do, though never its own pool."""
+    """The primary is being taken away: where nothing else is left its own stock will do, though never its own pool, and so will a pool
+    that had no capacity a moment ago."""
+    is_urgent: bool = False
+    """What boots fastest is worth more than what costs least."""
     excluded: frozenset[str] = frozenset()
     """Keys of places that were tried and refused."""
 
@@ -82,15 +90,23 @@ def list_offers(
     az_ids: Iterable[str],
     spot_usd_per_hour: Mapping[tuple[str, str], Decimal],
     on_demand_usd_per_hour: Mapping[str, Decimal],
+    cooling_until: Mapping[tuple[str, str], datetime] | None = None,
+    boot_seconds: Mapping[tuple[str, str], float] | None = None,
 ) -> list[Offer]:
-    """Return every market that the agent's types and subnets reach; prices are keyed by (type, AZ id) and by type."""
+    """Return every market that the agent's types and subnets reach.
+
+    Spot prices, cool-downs and boot times are keyed by (type, AZ id), prices on demand by type.
+    """
+    cooling, boots = cooling_until or {}, boot_seconds or {}
     zones = sorted(set(az_ids))
     offers = []
     for instance_type in sorted(set(instance_types)):
         for az_id in zones:
-            spot = spot_usd_per_hour.get((instance_type, az_id))
-            offers.append(Offer(Place(instance_type, az_id, Mode.SPOT), spot))
-            offers.append(Offer(Place(instance_type, az_id, Mode.ON_DEMAND), on_demand_usd_per_hour.get(instance_type)))
+            key = (instance_type, az_id)
+            boot, spot = boots.get(key), Place(instance_type, az_id, Mode.SPOT)
+            offers.append(Offer(spot, spot_usd_per_hour.get(key), cooling.get(key), boot))
+            on_demand = Place(instance_type, az_id, Mode.ON_DEMAND)
+            offers.append(Offer(on_demand, on_demand_usd_per_hour.get(instance_type), boot_seconds=boot))
     return offers
 
 
@@ -133,6 +149,8 @@ def _refusal(offer: Offer, wish: Wish, shapes: Mapping[str, Shape]) -> str | Non
         return "a standby there would be lost together with the primary"
     if not wish.is_standby and place.mode is Mode.SPOT and offer.usd_per_hour is None:
         return "no price was reported"
+    if offer.cooling_until is not None and not wish.is_last_resort:
+        return f"no spot capacity there of late: left alone until {offer.cooling_until:%Y-%m-%dT%H:%M:%SZ}"
     return _unfit(place.instance_type, wish, shapes)
 
 
@@ -168,15 +186,27 @@ def _unfit(instance_type: str, wish: Wish, shapes: Mapping[str, Shape]) -> str |
     return None
 
 
-def _rank(offer: Offer, wish: Wish) -> tuple[bool, bool, bool, bool, bool, Decimal, str]:
+_Rank = tuple[bool, float, bool, bool, bool, bool, bool, float, bool, Decimal, str]
+
+BOOT_STEP_SECONDS = 5.0
+"""Boot times that differ by less count as equal, and the price decides: the same place differs from itself by as much."""
+
+
+def _rank(offer: Offer, wish: Wish) -> _Rank:
     place = offer.place
+    boot_seconds = offer.boot_seconds if wish.is_urgent else None
     return (
+        # What was refused a moment ago comes behind everything else, on-demand too; of several, what has waited longest.
+        offer.cooling_until is not None,
+        0.0 if offer.cooling_until is None else offer.cooling_until.timestamp(),
         wish.is_standby and shares_fate(place, wish.primary),
         # A standby beside its primary is worth less than one that costs more elsewhere.
         wish.is_standby and place.az_id == wish.primary.az_id,
         # On-demand is the fallback unless it was asked for.
         place.mode is not Mode.SPOT,
         wish.is_standby and place.instance_type == wish.primary.instance_type,
+        wish.is_urgent and boot_seconds is None,
+        0.0 if boot_seconds is None else boot_seconds // BOOT_STEP_SECONDS,
         offer.usd_per_hour is None,
         offer.usd_per_hour or Decimal(0),
         place.key,

@@ -11,6 +11,8 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.commands.attempts import load_daemons
 from spot_server.features.commands.queries import Command
+from spot_server.features.cooldowns.queries import PoolKey
+from spot_server.features.cooldowns.service import note_shortage
 from spot_server.features.instances.queries import find_instance
 from spot_server.features.replicas import launching, queries
 from spot_server.features.replicas.answers import emit_replica, launch_command, note_instance
@@ -120,8 +122,10 @@ def _step(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
             return _launch(tx, agent, replica)
         case NoteInstance(instance_id):
             return note_instance(tx, replica, instance_id, command)
-        case TryElsewhere(reason, excludes_all_spot):
-            return _exclude(tx, replica, reason, excludes_all_spot=excludes_all_spot)
+        case TryElsewhere():
+            if decision.cools_pool:
+                _cool_pool(tx, agent, replica, "" if command is None else command.error_code or "")
+            return _exclude(tx, replica, decision.reason, excludes_all_spot=decision.excludes_all_spot)
         case TryAgain(reason):
             return queries.update_replica(tx, replica, launch_command_id=None, status_reason=reason)
         case AskAnother(reason):
@@ -179,6 +183,16 @@ def _launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
 def _has_place(tx: Transaction, agent: Agent, replica: Replica) -> bool:
     primary = launching.last_primary(tx, agent)
     return primary is not None and launching.best_place(tx, agent, replica, primary) is not None
+
+
+def _cool_pool(tx: Transaction, agent: Agent, replica: Replica, code: str) -> None:
+    """Have nobody else try the pool for a while. A shortage that a game day plays says nothing about it."""
+    if queries.plays_game_day(tx, agent.agent_id):
+        return
+    pool = PoolKey(agent.region, replica.az_id, replica.instance_type)
+    cooldown = note_shortage(tx, pool, code=code)
+    data = {"place": replica.place.key, "until": cooldown.until_at.isoformat(), "shortage_count": cooldown.shortage_count}
+    tx.emit("pool_cools_down", client_id=agent.client_id, agent_id=agent.agent_id, data=data)
 
 
 def _exclude(tx: Transaction, replica: Replica, reason: str, *, excludes_all_spot: bool) -> Replica:

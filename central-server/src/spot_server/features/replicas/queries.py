@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, exists, insert, or_, select, union_all, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import agent_images, instance_types, instances, replica_instances
+from spot_server.db.tables import agent_images, game_days, instance_types, instances, replica_instances
 from spot_server.errors import NotFound, StateConflict
+from spot_server.features.replicas.boot_rules import BOOT_WINDOW_DAYS, MOST_BOOTS, Boot
 from spot_server.features.replicas.placement import Place, Shape
 from spot_server.words import LIVE_REPLICA_STATUSES, Mode, ReplicaKind, ReplicaStatus, Role
 
@@ -232,6 +233,29 @@ def store_image(tx: Transaction, image: AgentImage) -> None:
 def mark_image_booted(tx: Transaction, agent_id: str, image_id: str) -> None:
     """Note that an instance launched from this image passed its standby check."""
     tx.execute(update(agent_images).where(agent_images.c.agent_id == agent_id, agent_images.c.image_id == image_id).values(has_booted=True))
+
+
+def measured_boots(tx: Transaction, client_id: str, instance_types: Sequence[str]) -> list[Boot]:
+    """Return what the client's replicas of these types took from launch to ready: of the last weeks, the newest of many."""
+    table = replica_instances
+    since = tx.now - timedelta(days=BOOT_WINDOW_DAYS)
+    rows = tx.execute(
+        select(table.c.instance_type, table.c.az_id, table.c.launched_at, table.c.ready_at)
+        .where(
+            table.c.client_id == client_id,
+            table.c.ready_at > since,
+            table.c.launched_at.is_not(None),
+            table.c.instance_type.in_(instance_types),
+        )
+        .order_by(table.c.ready_at.desc())
+        .limit(MOST_BOOTS)
+    )
+    return [Boot(row.instance_type, row.az_id, (row.ready_at - row.launched_at).total_seconds()) for row in rows]
+
+
+def plays_game_day(tx: Transaction, agent_id: str) -> bool:
+    """Tell whether a game day of this agent is under way: what befalls it may be played."""
+    return tx.execute(select(game_days.c.game_day_id).where(game_days.c.active_key == agent_id)).first() is not None
 
 
 def load_shapes(tx: Transaction, names: list[str]) -> dict[str, Shape]:

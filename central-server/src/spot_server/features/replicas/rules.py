@@ -122,10 +122,11 @@ class NoteInstance:
 
 @dataclass(frozen=True, slots=True)
 class TryElsewhere:
-    """This place is refused: exclude it (and all of spot, on a quota) and try the next."""
+    """This place is refused: exclude it (and all of spot, on a quota), try the next. `cools_pool`: have nobody try it for a while."""
 
     reason: str
     excludes_all_spot: bool
+    cools_pool: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +216,9 @@ def _decide_refusal(facts: LaunchFacts, launch: LaunchAnswer) -> LaunchDecision:
     if launch.error_class == "quota" and facts.mode is Mode.SPOT:
         return TryElsewhere(launch.error_text, excludes_all_spot=True)
     if launch.error_class in _ELSEWHERE:
-        return TryElsewhere(launch.error_text, excludes_all_spot=False)
+        # A pool's stock is everybody's; a price bound, a subnet or a combination that is refused is this agent's own.
+        is_short = launch.error_class == "capacity" and facts.mode is Mode.SPOT
+        return TryElsewhere(launch.error_text, excludes_all_spot=False, cools_pool=is_short)
     # A control role that is refused is not asked again for a while: the attempt falls to a daemon.
     is_role_refused = launch.is_by_control_role and launch.error_class == "not_authorized"
     if launch.error_class == "idempotency" or is_role_refused:
