@@ -167,7 +167,7 @@ if $is_quick; then
 else
   prepare_mariadb
   prepare_openssh
-  stage "tests that start no process" run_pytest -n 2 -m "not server"
+  stage "tests that start no process" run_pytest -n 2 -m "not server" --durations=12
   run_server_tests
   run_demos
 fi
