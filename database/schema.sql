@@ -135,6 +135,7 @@ CREATE TABLE agents (
 	launch_specification MEDIUMTEXT,
 	base_image_id VARCHAR(64),
 	failover_when_silent BOOL NOT NULL,
+	early_replica_on_warning BOOL NOT NULL,
 	safe_to_run_twice BOOL NOT NULL,
 	is_offline BOOL NOT NULL,
 	epoch INTEGER NOT NULL,

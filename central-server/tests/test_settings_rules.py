@@ -27,6 +27,7 @@ BASE: dict[str, Any] = {
     "launch_specification": None,
     "base_image_id": None,
     "failover_when_silent": False,
+    "early_replica_on_warning": False,
     "safe_to_run_twice": False,
 }
 

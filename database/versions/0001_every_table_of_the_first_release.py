@@ -211,6 +211,7 @@ def upgrade() -> None:
         sa.Column("launch_specification", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
         sa.Column("base_image_id", sa.String(length=64), nullable=True),
         sa.Column("failover_when_silent", sa.Boolean(), nullable=False),
+        sa.Column("early_replica_on_warning", sa.Boolean(), nullable=False),
         sa.Column("safe_to_run_twice", sa.Boolean(), nullable=False),
         sa.Column("is_offline", sa.Boolean(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),

@@ -230,6 +230,8 @@ class InterruptionKind(StrEnum):
     SCHEDULED = "scheduled"
     LOSS = "loss"
     SILENCE = "silence"
+    POOL_WARNING = "pool_warning"
+    """Another instance was taken in the same pool: a probability, like a recommendation, of our own making."""
 
 
 class GameDayKind(StrEnum):
@@ -277,6 +279,8 @@ class NoticeChannel(StrEnum):
     """The instance's own daemon, from its metadata."""
     CONTROL_ROLE = "control_role"
     """The server's own look at EC2 with the client's control role."""
+    SERVER = "server"
+    """The server's own books: what befell other instances in the same pool."""
 
 
 class PriceSource(StrEnum):

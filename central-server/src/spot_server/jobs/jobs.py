@@ -9,6 +9,7 @@ from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.cooldowns.jobs import clear_cooldowns
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.notice_watch.jobs import notice_watch_job
+from spot_server.features.pool_warnings.jobs import warn_neighbours
 from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
@@ -39,6 +40,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         Job("resume_rescues", settings.coordinator_period_seconds, resume_rescues),
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),
         Job("close_orphaned_commands", settings.coordinator_period_seconds, close_orphaned_commands),
+        Job("warn_neighbours", settings.coordinator_period_seconds, warn_neighbours),
         Job("clear_cooldowns", settings.sweeper_period_seconds, clear_cooldowns),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
         notice_watch_job(settings, gateway),

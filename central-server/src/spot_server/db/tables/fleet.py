@@ -31,6 +31,7 @@ agents = define_table(
     Column("launch_specification", JsonText),
     Column("base_image_id", Ec2Id),
     Column("failover_when_silent", Boolean, nullable=False, default=False),
+    Column("early_replica_on_warning", Boolean, nullable=False, default=False),
     Column("safe_to_run_twice", Boolean, nullable=False, default=False),
     Column("is_offline", Boolean, nullable=False, default=False),
     Column("epoch", Integer, nullable=False),

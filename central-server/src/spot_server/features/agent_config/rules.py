@@ -29,6 +29,7 @@ SETTING_NAMES = (
     "launch_specification",
     "base_image_id",
     "failover_when_silent",
+    "early_replica_on_warning",
     "safe_to_run_twice",
 )
 """Every setting that a person may change, by the name that column, wire and daemon share."""

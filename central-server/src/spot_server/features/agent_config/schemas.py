@@ -96,6 +96,9 @@ class _Settings(_DaemonSettings):
     launch_specification = fields.Nested(LaunchSpecificationSchema, unknown=RAISE, allow_none=True)
     base_image_id = BoundedText(least=5, most=64, allow_none=True)
     failover_when_silent = StrictBoolean()
+    early_replica_on_warning = StrictBoolean(
+        metadata={"description": "Hold a replica when another instance was taken in the primary's pool, as on a recommendation."}
+    )
     safe_to_run_twice = StrictBoolean()
 
 

@@ -39,6 +39,7 @@ class Agent:
     launch_specification: dict[str, Any] | None
     base_image_id: str | None
     failover_when_silent: bool
+    early_replica_on_warning: bool
     safe_to_run_twice: bool
     is_offline: bool
     epoch: int

@@ -11,7 +11,7 @@ from sqlalchemy import and_, insert, or_, select, update
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import game_days, spot_interruption_events, switches
 from spot_server.errors import NotFound, StateConflict
-from spot_server.words import DowntimeBasis, GameDayKind, GameDayStatus, PlayedBy
+from spot_server.words import DowntimeBasis, GameDayKind, GameDayStatus, InterruptionKind, PlayedBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,8 @@ def first_event_since(tx: Transaction, agent_id: str, instance_id: str, since: d
     """Return the first interruption event of this instance that came after `since`, or None."""
     table = spot_interruption_events
     where = (table.c.agent_id == agent_id, table.c.instance_id == instance_id, table.c.received_at >= since)
+    # What befalls others is not what is played here.
+    where = (*where, table.c.kind != InterruptionKind.POOL_WARNING)
     found: str | None = tx.execute(
         select(table.c.event_id).where(*where).order_by(table.c.received_at, table.c.event_id).limit(1)
     ).scalar_one_or_none()

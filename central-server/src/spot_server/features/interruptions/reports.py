@@ -24,6 +24,8 @@ class Report:
     detected_at: datetime
     channel: NoticeChannel = NoticeChannel.DAEMON
     announced_at: datetime | None = None
+    detail: str = ""
+    """What else a person should read, in words; it goes into the notification."""
 
     @property
     def end_at(self) -> datetime | None:

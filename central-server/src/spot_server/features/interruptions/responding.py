@@ -27,6 +27,7 @@ from spot_server.features.switches.queries import Switch
 from spot_server.words import (
     PRIORITY_EMERGENCY,
     CommandKind,
+    InterruptionKind,
     ReplicaKind,
     ReplicaStatus,
     Role,
@@ -165,7 +166,7 @@ def _hold(tx: Transaction, scene: Scene) -> str | None:
             agent_id=agent.agent_id,
             severity=Severity.CRITICAL,
             kind="no_image",
-            text=f"{agent.logical_agent_id} has a rebalance recommendation and no image to launch a replica from",
+            text=f"{agent.logical_agent_id} has {_reason(event)} and no image to launch a replica from",
             dedupe_key=f"no_image/{event.event_id}",
         )
         return None
@@ -173,12 +174,16 @@ def _hold(tx: Transaction, scene: Scene) -> str | None:
         kind=ReplicaKind.EMERGENCY,
         request_id=f"interruption/{event.event_id}",
         image_id=image.image_id,
-        reason="rebalance recommendation",
+        reason=_reason(event),
         interruption_event_id=event.event_id,
-        # From when the recommendation came, not from when somebody turned the agent on and it was judged.
+        # From when it came, not from when somebody turned the agent on and it was judged.
         hold_until=event.received_at + timedelta(seconds=agent.rebalance_hold_seconds),
     )
     return replica_progress.create_replica(tx, agent, new).replica_id
+
+
+def _reason(event: InterruptionEvent) -> str:
+    return "a rebalance recommendation" if event.kind is InterruptionKind.REBALANCE else "a warning about its pool"
 
 
 def _replace_standby(tx: Transaction, scene: Scene) -> str | None:

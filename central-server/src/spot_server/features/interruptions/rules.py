@@ -26,7 +26,8 @@ RESPONSE_MEANINGS: dict[Response, str] = {
     Response.HOLD: "A recommendation is a probability: have a replica ready, and stand down if nothing comes of it.",
     Response.REPLACE_STANDBY: "A standby is taken away: give it up; the coordinator makes another if one is wanted.",
     Response.OBSERVE_ONLY: (
-        "Record it and tell: the instance is no longer part of the agent, or the agent is disabled. Enabled in time, it is judged again."
+        "Record it and tell: the instance is no longer part of the agent, or the agent is disabled, or a warning about its pool asks for "
+        "no replica. A notice or recommendation that still stands is judged again when the agent is enabled."
     ),
 }
 
@@ -108,6 +109,8 @@ class InterruptionFacts:
     has_active_switch: bool
     is_way_back: bool = False
     """A move that runs could still be taken back to this instance."""
+    wants_early_replica: bool = False
+    """A person wants a replica held when the PRIMARY's pool was interrupted."""
 
 
 def choose_response(facts: InterruptionFacts) -> Response:
@@ -122,5 +125,7 @@ def choose_response(facts: InterruptionFacts) -> Response:
     if facts.kind in TAKING_KINDS:
         return Response.HANDOVER if facts.has_live_replica or facts.has_active_switch else Response.LAUNCH_REPLICA
     if facts.kind is InterruptionKind.REBALANCE:
+        return Response.HOLD
+    if facts.kind is InterruptionKind.POOL_WARNING and facts.wants_early_replica:
         return Response.HOLD
     return Response.OBSERVE_ONLY

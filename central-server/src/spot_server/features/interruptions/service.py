@@ -49,7 +49,8 @@ def take_report(tx: Transaction, agent_id: str, report: Report) -> Taken:
         return Taken(_count_again(tx, agent, earlier, report), is_new=False)
     instance = load_instance(tx, agent_id, report.instance_id)
     around = _look_around(tx, agent)
-    event = _store(tx, agent, instance, report, _choose(agent, instance, report.kind, around))
+    response = _choose(agent, instance, report.kind, around)
+    event = _store(tx, agent, instance, report, response, detail=f"; {report.detail}" if report.detail else "")
     channels.note_sighting(tx, event, report)
     return Taken(_respond(tx, Scene(agent, instance, event, around.live, around.running)), is_new=True)
 
@@ -150,6 +151,7 @@ def _choose(agent: Agent, instance: Instance, kind: InterruptionKind, around: _S
             is_deleted=agent.is_deleted,
             has_live_replica=bool(around.live),
             has_active_switch=around.running is not None,
+            wants_early_replica=agent.early_replica_on_warning,
             is_way_back=around.running is not None and around.running.from_instance_id == instance.instance_id,
         )
     )
@@ -214,7 +216,7 @@ def _tell(tx: Transaction, agent: Agent, event: InterruptionEvent, *, is_again: 
         tx,
         client_id=agent.client_id,
         agent_id=agent.agent_id,
-        severity=Severity.WARNING if event.kind in TAKING_KINDS else Severity.INFO,
+        severity=Severity.WARNING if event.kind in TAKING_KINDS | {InterruptionKind.POOL_WARNING} else Severity.INFO,
         kind=f"interruption_{event.kind}",
         text=text,
         dedupe_key=f"interruption/{event.event_id}{'/again' if is_again else ''}",

@@ -1,0 +1,1 @@
+"""A notice or a loss in a pool warns the other primaries there, once in a while, without saying whose it was."""
