@@ -351,6 +351,7 @@ CREATE TABLE instances (
 	daemon_epoch INTEGER,
 	effective_settings MEDIUMTEXT NOT NULL,
 	reported_resources MEDIUMTEXT,
+	scheduled_events MEDIUMTEXT,
 	metadata_failures INTEGER NOT NULL,
 	unknown_fields INTEGER NOT NULL,
 	clock_skew_seconds FLOAT,
@@ -364,7 +365,7 @@ CREATE TABLE instances (
 	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
 	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
 
@@ -455,10 +456,12 @@ CREATE TABLE spot_interruption_events (
 	switch_id VARCHAR(36),
 	replica_id VARCHAR(36),
 	game_day_id VARCHAR(36),
+	code VARCHAR(64),
+	called_off_at DATETIME(6),
 	CONSTRAINT pk_spot_interruption_events PRIMARY KEY (event_id),
 	CONSTRAINT uq_spot_interruption_events_agent_id_notice_id UNIQUE (agent_id, notice_id),
 	CONSTRAINT fk_spot_interruption_events_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Notices, recommendations, scheduled events and losses. notice_id makes repeats one event. game_day_id: it was played, and says nothing about the pool.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Notices, recommendations, scheduled events and losses. notice_id makes repeats one event. game_day_id: it was played, and says nothing about the pool. code, called_off_at: of scheduled maintenance, what EC2 will do, and when it was seen to be called off or done.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_spot_interruption_events_client_id_received_at ON spot_interruption_events (client_id, received_at);
 

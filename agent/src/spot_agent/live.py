@@ -16,7 +16,7 @@ class LiveFacts:
     """One snapshot. `halted` says why the daemon may not act at all; `registration_problem` why it waits.
 
     `is_start_held`: the instance has just booted, and the server is asked once before the workload starts.
-    `resources_seen_seconds` is `since_boot_seconds` of the last look at EC2.
+    `scheduled_events` is None until metadata was asked. `resources_seen_seconds` is `since_boot_seconds` of the last look at EC2.
     """
 
     started_at: datetime
@@ -24,7 +24,7 @@ class LiveFacts:
     mode_evidence: JsonObject = field(default_factory=dict)
     resources: JsonObject = field(default_factory=lambda: {"instances": [], "images": [], "volumes": []})
     resources_seen_seconds: float | None = None
-    scheduled_events: tuple[JsonObject, ...] = ()
+    scheduled_events: tuple[JsonObject, ...] | None = None
     token_refused: bool = False
     halted: str | None = None
     registration_problem: str | None = None

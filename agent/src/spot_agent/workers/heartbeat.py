@@ -144,6 +144,6 @@ class Heartbeat:
         if facts.resources_seen_seconds is not None:
             age_seconds = since_boot_seconds(self._parts.clock) - facts.resources_seen_seconds
             body["resources"] = {**facts.resources, "age_seconds": round(age_seconds, 1)}
-        if facts.scheduled_events:
+        if facts.scheduled_events is not None:
             body["scheduled_events"] = list(facts.scheduled_events)
         return body

@@ -131,7 +131,8 @@ class Notices:
             unknown.append(_why(PATH_SCHEDULED, reading))
             return
         if events != self._parts.live.read().scheduled_events:
-            self._parts.log.warning("scheduled_events_changed", events=list(events))
+            if events or self._parts.live.read().scheduled_events:
+                self._parts.log.warning("scheduled_events_changed", events=list(events))
             self._parts.live.change(lambda facts: replace(facts, scheduled_events=events))
 
 

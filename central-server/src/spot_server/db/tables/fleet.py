@@ -81,6 +81,7 @@ instances = define_table(
     Column("daemon_epoch", Integer),
     Column("effective_settings", JsonText, nullable=False),
     Column("reported_resources", JsonText),
+    Column("scheduled_events", JsonText),
     Column("metadata_failures", Integer, nullable=False, default=0),
     Column("unknown_fields", Integer, nullable=False, default=0),
     Column("clock_skew_seconds", Float),
@@ -98,7 +99,8 @@ instances = define_table(
     comment=(
         "EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. "
         "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. "
-        "stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY."
+        "stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. "
+        "scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said."
     ),
 )
 

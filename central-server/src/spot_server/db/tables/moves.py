@@ -154,13 +154,16 @@ spot_interruption_events = define_table(
     Column("switch_id", Id),
     Column("replica_id", Id),
     Column("game_day_id", Id),
+    Column("code", String(64)),
+    Column("called_off_at", UtcDateTime),
     UniqueConstraint("agent_id", "notice_id"),
     Index("ix_spot_interruption_events_client_id_received_at", "client_id", "received_at"),
     Index("ix_spot_interruption_events_received_at", "received_at"),
     Index("ix_spot_interruption_events_instance_type_az_id", "instance_type", "az_id", "received_at"),
     comment=(
         "Notices, recommendations, scheduled events and losses. notice_id makes repeats one event. "
-        "game_day_id: it was played, and says nothing about the pool."
+        "game_day_id: it was played, and says nothing about the pool. "
+        "code, called_off_at: of scheduled maintenance, what EC2 will do, and when it was seen to be called off or done."
     ),
 )
 

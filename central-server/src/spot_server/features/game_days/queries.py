@@ -124,9 +124,13 @@ def update_game_day(tx: Transaction, game_day: GameDay, **values: Any) -> GameDa
 def first_event_since(tx: Transaction, agent_id: str, instance_id: str, since: datetime) -> str | None:
     """Return the first interruption event of this instance that came after `since`, or None."""
     table = spot_interruption_events
-    where = (table.c.agent_id == agent_id, table.c.instance_id == instance_id, table.c.received_at >= since)
-    # What befalls others is not what is played here.
-    where = (*where, table.c.kind != InterruptionKind.POOL_WARNING)
+    where = (
+        table.c.agent_id == agent_id,
+        table.c.instance_id == instance_id,
+        table.c.received_at >= since,
+        # What befalls others is not what is played here.
+        table.c.kind != InterruptionKind.POOL_WARNING,
+    )
     found: str | None = tx.execute(
         select(table.c.event_id).where(*where).order_by(table.c.received_at, table.c.event_id).limit(1)
     ).scalar_one_or_none()

@@ -13,6 +13,7 @@ from spot_server.words import InstanceStatus, Mode, Role
 
 MOST_RESOURCES = 500
 MOST_SETTINGS = 100
+MOST_EVENTS = 50
 
 
 class ResourcesSchema(TolerantSchema):
@@ -47,6 +48,13 @@ class HeartbeatSchema(TolerantSchema):
     metadata_failures = StrictInteger(load_default=0)
     unknown_fields = StrictInteger(load_default=0)
     resources = fields.Nested(ResourcesSchema, load_default=dict)
+    scheduled_events = fields.List(
+        fields.Dict(),
+        allow_none=True,
+        load_default=None,
+        validate=validate.Length(max=MOST_EVENTS),
+        metadata={"description": "Maintenance as metadata lists it, in EC2's words; [] for none, left out before the first look."},
+    )
 
     @post_load
     def make(self, data: dict[str, Any], **_kwargs: Any) -> tuple[str, Heartbeat]:  # noqa: ANN401 - marshmallow's own options

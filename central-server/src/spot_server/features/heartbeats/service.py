@@ -32,6 +32,7 @@ class Heartbeat:
     metadata_failures: int
     unknown_fields: int
     resources: dict[str, Any]
+    scheduled_events: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def warn_of_odd_instances(tx: Transaction, *, heard_within_seconds: float) -> in
 
 def _values(heartbeat: Heartbeat, now: datetime) -> dict[str, Any]:
     # A daemon that does not say leaves standing what its answers to commands said.
-    said = {} if heartbeat.quiesced is None else {"quiesced": heartbeat.quiesced}
+    told = {"quiesced": heartbeat.quiesced, "scheduled_events": heartbeat.scheduled_events}
+    said = {name: value for name, value in told.items() if value is not None}
     return {
         **said,
         "last_heartbeat_at": now,

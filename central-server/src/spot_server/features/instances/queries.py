@@ -46,6 +46,7 @@ class Instance:
     daemon_epoch: int | None
     effective_settings: dict[str, Any]
     reported_resources: dict[str, Any] | None
+    scheduled_events: list[dict[str, Any]] | None
     metadata_failures: int
     unknown_fields: int
     clock_skew_seconds: float | None

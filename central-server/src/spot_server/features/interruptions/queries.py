@@ -37,6 +37,8 @@ class InterruptionEvent:
     switch_id: str | None
     replica_id: str | None
     game_day_id: str | None
+    code: str | None
+    called_off_at: datetime | None
 
 
 _COLUMNS = [spot_interruption_events.c[name] for name in InterruptionEvent.__dataclass_fields__]

@@ -24,6 +24,10 @@ class Report:
     detected_at: datetime
     channel: NoticeChannel = NoticeChannel.DAEMON
     announced_at: datetime | None = None
+    is_heard_now: bool = True
+    """Of a daemon: it tells this now. False for what it told with a heartbeat, of which only the word was kept."""
+    code: str | None = None
+    """Of scheduled maintenance: what EC2 will do."""
     detail: str = ""
     """What else a person should read, in words; it goes into the notification."""
 

@@ -87,6 +87,12 @@ class InterruptionAnswer(AnswerSchema):
     game_day_id = fields.String(
         allow_none=True, required=True, metadata={"description": "The game day that played it; null: it was in earnest."}
     )
+    code = fields.String(
+        allow_none=True, required=True, metadata={"description": "Of scheduled maintenance: what EC2 will do, such as instance-retirement."}
+    )
+    called_off_at = UtcMoment(
+        allow_none=True, required=True, metadata={"description": "When scheduled maintenance was seen to be called off, or done."}
+    )
     channels = fields.List(
         fields.Nested(SightingAnswer),
         required=True,

@@ -41,7 +41,7 @@ class Taken:
 def take_report(tx: Transaction, agent_id: str, report: Report) -> Taken:
     """Record a report and act on it; a repeat, and another channel's word, change nothing and return what the first one did."""
     agent = load_agent(tx, agent_id, for_update=True)
-    if report.channel is NoticeChannel.DAEMON:
+    if report.channel is NoticeChannel.DAEMON and report.is_heard_now:
         note_sign_of_life(tx, agent_id, report.instance_id)
     earlier = channels.find_same(tx, agent_id, report)
     if earlier is not None:
@@ -165,8 +165,16 @@ def _respond(tx: Transaction, scene: Scene) -> InterruptionEvent:
 
 def _count_again(tx: Transaction, agent: Agent, earlier: InterruptionEvent, report: Report) -> InterruptionEvent:
     """Count a repeat. One that names the end which the first report left open, and we assumed, makes it known."""
-    event = replace(earlier, report_count=earlier.report_count + 1, action_at=report.action_at or earlier.action_at)
-    queries.update_event(tx, event.event_id, report_count=event.report_count, action_at=event.action_at)
+    event = replace(
+        earlier,
+        report_count=earlier.report_count + 1,
+        action_at=report.action_at or earlier.action_at,
+        code=report.code or earlier.code,
+        # Who tells of it again says that it stands.
+        called_off_at=None,
+    )
+    changed = {name: getattr(event, name) for name in ("report_count", "action_at", "code", "called_off_at")}
+    queries.update_event(tx, event.event_id, **changed)
     running = switch_queries.active_switch(tx, agent.agent_id)
     if running is not None and running.interruption_event_id == event.event_id and event.action_at != running.deadline_at:
         switch_queries.update_switch(tx, running, deadline_at=event.action_at)
@@ -195,6 +203,8 @@ def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, re
         switch_id=None,
         replica_id=None,
         game_day_id=None,
+        code=report.code,
+        called_off_at=None,
     )
     queries.insert_event(tx, event)
     _tell(tx, agent, event, detail=detail)

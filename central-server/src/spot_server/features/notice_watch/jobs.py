@@ -10,6 +10,7 @@ from typing import TypeVar
 from spot_server.aws.errors import ASSUME_ROLE_PREFIX, ActFailed, ErrorClass
 from spot_server.aws.ports import AwsGateway, Ec2Port
 from spot_server.features.interruptions.reports import Report
+from spot_server.features.maintenance import service as maintenance
 from spot_server.features.notice_watch import service
 from spot_server.features.notice_watch.queries import Territory, Watched, list_territories
 from spot_server.features.notice_watch.rules import (
@@ -17,6 +18,7 @@ from spot_server.features.notice_watch.rules import (
     events_of_statuses,
     impairments_of,
     notices_of_requests,
+    over_events_of_statuses,
     pause_seconds,
 )
 from spot_server.jobs.each import for_each
@@ -40,6 +42,7 @@ class _Seen:
 
     reports: tuple[Report, ...]
     impairments: tuple[Impairment, ...]
+    over: tuple[tuple[str, str], ...]
     has_trouble: bool
 
 
@@ -78,7 +81,7 @@ class NoticeWatch:
         """Ask both questions. One that is refused keeps nobody from the other; an account that says nothing is not asked twice."""
         requests = self._ask(context, territory, "list spot requests", lambda ec2: ec2.spot_requests_of(territory.spot_instance_ids))
         if isinstance(requests, ActFailed) and _is_whole_account(requests):
-            return _Seen((), (), has_trouble=True)
+            return _Seen((), (), (), has_trouble=True)
         statuses = self._ask(context, territory, "read status checks", lambda ec2: ec2.instance_statuses(territory.instance_ids))
         has_trouble = isinstance(requests, ActFailed) or isinstance(statuses, ActFailed)
         requests = () if isinstance(requests, ActFailed) else requests
@@ -86,7 +89,7 @@ class NoticeWatch:
         now = context.clock.now()
         findings = [*notices_of_requests(requests), *events_of_statuses(statuses)]
         reports = tuple(service.report_of(finding, now) for finding in findings)
-        return _Seen(reports, tuple(impairments_of(statuses)), has_trouble)
+        return _Seen(reports, tuple(impairments_of(statuses)), tuple(over_events_of_statuses(statuses)), has_trouble)
 
     def _ask(self, context: JobContext, territory: Territory, what: str, ask: Callable[[Ec2Port], Found]) -> Found | ActFailed:
         try:
@@ -109,6 +112,9 @@ class NoticeWatch:
         told = [(watched, report) for report in seen.reports for watched in by_id.get(report.instance_id, ())]
         news = [pair for pair in told if context.database.read(lambda tx, pair=pair: service.is_news(tx, *pair))]  # type: ignore[misc]
         taken = for_each(news, lambda pair: context.database.write(lambda tx: service.record(tx, *pair)))
+        over = [(watched.agent_id, notice_id) for instance_id, notice_id in seen.over for watched in by_id.get(instance_id, ())]
+        still_open = [pair for pair in over if context.database.read(lambda tx, pair=pair: maintenance.is_open(tx, *pair))]  # type: ignore[misc]
+        for_each(still_open, lambda pair: context.database.write(lambda tx: maintenance.call_off(tx, *pair)))
         failing = [(watched, one) for one in seen.impairments for watched in by_id.get(one.instance_id, ())]
         new = [pair for pair in failing if context.database.read(lambda tx, pair=pair: service.is_new_impairment(tx, *pair))]  # type: ignore[misc]
         impaired = for_each(new, lambda pair: context.database.write(lambda tx: service.tell_impaired(tx, *pair)))

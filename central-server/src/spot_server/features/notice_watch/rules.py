@@ -45,6 +45,8 @@ class Finding:
     kind: InterruptionKind
     action_at: datetime | None
     announced_at: datetime | None
+    code: str | None = None
+    """Of scheduled maintenance: what EC2 will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,20 @@ def _notice_of_request(request: SpotRequestFacts) -> Finding | None:
 def events_of_statuses(statuses: Iterable[InstanceStatusFacts]) -> list[Finding]:
     """Return each scheduled event that is not over. Its id at EC2 is its name in every channel."""
     return [
-        Finding(scheduled_notice_id(event.event_id), status.instance_id, InterruptionKind.SCHEDULED, event.not_before, announced_at=None)
+        Finding(scheduled_notice_id(event.event_id), status.instance_id, InterruptionKind.SCHEDULED, event.not_before, None, event.code)
         for status in statuses
         for event in status.scheduled_events
         if event.event_id and not event.description.startswith(OVER)
+    ]
+
+
+def over_events_of_statuses(statuses: Iterable[InstanceStatusFacts]) -> list[tuple[str, str]]:
+    """Return (instance, name) of each scheduled event that is called off or done."""
+    return [
+        (status.instance_id, scheduled_notice_id(event.event_id))
+        for status in statuses
+        for event in status.scheduled_events
+        if event.event_id and event.description.startswith(OVER)
     ]
 
 

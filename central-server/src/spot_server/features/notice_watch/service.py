@@ -27,6 +27,7 @@ def report_of(finding: Finding, seen_at: datetime) -> Report:
         seen_at,
         channel=NoticeChannel.CONTROL_ROLE,
         announced_at=finding.announced_at,
+        code=finding.code,
     )
 
 
