@@ -63,7 +63,7 @@ def status_body(live: Live, journal: Journal, clock: Clock) -> JsonObject:
         "last_heartbeat_at": to_wire(facts.last_heartbeat_at) if facts.last_heartbeat_at else None,
         "problem": facts.halted or facts.registration_problem,
         "metadata_failures": facts.metadata_failures,
-        "scheduled_events": len(facts.scheduled_events),
+        "scheduled_events": len(facts.scheduled_events or ()),
         "daemon_version": __version__,
     }
 
