@@ -8,21 +8,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from spot_agent import __version__, check_report
-from spot_agent.checking import Checker
+from spot_agent import __version__
 from spot_agent.clock import SystemClock
 from spot_agent.daemon import run_daemon
 from spot_agent.errors import SettingsInvalid
-from spot_agent.logs import mask_tokens, start_logging
-from spot_agent.machine import real_check_parts
-from spot_agent.rules.checks import Line, is_fit
+from spot_agent.exit_codes import EXIT_BAD_SETTINGS, EXIT_OK, EXIT_UNHEALTHY
+from spot_agent.logs import start_logging
 from spot_agent.settings import Settings, load_settings
 from spot_agent.settings_reader import foreign_values
 from spot_agent.status import as_json, human_lines, read_status
 
-EXIT_OK = 0
-EXIT_UNHEALTHY = 1
-EXIT_BAD_SETTINGS = 2
 ENV_FILE_VARIABLE = "SPOT_AGENT_ENV_FILE"
 
 
@@ -43,7 +38,9 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
     if given.command == "status":
         return _status(settings, is_json=given.json)
     if given.command == "check":
-        return _check(settings, env_file, world, is_json=given.json)
+        from spot_agent.check_command import run_check  # noqa: PLC0415 - a daemon that runs for months need not hold it
+
+        return run_check(settings, env_file, world, is_json=given.json)
     return run_daemon(settings, world, start_logging(settings.log_level))
 
 
@@ -51,21 +48,6 @@ def _status(settings: Settings, *, is_json: bool) -> int:
     status = read_status(settings, SystemClock().now())
     print(as_json(status) if is_json else "\n".join(human_lines(status)))
     return EXIT_OK if status.healthy else EXIT_UNHEALTHY
-
-
-def _check(settings: Settings, env_file: Path | None, world: Mapping[str, str], *, is_json: bool) -> int:
-    start_logging("ERROR")
-    told: list[Line] = []
-    try:
-        for line in Checker(real_check_parts(settings, env_file, world)).lines():
-            told.append(line)
-            if not is_json:
-                print(mask_tokens(check_report.human_line(line)), flush=True)
-        print(mask_tokens(check_report.as_json(told)) if is_json else check_report.human_summary(told), flush=True)
-    except BrokenPipeError:  # whoever reads has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_UNHEALTHY
-    return EXIT_OK if is_fit(told) else EXIT_UNHEALTHY
 
 
 def _env_file_text(path: Path | None) -> str | None:

@@ -5,25 +5,21 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 
 from spot_agent.bootstrap import Ports
 from spot_agent.carrying.machine_carrier import MachineCarrier
-from spot_agent.central_api import HttpCentralApi, credentials_in, credentials_of
-from spot_agent.checking import CheckParts
+from spot_agent.central_api import HttpCentralApi, credentials_in
 from spot_agent.clock import SystemClock, ThreadBell, ThreadStop
 from spot_agent.ec2 import ec2_of_region
 from spot_agent.guard import FileGuard
 from spot_agent.hooks import ProcessHooks
 from spot_agent.http_client import HttpClient, Timeouts
 from spot_agent.imds import CountedImds, ImdsV2
-from spot_agent.journal import FileJournal, read_journal
-from spot_agent.journal_contents import JournalContents
+from spot_agent.journal import FileJournal
 from spot_agent.live import Live
 from spot_agent.logs import Log
 from spot_agent.settings import Settings
-from spot_agent.status import read_status, save_status
-from spot_agent.surroundings import Surroundings
+from spot_agent.status import save_status
 
 URGENT_TIMEOUTS = Timeouts(connect_seconds=1.0, read_seconds=1.5)
 
@@ -54,26 +50,4 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
         new_lock=threading.RLock,
         save_status=lambda body: save_status(settings, body, log),
         draw=random.random,
-    )
-
-
-def real_check_parts(settings: Settings, env_file: Path | None, environment: Mapping[str, str]) -> CheckParts:
-    """What `spot-agent check` works with on this machine. It reads the daemon's journal and changes nothing."""
-    clock = SystemClock()
-    contents = read_journal(settings.state_directory / "journal.json")[0] or JournalContents()
-    credentials = credentials_of(contents, settings)
-    return CheckParts(
-        settings=settings,
-        env_file=env_file,
-        contents=contents,
-        status=read_status(settings, clock.now()),
-        server_url=credentials.server_url if credentials else settings.server_url,
-        clock=clock,
-        imds=ImdsV2(settings.imds_endpoint, clock),
-        ec2_of_region=lambda region: ec2_of_region(region, Log()),
-        server=HttpCentralApi(HttpClient(), lambda: credentials),
-        hooks=ProcessHooks(settings.hooks, environment, clock, ThreadStop()),
-        carry_problems=MachineCarrier(settings, environment, clock, ThreadStop()).problems,
-        guard=FileGuard(settings.runtime_directory),
-        surroundings=Surroundings(environment),
     )
