@@ -24,6 +24,7 @@ def rights_to_look() -> tuple[Right, ...]:
     """Those that change nothing; DescribeInstances is the first, and needs no other."""
     return (
         Right("DescribeInstances", "mode, owner, launch specification of this instance"),
+        Right("DescribeInstanceStatus", "whether a silent primary passes EC2's checks"),
         Right("DescribeSubnets", "where a replica may be launched"),
         Right("DescribeImages", "images of this agent"),
         Right("DescribeSnapshots", "snapshots of this agent"),
@@ -95,6 +96,12 @@ def _ending(trial: Trial) -> tuple[Right, ...]:
     tagging = {"Resources": [trial.instance_id], "Tags": shapes.tag_list({TAG_MANAGED: "true"})}
     return (
         Right("TerminateInstances", "end replaced instances", {"InstanceIds": [trial.instance_id]}, by_role),
+        Right(
+            "StopInstances",
+            "end a lost on-demand primary, keeping its disk",
+            {"InstanceIds": [trial.instance_id], "Force": True},
+            by_role or ("not tried: EC2 stops no one-time spot instance" if trial.instance and trial.instance.lifecycle else None),
+        ),
         Right("DescribeSpotInstanceRequests", "whether EC2 would replace an ended instance", skipped=by_role),
         Right(
             "CancelSpotInstanceRequests",
