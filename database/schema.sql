@@ -29,11 +29,12 @@ CREATE TABLE clients (
 	aws_role_arn VARCHAR(255),
 	aws_external_id VARCHAR(128),
 	fis_role_arn VARCHAR(255),
+	notice_queue_url VARCHAR(255),
 	time_zone VARCHAR(64) NOT NULL,
 	created_at DATETIME(6) NOT NULL,
 	CONSTRAINT pk_clients PRIMARY KEY (client_id),
 	CONSTRAINT uq_clients_name UNIQUE (name)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge.' COLLATE utf8mb4_bin;
 
 CREATE TABLE event_cursors (
 	client_id VARCHAR(36) NOT NULL,

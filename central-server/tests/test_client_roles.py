@@ -164,3 +164,33 @@ def test_the_role_of_fis_is_given_on_the_command_line_and_not_changed_by_a_repea
 
     assert codes == [0, 1]
     assert "another role for FIS" in capsys.readouterr().err
+
+
+def test_the_notice_queue_is_kept_and_shown_must_be_awss_own_and_means_nothing_without_a_control_role(admin: Http) -> None:
+    url = "https://sqs.us-east-1.amazonaws.com/123456789012/notices"
+
+    made = admin.post(CLIENTS, {"name": "with-queue", "aws_role_arn": ARN, "notice_queue_url": url})
+    alone = admin.post(CLIENTS, {"name": "alone", "notice_queue_url": url})
+    wrong = [
+        admin.post(CLIENTS, {"name": "wrong", "aws_role_arn": ARN, "notice_queue_url": one})
+        for one in (
+            "notices",
+            "http://127.0.0.1/123456789012/notices",
+            "https://sqs.us-east-1.amazonaws.com.example.org/123456789012/notices",
+        )
+    ]
+
+    assert (made.status, made.json["notice_queue_url"]) == (201, url)
+    assert (alone.status, alone.json["errors"][0]["field"]) == (422, "notice_queue_url")
+    assert [(one.status, one.json["errors"][0]["field"]) for one in wrong] == [(422, "notice_queue_url")] * 3
+
+
+@pytest.mark.usefixtures("_migrated")
+def test_the_notice_queue_is_given_on_the_command_line_and_not_changed_by_a_repeat(capsys: pytest.CaptureFixture[str]) -> None:
+    url = "https://sqs.us-east-1.amazonaws.com/123456789012/"
+    arguments = ["create-client", "acme", "--if-missing", "--aws-role-arn", ARN, "--notice-queue-url"]
+
+    codes = [main([*arguments, f"{url}{name}"]) for name in ("notices", "notices", "other")]
+
+    assert codes == [0, 0, 1]
+    assert "with another notice queue or none; nothing was changed" in capsys.readouterr().err

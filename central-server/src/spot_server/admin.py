@@ -67,6 +67,9 @@ def _require_same_role(known: Client, new: clients.NewClient) -> None:
     is_other_role = new.aws_role_arn is not None and new.aws_role_arn != known.aws_role_arn
     is_other_id = new.aws_external_id is not None and new.aws_external_id != known.aws_external_id
     is_other_fis = new.fis_role_arn is not None and new.fis_role_arn != known.fis_role_arn
+    is_other_queue = new.notice_queue_url is not None and new.notice_queue_url != known.notice_queue_url
+    if is_other_queue:
+        raise StateConflict(f"there is already a client named {new.name!r}, with another notice queue or none; nothing was changed")
     if is_other_role or is_other_id or is_other_fis:
         has = f"the role {known.aws_role_arn}" if known.aws_role_arn else "no role"
         what = f"{has}, another role for FIS, or another external id" if is_other_fis else f"{has} or another external id"

@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     client.add_argument("--aws-role-arn", help="the IAM role in its account that the server may assume; without it, daemons act")
     client.add_argument("--external-id", help="for the role's trust policy; default: one is made up and printed")
     client.add_argument("--fis-role-arn", help="the IAM role in its account that AWS FIS takes on for game days; with a control role only")
+    client.add_argument("--notice-queue-url", help="the SQS queue to which its EventBridge sends notices; with a control role only")
     token = add("create-token", _create_token, "Make a token and print it, this once.")
     token.add_argument("kind", choices=["admin", "client", "enrolment"])
     token.add_argument("--label", default="command line", help="who or what it is for; the audit log shows it")
@@ -157,7 +158,7 @@ def _create_client(options: argparse.Namespace, settings: Settings) -> None:
     from spot_server.features.clients.service import NewClient  # noqa: PLC0415 - see above
 
     roles = {"aws_role_arn": options.aws_role_arn, "aws_external_id": options.external_id, "fis_role_arn": options.fis_role_arn}
-    new = NewClient(name=options.name, **roles)
+    new = NewClient(name=options.name, notice_queue_url=options.notice_queue_url, **roles)
     print(_or_fail(lambda: admin.create_client(settings, new, if_missing=options.if_missing)))
 
 

@@ -172,6 +172,12 @@ class Settings:
     notice_watch_period_seconds: float = number(
         15, "How often EC2 is asked for notices with the control roles that clients gave.", least=0.05, most=3600
     )
+    notice_queue_period_seconds: float = number(
+        1,
+        "How often it is looked whether clients' SQS queues have brought notices; the waiting itself is a long poll.",
+        least=0.05,
+        most=60,
+    )
     sweeper_period_seconds: float = number(
         60, "How often what runs in EC2 under our tags is compared with what is wanted.", least=0.05, most=3600
     )

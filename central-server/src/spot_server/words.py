@@ -279,6 +279,8 @@ class NoticeChannel(StrEnum):
     """The instance's own daemon, from its metadata."""
     CONTROL_ROLE = "control_role"
     """The server's own look at EC2 with the client's control role."""
+    EVENTBRIDGE = "eventbridge"
+    """What EventBridge sends to the client's SQS queue."""
     SERVER = "server"
     """The server's own books: what befell other instances in the same pool."""
 

@@ -13,6 +13,7 @@ from spot_server.aws.asking import asked, client_config
 from spot_server.aws.ec2 import Boto3Ec2
 from spot_server.aws.errors import ASSUME_ROLE_PREFIX, AwsFailed, ErrorClass
 from spot_server.aws.ports import ControlRole
+from spot_server.aws.queues import Boto3Queue
 from spot_server.clock import Clock
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class _Held:
     renew_at_seconds: float = 0.0
     ec2: Boto3Ec2 | None = None
     fis: Any = None
+    queue: Boto3Queue | None = None
 
 
 class AssumedRoles:
@@ -70,6 +72,15 @@ class AssumedRoles:
                 held.fis = self._client("fis", credentials, region, ATTEMPTS)
             return held.fis
 
+    def queue(self, role: ControlRole, region: str) -> Boto3Queue:
+        """Return SQS with the role's credentials. What it is asked may all be repeated."""
+        held = self._hold(role, region)
+        with held.lock:
+            credentials = self._fresh_credentials(held, role, region)
+            if held.queue is None:
+                held.queue = Boto3Queue(self._client("sqs", credentials, region, ATTEMPTS))
+            return held.queue
+
     def forget(self, role: ControlRole, region: str) -> None:
         """Drop the session."""
         with self._lock:
@@ -83,7 +94,7 @@ class AssumedRoles:
         """Return credentials that last for a while; new ones do away with the clients of the old. The caller holds the lock of `held`."""
         if held.credentials is None or self._clock.monotonic_seconds() >= held.renew_at_seconds:
             began_seconds = self._clock.monotonic_seconds()
-            held.credentials, held.ec2, held.fis = self._assume(role, region), None, None
+            held.credentials, held.ec2, held.fis, held.queue = self._assume(role, region), None, None, None
             # By the steady counter: the machine's time of day may be wrong.
             held.renew_at_seconds = began_seconds + SESSION_SECONDS - RENEW_BEFORE_SECONDS
         return held.credentials

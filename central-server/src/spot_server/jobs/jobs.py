@@ -24,16 +24,16 @@ from spot_server.jobs.registry import Job
 from spot_server.settings import Settings
 
 
-def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper: Sleeper, game_days: Job | None = None) -> tuple[Job, ...]:
+def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper: Sleeper, *others: Job) -> tuple[Job, ...]:
     """Return every job with its period.
 
     `control_role` acts in the clients' accounts, the sweeper and the watch for notices look there through `gateway`; `sleeper` lets time
     pass in the others.
-    `game_days` plays what people ask for; without it none is ever played: a simulation has interruptions of its own.
+    `others` reach for what a simulation does not have: game days, which play what people ask for, and the clients' notice queues.
     """
     return (
         control_role,
-        *(() if game_days is None else (game_days,)),
+        *others,
         Job("sweep_switches", settings.switch_sweep_period_seconds, sweep_switches),
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),

@@ -15,11 +15,12 @@ clients = define_table(
     Column("aws_role_arn", String(255)),
     Column("aws_external_id", String(128)),
     Column("fis_role_arn", String(255)),
+    Column("notice_queue_url", String(255)),
     Column("time_zone", String(64), nullable=False, default="UTC"),
     Column("created_at", UtcDateTime, nullable=False),
     comment=(
         "Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; "
-        "fis_role_arn is the role that AWS FIS takes on for game days."
+        "fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge."
     ),
 )
 

@@ -20,6 +20,7 @@ class Client:
     aws_role_arn: str | None
     aws_external_id: str | None
     fis_role_arn: str | None
+    notice_queue_url: str | None
     time_zone: str
     created_at: datetime
 

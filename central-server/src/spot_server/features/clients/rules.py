@@ -16,6 +16,18 @@ EXTERNAL_ID_PATTERN = rf"[A-Za-z0-9_+=,.@:/-]{{2,{LONGEST_EXTERNAL_ID_CHARACTERS
 """Source: AssumeRole in the STS API reference, which allows up to 1224 characters."""
 
 
+QUEUE_URL_EXPECTED = "the URL of an SQS queue, such as https://sqs.us-east-1.amazonaws.com/123456789012/spot-optimizer"
+QUEUE_URL_PATTERN = r"https://sqs\.([a-z0-9-]{1,32})\.amazonaws\.com(?:\.cn)?/[0-9]{12}/[A-Za-z0-9_-]{1,80}(?:\.fifo)?\Z"
+"""AWS's own endpoints alone: with the client's role the server asks whatever this names. Source: the SQS developer guide, queue URLs."""
+
+
+def region_of_queue(queue_url: str) -> str:
+    """Return the region where a queue is, from a URL that was found good."""
+    matched = re.match(QUEUE_URL_PATTERN, queue_url)
+    assert matched is not None  # noqa: S101 - nothing else is stored
+    return matched[1]
+
+
 @dataclass(frozen=True, slots=True)
 class RoleProblem:
     """What cannot be used, and what would be right."""
@@ -25,11 +37,17 @@ class RoleProblem:
     expected: str
 
 
-def find_role_problem(role_arn: str | None, external_id: str | None, fis_role_arn: str | None = None) -> RoleProblem | None:
+def find_role_problem(
+    role_arn: str | None, external_id: str | None, fis_role_arn: str | None = None, notice_queue_url: str | None = None
+) -> RoleProblem | None:
     """Return what is wrong with a client's role and external id, or None. Neither is needed; an external id alone means nothing.
 
-    The role of FIS means nothing without the control role, which starts its experiments.
+    The role of FIS means nothing without the control role, which starts its experiments, nor does a queue, which it reads.
     """
+    if notice_queue_url is not None and re.match(QUEUE_URL_PATTERN, notice_queue_url) is None:
+        return RoleProblem("notice_queue_url", notice_queue_url, QUEUE_URL_EXPECTED)
+    if notice_queue_url is not None and role_arn is None:
+        return RoleProblem("notice_queue_url", notice_queue_url, "no queue without a control role")
     if role_arn is not None and re.match(ROLE_ARN_PATTERN, role_arn) is None:
         return RoleProblem("aws_role_arn", role_arn, ROLE_ARN_EXPECTED)
     if external_id is not None and re.match(EXTERNAL_ID_PATTERN, external_id) is None:

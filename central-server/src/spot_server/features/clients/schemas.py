@@ -6,7 +6,14 @@ from zoneinfo import available_timezones
 
 from marshmallow import ValidationError, fields, post_load, validate
 
-from spot_server.features.clients.rules import EXTERNAL_ID_EXPECTED, EXTERNAL_ID_PATTERN, ROLE_ARN_EXPECTED, ROLE_ARN_PATTERN
+from spot_server.features.clients.rules import (
+    EXTERNAL_ID_EXPECTED,
+    EXTERNAL_ID_PATTERN,
+    QUEUE_URL_EXPECTED,
+    QUEUE_URL_PATTERN,
+    ROLE_ARN_EXPECTED,
+    ROLE_ARN_PATTERN,
+)
 from spot_server.features.clients.service import NewClient
 from spot_server.http.fields import BoundedText, UtcMoment
 from spot_server.http.schemas import AnswerSchema, StrictSchema, page_schema
@@ -40,6 +47,12 @@ class NewClientSchema(StrictSchema):
         validate=validate.Regexp(ROLE_ARN_PATTERN, error=f"expected {ROLE_ARN_EXPECTED}"),
         metadata={"description": "The role that AWS FIS takes on for game days; with a control role only. null: none are played on AWS."},
     )
+    notice_queue_url = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Regexp(QUEUE_URL_PATTERN, error=f"expected {QUEUE_URL_EXPECTED}"),
+        metadata={"description": "The SQS queue to which its EventBridge sends notices; with a control role only."},
+    )
     time_zone = fields.String(load_default="UTC", validate=check_time_zone)
 
     @post_load
@@ -58,6 +71,7 @@ class ClientAnswer(AnswerSchema):
         required=True, allow_none=True, metadata={"description": "For the condition sts:ExternalId in the role's trust policy."}
     )
     fis_role_arn = fields.String(required=True, allow_none=True)
+    notice_queue_url = fields.String(required=True, allow_none=True)
     time_zone = fields.String(required=True)
     created_at = UtcMoment(required=True)
 

@@ -24,6 +24,7 @@ class NewClient:
     aws_role_arn: str | None = None
     aws_external_id: str | None = None
     fis_role_arn: str | None = None
+    notice_queue_url: str | None = None
     time_zone: str = "UTC"
 
 
@@ -32,7 +33,7 @@ def create_client(tx: Transaction, new: NewClient) -> Client:
 
     An external id of our making, a different one for each client, is what keeps one client from having us act with another's role.
     """
-    problem = find_role_problem(new.aws_role_arn, new.aws_external_id, new.fis_role_arn)
+    problem = find_role_problem(new.aws_role_arn, new.aws_external_id, new.fis_role_arn, new.notice_queue_url)
     if problem is not None:
         raise FieldInvalid(problem.field, problem.value, problem.expected)
     if queries.find_client_by_name(tx, new.name) is not None:
@@ -45,6 +46,7 @@ def create_client(tx: Transaction, new: NewClient) -> Client:
         aws_role_arn=new.aws_role_arn,
         aws_external_id=new.aws_external_id or _new_external_id(new.aws_role_arn),
         fis_role_arn=new.fis_role_arn,
+        notice_queue_url=new.notice_queue_url,
         time_zone=new.time_zone,
         created_at=tx.now,
     )

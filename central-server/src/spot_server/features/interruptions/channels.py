@@ -63,6 +63,12 @@ def find_told(tx: Transaction, agent_id: str, notice_id: str) -> str | None:
     return tx.execute(statement.limit(1)).scalar_one_or_none()
 
 
+def list_names(tx: Transaction, event_id: str) -> list[str]:
+    """Return the names under which channels told of the event."""
+    table = interruption_sightings
+    return list(tx.execute(select(table.c.notice_id).where(table.c.event_id == event_id)).scalars())
+
+
 def note_sighting(tx: Transaction, event: InterruptionEvent, report: Report) -> bool:
     """Record when the report's channel first told of the event; return False when it had before. The caller holds the agent's row."""
     if any(one.channel is report.channel for one in list_sightings(tx, [event.event_id])[event.event_id]):

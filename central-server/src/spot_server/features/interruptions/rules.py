@@ -81,16 +81,21 @@ def choose_confirmed(
 
     A channel never has two names for one notice. The channels name an interruption's kind differently (a metadata service tells hibernate,
     a spot request only marked-for-stop), so that each that takes the instance away may confirm any other. A scheduled event has the same
-    name in all channels.
+    name in all channels but EventBridge, where AWS Health has one of its own.
     """
     moment = end_at or detected_at
     candidates = [
         (abs(((one.end_at or one.detected_at) - moment).total_seconds()), one)
         for one in known
-        if channel not in one.channels and _is_like(one.kind, kind)
+        if channel not in one.channels and (_is_like(one.kind, kind) or _is_same_maintenance(one, kind, channel))
     ]
     distance_seconds, nearest = min(candidates, key=lambda pair: pair[0], default=(0.0, None))
     return nearest if distance_seconds <= SAME_NOTICE_SECONDS else None
+
+
+def _is_same_maintenance(one: KnownNotice, kind: InterruptionKind, channel: NoticeChannel) -> bool:
+    is_maintenance = one.kind is kind is InterruptionKind.SCHEDULED
+    return is_maintenance and (channel is NoticeChannel.EVENTBRIDGE or one.channels == {NoticeChannel.EVENTBRIDGE})
 
 
 def _is_like(one: InterruptionKind, other: InterruptionKind) -> bool:

@@ -31,6 +31,7 @@ class OpenEvent:
     agent_id: str
     instance_id: str
     notice_id: str
+    """Its name in the daemon's channel, or, where that has not told of it, in the one that was first."""
     code: str | None
     not_before: datetime
     role: Role
@@ -60,7 +61,7 @@ def list_open(tx: Transaction) -> list[OpenEvent]:
             event.c.event_id,
             event.c.agent_id,
             event.c.instance_id,
-            event.c.notice_id,
+            func.coalesce(seen.c.notice_id, event.c.notice_id).label("notice_id"),
             event.c.code,
             event.c.action_at.label("not_before"),
             instances.c.role,

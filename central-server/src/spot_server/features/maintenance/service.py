@@ -9,6 +9,8 @@ from spot_server.errors import MoveRefused, NoImage, StateConflict
 from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.instances.queries import find_instance
 from spot_server.features.interruptions import queries as interruption_queries
+from spot_server.features.interruptions.channels import find_told, list_names
+from spot_server.features.interruptions.queries import InterruptionEvent
 from spot_server.features.interruptions.reports import Report
 from spot_server.features.interruptions.service import take_report
 from spot_server.features.maintenance import queries
@@ -79,11 +81,12 @@ def call_off(tx: Transaction, agent_id: str, notice_id: str) -> bool:
     Not while the instance's daemon still lists it: of two words the one that asks for something holds.
     """
     agent = load_agent(tx, agent_id, for_update=True)
-    event = interruption_queries.find_by_notice(tx, agent_id, notice_id)
+    event = _find_told(tx, agent_id, notice_id)
     if event is None or event.called_off_at is not None:
         return False
     instance = find_instance(tx, agent_id, event.instance_id)
-    if instance is not None and is_listed(instance.scheduled_events, notice_id):
+    names = list_names(tx, event.event_id)
+    if instance is not None and any(is_listed(instance.scheduled_events, name) for name in names):
         return False
     interruption_queries.update_event(tx, event.event_id, called_off_at=tx.now)
     data = {"event_id": event.event_id, "code": event.code}
@@ -93,8 +96,14 @@ def call_off(tx: Transaction, agent_id: str, notice_id: str) -> bool:
 
 def is_open(tx: Transaction, agent_id: str, notice_id: str) -> bool:
     """Tell whether the books hold the event as open. Reads only."""
-    event = interruption_queries.find_by_notice(tx, agent_id, notice_id)
+    event = _find_told(tx, agent_id, notice_id)
     return event is not None and event.called_off_at is None
+
+
+def _find_told(tx: Transaction, agent_id: str, notice_id: str) -> InterruptionEvent | None:
+    """Return the event that some channel told of under this name, or None."""
+    event_id = find_told(tx, agent_id, notice_id)
+    return None if event_id is None else interruption_queries.find_event(tx, event_id)
 
 
 def open_of_primaries(tx: Transaction) -> list[OpenEvent]:

@@ -1,0 +1,1 @@
+"""The third channel: what EventBridge sends to a client's SQS queue."""
