@@ -130,6 +130,7 @@ CREATE TABLE agents (
 	create_snapshot_on_switch BOOL NOT NULL,
 	cleanup_snapshots_older_than_days INTEGER NOT NULL,
 	cleanup_images_older_than_days INTEGER NOT NULL,
+	image_refresh_hours INTEGER NOT NULL,
 	carry VARCHAR(32) NOT NULL,
 	allowed_instance_types MEDIUMTEXT NOT NULL,
 	traffic_handles MEDIUMTEXT NOT NULL,
@@ -198,14 +199,15 @@ CREATE TABLE agent_images (
 	snapshot_ids MEDIUMTEXT NOT NULL,
 	source_instance_id VARCHAR(64),
 	switch_id VARCHAR(36),
-	is_good BOOL NOT NULL,
+	consistency VARCHAR(32) NOT NULL,
 	has_booted BOOL NOT NULL,
+	has_failed BOOL NOT NULL,
 	started_at DATETIME(6) NOT NULL,
 	available_at DATETIME(6),
 	deregistered_at DATETIME(6),
 	CONSTRAINT pk_agent_images PRIMARY KEY (agent_id, image_id),
 	CONSTRAINT fk_agent_images_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Images of agents. started_at is the moment whose state the image holds.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Images of agents. started_at is the moment whose state the image holds. has_booted: an instance made from it passed its standby check; has_failed: one never did.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_agent_images_deregistered_at ON agent_images (deregistered_at);
 

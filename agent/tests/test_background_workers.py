@@ -162,6 +162,29 @@ def test_only_the_primary_cleans(replica: World) -> None:
     assert len(replica.ec2.images) == 2
 
 
+def test_cleanup_keeps_what_the_server_would_launch_from_however_old(running: World) -> None:
+    for image_id, age_days in (("ami-booted", 90), ("ami-old", 40), ("ami-new", 1)):
+        _add_image(running, image_id, age_days=age_days)
+    running.api.answers["config"]["images_to_keep"] = ["ami-booted", "ami-new"]
+
+    running.step("cleanup")
+
+    report = running.api.bodies("cleanup-report")[0]
+    assert set(running.ec2.images) == {"ami-booted", "ami-new"}
+    assert {"kind": "image", "id": "ami-booted", "reason": "what a launch would be made from"} in report["kept"]
+
+
+def test_no_image_goes_before_the_server_says_which_are_to_stay(running: World) -> None:
+    _add_image(running, "ami-old", age_days=40)
+    _add_image(running, "ami-new", age_days=1)
+    running.api.failures["config"] = [ServerUnreachable("500")]
+    running.step("cleanup")
+    del running.api.answers["config"]["images_to_keep"]
+    running.step("cleanup")
+
+    assert set(running.ec2.images) == {"ami-old", "ami-new"}
+
+
 def test_a_cleanup_report_outlives_a_server_that_is_down(running: World) -> None:
     _add_image(running, "ami-old", age_days=40)
     _add_image(running, "ami-new", age_days=1)

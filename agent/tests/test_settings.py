@@ -149,4 +149,4 @@ def test_every_setting_is_documented() -> None:
 def test_every_number_says_its_unit() -> None:
     numbers = [field.name for field in fields(Settings) if field.type in ("int", "float")]
 
-    assert not [name for name in numbers if not name.endswith(("_seconds", "_days", "_port"))]
+    assert not [name for name in numbers if not name.endswith(("_seconds", "_hours", "_days", "_port"))]

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from server_support.builders import an_image
 from server_support.fleet import Fleet
 from spot_server.db.runner import Database, Transaction
 from spot_server.errors import RequestIdReused
 from spot_server.features.agents.queries import Agent
 from spot_server.features.cleanups.service import list_history, record_cleanup
-from spot_server.features.replicas.queries import AgentImage, newest_good_image, store_image
+from spot_server.features.replicas.image_queries import newest_image, store_image
 
 
 def report(database: Database, agent: Agent, request_id: str = "clean-1", *, deleted: tuple[str, ...] = ()) -> Any:
@@ -25,8 +26,7 @@ def report(database: Database, agent: Agent, request_id: str = "clean-1", *, del
 
 def remember_image(database: Database, agent: Agent, image_id: str) -> None:
     def store(tx: Transaction) -> None:
-        image = AgentImage(agent.agent_id, image_id, agent.client_id, image_id, [], "i-1", None, True, False, tx.now, tx.now, None)
-        store_image(tx, image)
+        store_image(tx, an_image(image_id, tx.now, agent_id=agent.agent_id, client_id=agent.client_id))
 
     database.write(store)
 
@@ -65,4 +65,4 @@ def test_nothing_is_launched_from_an_image_that_was_cleaned_up(database: Databas
 
     report(database, agent, deleted=("ami-1",))
 
-    assert database.read(lambda tx: newest_good_image(tx, agent.agent_id)) is None
+    assert database.read(lambda tx: newest_image(tx, agent.agent_id)) is None

@@ -10,10 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_support.clock import START
-from spot_server.features.agents.guarantee_rules import CARRIES_UNDER_NOTICE, FailoverFrom, GuaranteeFacts, judge_guarantee
+from spot_server.features.agents.guarantee_rules import CARRIES_UNDER_NOTICE, FailoverFrom, GuaranteeFacts, StateImage, judge_guarantee
 from spot_server.words import Carry
 
 AGES = st.none() | st.integers(0, 100_000).map(lambda seconds: START - timedelta(seconds=seconds))
+IMAGES = st.none() | st.builds(
+    StateImage,
+    image_id=st.just("ami-1"),
+    state_at=st.integers(0, 100_000).map(lambda seconds: START - timedelta(seconds=seconds)),
+    has_booted=st.booleans(),
+)
 DURATIONS = st.lists(st.floats(0, 10_000), max_size=20).map(tuple)
 
 facts = st.builds(
@@ -22,7 +28,8 @@ facts = st.builds(
     carry=st.sampled_from(Carry),
     agent_created_at=st.just(START - timedelta(days=30)),
     standby_state_at=AGES,
-    image_state_at=AGES,
+    image=IMAGES,
+    newest_image=IMAGES,
     has_base_image=st.booleans(),
     handover_seconds=DURATIONS,
     launch_seconds=DURATIONS,
@@ -59,7 +66,8 @@ def test_no_loss_is_promised_only_where_nothing_can_be_lost(seen: GuaranteeFacts
     if seen.carry is Carry.STATELESS:
         assert (guarantee.lost_if_gone_since, guarantee.lost_if_gone_seconds) == (None, 0.0)
     else:
-        state_at: datetime = seen.standby_state_at or seen.image_state_at or seen.agent_created_at
+        image_state_at = None if seen.image is None else seen.image.state_at
+        state_at: datetime = seen.standby_state_at or image_state_at or seen.agent_created_at
         assert guarantee.lost_if_gone_since == state_at
         assert guarantee.lost_if_gone_seconds == (START - state_at).total_seconds()
     expected = 0.0 if seen.carry in CARRIES_UNDER_NOTICE else guarantee.lost_if_gone_seconds
@@ -71,5 +79,16 @@ def test_a_standby_is_what_is_taken_before_anything_is_launched(seen: GuaranteeF
     source = judge_guarantee(seen).failover_from
 
     assert (source is FailoverFrom.STANDBY) == (seen.standby_state_at is not None)
-    without = judge_guarantee(replace(seen, standby_state_at=None, image_state_at=None, has_base_image=False)).failover_from
+    without = judge_guarantee(replace(seen, standby_state_at=None, image=None, has_base_image=False)).failover_from
     assert without is FailoverFrom.NOTHING
+
+
+@given(facts)
+def test_an_image_is_as_old_as_the_state_in_it(seen: GuaranteeFacts) -> None:
+    guarantee = judge_guarantee(seen)
+
+    for image, aged in ((seen.image, guarantee.image), (seen.newest_image, guarantee.newest_image)):
+        assert (image is None) == (aged is None)
+        if image is not None and aged is not None:
+            assert aged.age_seconds == (START - image.state_at).total_seconds()
+            assert aged.has_booted == image.has_booted

@@ -110,7 +110,7 @@ def with_image(site: Site, agent_path: str, clock: FakeClock) -> str:
     """The page for standbys of an agent that has an image to launch them from."""
     values = {"agent_id": agent_path.rpartition("/")[2], "client_id": site.fleet.client_id, "image_id": "ami-good", "image_name": "good"}
     times = {"started_at": clock.now(), "available_at": clock.now()}
-    site.fleet.execute(insert(agent_images).values(**values, **times, snapshot_ids=[], is_good=True, has_booted=True))
+    site.fleet.execute(insert(agent_images).values(**values, **times, snapshot_ids=[], has_booted=True))
     return f"{agent_path}/replicas"
 
 

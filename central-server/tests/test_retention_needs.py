@@ -183,7 +183,7 @@ def test_images_that_are_gone_go_with_what_was_launched_from_them(story: Story, 
     for number, image_id in enumerate(["ami-gone", "ami-used", "ami-kept"]):
         values = {"agent_id": story.agent_id, "client_id": story.fleet.client_id, "image_id": image_id, "image_name": image_id}
         times = {"started_at": at, "available_at": at, "deregistered_at": None if number == 2 else at}
-        story.fleet.execute(insert(agent_images).values(**values, **times, snapshot_ids=[], is_good=True))
+        story.fleet.execute(insert(agent_images).values(**values, **times, snapshot_ids=[]))
     story.fleet.execute(update(switches).where(switches.c.switch_id == "old-0005").values(image_id="ami-used"))
 
     run(story, clock)

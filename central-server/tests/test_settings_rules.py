@@ -21,6 +21,7 @@ BASE: dict[str, Any] = {
     "create_snapshot_on_switch": True,
     "cleanup_snapshots_older_than_days": 7,
     "cleanup_images_older_than_days": 30,
+    "image_refresh_hours": 24,
     "carry": "stateless",
     "allowed_instance_types": ["m5.large"],
     "traffic_handles": [],

@@ -18,7 +18,7 @@ from spot_agent.logs import Log
 from spot_agent.model import Identity, JsonObject
 from spot_agent.observation import Observer
 from spot_agent.outcomes import Outcome
-from spot_agent.ports import CentralApi, Ec2, Hooks, Imds, StateCarrier
+from spot_agent.ports import CentralApi, Ec2, Freezer, Hooks, Imds, StateCarrier
 from spot_agent.progress import ProgressReports
 from spot_agent.registration import Registrar, RegistrarParts
 from spot_agent.roles import Roles
@@ -27,6 +27,7 @@ from spot_agent.settings import Settings
 from spot_agent.slow_lane import SlowLane
 from spot_agent.startup import Startup
 from spot_agent.status import status_body
+from spot_agent.stillness import Stillness
 from spot_agent.suspension import SuspensionWatch
 from spot_agent.wire import cached_config
 from spot_agent.worker import Pace, Worker
@@ -53,6 +54,7 @@ class Ports:
     api: CentralApi
     urgent_api: CentralApi
     hooks: Hooks
+    freezer: Freezer
     carrier: StateCarrier
     guard: Guard
     journal: Journal
@@ -72,10 +74,12 @@ class Core:
     ports: Ports
     workload: Workload
     roles: Roles
+    stillness: Stillness
 
 
 def build_core(settings: Settings, ports: Ports) -> Core:
     """The workload and the roles."""
+    stillness = Stillness(ports.freezer, ports.journal, ports.new_lock(), ports.clock, ports.log, settings.freeze_bound_seconds)
     workload = Workload(
         WorkloadParts(
             journal=ports.journal,
@@ -86,15 +90,16 @@ def build_core(settings: Settings, ports: Ports) -> Core:
             stop=ports.stop,
             log=ports.log,
             lock=ports.new_lock(),
+            stillness=stillness,
         )
     )
-    return Core(settings, ports, workload, Roles(ports.journal, workload, ports.log, settings.hook_bound_seconds))
+    return Core(settings, ports, workload, Roles(ports.journal, workload, ports.log, settings.hook_bound_seconds), stillness)
 
 
 def build_startup(core: Core) -> tuple[Startup, Worker]:
     """What runs, on the main thread, until the instance knows who it is."""
     ports = core.ports
-    startup = Startup(ports.imds, ports.journal, core.workload, ports.log, core.settings.hook_bound_seconds)
+    startup = Startup(ports.imds, ports.journal, core.workload, core.stillness, ports.log, core.settings.hook_bound_seconds)
     pace = Pace(lambda: 0.0, backoff_base_seconds=0.5, backoff_cap_seconds=10.0)
     worker = Worker("startup", startup.step, pace, ports.clock, ports.new_bell(), ports.log, ports.draw)
     return startup, worker
@@ -163,6 +168,7 @@ class _Assembly:
             carry=lambda: self._effective().carry,
             tell_progress=ProgressReports(ports.api, ports.clock, ports.log).tell,
             journal=ports.journal,
+            stillness=self._core.stillness,
             clock=ports.clock,
             stop=ports.stop,
             hook_bound_seconds=self._core.settings.hook_bound_seconds,
@@ -291,6 +297,7 @@ class _Assembly:
                 link=self._link,
                 answers=self._answers,
                 roles=self._core.roles,
+                stillness=self._core.stillness,
                 executor=self._executor,
                 slow_lane=self._slow_lane,
                 observer=Observer(self._ec2, self._discoverer, ports.live, ports.clock, ports.log),

@@ -40,7 +40,7 @@ class ProcessHooks:
         command = self._commands[name]
         if not command:
             return None
-        with tempfile.TemporaryFile() as output:
+        with _output_of(name) as output:
             try:
                 process = subprocess.Popen(
                     command,
@@ -76,6 +76,13 @@ class ProcessHooks:
         """Returns at once when the process ends, so that a short hook costs no more than it takes."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(POLL_SECONDS)
+
+
+def _output_of(name: HookName) -> IO[bytes]:
+    """A file without a name; around a freeze one that no file system is behind, as writing to one that is frozen would not return."""
+    if name in (HookName.FREEZE, HookName.THAW):
+        return os.fdopen(os.memfd_create(name.value), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -43,7 +43,7 @@ class JournalContents:
 
     `quiesced` means: must not serve until told; true for all but a PRIMARY that may serve. `registration_attempted`:
     a registration was sent whose answer is not known. `end_announced`: EC2 said that it would terminate, stop or
-    hibernate this instance.
+    hibernate this instance. `freezing`: the workload may be held still for an image, and is to be thawed.
     """
 
     instance_id: str = ""
@@ -58,6 +58,7 @@ class JournalContents:
     released: bool = False
     registration_attempted: bool = False
     end_announced: bool = False
+    freezing: bool = False
     commands: tuple[CommandRecord, ...] = ()
     unsent: tuple[UnsentReport, ...] = ()
     known_notices: tuple[str, ...] = ()

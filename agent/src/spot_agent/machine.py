@@ -11,6 +11,7 @@ from spot_agent.carrying.machine_carrier import MachineCarrier
 from spot_agent.central_api import HttpCentralApi, credentials_in
 from spot_agent.clock import SystemClock, ThreadBell, ThreadStop
 from spot_agent.ec2 import ec2_of_region
+from spot_agent.freezer import ProcessFreezer
 from spot_agent.guard import FileGuard
 from spot_agent.hooks import ProcessHooks
 from spot_agent.http_client import HttpClient, Timeouts
@@ -33,6 +34,7 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
         log.failure("journal_discarded", problem=journal.problem)
 
     credentials = credentials_in(journal, settings)
+    hooks = ProcessHooks(settings.hooks, environment, clock, stop)
     return Ports(
         clock=clock,
         stop=stop,
@@ -40,7 +42,8 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
         ec2_of_region=lambda region: ec2_of_region(region, log),
         api=HttpCentralApi(HttpClient(), credentials),
         urgent_api=HttpCentralApi(HttpClient(), credentials, URGENT_TIMEOUTS),
-        hooks=ProcessHooks(settings.hooks, environment, clock, stop),
+        hooks=hooks,
+        freezer=ProcessFreezer(settings.hooks, environment, hooks, settings.hook_bound_seconds),
         carrier=MachineCarrier(settings, environment, clock, stop),
         guard=FileGuard(settings.runtime_directory),
         journal=journal,

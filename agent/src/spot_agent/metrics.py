@@ -44,6 +44,14 @@ PRICES_REPORTED = Counter("spot_agent_prices_reported_total", "Price rows the se
 CLEANED_UP = Counter("spot_agent_cleaned_up_total", "Images and snapshots deleted.", ["kind"], registry=REGISTRY)
 
 
+NEWEST_IMAGE = Gauge(
+    "spot_agent_newest_image_timestamp_seconds",
+    "When the newest available image of this agent was begun, as EC2 lists it; 0 when there is none.",
+    registry=REGISTRY,
+)
+THAW_FAILURES = Counter("spot_agent_thaw_failures_total", "Thaws that failed; they are tried again.", registry=REGISTRY)
+
+
 def serve_metrics(port: int) -> None:
     """Answer Prometheus on the loopback interface; port 0 means off. OSError when the port is taken."""
     if port:

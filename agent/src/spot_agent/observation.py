@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from spot_agent import metrics
 from spot_agent.clock import Clock, since_boot_seconds
 from spot_agent.discovery import Discoverer
 from spot_agent.ec2_facts import InstanceFacts
@@ -60,6 +61,8 @@ class Observer:
         running = [made for made in self._ec2.find_instances(tags) if made.state != "terminated"]
         instances = sorted(running, key=lambda made: made.launched_at or LONG_AGO, reverse=True)
         images = sorted(self._ec2.find_images(tags), key=lambda made: made.created_at or LONG_AGO, reverse=True)
+        available = [made.created_at for made in images if made.state == "available" and made.created_at is not None]
+        metrics.NEWEST_IMAGE.set(available[0].timestamp() if available else 0)
         volumes = self._ec2.find_volumes(tags)
         holders = self._holders(contents)
         return {

@@ -63,6 +63,8 @@ class HookName(str, Enum):
     STANDBY_CHECK = "standby_check"
     SERVING_CHECK = "serving_check"
     TRAFFIC = "traffic"
+    FREEZE = "freeze"
+    THAW = "thaw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,33 @@ class Hooks(Protocol):
 
         Killed with its process group at the bound. Raises Stopping when the daemon stops first.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Thawed:
+    """How a thaw ended. `was_held`: nothing had thawed before it was asked for."""
+
+    result: HookResult
+    was_held: bool
+
+
+class Freezer(Protocol):
+    """Holds the workload still for the moment of an image."""
+
+    def is_set(self) -> bool:
+        """Whether a person set a freeze."""
+
+    def freeze(self, bound_seconds: float) -> HookResult:
+        """Freeze. Whether it passed or not, `thaw` is to follow; at the bound, or when this process ends, the thaw comes by itself.
+
+        Raises Stopping when the daemon stops first.
+        """
+
+    def thaw(self) -> Thawed | None:
+        """Thaw; None when this process has frozen nothing."""
+
+    def thaw_again(self) -> HookResult:
+        """Thaw what another process may have frozen, or a thaw left so."""
 
 
 class StateCarrier(Protocol):

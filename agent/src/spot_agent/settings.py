@@ -24,6 +24,8 @@ class HookCommands:
     standby_check: tuple[str, ...] = ()
     serving_check: tuple[str, ...] = ()
     traffic: tuple[str, ...] = ()
+    freeze: tuple[str, ...] = ()
+    thaw: tuple[str, ...] = ()
 
     def by_name(self) -> dict[str, tuple[str, ...]]:
         """Each by its name as hooks are told it in SPOT_HOOK."""
@@ -33,6 +35,8 @@ class HookCommands:
             "standby_check": self.standby_check,
             "serving_check": self.serving_check,
             "traffic": self.traffic,
+            "freeze": self.freeze,
+            "thaw": self.thaw,
         }
 
 
@@ -56,6 +60,7 @@ class Settings:
     create_snapshot_on_switch: bool
     cleanup_snapshots_older_than_days: int
     cleanup_images_older_than_days: int
+    image_refresh_hours: int
     carry: str
     sync_paths: tuple[Path, ...]
     sync_port: int
@@ -69,6 +74,7 @@ class Settings:
     workload_unit: str | None
     hooks: HookCommands
     hook_bound_seconds: float
+    freeze_bound_seconds: float
     metrics_port: int
     log_level: str
 
@@ -100,6 +106,7 @@ def _read(reader: Reader) -> Settings:
         create_snapshot_on_switch=reader.boolean("CREATE_SNAPSHOT_ON_SWITCH", default=True),
         cleanup_snapshots_older_than_days=reader.whole("CLEANUP_SNAPSHOTS_OLDER_THAN_DAYS", 7, 1, 3_650),
         cleanup_images_older_than_days=reader.whole("CLEANUP_AMIS_OLDER_THAN_DAYS", 30, 1, 3_650),
+        image_refresh_hours=reader.whole("AMI_REFRESH_HOURS", 24, 0, 720),
         carry=reader.one_of("CARRY", "stateless", CARRIES),
         sync_paths=reader.paths("SYNC_PATHS"),
         sync_port=reader.whole("SYNC_PORT", 7_022, 1, 65_535),
@@ -113,6 +120,7 @@ def _read(reader: Reader) -> Settings:
         workload_unit=reader.unit("WORKLOAD_UNIT"),
         hooks=_hooks(reader, reader.text("WORKLOAD_UNIT", "")),
         hook_bound_seconds=reader.seconds("HOOK_BOUND_SECONDS", 30, 0.1, 600),
+        freeze_bound_seconds=reader.seconds("FREEZE_BOUND_SECONDS", 10, 0.5, 60),
         metrics_port=reader.whole("METRICS_PORT", 0, 0, 65_535),
         log_level=reader.one_of("LOG_LEVEL", "INFO", LOG_LEVELS),
     )
@@ -124,12 +132,17 @@ def _hooks(reader: Reader, unit: str) -> HookCommands:
     def systemctl(*words: str) -> tuple[str, ...]:
         return ("systemctl", *words, unit) if unit else ()
 
+    freeze, thaw = reader.command("FREEZE_COMMAND"), reader.command("THAW_COMMAND")
+    if bool(freeze) != bool(thaw):
+        reader.problems.append("FREEZE_COMMAND and THAW_COMMAND must be set together: what is frozen must be thawed")
     return HookCommands(
         start=reader.command("START_COMMAND") or systemctl("start"),
         stop=reader.command("STOP_COMMAND") or systemctl("stop"),
         standby_check=reader.command("STANDBY_CHECK_COMMAND"),
         serving_check=reader.command("SERVING_CHECK_COMMAND") or systemctl("is-active", "--quiet"),
         traffic=reader.command("TRAFFIC_COMMAND"),
+        freeze=freeze,
+        thaw=thaw,
     )
 
 

@@ -12,22 +12,26 @@ from spot_agent.model import Identity
 from spot_agent.outcomes import Did, Failed, Outcome
 from spot_agent.ports import Imds
 from spot_agent.rules.clones import Origin, origin_of, own_journal
+from spot_agent.stillness import Stillness
 from spot_agent.workload import Workload
 
 
 class Startup:
-    """`step` until `identity` is known. Nothing is acted on before that, whatever the journal says."""
+    """`step` until `identity` is known. Nothing but a thaw is acted on before that, whatever the journal says."""
 
-    def __init__(self, imds: Imds, journal: Journal, workload: Workload, log: Log, hook_bound_seconds: float) -> None:
+    def __init__(self, imds: Imds, journal: Journal, workload: Workload, stillness: Stillness, log: Log, hook_bound_seconds: float) -> None:
         self._imds = imds
         self._journal = journal
         self._workload = workload
+        self._stillness = stillness
         self._log = log
         self._hook_bound_seconds = hook_bound_seconds
         self.identity: Identity | None = None
 
     def step(self) -> Outcome:
         """Did once; Failed while the metadata service gives no definite answer."""
+        # Whoever this is: a workload that a dead daemon left frozen is down, and so is a clone that was made in that moment.
+        self._stillness.settle()
         identity = read_identity(self._imds)
         if identity is None:
             return Failed("identity_unknown")

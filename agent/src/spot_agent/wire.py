@@ -33,6 +33,8 @@ CONFIG_FIELDS = frozenset(
         "traffic_handles",
         "cleanup_snapshots_older_than_days",
         "cleanup_images_older_than_days",
+        "image_refresh_hours",
+        "images_to_keep",
         "heartbeat_interval_seconds",
         "pending_commands_check_interval_seconds",
         "command_wait_seconds",

@@ -12,6 +12,7 @@ from spot_agent.journal import Journal
 from spot_agent.live import Live
 from spot_agent.logs import Log
 from spot_agent.ports import HookName, HookResult, Hooks
+from spot_agent.stillness import Stillness
 
 CHECK_POLL_SECONDS = 0.5
 CHECK_BOUND_SECONDS = 5.0
@@ -32,6 +33,7 @@ class WorkloadParts:
     stop: Stop
     log: Log
     lock: Lock
+    stillness: Stillness
 
 
 class Workload:
@@ -46,6 +48,7 @@ class Workload:
         self._stop = parts.stop
         self._log = parts.log
         self._lock = parts.lock
+        self._stillness = parts.stillness
 
     def serving(self) -> bool | None:
         """What the serving check says now; None when there is none, or when it did not end in time."""
@@ -140,6 +143,8 @@ class Workload:
         """
         ends_seconds = self._clock.monotonic_seconds() + bound_seconds
         self.revoke()
+        # What is held still cannot stop.
+        self._stillness.end("the workload was stopped meanwhile")
         with self._lock:
             self.revoke()
             self._live.change(lambda facts: replace(facts, start_pending=False))

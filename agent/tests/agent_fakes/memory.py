@@ -13,7 +13,7 @@ from spot_agent.errors import ActFailed, JournalUnwritable, NotRegistered, Serve
 from spot_agent.journal import Journal, MemoryJournal
 from spot_agent.journal_contents import JournalContents
 from spot_agent.model import JsonObject
-from spot_agent.ports import Absent, Found, HookName, HookResult, Readiness, Reading
+from spot_agent.ports import Absent, Found, HookName, HookResult, Readiness, Reading, Thawed
 from spot_agent.rules.rsync import Counted, Door
 
 IDENTITY = {
@@ -33,7 +33,12 @@ class FakeDiskJournal(MemoryJournal):
 
     is_full = False
 
+    def __init__(self, contents: JournalContents | None = None) -> None:
+        super().__init__(contents)
+        self.on_save: Callable[[], None] = lambda: None
+
     def _save(self, contents: JournalContents) -> None:
+        self.on_save()
         if self.is_full:
             raise JournalUnwritable("disk full")
 
@@ -177,6 +182,46 @@ class FakeCarrier:
         return HookRan("done", 0.5)
 
 
+class FakeFreezer:
+    """A freeze as a flag, with the watch that thaws at the bound; `results` of the hooks come first, one each."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
+        self.set = False
+        self.is_frozen = False
+        self.calls: list[str] = []
+        self.freezes: list[HookResult] = []
+        self.thaws: list[HookResult] = []
+        self._until_seconds: float | None = None
+
+    def is_set(self) -> bool:
+        return self.set
+
+    def freeze(self, bound_seconds: float) -> HookResult:
+        self.calls.append("freeze")
+        self._until_seconds = self._clock.passed_seconds + bound_seconds
+        result = self.freezes.pop(0) if self.freezes else HookResult(0, "")
+        self.is_frozen = result.passed
+        return result
+
+    def thaw(self) -> Thawed | None:
+        if self._until_seconds is None:
+            return None
+        was_held = self._clock.passed_seconds < self._until_seconds
+        self._until_seconds = None
+        return Thawed(self.thaw_again(), was_held)
+
+    def thaw_again(self) -> HookResult:
+        self.calls.append("thaw")
+        result = self.thaws.pop(0) if self.thaws else HookResult(0, "")
+        self.is_frozen = self.is_frozen and not result.passed
+        return result
+
+    def forget(self) -> None:
+        """The process that froze is dead, and its watch with it: the worst that can be."""
+        self._until_seconds = None
+
+
 FAKE_PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFakeKeyOfATestAndNothingElse0123456789ab"
 
 
@@ -208,6 +253,7 @@ class FakeCentralApi:
             "epoch": 1,
             "instance_status": "running_primary",
             "is_primary": True,
+            "images_to_keep": [],
         }
         self.answers["register"] = {
             "agent_id": "agent-1",

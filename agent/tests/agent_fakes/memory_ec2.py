@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -53,6 +53,9 @@ class FakeEc2:
         self.persistent_requests: set[str] = set()
         self.cancelled_requests: list[str] = []
         self.new_image_state = "available"
+        self.shows_snapshots = True
+        """Whether a new image shows its snapshot at once."""
+        self.before: Callable[[str], None] = lambda call: None
         self.launch_requests: list[LaunchRequest] = []
         self.denied: dict[str, str] = {}
         self.dry_runs: list[tuple[str, dict[str, Any]]] = []
@@ -165,9 +168,14 @@ class FakeEc2:
             raise _failed("InvalidAMIName.Duplicate")
         image_id, snapshot_id = self._new_id("ami"), self._new_id("snap")
         self.snapshots[snapshot_id] = SnapshotFacts(snapshot_id, f"vol-{instance_id}", START, dict(tags))
-        self.images[image_id] = ImageFacts(image_id, name, self.new_image_state, START, (snapshot_id,), dict(tags))
+        shown = (snapshot_id,) if self.shows_snapshots else ()
+        self.images[image_id] = ImageFacts(image_id, name, self.new_image_state, START, shown, dict(tags))
         self._end("create_image")
         return image_id
+
+    def finish_images(self) -> None:
+        """EC2 is done with every image that it has begun."""
+        self.images = {image_id: replace(made, state="available") for image_id, made in self.images.items()}
 
     def deregister_image(self, image_id: str) -> None:
         self._begin("deregister_image")
@@ -245,6 +253,7 @@ class FakeEc2:
 
     def _begin(self, call: str) -> None:
         self.calls.append(call)
+        self.before(call)
         if self.failures[call]:
             raise _failed(self.failures[call].pop(0))
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from agent_fakes.memory import FakeCarrier, FakeCentralApi, FakeDiskJournal, FakeGuard, FakeHooks, FakeImds, FakeWorkload
+from agent_fakes.memory import FakeCarrier, FakeCentralApi, FakeDiskJournal, FakeFreezer, FakeGuard, FakeHooks, FakeImds, FakeWorkload
 from agent_fakes.memory_ec2 import FakeEc2
 from agent_fakes.virtual import CountingBell, LogLines, VirtualClock, VirtualStop
 from spot_agent.bootstrap import Core, Ports, build_core, build_startup, build_workers
@@ -44,6 +44,7 @@ class World:
         self.guard = FakeGuard()
         self.workload = FakeWorkload(self.guard, self.clock)
         self.hooks = FakeHooks(self.workload)
+        self.freezer = FakeFreezer(self.clock)
         self.carrier = FakeCarrier()
         self.imds = FakeImds()
         self.ec2 = FakeEc2()
@@ -64,6 +65,7 @@ class World:
             api=self.api,
             urgent_api=self.api,
             hooks=self.hooks,
+            freezer=self.freezer,
             carrier=self.carrier,
             guard=self.guard,
             journal=self.journal,

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from agent_fakes.virtual import START
 from spot_agent.ec2_facts import ImageFacts, SnapshotFacts
-from spot_agent.rules.cleanup import AgeLimits, plan_cleanup
+from spot_agent.rules.cleanup import AgeLimits, Needed, plan_cleanup
 
 LIMITS = AgeLimits(images_days=30, snapshots_days=7)
 AGES: st.SearchStrategy[datetime | None] = st.none() | st.integers(0, 100).map(lambda days: START - timedelta(days=days))
+IDS = st.frozensets(st.sampled_from([f"ami-{number}" for number in range(6)]))
+NOT_NEEDED = Needed(frozenset(), frozenset())
 SNAPSHOT_IDS = [f"snap-{number}" for number in range(10)]
 
 
@@ -30,16 +32,18 @@ SNAPSHOTS = st.lists(
 )
 
 
-@given(_images(), SNAPSHOTS, st.sets(st.sampled_from([f"ami-{number}" for number in range(6)])))
-def test_what_goes_is_old_unused_and_not_the_newest(images: list[ImageFacts], snapshots: list[SnapshotFacts], in_use: set[str]) -> None:
-    plan = plan_cleanup(images, snapshots, frozenset(in_use), LIMITS, START)
+@given(_images(), SNAPSHOTS, IDS, IDS)
+def test_what_goes_is_old_needed_by_nobody_and_not_the_newest(
+    images: list[ImageFacts], snapshots: list[SnapshotFacts], in_use: frozenset[str], kept_by_server: frozenset[str]
+) -> None:
+    plan = plan_cleanup(images, snapshots, Needed(in_use, kept_by_server), LIMITS, START)
 
     limit = START - timedelta(days=30)
     available = [image.created_at for image in images if image.state == "available" and image.created_at]
     for image in plan.images:
         assert image.created_at is not None
         assert image.created_at < limit
-        assert image.image_id not in in_use
+        assert image.image_id not in in_use | kept_by_server
         assert image.state != "pending"
     gone = {image.image_id for image in plan.images}
     if available:
@@ -48,7 +52,7 @@ def test_what_goes_is_old_unused_and_not_the_newest(images: list[ImageFacts], sn
 
 @given(_images(), SNAPSHOTS)
 def test_no_loose_snapshot_belongs_to_an_image_or_is_young(images: list[ImageFacts], snapshots: list[SnapshotFacts]) -> None:
-    plan = plan_cleanup(images, snapshots, frozenset(), LIMITS, START)
+    plan = plan_cleanup(images, snapshots, NOT_NEEDED, LIMITS, START)
 
     of_images = {snapshot_id for image in images for snapshot_id in image.snapshot_ids}
     for snapshot in plan.snapshots:
@@ -59,7 +63,7 @@ def test_no_loose_snapshot_belongs_to_an_image_or_is_young(images: list[ImageFac
 
 @given(_images(), SNAPSHOTS)
 def test_every_image_either_goes_or_stays_with_a_reason(images: list[ImageFacts], snapshots: list[SnapshotFacts]) -> None:
-    plan = plan_cleanup(images, snapshots, frozenset(), LIMITS, START)
+    plan = plan_cleanup(images, snapshots, NOT_NEEDED, LIMITS, START)
 
     listed = [image.image_id for image in plan.images] + [kept.id for kept in plan.kept if kept.kind == "image"]
     assert sorted(listed) == sorted(image.image_id for image in images)

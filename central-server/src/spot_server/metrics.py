@@ -49,6 +49,10 @@ class Metrics:
             "spot_poller_duration_seconds", "Time of one look for open commands and revoked tokens.", registry=self.registry
         )
         self.poll_failures = Counter("spot_poller_failures", "Looks of the poller that failed.", registry=self.registry)
+        self._declare_jobs()
+
+    def _declare_jobs(self) -> None:
+        """What the jobs process measures."""
         self.job_runs = Counter("spot_job_runs", "Runs of a job.", ["job", "outcome"], registry=self.registry)
         self.job_duration_seconds = Histogram("spot_job_duration_seconds", "Time of one run of a job.", ["job"], registry=self.registry)
         self.job_last_success_timestamp_seconds = Gauge(
@@ -70,6 +74,18 @@ class Metrics:
         self.many_silent = Gauge(
             "spot_many_silent",
             "1 while so many primaries fell silent together that the server doubts itself: somebody should look at it.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.oldest_image_age_seconds = Gauge(
+            "spot_oldest_image_age_seconds",
+            "Age of the state that a lost instance would be brought back with, of the agent for which it is oldest; without standbys.",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.agents_without_image = Gauge(
+            "spot_agents_without_image",
+            "Enabled agents with state of which there is no image.",
             multiprocess_mode="livemax",
             registry=self.registry,
         )

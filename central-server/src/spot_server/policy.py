@@ -17,6 +17,9 @@ class MovePolicy:
     image_bound_seconds: float = 1200.0
     """CreateImage to available. Images of root volumes take 2-8 minutes; large ones longer."""
 
+    first_image_seconds: float = 60.0
+    """After the registration of an agent's first instance, before its first image is made in the background: it starts meanwhile."""
+
     launch_bound_seconds: float = 120.0
     """RunInstances asked for, to its answer recorded."""
 

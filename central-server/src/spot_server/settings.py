@@ -132,6 +132,9 @@ class Settings:
 
     daemon_fresh_seconds: float = number(75, "How long after its last sign of life a daemon is still given work.", least=0.5, most=86400)
     image_bound_seconds: float = number(1200, "How long an image may take to become available.", least=1, most=86400)
+    first_image_seconds: float = number(
+        60, "How long after its first instance registered the first image of an agent with state is made.", least=0, most=86400
+    )
     launch_bound_seconds: float = number(120, "How long the answer to a launch may take.", least=1, most=3600)
     boot_bound_seconds: float = number(900, "How long a launched instance may take until its standby check passes.", least=1, most=86400)
     check_bound_seconds: float = number(60, "How long a check or a look at EC2 may take.", least=1, most=3600)
@@ -168,6 +171,9 @@ class Settings:
 
     coordinator_period_seconds: float = number(10, "How often replicas are compared with what is wanted.", least=0.05, most=3600)
     switch_sweep_period_seconds: float = number(1, "How often running switches are looked at.", least=0.05, most=3600)
+    image_refresh_period_seconds: float = number(
+        30, "How often agents are looked for whose newest image is too old.", least=0.05, most=3600
+    )
     offline_sweep_period_seconds: float = number(15, "How often silent agents are looked for.", least=0.05, most=3600)
     notice_watch_period_seconds: float = number(
         15, "How often EC2 is asked for notices with the control roles that clients gave.", least=0.05, most=3600

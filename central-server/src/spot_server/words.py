@@ -48,6 +48,16 @@ class Carry(StrEnum):
     HOOK = "hook"
 
 
+class ImageConsistency(StrEnum):
+    """What the files in an image, made while the workload ran, are like."""
+
+    CRASH = "crash"
+    """As after a loss of power: what was written and not yet on the disk is missing."""
+
+    FROZEN = "frozen"
+    """The client's own freeze hook held the workload still at the moment whose state it holds."""
+
+
 class TokenKind(StrEnum):
     """Who a bearer token speaks for."""
 

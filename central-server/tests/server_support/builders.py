@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from spot_server.db.runner import Database
 from spot_server.features.clients.service import NewClient
 from spot_server.features.clients.service import create_client as make_client
+from spot_server.features.replicas.image_rules import AgentImage
 from spot_server.features.tokens.service import create_token as make_token
-from spot_server.words import TokenKind
+from spot_server.words import ImageConsistency, TokenKind
 
 _numbers = itertools.count(1)
 
@@ -43,3 +46,23 @@ def create_enrolment_token(database: Database, client_id: str, pattern: str = "*
 def create_agent_token(database: Database, client_id: str, agent_id: str, instance_id: str = "i-1", epoch: int = 1) -> str:
     """Store the token of a daemon, whether or not its agent exists."""
     return create_token(database, TokenKind.AGENT, client_id=client_id, agent_id=agent_id, instance_id=instance_id, epoch=epoch)
+
+
+def an_image(image_id: str, state_at: datetime, **members: Any) -> AgentImage:
+    """An image that is available since the moment whose state it holds, and that nothing was launched from."""
+    made = AgentImage(
+        agent_id="agent-1",
+        image_id=image_id,
+        client_id="client-1",
+        image_name=image_id,
+        snapshot_ids=[],
+        source_instance_id="i-1",
+        switch_id=None,
+        consistency=ImageConsistency.CRASH,
+        has_booted=False,
+        has_failed=False,
+        started_at=state_at,
+        available_at=state_at,
+        deregistered_at=None,
+    )
+    return replace(made, **members)

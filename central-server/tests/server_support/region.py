@@ -76,6 +76,7 @@ class Region:
         self.failures: list[Failure] = []
         self.calls: list[tuple[CommandKind, str]] = []
         self.final_images: list[str] = []
+        self.image_by_name: dict[str, str] = {}
         self.violations: list[str] = []
         self.slow_termination = False
         self.launches_boot = True
@@ -207,9 +208,14 @@ class Region:
             return _failed("race")
         if "-final-" in payload["image_name"]:
             self.final_images.append(payload["instance_id"])
-        image_id = f"ami-{payload['image_name'][-8:]}"
+        image_id = self.image_by_name.get(payload["image_name"]) or self._new_image_id(payload["image_name"])
+        self.image_by_name[payload["image_name"]] = image_id
         started_at = (now - timedelta(seconds=60)).isoformat()
         return _succeeded({"image_id": image_id, "snapshot_ids": ["snap-9"], "started_at": started_at, "available_at": now.isoformat()})
+
+    def _new_image_id(self, name: str) -> str:
+        short = f"ami-{name[-8:]}"
+        return f"{short}-{len(self.image_by_name)}" if short in self.image_by_name.values() else short
 
     def _launch(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         token = payload["client_token"]

@@ -35,6 +35,7 @@ REGISTRATION: dict[str, Any] = {
         "traffic_handles": [{"kind": "elastic_ip", "allocation_id": "eipalloc-1"}],
         "cleanup_snapshots_older_than_days": 7,
         "cleanup_images_older_than_days": 30,
+        "image_refresh_hours": 24,
     },
     "launch_specification": {
         "vpc_id": "vpc-1",

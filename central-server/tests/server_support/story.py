@@ -33,8 +33,10 @@ from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.registration.service import Turned
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas import service as replica_service
+from spot_server.features.replicas.image_queries import newest_image
+from spot_server.features.replicas.image_rules import AgentImage
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
-from spot_server.features.replicas.queries import AgentImage, Replica
+from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.service import Progress
 from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.switches import queries as switch_queries
@@ -102,7 +104,7 @@ class Story:
         now = self.clock.now()
         values = {"agent_id": self.agent_id, "client_id": self.fleet.client_id, "image_id": image_id, "image_name": image_id}
         times = {"started_at": now, "available_at": now}
-        self.fleet.execute(insert(agent_images).values(**values, **times, snapshot_ids=[], is_good=True, has_booted=True))
+        self.fleet.execute(insert(agent_images).values(**values, **times, snapshot_ids=[], has_booted=True))
 
     def _store_prices(self) -> None:
         markets = [("us-east-1", zone, kind, "Linux/UNIX") for zone in ZONES for kind in TYPES]
@@ -280,7 +282,7 @@ class Story:
         return [command for command in loaded if command is not None]
 
     def newest_image(self) -> AgentImage | None:
-        return self.database.read(lambda tx: replica_queries.newest_good_image(tx, self.agent_id))
+        return self.database.read(lambda tx: newest_image(tx, self.agent_id))
 
     def payloads(self, kind: str) -> list[dict[str, Any]]:
         """What is kept of the commands of this kind."""

@@ -12,6 +12,7 @@ from spot_agent.journal import Journal
 from spot_agent.model import Command, Identity, JsonObject, Lane
 from spot_agent.ports import Ec2, Hooks, StateCarrier
 from spot_agent.roles import Roles
+from spot_agent.stillness import Stillness
 from spot_agent.timestamps import from_wire
 
 
@@ -31,6 +32,7 @@ class Tools:
     """Report how far an act of a switch is; what does not get through is left out."""
 
     journal: Journal
+    stillness: Stillness
     clock: Clock
     stop: Stop
     hook_bound_seconds: float

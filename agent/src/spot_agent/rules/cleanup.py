@@ -35,24 +35,32 @@ class AgeLimits:
     snapshots_days: int
 
 
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Images that stay however old they are."""
+
+    by_instances: frozenset[str]
+    by_server: frozenset[str]
+
+
 def plan_cleanup(
     images: Iterable[ImageFacts],
     snapshots: Iterable[SnapshotFacts],
-    images_in_use: frozenset[str],
+    needed: Needed,
     limits: AgeLimits,
     now: datetime,
 ) -> CleanupPlan:
     """Choose what may go.
 
-    Never the newest image, one that an instance was made from, one younger than the limit or of unknown age, nor a
-    snapshot of any image that stays or goes (an image takes its own along).
+    Never the newest image, one that the server keeps (the newest that has booted above all), one that an instance was made from,
+    one younger than the limit or of unknown age, nor a snapshot of any image that stays or goes (an image takes its own along).
     """
     listed = sorted(images, key=lambda image: image.image_id)
     newest = _newest_available(listed)
     image_limit = now - timedelta(days=limits.images_days)
     going, kept = [], []
     for image in listed:
-        reason = _why_image_stays(image, newest, images_in_use, image_limit)
+        reason = _why_image_stays(image, newest, needed, image_limit)
         if reason is None:
             going.append(image)
         else:
@@ -76,10 +84,12 @@ def _newest_available(images: Iterable[ImageFacts]) -> str | None:
     return newest.image_id if newest else None
 
 
-def _why_image_stays(image: ImageFacts, newest: str | None, in_use: frozenset[str], limit: datetime) -> str | None:
+def _why_image_stays(image: ImageFacts, newest: str | None, needed: Needed, limit: datetime) -> str | None:
     if image.image_id == newest:
         return "newest"
-    if image.image_id in in_use:
+    if image.image_id in needed.by_server:
+        return "what a launch would be made from"
+    if image.image_id in needed.by_instances:
         return "in use by an instance"
     if image.state == "pending":
         return "still being made"

@@ -23,7 +23,10 @@ def origin_of(contents: JournalContents, instance_id: str) -> Origin:
 
 
 def own_journal(contents: JournalContents, instance_id: str) -> JournalContents:
-    """The journal as it is if it is ours; else an empty one, of which nothing but our own id is kept."""
+    """The journal as it is if it is ours; else an empty one.
+
+    Kept are our own id, and that a thaw is due: an image that was made in a freeze holds what the freeze left on the disk.
+    """
     if origin_of(contents, instance_id) is Origin.OURS:
         return contents
-    return JournalContents(instance_id=instance_id)
+    return JournalContents(instance_id=instance_id, freezing=contents.freezing)

@@ -52,6 +52,7 @@ def settings_on_the_wire(settings: Settings) -> JsonObject:
         "traffic_handles": [dict(handle) for handle in settings.traffic_handles],
         "cleanup_snapshots_older_than_days": settings.cleanup_snapshots_older_than_days,
         "cleanup_images_older_than_days": settings.cleanup_images_older_than_days,
+        "image_refresh_hours": settings.image_refresh_hours,
     }
 
 

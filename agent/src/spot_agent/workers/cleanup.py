@@ -9,14 +9,14 @@ from typing import Any
 from spot_agent import metrics
 from spot_agent.clock import Clock
 from spot_agent.ec2_facts import ImageFacts
-from spot_agent.errors import Ec2Failed
+from spot_agent.errors import Ec2Failed, ServerFailed
 from spot_agent.journal import Journal
 from spot_agent.journal_contents import UnsentReport
 from spot_agent.link import Link, Reports
 from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED, Identity, Role
 from spot_agent.outcomes import Did, Failed, Idle, Outcome
 from spot_agent.ports import CentralApi, Ec2
-from spot_agent.rules.cleanup import AgeLimits, CleanupPlan, plan_cleanup
+from spot_agent.rules.cleanup import AgeLimits, CleanupPlan, Needed, plan_cleanup
 from spot_agent.rules.config import effective_settings
 from spot_agent.settings import Settings
 from spot_agent.timestamps import to_wire
@@ -60,7 +60,13 @@ class Cleanup:
         if contents.role is not Role.PRIMARY:
             return Idle("not PRIMARY")
         try:
-            plan = self._plan(contents.logical_agent_id)
+            kept = self._images_to_keep()
+        except ServerFailed as error:
+            return self._parts.link.failed("config", error)
+        if kept is None:
+            return Idle("the server does not say which images are to stay")
+        try:
+            plan = self._plan(contents.logical_agent_id, kept)
         except Ec2Failed as error:
             return Failed("cleanup_not_planned", {"error_class": error.error_class, "code": error.code})
         results = self._carry_out(plan)
@@ -69,14 +75,19 @@ class Cleanup:
         self._report(plan, results)
         return Did("cleaned_up", {"deleted": len(results.deleted), "failed": len(results.failed)})
 
-    def _plan(self, logical_agent_id: str) -> CleanupPlan:
+    def _images_to_keep(self) -> frozenset[str] | None:
+        """Asked anew each time, as it changes with every launch. None: an older server, which knows no better than to have them all go."""
+        listed = self._parts.api.config().get("images_to_keep")
+        return frozenset(map(str, listed)) if isinstance(listed, list) else None
+
+    def _plan(self, logical_agent_id: str, kept: frozenset[str]) -> CleanupPlan:
         tags = {TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: logical_agent_id}
         images = self._parts.ec2.find_images(tags)
         snapshots = self._parts.ec2.find_snapshots(tags)
         in_use = self._parts.ec2.images_in_use([image.image_id for image in images])
         effective = effective_settings(self._parts.settings, cached_config(self._parts.journal.read().config))
         limits = AgeLimits(effective.cleanup_images_older_than_days, effective.cleanup_snapshots_older_than_days)
-        return plan_cleanup(images, snapshots, in_use, limits, self._parts.clock.now())
+        return plan_cleanup(images, snapshots, Needed(in_use, kept), limits, self._parts.clock.now())
 
     def _carry_out(self, plan: CleanupPlan) -> _Results:
         results = _Results()

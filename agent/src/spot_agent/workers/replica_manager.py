@@ -21,6 +21,7 @@ from spot_agent.roles import Roles
 from spot_agent.rules.backoff import backoff_seconds, is_worth_logging
 from spot_agent.settings import Settings
 from spot_agent.slow_lane import SlowLane, Waiting
+from spot_agent.stillness import Stillness
 from spot_agent.timestamps import to_wire
 
 PERIOD_SECONDS = 5.0
@@ -49,6 +50,7 @@ class ReplicaManagerParts:
     link: Link
     answers: Answers
     roles: Roles
+    stillness: Stillness
     executor: Executor
     slow_lane: SlowLane
     observer: Observer
@@ -72,6 +74,7 @@ class ReplicaManager:
     def step(self) -> Outcome:
         """Commands first."""
         done = [kind for kind in map(self._advance, self._parts.slow_lane.due()) if kind]
+        self._parts.stillness.settle()
         settled = self._parts.roles.settle()
         self._settle_carrier()
         if self._parts.link.why_not() is None:

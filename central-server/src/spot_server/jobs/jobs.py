@@ -8,6 +8,7 @@ from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.cooldowns.jobs import clear_cooldowns
 from spot_server.features.heartbeats.jobs import OfflineSweep
+from spot_server.features.images.jobs import refresh_images
 from spot_server.features.maintenance.jobs import answer_maintenance
 from spot_server.features.notice_watch.jobs import notice_watch_job
 from spot_server.features.pool_warnings.jobs import warn_neighbours
@@ -44,6 +45,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         Job("warn_neighbours", settings.coordinator_period_seconds, warn_neighbours),
         Job("answer_maintenance", settings.sweeper_period_seconds, answer_maintenance),
         Job("clear_cooldowns", settings.sweeper_period_seconds, clear_cooldowns),
+        Job("refresh_images", settings.image_refresh_period_seconds, refresh_images),
         Job("mark_offline", settings.offline_sweep_period_seconds, OfflineSweep()),
         notice_watch_job(settings, gateway),
         sweeper_job(settings, gateway),

@@ -8,7 +8,7 @@ from spot_agent.errors import HttpFailed, JournalUnwritable
 from spot_agent.http_client import HttpAnswer, Timeouts
 from spot_agent.journal import MemoryJournal
 from spot_agent.journal_contents import JournalContents
-from spot_agent.ports import Absent, Found, HookName, HookResult, Reading, Unknown
+from spot_agent.ports import Absent, Found, HookName, HookResult, Reading, Thawed, Unknown
 from spot_simulator.memory import metadata
 from spot_simulator.memory.host import Host
 from spot_simulator.virtual.network import Network, Request, Unanswered
@@ -115,6 +115,26 @@ class InitHooks:
             return HookResult(0, "workload: serving")
         is_final = not self._host.is_service_running(WORKLOAD)
         return HookResult(3 if is_final else 1, "workload: not serving")
+
+
+class NoFreezer:
+    """Nobody set a freeze on the demo's instances."""
+
+    def is_set(self) -> bool:
+        """No."""
+        return False
+
+    def freeze(self, bound_seconds: float) -> HookResult:
+        """Nothing to hold still."""
+        raise AssertionError(f"nobody asks for a freeze of {bound_seconds} s that is not set")
+
+    def thaw(self) -> Thawed | None:
+        """Nothing is frozen."""
+        return None
+
+    def thaw_again(self) -> HookResult:
+        """Nothing is frozen."""
+        return HookResult(0, "")
 
 
 class NetworkHttp:

@@ -21,7 +21,7 @@ from spot_simulator.memory.host import Host
 from spot_simulator.memory.programs import Ended
 from spot_simulator.virtual.carrier import Receivers, VirtualCarrier
 from spot_simulator.virtual.clocks import ProcessClock
-from spot_simulator.virtual.daemon_ports import DiskJournal, HostImds, InitHooks, NetworkHttp, RunGuard
+from spot_simulator.virtual.daemon_ports import DiskJournal, HostImds, InitHooks, NetworkHttp, NoFreezer, RunGuard
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.quiet import Quiet
@@ -143,6 +143,7 @@ class RunningDaemon:
             api=HttpCentralApi(http, credentials),
             urgent_api=HttpCentralApi(http, credentials, URGENT_TIMEOUTS),
             hooks=InitHooks(host, process),
+            freezer=NoFreezer(),
             carrier=VirtualCarrier(host, process, world.network, world.receivers),
             guard=RunGuard(host, process),
             journal=journal,

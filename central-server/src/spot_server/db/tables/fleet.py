@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Strin
 
 from spot_server.db.tables.base import Ec2Id, Id, Name, RequestId, define_table, version_column
 from spot_server.db.types import EnumText, JsonText, UtcDateTime
-from spot_server.words import Carry, Mode, ReplicaKind, ReplicaStatus, Role
+from spot_server.words import Carry, ImageConsistency, Mode, ReplicaKind, ReplicaStatus, Role
 
 agents = define_table(
     "agents",
@@ -25,6 +25,7 @@ agents = define_table(
     Column("create_snapshot_on_switch", Boolean, nullable=False, default=True),
     Column("cleanup_snapshots_older_than_days", Integer, nullable=False, default=7),
     Column("cleanup_images_older_than_days", Integer, nullable=False, default=30),
+    Column("image_refresh_hours", Integer, nullable=False, default=24),
     Column("carry", EnumText(Carry), nullable=False),
     Column("allowed_instance_types", JsonText, nullable=False),
     Column("traffic_handles", JsonText, nullable=False),
@@ -154,12 +155,16 @@ agent_images = define_table(
     Column("snapshot_ids", JsonText, nullable=False),
     Column("source_instance_id", Ec2Id),
     Column("switch_id", Id),
-    Column("is_good", Boolean, nullable=False),
+    Column("consistency", EnumText(ImageConsistency), nullable=False, default=ImageConsistency.CRASH),
     Column("has_booted", Boolean, nullable=False, default=False),
+    Column("has_failed", Boolean, nullable=False, default=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("available_at", UtcDateTime),
     Column("deregistered_at", UtcDateTime, index=True),
-    comment="Images of agents. started_at is the moment whose state the image holds.",
+    comment=(
+        "Images of agents. started_at is the moment whose state the image holds. has_booted: an instance made from it passed its "
+        "standby check; has_failed: one never did."
+    ),
 )
 
 cleanup_logs = define_table(

@@ -11,6 +11,7 @@ from spot_server.errors import SettingsConflict
 TERMINATE_WAIT_SECONDS_MAX = 7 * 86_400
 REBALANCE_HOLD_SECONDS_MAX = 86_400
 CLEANUP_DAYS_MAX = 3_650
+IMAGE_REFRESH_HOURS_MAX = 720
 
 SETTING_NAMES = (
     "enabled",
@@ -23,6 +24,7 @@ SETTING_NAMES = (
     "create_snapshot_on_switch",
     "cleanup_snapshots_older_than_days",
     "cleanup_images_older_than_days",
+    "image_refresh_hours",
     "carry",
     "allowed_instance_types",
     "traffic_handles",

@@ -10,6 +10,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validat
 from spot_server.features.agent_config.handle_schemas import MOST_HANDLES, TrafficHandleSchema, refuse_twins
 from spot_server.features.agent_config.rules import (
     CLEANUP_DAYS_MAX,
+    IMAGE_REFRESH_HOURS_MAX,
     REBALANCE_HOLD_SECONDS_MAX,
     SETTING_NAMES,
     TERMINATE_WAIT_SECONDS_MAX,
@@ -77,6 +78,11 @@ class _DaemonSettings(Schema):
     traffic_handles = fields.List(fields.Nested(TrafficHandleSchema), validate=_HANDLES)
     cleanup_snapshots_older_than_days = StrictInteger(least=1, most=CLEANUP_DAYS_MAX)
     cleanup_images_older_than_days = StrictInteger(least=1, most=CLEANUP_DAYS_MAX)
+    image_refresh_hours = StrictInteger(
+        least=0,
+        most=IMAGE_REFRESH_HOURS_MAX,
+        metadata={"description": "How old the newest image of an agent with state may become before another is made; 0: none is."},
+    )
 
 
 class SeedSettingsSchema(_DaemonSettings, TolerantSchema):
@@ -162,6 +168,12 @@ class DaemonConfigAnswer(AnswerSchema):
     traffic_handles = fields.List(fields.Dict(), required=True, attribute="agent.traffic_handles")
     cleanup_snapshots_older_than_days = fields.Integer(required=True, attribute="agent.cleanup_snapshots_older_than_days")
     cleanup_images_older_than_days = fields.Integer(required=True, attribute="agent.cleanup_images_older_than_days")
+    image_refresh_hours = fields.Integer(required=True, attribute="agent.image_refresh_hours")
+    images_to_keep = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "Images that no cleanup may take, however old: what is launched from now, or would be."},
+    )
     heartbeat_interval_seconds = fields.Integer(required=True, attribute="intervals.heartbeat_interval_seconds")
     pending_commands_check_interval_seconds = fields.Integer(required=True, attribute="intervals.pending_commands_check_interval_seconds")
     command_wait_seconds = fields.Integer(required=True, attribute="intervals.command_wait_seconds")

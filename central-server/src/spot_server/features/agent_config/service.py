@@ -17,7 +17,11 @@ from spot_server.features.audit.service import record
 from spot_server.features.clients.queries import has_control_role
 from spot_server.features.instances.queries import Instance, load_instance
 from spot_server.features.interruptions.service import judge_again
+from spot_server.features.replicas.image_queries import available_images
+from spot_server.features.replicas.image_rules import images_to_keep
+from spot_server.features.replicas.queries import live_replicas
 from spot_server.features.requests.service import is_repeated
+from spot_server.features.switches.queries import active_switch
 from spot_server.settings import Settings
 from spot_server.words import InstanceStatus
 
@@ -51,13 +55,31 @@ class DaemonConfig:
     instance_status: InstanceStatus
     is_primary: bool
     has_control_role: bool
+    images_to_keep: list[str]
     intervals: Intervals
 
 
 def make_daemon_config(tx: Transaction, agent: Agent, instance: Instance, intervals: Intervals) -> DaemonConfig:
     """Return what this instance's daemon is to work by."""
     by_role = has_control_role(tx, agent.client_id)
-    return DaemonConfig(agent, instance.instance_id, instance.instance_status, instance.is_primary, by_role, intervals)
+    return DaemonConfig(
+        agent=agent,
+        instance_id=instance.instance_id,
+        instance_status=instance.instance_status,
+        is_primary=instance.is_primary,
+        has_control_role=by_role,
+        images_to_keep=_images_to_keep(tx, agent),
+        intervals=intervals,
+    )
+
+
+def _images_to_keep(tx: Transaction, agent: Agent) -> list[str]:
+    """Return what no cleanup may take: what would be launched from now, and what a launch or a move under way is made from."""
+    running = active_switch(tx, agent.agent_id)
+    used = {agent.base_image_id, None if running is None else running.image_id}
+    used |= {replica.image_id for replica in live_replicas(tx, agent.agent_id)}
+    kept = images_to_keep(available_images(tx, agent.agent_id))
+    return sorted(kept | {image_id for image_id in used if image_id is not None})
 
 
 def read_daemon_config(tx: Transaction, agent_id: str, instance_id: str, intervals: Intervals) -> DaemonConfig:

@@ -23,6 +23,25 @@ CARRIES_UNDER_NOTICE = frozenset({Carry.STATELESS, Carry.RSYNC, Carry.HOOK})
 
 
 @dataclass(frozen=True, slots=True)
+class StateImage:
+    """An image as far as a guarantee rests on it. `has_booted`: an instance made from it passed its standby check."""
+
+    image_id: str
+    state_at: datetime
+    has_booted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgedImage:
+    """An image and how old the state in it is."""
+
+    image_id: str
+    state_at: datetime
+    age_seconds: float
+    has_booted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class GuaranteeFacts:
     """What is known of an agent. Durations are those of its own latest moves and launches, as measured."""
 
@@ -31,8 +50,10 @@ class GuaranteeFacts:
     agent_created_at: datetime
     standby_state_at: datetime | None
     """Whose moment's state a ready standby holds; None: there is no ready standby."""
-    image_state_at: datetime | None
-    """Whose moment's state the newest good image holds; None: there is none."""
+    image: StateImage | None
+    """What an emergency would launch from; None: there is no image of the agent."""
+    newest_image: StateImage | None
+    """The newest one, whether it ever booted or not."""
     has_base_image: bool
     """Whether there is an image to launch from that holds nothing of the agent's state, where the carry allows one."""
     handover_seconds: tuple[float, ...]
@@ -53,6 +74,9 @@ class Guarantee:
     failover_median_seconds: float | None
     measured_handovers: int
     measured_launches: int
+    image: AgedImage | None
+    """What an emergency without a standby would launch from."""
+    newest_image: AgedImage | None
 
 
 def judge_guarantee(facts: GuaranteeFacts) -> Guarantee:
@@ -72,19 +96,29 @@ def judge_guarantee(facts: GuaranteeFacts) -> Guarantee:
         failover_median_seconds=round(sum(median(part) for part in needed), 3) if is_measured else None,
         measured_handovers=len(handover),
         measured_launches=len(launch),
+        image=_aged(facts.image, facts.now),
+        newest_image=_aged(facts.newest_image, facts.now),
     )
+
+
+def _aged(image: StateImage | None, now: datetime) -> AgedImage | None:
+    if image is None:
+        return None
+    age_seconds = max(0.0, round((now - image.state_at).total_seconds(), 3))
+    return AgedImage(image.image_id, image.state_at, age_seconds, image.has_booted)
 
 
 def _source(facts: GuaranteeFacts) -> FailoverFrom:
     if facts.standby_state_at is not None:
         return FailoverFrom.STANDBY
-    return FailoverFrom.LAUNCH if facts.image_state_at is not None or facts.has_base_image else FailoverFrom.NOTHING
+    return FailoverFrom.LAUNCH if facts.image is not None or facts.has_base_image else FailoverFrom.NOTHING
 
 
 def _lost_since(facts: GuaranteeFacts) -> datetime | None:
     if facts.carry is Carry.STATELESS:
         return None
-    return facts.standby_state_at or facts.image_state_at or facts.agent_created_at
+    image_state_at = None if facts.image is None else facts.image.state_at
+    return facts.standby_state_at or image_state_at or facts.agent_created_at
 
 
 def _lost_seconds(facts: GuaranteeFacts, source: FailoverFrom, since: datetime | None) -> float | None:

@@ -8,11 +8,13 @@ from sqlalchemy import select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import replica_instances, switches
-from spot_server.features.agents.guarantee_rules import Guarantee, GuaranteeFacts, judge_guarantee
+from spot_server.features.agents.guarantee_rules import Guarantee, GuaranteeFacts, StateImage, judge_guarantee
 from spot_server.features.agents.queries import Agent
 from spot_server.features.instances.queries import primary_of
+from spot_server.features.replicas.image_queries import available_images, find_image
+from spot_server.features.replicas.image_rules import AgentImage, Purpose, pick_image
 from spot_server.features.replicas.launching import choose_image
-from spot_server.features.replicas.queries import find_image, nearest_live_replicas, newest_good_image
+from spot_server.features.replicas.queries import nearest_live_replicas
 from spot_server.words import ReplicaStatus, SwitchStatus
 
 MOST_MEASURED = 20
@@ -21,19 +23,25 @@ MOST_MEASURED = 20
 
 def read_guarantee(tx: Transaction, agent: Agent) -> Guarantee:
     """Return what could be promised for this agent at the transaction's time."""
-    image = newest_good_image(tx, agent.agent_id)
+    images = available_images(tx, agent.agent_id)
+    image = pick_image(images, Purpose.EMERGENCY)
     return judge_guarantee(
         GuaranteeFacts(
             now=tx.now,
             carry=agent.carry,
             agent_created_at=agent.created_at,
             standby_state_at=_standby_state_at(tx, agent),
-            image_state_at=None if image is None else image.started_at,
+            image=_state_image(image),
+            newest_image=_state_image(next(iter(images), None)),
             has_base_image=image is None and choose_image(tx, agent, primary_of(tx, agent.agent_id)) is not None,
             handover_seconds=_handover_seconds(tx, agent.agent_id),
             launch_seconds=_launch_seconds(tx, agent.agent_id),
         )
     )
+
+
+def _state_image(image: AgentImage | None) -> StateImage | None:
+    return None if image is None else StateImage(image.image_id, image.started_at, image.has_booted)
 
 
 def _standby_state_at(tx: Transaction, agent: Agent) -> datetime | None:

@@ -89,7 +89,7 @@ def _counts(tx: Transaction, statement: Select[Any]) -> dict[str, int]:
 
 def _imaged(tx: Transaction, ids: Sequence[str]) -> set[str]:
     statement = select(agent_images.c.agent_id).where(
-        agent_images.c.agent_id.in_(ids), agent_images.c.is_good.is_(True), agent_images.c.deregistered_at.is_(None)
+        agent_images.c.agent_id.in_(ids), agent_images.c.available_at.is_not(None), agent_images.c.deregistered_at.is_(None)
     )
     return set(tx.execute(statement.distinct()).scalars())
 

@@ -33,6 +33,7 @@ class Agent:
     create_snapshot_on_switch: bool
     cleanup_snapshots_older_than_days: int
     cleanup_images_older_than_days: int
+    image_refresh_hours: int
     carry: Carry
     allowed_instance_types: list[str]
     traffic_handles: list[dict[str, Any]]

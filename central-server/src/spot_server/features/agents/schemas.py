@@ -46,6 +46,18 @@ class SettingDifferenceAnswer(AnswerSchema):
     daemon = fields.Raw(required=True, allow_none=True)
 
 
+class AgedImageAnswer(AnswerSchema):
+    """An image of the agent, and how old the state in it is."""
+
+    image_id = fields.String(required=True)
+    state_at = UtcMoment(required=True, metadata={"description": "The moment whose state it holds."})
+    age_seconds = fields.Float(required=True)
+    has_booted = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether an instance made from it ever passed its standby check: only then is it a good one."},
+    )
+
+
 class GuaranteeAnswer(AnswerSchema):
     """What a failover that began now would lose, and how long it would take: by this agent's own latest moves and launches."""
 
@@ -74,6 +86,20 @@ class GuaranteeAnswer(AnswerSchema):
     failover_median_seconds = fields.Float(allow_none=True, required=True)
     measured_handovers = fields.Integer(required=True, metadata={"description": "How many moves the times rest on, the latest 20 at most."})
     measured_launches = fields.Integer(required=True)
+    image = fields.Nested(
+        AgedImageAnswer,
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What an emergency without a standby launches from: the newest that has booted; while none has, the newest."
+        },
+    )
+    newest_image = fields.Nested(
+        AgedImageAnswer,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What a planned move without an image of its own, or the next standby, is launched from, and proves."},
+    )
 
 
 class AgentDetailAnswer(AnswerSchema):

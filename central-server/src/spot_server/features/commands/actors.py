@@ -14,6 +14,7 @@ class Act(StrEnum):
 
     CREATE_IMAGE = "create_image"
     FINAL_IMAGE = "final_image"
+    REFRESH_IMAGE = "refresh_image"
     LAUNCH = "launch"
     LAUNCH_IN_EMERGENCY = "launch_in_emergency"
     MOVE_ADDRESS = "move_address"
@@ -43,6 +44,7 @@ _OUTSIDE_FIRST = (Candidate.CONTROL_ROLE, Candidate.HANDLE_TARGET)
 ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
     Act.CREATE_IMAGE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
     Act.FINAL_IMAGE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
+    Act.REFRESH_IMAGE: (Candidate.PRIMARY, Candidate.CONTROL_ROLE),
     Act.LAUNCH: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
     Act.LAUNCH_IN_EMERGENCY: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
     Act.MOVE_ADDRESS: _NEW_SIDE_FIRST,
@@ -61,6 +63,7 @@ ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
 KINDS_OF_ACT: dict[Act, frozenset[CommandKind]] = {
     Act.CREATE_IMAGE: frozenset({CommandKind.CREATE_IMAGE}),
     Act.FINAL_IMAGE: frozenset({CommandKind.CREATE_IMAGE}),
+    Act.REFRESH_IMAGE: frozenset({CommandKind.CREATE_IMAGE}),
     Act.LAUNCH: frozenset({CommandKind.LAUNCH_INSTANCE}),
     Act.LAUNCH_IN_EMERGENCY: frozenset({CommandKind.LAUNCH_INSTANCE}),
     Act.MOVE_ADDRESS: frozenset({CommandKind.MOVE_ADDRESS}),
@@ -82,7 +85,10 @@ HANDLE_ACTS: dict[CommandKind, Act] = {
     CommandKind.MOVE_TARGET: Act.MOVE_TARGET,
     CommandKind.MOVE_RECORD: Act.MOVE_RECORD,
 }
-"""The acts that daemons come first for: those whose instance lacks the right leave them to the control role."""
+"""The acts of a move that daemons come first for."""
+
+DAEMON_FIRST = frozenset(HANDLE_ACTS.values()) | {Act.REFRESH_IMAGE}
+"""Those whose instance lacks the right leave these to the control role. An image is the daemon's, which can hold the workload still."""
 
 CONTROL_ROLE_INSTANCE_ID = "control-role"
 """Stands in the place of an instance id in commands that the server itself carries out."""

@@ -11,7 +11,7 @@ from spot_server.db.runner import Transaction
 from spot_server.db.tables import clients, spot_interruption_events
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries
-from spot_server.features.commands.actors import HANDLE_ACTS, KINDS_OF_ACT, Act, Assignment, DaemonFacts, choose_actor
+from spot_server.features.commands.actors import DAEMON_FIRST, HANDLE_ACTS, KINDS_OF_ACT, Act, Assignment, DaemonFacts, choose_actor
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.rules import is_past_end
 from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_role_usable
@@ -96,7 +96,7 @@ def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> 
     role_arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == agent.client_id)).scalar_one()
     is_usable = role_arn is not None and _is_role_usable(tx, agent.client_id, act)
     daemons = load_daemons(tx, agent)
-    if is_usable and act in HANDLE_ACTS.values():
+    if is_usable and act in DAEMON_FIRST:
         refused = _refused_instances(tx, agent, act)
         daemons = [daemon for daemon in daemons if daemon.instance_id not in refused]
     return choose_actor(

@@ -112,6 +112,12 @@ def launches_of_replica(tx: Transaction, agent_id: str, replica_id: str) -> list
     return [_command(row) for row in rows]
 
 
+def open_commands_of_agent(tx: Transaction, agent_id: str, kind: CommandKind) -> list[Command]:
+    """Return the agent's commands of this kind that nobody has answered yet, whoever has them."""
+    rows = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, IS_OPEN, commands.c.kind == kind))
+    return [_command(row) for row in rows]
+
+
 def open_commands_of_instance(tx: Transaction, agent_id: str, instance_id: str) -> list[Command]:
     """Return what this instance's daemon has not answered yet, most urgent first, then oldest first."""
     rows = tx.execute(

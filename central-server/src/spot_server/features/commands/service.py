@@ -18,6 +18,7 @@ from spot_server.features.commands.rules import (
     is_same_outcome,
     next_command_status,
 )
+from spot_server.features.images.service import tell_unfrozen
 from spot_server.features.instances.queries import note_quiesced
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas.refusals import tell_refusal
@@ -95,6 +96,7 @@ def _go_on(tx: Transaction, command: Command) -> None:
         own_late_launch(tx, command.command_id)
     if command.kind is CommandKind.CREATE_IMAGE:
         remember_image(tx, command.command_id)
+        tell_unfrozen(tx, command.command_id)
     tell_refusal(tx, command.command_id)
     if command.switch_id is not None:
         switches.advance_switch(tx, command.switch_id)

@@ -8,7 +8,6 @@ from sqlalchemy import insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import (
-    agent_images,
     agents,
     commands,
     instances,
@@ -87,14 +86,6 @@ def are_others_gone(tx: Transaction, agent_id: str) -> bool:
         select(switches.c.switch_id).where(switches.c.agent_id == agent_id, switches.c.status.in_(ACTIVE_SWITCH_STATUSES)),
     )
     return all(tx.execute(statement.limit(1)).one_or_none() is None for statement in pending)
-
-
-def has_good_image(tx: Transaction, agent_id: str) -> bool:
-    """Return whether there is an image from which a replica of the agent could be launched (a configured base image aside)."""
-    statement = select(agent_images.c.image_id).where(
-        agent_images.c.agent_id == agent_id, agent_images.c.is_good.is_(True), agent_images.c.deregistered_at.is_(None)
-    )
-    return tx.execute(statement.limit(1)).one_or_none() is not None
 
 
 def insert_agent(tx: Transaction, values: dict[str, Any]) -> bool:

@@ -24,6 +24,8 @@ from spot_server.features.instances.queries import Instance, list_instances, pri
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.replicas import queries
 from spot_server.features.replicas.boot_rules import Pool, expected_boot_seconds
+from spot_server.features.replicas.image_queries import best_image
+from spot_server.features.replicas.image_rules import Purpose
 from spot_server.features.replicas.placement import Offer, Place, Ranking, Wish, list_offers, rank_offers
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import client_token
@@ -107,14 +109,14 @@ class LaunchImage:
     origin: str
 
 
-def choose_image(tx: Transaction, agent: Agent, primary: Instance | None) -> LaunchImage | None:
-    """Return the newest good image; else the base image; else, for a stateless agent, the primary's own. None: there is none.
+def choose_image(tx: Transaction, agent: Agent, primary: Instance | None, purpose: Purpose = Purpose.EMERGENCY) -> LaunchImage | None:
+    """Return an image of the agent; else the base image; else, for a stateless agent, the primary's own. None: there is none.
 
     The primary's own image would bring an agent that carries state up empty, which is worse than not at all.
     """
-    image = queries.newest_good_image(tx, agent.agent_id)
+    image = best_image(tx, agent.agent_id, purpose)
     if image is not None:
-        return LaunchImage(image.image_id, "newest good image")
+        return LaunchImage(image.image_id, "the newest that has booted" if image.has_booted else "never booted yet")
     if agent.base_image_id is not None:
         return LaunchImage(agent.base_image_id, "base image")
     if agent.carry is Carry.STATELESS and primary is not None and primary.image_id is not None:

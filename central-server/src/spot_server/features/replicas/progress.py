@@ -17,6 +17,7 @@ from spot_server.features.instances.queries import find_instance
 from spot_server.features.replicas import launching, queries
 from spot_server.features.replicas.answers import emit_replica, launch_command, note_instance
 from spot_server.features.replicas.ending import end_replica, finish_replica
+from spot_server.features.replicas.image_queries import mark_image_failed
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import (
     AskAnother,
@@ -130,7 +131,9 @@ def _step(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
             return queries.update_replica(tx, replica, launch_command_id=None, status_reason=reason)
         case AskAnother(reason):
             return None if command is None else launching.ask_another(tx, agent, replica, command, reason)
-        case GiveUp(reason):
+        case GiveUp(reason, blames_image):
+            if blames_image and replica.image_id is not None:
+                mark_image_failed(tx, replica.agent_id, replica.image_id)
             return end_replica(tx, agent, replica, ReplicaEvent.FAILED, reason)
 
 

@@ -1,4 +1,4 @@
-"""Reading and writing replicas and the images that they are launched from."""
+"""Reading and writing replicas."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, and_, exists, insert, or_, select, union_all, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import agent_images, game_days, instance_types, instances, replica_instances
+from spot_server.db.tables import game_days, instance_types, instances, replica_instances
 from spot_server.errors import NotFound, StateConflict
 from spot_server.features.replicas.boot_rules import BOOT_WINDOW_DAYS, MOST_BOOTS, Boot
 from spot_server.features.replicas.placement import Place, Shape
@@ -181,58 +181,6 @@ def update_replica(tx: Transaction, replica: Replica, **values: Any) -> Replica:
     changed = find_replica(tx, replica.replica_id)
     assert changed is not None  # noqa: S101 - the update above just found it
     return changed
-
-
-@dataclass(frozen=True, slots=True)
-class AgentImage:
-    """An image of an agent's root volume. `started_at` is the moment whose state it holds."""
-
-    agent_id: str
-    image_id: str
-    client_id: str
-    image_name: str
-    snapshot_ids: list[str]
-    source_instance_id: str | None
-    switch_id: str | None
-    is_good: bool
-    has_booted: bool
-    started_at: datetime
-    available_at: datetime | None
-    deregistered_at: datetime | None
-
-
-def newest_good_image(tx: Transaction, agent_id: str) -> AgentImage | None:
-    """Return the image to launch from in a hurry: available, not known bad, the newest state; None when there is none."""
-    row = tx.execute(
-        select(agent_images)
-        .where(
-            agent_images.c.agent_id == agent_id,
-            agent_images.c.is_good.is_(True),
-            agent_images.c.available_at.is_not(None),
-            agent_images.c.deregistered_at.is_(None),
-        )
-        .order_by(agent_images.c.started_at.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else AgentImage(**row._asdict())
-
-
-def find_image(tx: Transaction, agent_id: str, image_id: str) -> AgentImage | None:
-    """Return one image of the agent, or None."""
-    where = (agent_images.c.agent_id == agent_id, agent_images.c.image_id == image_id)
-    row = tx.execute(select(agent_images).where(*where)).one_or_none()
-    return None if row is None else AgentImage(**row._asdict())
-
-
-def store_image(tx: Transaction, image: AgentImage) -> None:
-    """Remember an image; a repeat changes nothing."""
-    if find_image(tx, image.agent_id, image.image_id) is None:
-        tx.execute(insert(agent_images).values({name: getattr(image, name) for name in AgentImage.__dataclass_fields__}))
-
-
-def mark_image_booted(tx: Transaction, agent_id: str, image_id: str) -> None:
-    """Note that an instance launched from this image passed its standby check."""
-    tx.execute(update(agent_images).where(agent_images.c.agent_id == agent_id, agent_images.c.image_id == image_id).values(has_booted=True))
 
 
 def measured_boots(tx: Transaction, client_id: str, instance_types: Sequence[str]) -> list[Boot]:

@@ -138,9 +138,10 @@ class TryAgain:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The replica has failed for good."""
+    """The replica has failed for good. `blames_image`: it was launched, and did not come up in its time."""
 
     reason: str
+    blames_image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def decide_launch(facts: LaunchFacts, policy: MovePolicy) -> LaunchDecision:
 def _decide_boot(facts: LaunchFacts, policy: MovePolicy) -> LaunchDecision:
     launched_at = facts.launched_at or facts.now
     if facts.now - launched_at > timedelta(seconds=policy.boot_bound_seconds):
-        return GiveUp(f"not ready {policy.boot_bound_seconds:.0f} s after its launch")
+        return GiveUp(f"not ready {policy.boot_bound_seconds:.0f} s after its launch", blames_image=True)
     return Wait()
 
 

@@ -16,6 +16,8 @@ from spot_server.features.instances.rules import require_part_of_agent
 from spot_server.features.replicas import progress, queries
 from spot_server.features.replicas.answers import note_instance
 from spot_server.features.replicas.ending import end_replica
+from spot_server.features.replicas.image_queries import mark_image_booted
+from spot_server.features.replicas.image_rules import Purpose
 from spot_server.features.replicas.launching import choose_image
 from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.queries import Replica
@@ -97,7 +99,7 @@ def _become_ready(tx: Transaction, replica: Replica, instance_id: str, told: Pro
         sync_completed_at=told.sync_completed_at or tx.now,
     )
     if changed.image_id is not None:
-        queries.mark_image_booted(tx, changed.agent_id, changed.image_id)
+        mark_image_booted(tx, changed.agent_id, changed.image_id)
     _emit(tx, changed, "replica_ready", {"place": changed.place.key})
     return changed
 
@@ -155,8 +157,8 @@ def request_replica(tx: Transaction, client_id: str, agent_id: str, *, request_i
 
 
 def make_standby(tx: Transaction, agent: Agent, *, request_id: str, reason: str, wish: dict[str, Any] | None = None) -> Replica | None:
-    """Make a manual replica from the newest good image; None when there is nothing to launch from."""
-    image = choose_image(tx, agent, primary_of(tx, agent.agent_id))
+    """Make a manual replica from the newest image, which it proves; None when there is nothing to launch from."""
+    image = choose_image(tx, agent, primary_of(tx, agent.agent_id), Purpose.PLANNED)
     if image is None:
         return None
     new = NewReplica(kind=ReplicaKind.MANUAL, request_id=request_id, image_id=image.image_id, reason=reason, wish=wish or {})

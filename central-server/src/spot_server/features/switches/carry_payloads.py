@@ -10,7 +10,7 @@ from spot_server.features.agents.queries import load_agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.instances.queries import find_instance
-from spot_server.features.replicas.queries import find_image
+from spot_server.features.replicas.image_queries import find_image
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Issue
 from spot_server.features.switches.queries import Step, Switch

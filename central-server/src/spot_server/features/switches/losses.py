@@ -7,7 +7,7 @@ from datetime import datetime
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.notifications.service import notify
-from spot_server.features.replicas.queries import find_image
+from spot_server.features.replicas.image_queries import find_image
 from spot_server.features.switches import queries
 from spot_server.features.switches.queries import Switch
 from spot_server.words import RESCUE_TRIGGERS, Carry, Severity, StepName, StepStatus

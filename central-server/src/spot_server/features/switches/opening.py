@@ -10,8 +10,10 @@ from typing import Any
 from spot_server.db.runner import Transaction
 from spot_server.errors import MoveRefused, NoImage, StateConflict, SwitchInProgress
 from spot_server.features.agents.queries import Agent
+from spot_server.features.images.service import withdraw_refresh
 from spot_server.features.instances.queries import Instance, primary_of
-from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.image_queries import find_image
+from spot_server.features.replicas.image_rules import Purpose
 from spot_server.features.replicas.launching import choose_image, rank_places, wish_of
 from spot_server.features.replicas.placement import Ranking, Refusal
 from spot_server.features.replicas.queries import Replica
@@ -76,7 +78,7 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
         raise _nowhere(ranking)
     takes_image = agent.create_snapshot_on_switch or agent.carry is Carry.IMAGE_AFTER_QUIESCE
     # Without the primary: its own image is for emergencies, a planned move has time for a good one.
-    image = choose_image(tx, agent, None)
+    image = choose_image(tx, agent, None, Purpose.PLANNED)
     if not takes_image and image is None:
         raise NoImage("snapshots on switch are off, and there is neither a good image nor a base image", agent_id=agent.agent_id)
     return Preview(
@@ -94,6 +96,7 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     running = queries.active_switch(tx, agent.agent_id)
     if running is not None:
         raise SwitchInProgress(f"switch {running.switch_id} is {running.status}", switch_id=running.switch_id)
+    withdraw_refresh(tx, agent, "a move begins")
     if opening.trigger in RESCUE_TRIGGERS:
         queries.forget_given_up(tx, agent.agent_id)
     switch = _new_switch(tx, agent, opening)
@@ -169,7 +172,7 @@ def _place_of(replica: Replica) -> dict[str, Any]:
 
 
 def _image_time(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
-    image = None if image_id is None else replica_queries.find_image(tx, agent.agent_id, image_id)
+    image = None if image_id is None else find_image(tx, agent.agent_id, image_id)
     return None if image is None else image.available_at
 
 

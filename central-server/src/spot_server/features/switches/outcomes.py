@@ -14,9 +14,10 @@ from spot_server.features.commands.queries import Command
 from spot_server.features.instances.service import promote
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas.image_queries import find_image, store_image
+from spot_server.features.replicas.image_rules import AgentImage, Purpose
 from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.progress import NewReplica
-from spot_server.features.replicas.queries import AgentImage
 from spot_server.features.replicas.rules import ReplicaEvent, next_replica_status
 from spot_server.features.replicas.termination import is_final_image, note_terminated
 from spot_server.features.switches import queries
@@ -30,6 +31,7 @@ from spot_server.words import (
     RESCUE_TRIGGERS,
     CommandKind,
     CommandStatus,
+    ImageConsistency,
     ReplicaKind,
     Severity,
     StepName,
@@ -130,14 +132,20 @@ def remember_image(tx: Transaction, command_id: str) -> AgentImage | None:
         snapshot_ids=list(result.get("snapshot_ids") or []),
         source_instance_id=command.payload.get("instance_id"),
         switch_id=command.switch_id,
-        is_good=True,
+        consistency=_consistency(result.get("consistency")),
         has_booted=False,
+        has_failed=False,
         started_at=moment(result.get("started_at")) or command.issued_at,
         available_at=moment(result.get("available_at")) or tx.now,
         deregistered_at=None,
     )
-    replica_queries.store_image(tx, image)
+    store_image(tx, image)
     return image
+
+
+def _consistency(said: object) -> ImageConsistency:
+    """Return what a daemon said of the image's files; one that says nothing, or something new, promises nothing."""
+    return ImageConsistency.FROZEN if said == ImageConsistency.FROZEN else ImageConsistency.CRASH
 
 
 def _note_image(tx: Transaction, switch: Switch, command: Command) -> Switch:
@@ -149,13 +157,14 @@ def _note_image(tx: Transaction, switch: Switch, command: Command) -> Switch:
 
 def make_replica(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:
     """Record the replica that this switch needs and ask for its launch; None when there is nothing to launch from."""
+    is_rescue = switch.trigger in RESCUE_TRIGGERS
     image_id = switch.image_id
     if image_id is None:
-        chosen = choose_image(tx, agent, last_primary(tx, agent))
+        purpose = Purpose.EMERGENCY if is_rescue else Purpose.PLANNED
+        chosen = choose_image(tx, agent, last_primary(tx, agent), purpose)
         image_id = None if chosen is None else chosen.image_id
     if image_id is None:
         return None
-    is_rescue = switch.trigger in RESCUE_TRIGGERS
     # What a person asked for does not hold up a rescue.
     target = {} if is_rescue else {"mode": switch.to_mode, "instance_type": switch.to_instance_type, "az_id": switch.to_az_id}
     replica = replica_progress.create_replica(
@@ -173,10 +182,22 @@ def make_replica(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None
     )
     queries.update_step(tx, switch.switch_id, StepName.LAUNCH, status=StepStatus.RUNNING, intent_at=tx.now)
     emit_step(tx, switch, "step_started", StepName.LAUNCH, {})
-    image = replica_queries.find_image(tx, agent.agent_id, image_id)
+    image = find_image(tx, agent.agent_id, image_id)
+    _say_image(tx, switch, image_id, image)
     created_at = switch.ami_created_at or (None if image is None else image.available_at)
     made = queries.update_switch(tx, switch, replica_id=replica.replica_id, image_id=image_id, ami_created_at=created_at)
     return note_loss(tx, agent, made, image_id)
+
+
+def _say_image(tx: Transaction, switch: Switch, image_id: str, image: AgentImage | None) -> None:
+    """Say what it is launched from, and whether that ever booted: None is an image that is not of the agent's own making."""
+    data = {
+        "switch_id": switch.switch_id,
+        "image_id": image_id,
+        "has_booted": None if image is None else image.has_booted,
+        "age_seconds": None if image is None else round((tx.now - image.started_at).total_seconds(), 3),
+    }
+    tx.emit("image_chosen", client_id=switch.client_id, agent_id=switch.agent_id, instance_id=switch.from_instance_id, data=data)
 
 
 def promote_new(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:

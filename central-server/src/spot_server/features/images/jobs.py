@@ -1,0 +1,28 @@
+"""The round that has images made in the background, and says how old the fleet's are."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from spot_server.features.images.queries import FleetImages, list_fleet_images
+from spot_server.features.images.rules import may_be_due
+from spot_server.features.images.service import refresh_image
+from spot_server.jobs.each import for_each
+from spot_server.jobs.registry import JobContext
+
+
+def refresh_images(context: JobContext) -> str:
+    """Ask for an image of every agent for which one is due, each in its own transaction."""
+    fleet = context.database.read(list_fleet_images)
+    _measure(context, fleet)
+    now = context.clock.now()
+    due = [one.agent_id for one in fleet if may_be_due(one.refresh_hours, one.newest_state_at, now)]
+    done = for_each(due, lambda agent_id: context.database.write(partial(refresh_image, agent_id=agent_id)))
+    return "; ".join(sentence for sentence in done if sentence is not None)
+
+
+def _measure(context: JobContext, fleet: list[FleetImages]) -> None:
+    now = context.clock.now()
+    ages = [(now - one.emergency_state_at).total_seconds() for one in fleet if one.emergency_state_at is not None]
+    context.metrics.oldest_image_age_seconds.set(max(ages, default=0.0))
+    context.metrics.agents_without_image.set(len(fleet) - len(ages))
