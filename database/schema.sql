@@ -197,6 +197,7 @@ CREATE TABLE agent_images (
 	client_id VARCHAR(36) NOT NULL,
 	image_name VARCHAR(128) NOT NULL,
 	snapshot_ids MEDIUMTEXT NOT NULL,
+	device_names MEDIUMTEXT NOT NULL,
 	source_instance_id VARCHAR(64),
 	switch_id VARCHAR(36),
 	consistency VARCHAR(32) NOT NULL,
@@ -351,6 +352,7 @@ CREATE TABLE instances (
 	last_heartbeat_at DATETIME(6) NOT NULL,
 	serving BOOL,
 	quiesced BOOL,
+	configuration MEDIUMTEXT,
 	daemon_epoch INTEGER,
 	effective_settings MEDIUMTEXT NOT NULL,
 	reported_resources MEDIUMTEXT,
@@ -368,7 +370,7 @@ CREATE TABLE instances (
 	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
 	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
 
@@ -512,13 +514,15 @@ CREATE TABLE switches (
 	completed_at DATETIME(6),
 	downtime_ms BIGINT,
 	resume_at DATETIME(6),
+	differences MEDIUMTEXT,
+	accepts_differences BOOL NOT NULL,
 	timing MEDIUMTEXT NOT NULL,
 	version INTEGER NOT NULL,
 	CONSTRAINT pk_switches PRIMARY KEY (switch_id),
 	CONSTRAINT uq_switches_agent_id_request_id UNIQUE (agent_id, request_id),
 	CONSTRAINT fk_switches_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_switches_active_key UNIQUE (active_key)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again. differences: where the new instance is not like the old one; NULL: not compared.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_switches_client_id_initiated_at ON switches (client_id, initiated_at);
 

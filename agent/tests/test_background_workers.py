@@ -201,5 +201,5 @@ def test_a_cleanup_report_outlives_a_server_that_is_down(running: World) -> None
 def _add_image(world: World, image_id: str, *, age_days: int) -> None:
     made_at = START - timedelta(days=age_days)
     snapshot_id = f"snap-{image_id}"
-    world.ec2.images[image_id] = ImageFacts(image_id, image_id, "available", made_at, (snapshot_id,), OURS)
+    world.ec2.images[image_id] = ImageFacts(image_id, image_id, "available", made_at, (snapshot_id,), tags=OURS)
     world.ec2.snapshots[snapshot_id] = SnapshotFacts(snapshot_id, "vol", made_at, OURS)

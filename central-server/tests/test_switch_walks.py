@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from server_support.switch_likeness import Likeness
 from server_support.switch_model import SwitchModel
 from spot_server.features.switches.decisions import Wait
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
@@ -72,6 +73,7 @@ models = st.builds(
     handle_count=st.integers(0, 3),
     has_image=st.booleans(),
     may_terminate_old=st.booleans(),
+    likeness=st.builds(Likeness, is_unlike=st.booleans()),
 )
 GOING_WELL = [name for name in sorted(MOVES) if name.endswith((" answers", " moves on"))]
 # Most of what happens goes well, or no walk would ever come as far as the handover.

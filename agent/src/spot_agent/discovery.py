@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from spot_agent.ec2_facts import InstanceFacts, SubnetFacts
+from spot_agent.ec2_facts import InstanceFacts, SubnetFacts, VolumeSettings
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.live import Live
 from spot_agent.logs import Log
 from spot_agent.model import Identity, JsonObject, Mode
 from spot_agent.ports import Ec2, Found, Imds
+from spot_agent.rules.configuration import configuration, has_cpu_credits
 from spot_agent.rules.launch_specification import az_id_of, launch_specification
 from spot_agent.rules.modes import agreed_mode, evidence, mode_from_api, mode_from_metadata
 from spot_agent.rules.owners import owner_of
@@ -29,6 +30,7 @@ class Discovery:
     mode: Mode
     mode_evidence: JsonObject
     launch_specification: JsonObject | None
+    configuration: JsonObject | None
     owner: str | None
     product: str
     az_id: str
@@ -60,11 +62,13 @@ class Discoverer:
         self._has_passing_trouble = False
         instance = self._describe_self()
         mode = self._note_mode(instance)
+        self._note_configuration(instance)
         subnets = self._subnets(instance) if instance else ()
         return Discovery(
             mode=mode,
             mode_evidence=self._live.read().mode_evidence,
             launch_specification=launch_specification(instance, subnets) if instance and subnets else None,
+            configuration=self._live.read().configuration,
             owner=owner_of(instance.tags) if instance else None,
             product=(instance.platform_details if instance else None) or PRODUCT_ON_THE_WIRE,
             az_id=self._identity.az_id or (az_id_of(instance.subnet_id, subnets) if instance else ""),
@@ -75,7 +79,31 @@ class Discoverer:
         """What EC2 says of this instance now; refreshes the mode. None when it did not answer."""
         instance = self._describe_self()
         self._note_mode(instance)
+        self._note_configuration(instance)
         return instance
+
+    def _note_configuration(self, instance: InstanceFacts | None) -> None:
+        """What could not be read now leaves standing what was read before."""
+        if instance is None:
+            return
+        seen = configuration(instance, self._volumes(instance), self._cpu_credits(instance))
+        self._live.change(lambda facts: replace(facts, configuration=seen))
+
+    def _volumes(self, instance: InstanceFacts) -> tuple[VolumeSettings, ...] | None:
+        try:
+            return self._ec2.volume_settings([volume.volume_id for volume in instance.volumes])
+        except Ec2Failed as error:
+            self._log.warning("volumes_not_described", error_class=error.error_class, code=error.code)
+            return None
+
+    def _cpu_credits(self, instance: InstanceFacts) -> str | None:
+        if not has_cpu_credits(instance.instance_type):
+            return None
+        try:
+            return self._ec2.cpu_credits(instance.instance_id)
+        except Ec2Failed as error:
+            self._log.warning("cpu_credits_not_described", error_class=error.error_class, code=error.code)
+            return None
 
     def _describe_self(self) -> InstanceFacts | None:
         try:

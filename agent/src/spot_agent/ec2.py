@@ -22,6 +22,7 @@ from spot_agent.ec2_facts import (
     SpotPrice,
     SubnetFacts,
     TypeFacts,
+    VolumeSettings,
 )
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.logs import Log
@@ -158,6 +159,19 @@ class BotocoreEc2:
         """List (volume id, state) of volumes that carry all of `tags`."""
         pages = self._pages("describe_volumes", Filters=shapes.tag_filters(tags))
         return tuple((str(made["VolumeId"]), str(made["State"])) for page in pages for made in page["Volumes"])
+
+    def volume_settings(self, volume_ids: Sequence[str]) -> tuple[VolumeSettings, ...]:
+        """Describe volumes; one that EC2 does not know is left out."""
+        if not volume_ids:
+            return ()
+        filters = [{"Name": "volume-id", "Values": list(volume_ids)}]
+        return shapes.volume_settings(self._pages("describe_volumes", Filters=filters))
+
+    def cpu_credits(self, instance_id: str) -> str | None:
+        """Read the credit specification of a burstable instance: standard or unlimited."""
+        answer = found(lambda: self._repeatable.describe_instance_credit_specifications(InstanceIds=[instance_id]))
+        listed = answer["InstanceCreditSpecifications"] if answer else []
+        return next((str(one["CpuCredits"]) for one in listed if one.get("CpuCredits")), None)
 
     def describe_address(self, allocation_id: str) -> AddressFacts | None:
         """Describe an Elastic IP; None when EC2 knows no such allocation."""

@@ -20,6 +20,20 @@ class VolumeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumeSettings:
+    """What a volume is, or is to be. None: EC2's default for its type, or it has no such setting. `volume_id` is "" for one to be made."""
+
+    volume_id: str
+    volume_type: str
+    size_gib: int
+    iops: int | None = None
+    throughput_mib_per_second: int | None = None
+    encrypted: bool = False
+    kms_key_id: str | None = None
+    device_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceFacts:
     """One instance. `lifecycle` is None for on-demand; `state` is EC2's own word; `client_token` is that of the call that launched it."""
 
@@ -47,6 +61,9 @@ class InstanceFacts:
     private_ips: tuple[str, ...] = ()
     """All that its interfaces hold, the primary one first."""
     public_ip: str | None = None
+    detailed_monitoring: bool = False
+    ebs_optimized: bool = False
+    root_device_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,7 @@ class ImageFacts:
     state: str
     created_at: datetime | None
     snapshot_ids: tuple[str, ...] = ()
+    device_names: tuple[str, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -144,6 +162,11 @@ class LaunchRequest:
     metadata_options: JsonObject
     user_data: str
     tags: dict[str, str]
+    detailed_monitoring: bool = False
+    ebs_optimized: bool = False
+    cpu_credits: str | None = None
+    volumes: tuple[VolumeSettings, ...] = ()
+    """By device name; what is not here is as the image says."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ EC2_OPERATIONS = (
     "DescribeAddresses",
     "DescribeAvailabilityZones",
     "DescribeImages",
+    "DescribeInstanceCreditSpecifications",
     "DescribeInstanceStatus",
     "DescribeInstanceTypes",
     "DescribeInstances",

@@ -17,11 +17,16 @@ from spot_agent.ec2_facts import (
     SubnetFacts,
     TypeFacts,
     VolumeFacts,
+    VolumeSettings,
 )
 from spot_agent.timestamps import optional_from_wire
 
 Pages = Iterable[Any]
 IMPAIRED = "impaired"
+TYPES_WITH_IOPS = ("gp3", "io1", "io2")
+TYPE_WITH_THROUGHPUT = "gp3"
+"""Whose settings these are. Source: the EC2 API reference, RunInstances, EbsBlockDevice."""
+
 METADATA_OPTION_NAMES = (
     "HttpTokens",
     "HttpPutResponseHopLimit",
@@ -69,10 +74,50 @@ def run_instances_arguments(request: LaunchRequest, tags: Mapping[str, str]) -> 
         arguments["IamInstanceProfile"] = {"Arn": request.iam_instance_profile_arn}
     if request.key_name:
         arguments["KeyName"] = request.key_name
+    if request.detailed_monitoring:
+        arguments["Monitoring"] = {"Enabled": True}
+    if request.ebs_optimized:
+        arguments["EbsOptimized"] = True
+    if request.cpu_credits:
+        arguments["CreditSpecification"] = {"CpuCredits": request.cpu_credits}
+    if request.volumes:
+        arguments["BlockDeviceMappings"] = [_device_mapping(volume) for volume in request.volumes]
     if request.is_spot:
         options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
         arguments["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
     return {name: value for name, value in arguments.items() if value not in ([], {}, "")}
+
+
+def _device_mapping(volume: VolumeSettings) -> dict[str, Any]:
+    """Encrypted is only ever asked for: EC2 refuses to take it away from what an encrypted snapshot holds."""
+    ebs: dict[str, Any] = {"VolumeType": volume.volume_type, "VolumeSize": volume.size_gib}
+    if volume.iops is not None:
+        ebs["Iops"] = volume.iops
+    if volume.throughput_mib_per_second is not None:
+        ebs["Throughput"] = volume.throughput_mib_per_second
+    if volume.encrypted:
+        ebs["Encrypted"] = True
+        if volume.kms_key_id:
+            ebs["KmsKeyId"] = volume.kms_key_id
+    return {"DeviceName": volume.device_name, "Ebs": ebs}
+
+
+def volume_settings(pages: Pages) -> tuple[VolumeSettings, ...]:
+    """All volumes of DescribeVolumes pages. What follows from type and size alone (such as the IOPS of gp2) is left out."""
+    return tuple(_volume_settings(made) for page in pages for made in page.get("Volumes", []))
+
+
+def _volume_settings(made: Mapping[str, Any]) -> VolumeSettings:
+    kind = str(made.get("VolumeType", ""))
+    return VolumeSettings(
+        volume_id=made["VolumeId"],
+        volume_type=kind,
+        size_gib=int(made.get("Size", 0)),
+        iops=made.get("Iops") if kind in TYPES_WITH_IOPS else None,
+        throughput_mib_per_second=made.get("Throughput") if kind == TYPE_WITH_THROUGHPUT else None,
+        encrypted=bool(made.get("Encrypted", False)),
+        kms_key_id=made.get("KmsKeyId") or None,
+    )
 
 
 def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
@@ -106,6 +151,9 @@ def _instance(made: Mapping[str, Any]) -> InstanceFacts:
         interface_id=_primary_interface(made).get("NetworkInterfaceId"),
         private_ips=_private_ips(made),
         public_ip=made.get("PublicIpAddress") or None,
+        detailed_monitoring=made.get("Monitoring", {}).get("State") in ("enabled", "pending"),
+        ebs_optimized=bool(made.get("EbsOptimized", False)),
+        root_device_name=made.get("RootDeviceName") or None,
     )
 
 
@@ -160,6 +208,7 @@ def images(pages: Pages) -> tuple[ImageFacts, ...]:
             snapshot_ids=tuple(
                 mapping["Ebs"]["SnapshotId"] for mapping in made.get("BlockDeviceMappings", []) if mapping.get("Ebs", {}).get("SnapshotId")
             ),
+            device_names=tuple(mapping["DeviceName"] for mapping in made.get("BlockDeviceMappings", []) if mapping.get("Ebs")),
             tags=_tags(made),
         )
         for page in pages

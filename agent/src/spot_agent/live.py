@@ -17,6 +17,7 @@ class LiveFacts:
 
     `is_start_held`: the instance has just booted, and the server is asked once before the workload starts.
     `scheduled_events` is None until metadata was asked. `resources_seen_seconds` is `since_boot_seconds` of the last look at EC2.
+    `configuration` is what EC2 says of this instance that a move must bring along; None before the first look.
     """
 
     started_at: datetime
@@ -24,6 +25,7 @@ class LiveFacts:
     mode_evidence: JsonObject = field(default_factory=dict)
     resources: JsonObject = field(default_factory=lambda: {"instances": [], "images": [], "volumes": []})
     resources_seen_seconds: float | None = None
+    configuration: JsonObject | None = None
     scheduled_events: tuple[JsonObject, ...] | None = None
     token_refused: bool = False
     halted: str | None = None

@@ -21,6 +21,7 @@ from spot_agent.ec2_facts import (
     SubnetFacts,
     TargetFacts,
     TypeFacts,
+    VolumeSettings,
 )
 from spot_agent.model import JsonObject
 from spot_agent.rules.rsync import Door
@@ -298,6 +299,12 @@ class Ec2(Protocol):
 
     def find_volumes(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """(volume id, state) of each."""
+
+    def volume_settings(self, volume_ids: Sequence[str]) -> tuple[VolumeSettings, ...]:
+        """Describe volumes; one that EC2 does not know is left out."""
+
+    def cpu_credits(self, instance_id: str) -> str | None:
+        """Read the credit specification of a burstable instance: standard or unlimited."""
 
     def describe_address(self, allocation_id: str) -> AddressFacts | None:
         """Describe an Elastic IP; None when EC2 knows no such allocation."""

@@ -210,5 +210,6 @@ class Registrar:
             "booted_at": to_wire(self._parts.clock.booted_at()),
             "settings": settings_on_the_wire(self._parts.settings),
             "launch_specification": discovery.launch_specification,
+            "configuration": discovery.configuration,
             "owner": discovery.owner,
         }

@@ -21,6 +21,7 @@ from spot_agent.ec2_facts import (
     SubnetFacts,
     TypeFacts,
     VolumeFacts,
+    VolumeSettings,
 )
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.model import TAG_LAUNCH_TOKEN
@@ -52,6 +53,8 @@ class FakeEc2:
         self.checks: dict[str, str] = {}
         self.persistent_requests: set[str] = set()
         self.cancelled_requests: list[str] = []
+        self.volumes: dict[str, VolumeSettings] = {}
+        self.credits: dict[str, str] = {}
         self.new_image_state = "available"
         self.shows_snapshots = True
         """Whether a new image shows its snapshot at once."""
@@ -169,7 +172,7 @@ class FakeEc2:
         image_id, snapshot_id = self._new_id("ami"), self._new_id("snap")
         self.snapshots[snapshot_id] = SnapshotFacts(snapshot_id, f"vol-{instance_id}", START, dict(tags))
         shown = (snapshot_id,) if self.shows_snapshots else ()
-        self.images[image_id] = ImageFacts(image_id, name, self.new_image_state, START, shown, dict(tags))
+        self.images[image_id] = ImageFacts(image_id, name, self.new_image_state, START, shown, tags=dict(tags))
         self._end("create_image")
         return image_id
 
@@ -204,6 +207,14 @@ class FakeEc2:
     def find_volumes(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         self._begin("find_volumes")
         return tuple((volume.volume_id, "in-use") for made in self.instances.values() if _has(made.tags, tags) for volume in made.volumes)
+
+    def volume_settings(self, volume_ids: Sequence[str]) -> tuple[VolumeSettings, ...]:
+        self._begin("volume_settings")
+        return tuple(self.volumes.get(volume_id, VolumeSettings(volume_id, "gp3", 8, 3000, 125)) for volume_id in volume_ids)
+
+    def cpu_credits(self, instance_id: str) -> str | None:
+        self._begin("cpu_credits")
+        return self.credits.get(instance_id)
 
     def describe_address(self, allocation_id: str) -> AddressFacts | None:
         self._begin("describe_address")

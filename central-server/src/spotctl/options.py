@@ -85,5 +85,8 @@ def target_options(command: Callable[P, R]) -> Callable[..., R]:
 
 
 request_id_option = click.option("--request-id", metavar="ID", help="Makes a repeat safe; default: a new one.")
+differences_option = click.option(
+    "--accept-differences", is_flag=True, help="Go on although the new instance is not like the old one; without it the move is taken back."
+)
 yes_option = click.option("--yes", "is_agreed", is_flag=True, help="Do not ask.")
 wait_option = click.option("--wait", "is_awaited", is_flag=True, help="Return when it is over; exit code 7 if it ended otherwise.")

@@ -56,6 +56,7 @@ def an_image(image_id: str, state_at: datetime, **members: Any) -> AgentImage:
         client_id="client-1",
         image_name=image_id,
         snapshot_ids=[],
+        device_names=[],
         source_instance_id="i-1",
         switch_id=None,
         consistency=ImageConsistency.CRASH,

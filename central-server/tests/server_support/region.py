@@ -211,7 +211,15 @@ class Region:
         image_id = self.image_by_name.get(payload["image_name"]) or self._new_image_id(payload["image_name"])
         self.image_by_name[payload["image_name"]] = image_id
         started_at = (now - timedelta(seconds=60)).isoformat()
-        return _succeeded({"image_id": image_id, "snapshot_ids": ["snap-9"], "started_at": started_at, "available_at": now.isoformat()})
+        return _succeeded(
+            {
+                "image_id": image_id,
+                "snapshot_ids": ["snap-9"],
+                "device_names": ["/dev/xvda"],
+                "started_at": started_at,
+                "available_at": now.isoformat(),
+            }
+        )
 
     def _new_image_id(self, name: str) -> str:
         short = f"ami-{name[-8:]}"

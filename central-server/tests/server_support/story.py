@@ -42,6 +42,7 @@ from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches import service as switch_service
 from spot_server.features.switches.jobs import sweep_switches
+from spot_server.features.switches.opening import Accepted
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.service import SwitchRequest
 from spot_server.jobs.registry import JobContext
@@ -122,15 +123,22 @@ class Story:
 
     # What people and daemons ask for.
 
-    def switch(self, request_id: str = "request-1", **target: Any) -> Switch:
-        request = SwitchRequest(request_id=request_id, target=target, user_id="tester")
+    def switch(self, request_id: str = "request-1", *, accepts_differences: bool = False, **target: Any) -> Switch:
+        request = SwitchRequest(request_id=request_id, target=target, user_id="tester", accepts_differences=accepts_differences)
         return self._write(lambda tx: switch_service.request_switch(tx, self.fleet.client_id, self.agent_id, request))
 
     def cancel(self, switch: Switch) -> Switch:
         return self._write(lambda tx: switch_service.cancel(tx, self.fleet.client_id, self.agent_id, switch.switch_id, user_id="tester"))
 
-    def promote(self, replica_id: str, request_id: str = "promotion-1", *, accepts_loss: bool = False) -> Switch:
-        act = partial(switch_service.request_promotion, request_id=request_id, user_id="tester", accepts_loss=accepts_loss)
+    def promote(
+        self, replica_id: str, request_id: str = "promotion-1", *, accepts_loss: bool = False, accepts_differences: bool = False
+    ) -> Switch:
+        act = partial(
+            switch_service.request_promotion,
+            request_id=request_id,
+            user_id="tester",
+            accepts=Accepted(loss=accepts_loss, differences=accepts_differences),
+        )
         return self._write(lambda tx: act(tx, self.fleet.client_id, self.agent_id, replica_id))
 
     def notice(

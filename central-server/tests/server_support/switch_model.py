@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from server_support.clock import START
+from server_support.switch_likeness import Likeness
 from server_support.switch_sides import ModelStep, Order, SideModel
 from spot_server.features.recoveries.rules import is_workload_held
 from spot_server.features.switches.decisions import (
@@ -18,6 +19,7 @@ from spot_server.features.switches.decisions import (
     FinishUndo,
     Issue,
     MakeReplica,
+    NoteComparison,
     PromoteNew,
     Resume,
     Settle,
@@ -51,13 +53,16 @@ STOPPING = frozenset({CommandKind.QUIESCE, CommandKind.DEMOTE})
 class SwitchModel:
     """Advance with `run`; the walk's moves are the other methods. Every broken promise is noted in `broken`."""
 
-    def __init__(self, plan: tuple[StepName, ...], *, handle_count: int, has_image: bool, may_terminate_old: bool) -> None:
+    def __init__(
+        self, plan: tuple[StepName, ...], *, handle_count: int, has_image: bool, may_terminate_old: bool, likeness: Likeness | None = None
+    ) -> None:
         self.now = START
         self.steps = [
             ModelStep(planned.name, planned.part) for planned in list_rows(plan, [{"kind": HandleKind.ELASTIC_IP}] * handle_count)
         ]
         self.status = SwitchStatus.RUNNING
         self.handle_count, self.has_image, self.may_terminate_old = handle_count, has_image, may_terminate_old
+        self.likeness = likeness or Likeness()
         self.old = SideModel(is_serving=True)
         self.new = SideModel(ec2="none" if StepName.LAUNCH in plan else "running")
         self.table = SideModel()
@@ -93,6 +98,9 @@ class SwitchModel:
             action_at=None if self.is_outlived else self.action_at,
             may_terminate_old=self.may_terminate_old,
             now=self.now,
+            is_rescue=self.action_at is not None,
+            comparison=self.likeness.comparison,
+            differences=self.likeness.differences,
         )
 
     def _view(self, step: ModelStep) -> StepView:
@@ -150,13 +158,16 @@ class SwitchModel:
                 self._undo_settle(decision, self.step(name))
             case BeginUndo() | Abandon() | Resume() | Complete() | FinishUndo():
                 self._turn_or_end(decision)
-            case Alarm() | Wait():
-                return self._wait(decision)
+            case Alarm() | NoteComparison() | Wait():
+                return self._note(decision)
         return True
 
-    def _wait(self, decision: Alarm | Wait) -> bool:
+    def _note(self, decision: Alarm | NoteComparison | Wait) -> bool:
         if isinstance(decision, Wait):
             return False
+        if isinstance(decision, NoteComparison):
+            self.broken += self.likeness.note(self.replica)
+            return True
         if self.step(decision.step).is_alarmed:
             self.broken.append("a person is told twice")
         self.step(decision.step).is_alarmed = True
@@ -217,6 +228,7 @@ class SwitchModel:
         self.step(StepName.LAUNCH).status = StepStatus.RUNNING
 
     def _promote(self) -> None:
+        self.broken += self.likeness.promote(is_planned=self.action_at is None and self.old_role is not Role.TERMINATED)
         if self.replica is not ReplicaStatus.READY:
             self.broken.append(f"a replica that is {self.replica} is promoted")
         self.replica, self.new_role = ReplicaStatus.PROMOTED, Role.PRIMARY

@@ -176,6 +176,7 @@ class Region:
             "ModifyInstanceAttribute": instances.modify,
             "CreateTags": instances.tag,
             "DescribeInstances": instances.describe,
+            "DescribeInstanceCreditSpecifications": instances.describe_credits,
             "DescribeInstanceStatus": instances.describe_status,
             "DescribeSpotInstanceRequests": requests.describe,
             "CancelSpotInstanceRequests": requests.cancel,

@@ -14,7 +14,7 @@ from spot_simulator.model.faults import ANY_ACTION, Fault, Mishap
 @pytest.mark.parametrize(
     ("operation", "parameters", "named"),
     [
-        ("run_instances", {"ImageId": "ami-1", "EbsOptimized": True}, "RunInstances.EbsOptimized"),
+        ("run_instances", {"ImageId": "ami-1", "Ipv6AddressCount": 1}, "RunInstances.Ipv6AddressCount"),
         ("run_instances", {"InstanceMarketOptions": {"SpotOptions": {"ValidUntil": START}}}, "SpotOptions.ValidUntil"),
         ("run_instances", {"TagSpecifications": [{"ResourceType": "volume", "Colour": "red"}]}, r"TagSpecifications\[\].Colour"),
         ("describe_instances", {"Filters": [{"Name": "hypervisor", "Values": ["xen"]}]}, "hypervisor"),

@@ -40,6 +40,7 @@ def _result(image: ImageFacts, name: str, tools: Tools) -> JsonObject:
     result: JsonObject = {
         "image_id": image.image_id,
         "snapshot_ids": list(image.snapshot_ids),
+        "device_names": list(image.device_names),
         "started_at": to_wire(started_at),
         "available_at": to_wire(tools.clock.now()),
     }

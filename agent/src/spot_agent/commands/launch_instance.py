@@ -16,7 +16,7 @@ from spot_agent.commands.handling import (
     text,
     texts,
 )
-from spot_agent.ec2_facts import InstanceFacts, LaunchRequest
+from spot_agent.ec2_facts import InstanceFacts, LaunchRequest, VolumeSettings
 from spot_agent.errors import ActFailed, Ec2Failed, ErrorClass
 from spot_agent.model import TAG_LAUNCH_TOKEN, Command, Mode
 from spot_agent.timestamps import to_wire
@@ -50,7 +50,20 @@ def _request(command: Command) -> LaunchRequest:
         metadata_options=mapping(command, "metadata_options"),
         user_data=user_data if isinstance(user_data, str) else json.dumps(user_data),
         tags=tags(command),
+        detailed_monitoring=command.payload.get("detailed_monitoring") is True,
+        ebs_optimized=command.payload.get("ebs_optimized") is True,
+        cpu_credits=optional_text(command, "cpu_credits"),
+        volumes=_volumes(command),
     )
+
+
+def _volumes(command: Command) -> tuple[VolumeSettings, ...]:
+    listed = command.payload.get("volumes") or []
+    names = frozenset(VolumeSettings.__dataclass_fields__) - {"volume_id"}
+    try:
+        return tuple(VolumeSettings(volume_id="", **{name: one[name] for name in names & one.keys()}) for one in listed)
+    except (TypeError, AttributeError) as error:
+        raise bad_payload("volumes", "a list of volumes, each with device_name, volume_type and size_gib") from error
 
 
 def _launched_before(client_token: str, tools: Tools) -> InstanceFacts | None:

@@ -29,6 +29,7 @@ def rights_to_look() -> tuple[Right, ...]:
         Right("DescribeImages", "images of this agent"),
         Right("DescribeSnapshots", "snapshots of this agent"),
         Right("DescribeVolumes", "volumes of this agent"),
+        Right("DescribeInstanceCreditSpecifications", "what a replica of a burstable instance must be like"),
         Right("DescribeAvailabilityZones", "which zone a price is of"),
         Right("DescribeSpotPriceHistory", "price reports"),
         Right("DescribeInstanceTypes", "price reports"),

@@ -50,6 +50,7 @@ class Heartbeat:
 
     def __init__(self, parts: HeartbeatParts) -> None:
         self._parts = parts
+        self._told_configuration: JsonObject | None = None
 
     def step(self) -> Outcome:
         """Never raises for a server that fails."""
@@ -74,11 +75,13 @@ class Heartbeat:
         return self._beat()
 
     def _beat(self) -> Outcome:
+        body = self._body()
         try:
-            answer = self._parts.api.heartbeat(self._body())
+            answer = self._parts.api.heartbeat(body)
             view = parse_view(answer)
         except ServerFailed as error:
             return self._parts.link.failed("heartbeat", error)
+        self._told_configuration = body.get("configuration", self._told_configuration)
         self._note_contact(answer)
         turn = self._parts.roles.follow(view)
         if answer.get("commands_waiting") is True:
@@ -144,6 +147,8 @@ class Heartbeat:
         if facts.resources_seen_seconds is not None:
             age_seconds = since_boot_seconds(self._parts.clock) - facts.resources_seen_seconds
             body["resources"] = {**facts.resources, "age_seconds": round(age_seconds, 1)}
+        if facts.configuration is not None and facts.configuration != self._told_configuration:
+            body["configuration"] = facts.configuration
         if facts.scheduled_events is not None:
             body["scheduled_events"] = list(facts.scheduled_events)
         return body

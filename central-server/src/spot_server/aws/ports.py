@@ -59,6 +59,7 @@ class ImageFacts:
     state: str
     created_at: datetime | None
     snapshot_ids: tuple[str, ...] = ()
+    device_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,19 @@ class AddressFacts:
     public_ip: str
     instance_id: str | None
     association_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSettings:
+    """What a volume is to be like. None: EC2's default for its type, or it has no such setting."""
+
+    device_name: str
+    volume_type: str
+    size_gib: int
+    iops: int | None = None
+    throughput_mib_per_second: int | None = None
+    encrypted: bool = False
+    kms_key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,11 @@ class LaunchRequest:
     metadata_options: Mapping[str, Any] = field(default_factory=dict)
     user_data: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    detailed_monitoring: bool = False
+    ebs_optimized: bool = False
+    cpu_credits: str | None = None
+    volumes: tuple[VolumeSettings, ...] = ()
+    """By device name; what is not here is as the image says."""
 
 
 @dataclass(frozen=True, slots=True)

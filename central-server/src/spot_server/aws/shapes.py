@@ -16,6 +16,7 @@ from spot_server.aws.ports import (
     NetworkFacts,
     ScheduledEventFacts,
     SpotRequestFacts,
+    VolumeSettings,
 )
 
 Pages = Iterable[Any]
@@ -50,10 +51,32 @@ def run_instances_arguments(request: LaunchRequest) -> dict[str, Any]:
         arguments["IamInstanceProfile"] = {"Arn": request.iam_instance_profile_arn}
     if request.key_name:
         arguments["KeyName"] = request.key_name
+    if request.detailed_monitoring:
+        arguments["Monitoring"] = {"Enabled": True}
+    if request.ebs_optimized:
+        arguments["EbsOptimized"] = True
+    if request.cpu_credits:
+        arguments["CreditSpecification"] = {"CpuCredits": request.cpu_credits}
+    if request.volumes:
+        arguments["BlockDeviceMappings"] = [_device_mapping(volume) for volume in request.volumes]
     if request.is_spot:
         options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
         arguments["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": options}
     return {name: value for name, value in arguments.items() if value not in ([], {}, "")}
+
+
+def _device_mapping(volume: VolumeSettings) -> dict[str, Any]:
+    """Encrypted is only ever asked for: EC2 refuses to take it away from what an encrypted snapshot holds."""
+    ebs: dict[str, Any] = {"VolumeType": volume.volume_type, "VolumeSize": volume.size_gib}
+    if volume.iops is not None:
+        ebs["Iops"] = volume.iops
+    if volume.throughput_mib_per_second is not None:
+        ebs["Throughput"] = volume.throughput_mib_per_second
+    if volume.encrypted:
+        ebs["Encrypted"] = True
+        if volume.kms_key_id:
+            ebs["KmsKeyId"] = volume.kms_key_id
+    return {"DeviceName": volume.device_name, "Ebs": ebs}
 
 
 def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
@@ -138,6 +161,7 @@ def images(pages: Pages) -> tuple[ImageFacts, ...]:
             snapshot_ids=tuple(
                 mapping["Ebs"]["SnapshotId"] for mapping in made.get("BlockDeviceMappings", []) if mapping.get("Ebs", {}).get("SnapshotId")
             ),
+            device_names=tuple(mapping["DeviceName"] for mapping in made.get("BlockDeviceMappings", []) if mapping.get("Ebs")),
         )
         for page in pages
         for made in page.get("Images", [])

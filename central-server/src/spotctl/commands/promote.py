@@ -10,7 +10,7 @@ from spotctl.errors import CommandFailed
 from spotctl.exits import ExitCode
 from spotctl.lookups import find_agent, replicas_of
 from spotctl.moves import finish
-from spotctl.options import agent_option, request_id_option, shared, wait_option, yes_option
+from spotctl.options import agent_option, differences_option, request_id_option, shared, wait_option, yes_option
 from spotctl.session import Session
 from spotctl.texts import place
 
@@ -19,16 +19,18 @@ from spotctl.texts import place
 @agent_option()
 @click.option("--replica", "replica_id", metavar="REPLICA_ID", help="Default: the one that is ready.")
 @click.option("--accept-data-loss", is_flag=True, help="Go on although writes are lost; without it the server refuses and says which.")
+@differences_option
 @yes_option
 @wait_option
 @request_id_option
 @shared
-def promote(
+def promote(  # noqa: PLR0913 - one for each option
     session: Session,
     *,
     agent_name: str,
     replica_id: str | None,
     accept_data_loss: bool,
+    accept_differences: bool,
     is_agreed: bool,
     is_awaited: bool,
     request_id: str | None,
@@ -43,7 +45,11 @@ def promote(
         session.say(f"standby {replica_id} ({chosen['instance_id']}) in {where}, image {chosen['image_id']}")
     loss = "Writes that it does not have are lost, as you accepted" if accept_data_loss else "The server refuses if writes would be lost"
     session.confirm(f"Hand {agent['logical_agent_id']} over to replica {replica_id}? {loss}.", is_agreed=is_agreed)
-    body = {"request_id": request_id or session.surroundings.new_request_id(), "accept_data_loss": accept_data_loss}
+    body = {
+        "request_id": request_id or session.surroundings.new_request_id(),
+        "accept_data_loss": accept_data_loss,
+        "accept_differences": accept_differences,
+    }
     begun = api.post("agents", agent["agent_id"], "replicas", replica_id, "promote", body=body)
     finish(session, api, begun, is_awaited=is_awaited, expected=COMPLETED)
 

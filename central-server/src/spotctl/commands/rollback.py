@@ -42,7 +42,7 @@ def rollback(
         raise CommandFailed(text, ExitCode.REFUSED)
     target = {"mode": move["from_mode"], "instance_type": move["from_instance_type"], "az_id": move["from_az_id"]}
     session.say(f"back to {place(**target)}, which switch {move['switch_id']} left")
-    begin(session, api, agent, target, is_agreed=is_agreed, is_awaited=is_awaited, request_id=request_id)
+    begin(session, api, agent, {"target": target}, is_agreed=is_agreed, is_awaited=is_awaited, request_id=request_id)
 
 
 def _move_of(api: Api, agent: Json, switch_id: str | None) -> Json:

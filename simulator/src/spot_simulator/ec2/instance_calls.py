@@ -6,7 +6,14 @@ from xml.etree import ElementTree as ET
 
 from spot_simulator.clock import aws_time
 from spot_simulator.ec2.call import Call
-from spot_simulator.ec2.known_instances import KnownInstances, check_start, check_stop, check_type_change, termination_forbidden
+from spot_simulator.ec2.known_instances import (
+    KnownInstances,
+    check_start,
+    check_stop,
+    check_type_change,
+    credits_shown,
+    termination_forbidden,
+)
 from spot_simulator.ec2.status_checks import StatusCheck, status_checks
 from spot_simulator.ec2.wire import NAMESPACE, Answer, is_true, members, success
 from spot_simulator.machine import STATE_CODES, Machine, ReasonCode, State
@@ -82,6 +89,14 @@ class InstanceCalls:
         self._known.check_visible(members(call.parameters, "InstanceId"))
         answer, hidden = call.forward(), self._known.hidden()
         return _without_instances(answer, hidden) if hidden and answer.status == 200 else answer
+
+    def describe_credits(self, call: Call) -> Answer:
+        """Answer DescribeInstanceCreditSpecifications; an instance without credits is refused. To moto they all are "standard"."""
+        machines = self._named(call)
+        call.end_if_dry_run()
+        listed = [credits_shown(machine, call.moto.cpu_credits.get(machine.instance_id)) for machine in machines]
+        shown = [{"instanceId": instance_id, "cpuCredits": kind} for instance_id, kind in listed]
+        return success(call.action, {"instanceCreditSpecificationSet": shown})
 
     def describe_status(self, call: Call) -> Answer:
         """Answer DescribeInstanceStatus."""

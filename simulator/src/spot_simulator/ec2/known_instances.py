@@ -68,6 +68,13 @@ def termination_forbidden(instance_id: str) -> Ec2Error:
     return Ec2Error("OperationNotPermitted", text)
 
 
+def credits_shown(machine: Machine, cpu_credits: str | None) -> tuple[str, str]:
+    """Return an instance with its credit specification; refuse one of a type that has none."""
+    if cpu_credits is None:
+        raise Ec2Error("InvalidParameterValue", f"{machine.instance_id} is a {machine.instance_type}, which has no credits")
+    return machine.instance_id, cpu_credits
+
+
 def check_stop(machine: Machine) -> None:
     """Refuse StopInstances: one-time spot instances cannot be stopped."""
     if machine.mode is Mode.SPOT:

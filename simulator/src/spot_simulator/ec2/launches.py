@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.call import Call
 from spot_simulator.ec2.errors import Ec2Error
+from spot_simulator.ec2.hardware import cpu_credits, root_kind
 from spot_simulator.ec2.launch_gate import LaunchGate, Place, Wish
 from spot_simulator.ec2.moto_backend import ACCOUNT_ID, MotoBackend
-from spot_simulator.ec2.wire import Answer, Parameters
+from spot_simulator.ec2.wire import Answer, Parameters, device_mappings, without
 from spot_simulator.hosting.disks import Disks
 from spot_simulator.images import Images
 from spot_simulator.machine import Machine
@@ -51,13 +52,18 @@ class Launches:
         wish = _wish(call, zone)
         image = self._parts.moto.image(wish.image_id) if wish.image_id in self._parts.images.by_id else None
         mode = gate.admit(wish, image.state if image is not None else None)
+        root = root_kind(self._parts.moto.root_of_image(wish.image_id), device_mappings(call.parameters))
+        kind_of_credits = cpu_credits(wish.instance_type, call.parameters.get("CreditSpecification.CpuCredits"))
         call.end_if_dry_run()
-        answer = call.forward(self._completed(call.parameters, zone))
+        answer = call.forward(without(self._completed(call.parameters, zone), "BlockDeviceMapping."))
         if answer.status != 200:
             return answer
         ids = tuple(dict.fromkeys(re.findall(r"<instanceId>(i-[0-9a-f]+)</instanceId>", answer.body.decode())))
         for instance_id in ids:
             self._take_in(instance_id, wish.image_id, mode, call.parameters)
+            self._parts.moto.set_root_kind(instance_id, root)
+            if kind_of_credits is not None:
+                self._parts.moto.cpu_credits[instance_id] = kind_of_credits
         gate.remember(token, zone, call.parameters, answer, ids)
         return answer
 

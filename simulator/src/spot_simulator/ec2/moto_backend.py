@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from spot_simulator.ec2.moto_objects import MotoAddress, MotoImage, MotoInstance
+from spot_simulator.ec2.hardware import VolumeKind
+from spot_simulator.ec2.moto_objects import MotoAddress, MotoImage, MotoInstance, MotoVolume
 from spot_simulator.ec2.wire import Answer, Parameters
 from spot_simulator.machine import STATE_CODES, ReasonCode, State
 from spot_simulator.ports import AddressEntry
@@ -42,6 +43,10 @@ class MotoBackend:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app  # noqa: PLC0415
 
         self.region = region
+        self.cpu_credits: dict[str, str] = {}
+        """The credit specifications of instances that have one: moto keeps none."""
+        self._image_roots: dict[str, VolumeKind] = {}
+        self._volume_kinds: dict[str, VolumeKind] = {}
         self._app = DomainDispatcherApplication(create_backend_app)
         self._ec2: Any = ec2_backends[ACCOUNT_ID][region]
         ec2_utils.filter_dict_attribute_mapping.update(_INSTANCE_FILTERS)
@@ -129,6 +134,17 @@ class MotoBackend:
         device = devices.get(instance.root_device_name) or next(iter(devices.values()), None)
         return device.volume_id if device else None
 
+    def root_of_image(self, image_id: str) -> VolumeKind:
+        """Return what the root volume of a launch from an image is like; moto forgets it."""
+        return self._image_roots.get(image_id, VolumeKind())
+
+    def set_root_kind(self, instance_id: str, kind: VolumeKind) -> None:
+        """Make an instance's root volume what was asked for; moto leaves out half of it."""
+        volume: MotoVolume = self._ec2.volumes[self.root_volume_id(instance_id)]
+        volume.volume_type, volume.size, volume.iops = kind.volume_type, kind.size_gib, kind.shown_iops
+        volume.throughput, volume.encrypted, volume.kms_key_id = kind.throughput, kind.is_encrypted, kind.key_id
+        self._volume_kinds[str(self.root_volume_id(instance_id))] = kind
+
     def holder_of_volume(self, volume_id: str) -> str | None:
         """Return the id of the instance that a volume is attached to."""
         volume = self._ec2.volumes.get(volume_id)
@@ -151,6 +167,7 @@ class MotoBackend:
         volume = self._ec2.volumes.get(self.root_volume_id(instance_id))
         if volume is not None:  # moto names one that never was
             self._ec2.snapshots[snapshot_id].volume = volume
+            self._image_roots[image_id] = self._volume_kinds.get(volume.id, VolumeKind())
         return image.name, snapshot_id
 
     def finish_image(self, image_id: str) -> bool:

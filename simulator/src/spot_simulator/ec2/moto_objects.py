@@ -30,6 +30,18 @@ class MotoInstance(Protocol):
     nics: dict[int, MotoNic]
 
 
+class MotoVolume(Protocol):
+    """A volume."""
+
+    id: str
+    volume_type: str
+    size: int
+    iops: int | None
+    throughput: int | None
+    encrypted: bool
+    kms_key_id: str | None
+
+
 class MotoSnapshot(Protocol):
     """A snapshot; ``status`` is pending or completed."""
 

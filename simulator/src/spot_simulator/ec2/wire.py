@@ -1,7 +1,7 @@
 """EC2's query protocol: flat parameters in, XML out."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
@@ -62,6 +62,32 @@ def tag_specifications(parameters: Mapping[str, str], resource_type: str) -> dic
             for name_key in [other for other in parameters if other.startswith(prefix) and other.endswith(".Key")]:
                 tags[parameters[name_key]] = parameters.get(name_key.removesuffix("Key") + "Value", "")
     return tags
+
+
+_EBS_VALUES: Mapping[str, Callable[[str], object]] = {
+    "Encrypted": lambda text: text.lower() == "true",
+    "Iops": int,
+    "KmsKeyId": str,
+    "Throughput": int,
+    "VolumeSize": int,
+    "VolumeType": str,
+}
+
+
+def device_mappings(parameters: Mapping[str, str]) -> list[Mapping[str, object]]:
+    """Return ``BlockDeviceMapping.N`` as boto3 takes them, in the order of their numbers."""
+    found: dict[int, dict[str, object]] = {}
+    for key, value in parameters.items():
+        if key.startswith("BlockDeviceMapping."):
+            _, number, name = key.split(".", 2)
+            mapping = found.setdefault(int(number), {"Ebs": {}})
+            ebs = mapping["Ebs"]
+            if name == "DeviceName":
+                mapping[name] = value
+            elif name.removeprefix("Ebs.") in _EBS_VALUES and isinstance(ebs, dict):
+                setting = name.removeprefix("Ebs.")
+                ebs[setting] = _EBS_VALUES[setting](value)
+    return [found[number] for number in sorted(found)]
 
 
 def without(parameters: Mapping[str, str], *prefixes: str) -> Parameters:

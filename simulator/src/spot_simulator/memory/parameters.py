@@ -19,7 +19,22 @@ DRY_RUN: Mapping[str, Spec] = {"DryRun": bool}
 
 OPERATIONS: Mapping[str, Mapping[str, Spec]] = {
     "RunInstances": {
+        "BlockDeviceMappings": [
+            {
+                "DeviceName": str,
+                "Ebs": {
+                    "Encrypted": bool,
+                    "Iops": int,
+                    "KmsKeyId": str,
+                    "Throughput": int,
+                    "VolumeSize": int,
+                    "VolumeType": str,
+                },
+            }
+        ],
         "ClientToken": str,
+        "CreditSpecification": {"CpuCredits": str},
+        "EbsOptimized": bool,
         "IamInstanceProfile": {"Arn": str},
         "ImageId": str,
         "InstanceMarketOptions": {
@@ -37,6 +52,7 @@ OPERATIONS: Mapping[str, Mapping[str, Spec]] = {
             "InstanceMetadataTags": str,
         },
         "MinCount": int,
+        "Monitoring": {"Enabled": bool},
         "Placement": {"AvailabilityZone": str, "AvailabilityZoneId": str},
         "SecurityGroupIds": NAMES,
         "SubnetId": str,
@@ -45,6 +61,7 @@ OPERATIONS: Mapping[str, Mapping[str, Spec]] = {
         **DRY_RUN,
     },
     "DescribeInstances": {"InstanceIds": NAMES, "Filters": FILTERS, **PAGES, **DRY_RUN},
+    "DescribeInstanceCreditSpecifications": {"InstanceIds": NAMES, **PAGES, **DRY_RUN},
     "DescribeInstanceStatus": {"InstanceIds": NAMES, "IncludeAllInstances": bool, **PAGES, **DRY_RUN},
     "TerminateInstances": {"InstanceIds": NAMES, **DRY_RUN},
     "StopInstances": {"InstanceIds": NAMES, "Force": bool, **DRY_RUN},

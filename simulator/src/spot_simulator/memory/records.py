@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from spot_simulator.ec2.hardware import VolumeKind
 from spot_simulator.machine import Machine
-
-ROOT_DEVICE = "/dev/sda1"
-ROOT_VOLUME_GIB = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,9 @@ class InstanceRecord:
     metadata_options: Mapping[str, object]
     volume_ids: dict[str, str] = field(default_factory=dict)
     is_protected: bool = False
+    is_monitored: bool = False
+    is_ebs_optimized: bool = False
+    cpu_credits: str | None = None
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ class VolumeRecord:
     made_for: str
     instance_id: str | None
     is_deleted_on_termination: bool = True
-    size_gib: int = ROOT_VOLUME_GIB
+    kind: VolumeKind = field(default_factory=VolumeKind)
 
 
 @dataclass(slots=True)
@@ -75,6 +76,7 @@ class ImageRecord:
     source_instance_id: str | None = None
     description: str = ""
     state: str = "available"
+    root: VolumeKind = field(default_factory=VolumeKind)
 
 
 @dataclass(slots=True)

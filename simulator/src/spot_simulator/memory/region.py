@@ -185,6 +185,7 @@ class MemoryRegion:
             "CreateSnapshots": images.create_snapshots,
             "DeleteSnapshot": images.delete_snapshot,
             "DescribeSnapshots": images.describe_snapshots,
+            "DescribeInstanceCreditSpecifications": instances.describe_credits,
             "DescribeVolumes": images.describe_volumes,
             "AllocateAddress": addresses.allocate,
             "AssociateAddress": addresses.associate,

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from spot_simulator.ec2.hardware import ROOT_DEVICE
 from spot_simulator.machine import STATE_CODES, ReasonCode, State
 from spot_simulator.memory.books import ACCOUNT_ID, MemoryBooks
 from spot_simulator.memory.records import (
-    ROOT_DEVICE,
     AddressRecord,
     ImageRecord,
     InstanceRecord,
@@ -51,14 +51,14 @@ def instance(record: InstanceRecord, books: MemoryBooks) -> Shape:
         "Architecture": machine.architecture,
         "BlockDeviceMappings": [_attachment(books.volumes[volume_id], launched_at) for volume_id in record.volume_ids.values()],
         "ClientToken": record.client_token or "",
-        "EbsOptimized": False,
+        "EbsOptimized": record.is_ebs_optimized,
         "Hypervisor": "xen",
         "ImageId": machine.image_id,
         "InstanceId": machine.instance_id,
         "InstanceType": machine.instance_type,
         "LaunchTime": launched_at,
         "MetadataOptions": {"State": "applied", **record.metadata_options},
-        "Monitoring": {"State": "disabled"},
+        "Monitoring": {"State": "enabled" if record.is_monitored else "disabled"},
         "Placement": {"AvailabilityZone": machine.az_name, "GroupName": "", "Tenancy": "default"},
         "PlatformDetails": "Linux/UNIX",
         "PrivateDnsName": f"ip-{machine.private_ip.replace('.', '-')}.ec2.internal",
@@ -115,7 +115,12 @@ def reservation(records: list[InstanceRecord], books: MemoryBooks) -> Shape:
 
 def image(record: ImageRecord, books: MemoryBooks) -> Shape:
     """An image as DescribeImages shows it; its time is text, as EC2 has it."""
-    ebs = {"DeleteOnTermination": False, "SnapshotId": record.snapshot_id, "VolumeSize": 8, "VolumeType": "gp2"}
+    ebs = {
+        "DeleteOnTermination": False,
+        "SnapshotId": record.snapshot_id,
+        "VolumeSize": record.root.size_gib,
+        "VolumeType": record.root.volume_type,
+    }
     shown = {
         "Architecture": record.architecture,
         "BlockDeviceMappings": [{"DeviceName": ROOT_DEVICE, "Ebs": ebs}],
@@ -161,18 +166,25 @@ def volume(record: VolumeRecord, books: MemoryBooks) -> Shape:
         "State": "attached",
         "VolumeId": record.volume_id,
     }
-    return {
+    kind = record.kind
+    shown: Shape = {
         "Attachments": [attachment] if record.instance_id else [],
         "AvailabilityZone": record.zone,
         "CreateTime": whole_second(record.created_at),
-        "Encrypted": False,
-        "Size": record.size_gib,
+        "Encrypted": kind.is_encrypted,
+        "Iops": kind.shown_iops,
+        "Size": kind.size_gib,
         "SnapshotId": record.snapshot_id,
         "State": "in-use" if record.instance_id else "available",
         "Tags": tag_list(books.tags(record.volume_id)),
         "VolumeId": record.volume_id,
-        "VolumeType": "gp2",
+        "VolumeType": kind.volume_type,
     }
+    if kind.throughput is not None:
+        shown["Throughput"] = kind.throughput
+    if kind.key_id is not None:
+        shown["KmsKeyId"] = kind.key_id
+    return shown
 
 
 def address(record: AddressRecord, books: MemoryBooks) -> Shape:

@@ -79,6 +79,7 @@ instances = define_table(
     Column("last_heartbeat_at", UtcDateTime, nullable=False),
     Column("serving", Boolean),
     Column("quiesced", Boolean),
+    Column("configuration", JsonText),
     Column("daemon_epoch", Integer),
     Column("effective_settings", JsonText, nullable=False),
     Column("reported_resources", JsonText),
@@ -99,6 +100,7 @@ instances = define_table(
     Index("ix_instances_terminated_at", "terminated_at"),
     comment=(
         "EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. "
+        "configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. "
         "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. "
         "stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. "
         "scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said."
@@ -153,6 +155,7 @@ agent_images = define_table(
     Column("client_id", Id, nullable=False),
     Column("image_name", String(128), nullable=False),
     Column("snapshot_ids", JsonText, nullable=False),
+    Column("device_names", JsonText, nullable=False, default=list),
     Column("source_instance_id", Ec2Id),
     Column("switch_id", Id),
     Column("consistency", EnumText(ImageConsistency), nullable=False, default=ImageConsistency.CRASH),

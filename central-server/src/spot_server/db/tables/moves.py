@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 
 from spot_server.db.tables.base import Ec2Id, Id, Name, RequestId, define_table, version_column
 from spot_server.db.types import EnumText, JsonText, UtcDateTime
@@ -96,6 +96,8 @@ switches = define_table(
     Column("completed_at", UtcDateTime),
     Column("downtime_ms", BigInteger),
     Column("resume_at", UtcDateTime, index=True),
+    Column("differences", JsonText),
+    Column("accepts_differences", Boolean, nullable=False, default=False),
     Column("timing", JsonText, nullable=False),
     version_column(),
     UniqueConstraint("agent_id", "request_id"),
@@ -105,7 +107,8 @@ switches = define_table(
     comment=(
         "Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. "
         "loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; "
-        "loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again."
+        "loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again. "
+        "differences: where the new instance is not like the old one; NULL: not compared."
     ),
 )
 

@@ -40,11 +40,18 @@ class InstanceTypeText(BoundedText):
 _HANDLES: list[Callable[[Any], Any]] = [validate.Length(max=MOST_HANDLES), refuse_twins]
 
 
+_ENABLED = validate.OneOf(["enabled"], error='expected "enabled"')
+_ENABLED_OR_NOT = validate.OneOf(["enabled", "disabled"], error='expected "enabled" or "disabled"')
+
+
 class MetadataOptionsSchema(TolerantSchema):
     """How a launched instance's metadata service is set; version 2 only."""
 
     HttpTokens = fields.String(load_default="required", validate=validate.OneOf(["required"], error='expected "required"'))
     HttpPutResponseHopLimit = StrictInteger(least=1, most=64, load_default=1)
+    HttpEndpoint = fields.String(validate=_ENABLED, metadata={"description": "The daemon cannot do without it."})
+    HttpProtocolIpv6 = fields.String(validate=_ENABLED_OR_NOT)
+    InstanceMetadataTags = fields.String(validate=_ENABLED_OR_NOT)
 
 
 class LaunchSpecificationSchema(TolerantSchema):

@@ -41,6 +41,7 @@ def create_image(task: Task, ec2: Ec2Port) -> Handled:
         {
             "image_id": image.image_id,
             "snapshot_ids": list(image.snapshot_ids),
+            "device_names": list(image.device_names),
             "started_at": wire_time(image.created_at or task.now),
             "available_at": wire_time(task.now),
         }

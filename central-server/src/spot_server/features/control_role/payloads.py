@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from spot_server.aws.errors import ActFailed, ErrorClass
-from spot_server.aws.ports import LaunchRequest
+from spot_server.aws.ports import LaunchRequest, VolumeSettings
 from spot_server.words import Mode
 
 Payload = Mapping[str, Any]
@@ -78,4 +78,16 @@ def launch_request(payload: Payload) -> LaunchRequest:
         metadata_options=dict(payload.get("metadata_options") or {}),
         user_data=user_data if isinstance(user_data, str) else json.dumps(user_data),
         tags=tags(payload),
+        detailed_monitoring=payload.get("detailed_monitoring") is True,
+        ebs_optimized=payload.get("ebs_optimized") is True,
+        cpu_credits=payload.get("cpu_credits"),
+        volumes=_volumes(payload),
     )
+
+
+def _volumes(payload: Payload) -> tuple[VolumeSettings, ...]:
+    names = VolumeSettings.__dataclass_fields__.keys()
+    try:
+        return tuple(VolumeSettings(**{name: one[name] for name in names & one.keys()}) for one in payload.get("volumes") or ())
+    except (TypeError, AttributeError) as error:
+        raise bad_payload("volumes", "a list of volumes, each with device_name, volume_type and size_gib") from error

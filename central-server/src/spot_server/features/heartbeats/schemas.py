@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import fields, post_load, validate
 
 from spot_server.features.heartbeats.service import Heartbeat
+from spot_server.features.instances.schemas import ConfigurationSchema
 from spot_server.http.fields import BoundedText, StrictInteger, UtcMoment
 from spot_server.http.schemas import AnswerSchema, TolerantSchema
 from spot_server.words import InstanceStatus, Mode, Role
@@ -54,6 +55,12 @@ class HeartbeatSchema(TolerantSchema):
         load_default=None,
         validate=validate.Length(max=MOST_EVENTS),
         metadata={"description": "Maintenance as metadata lists it, in EC2's words; [] for none, left out before the first look."},
+    )
+    configuration = fields.Nested(
+        ConfigurationSchema,
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "Sent when it changed, and after a start; left out: as it was told before."},
     )
 
     @post_load

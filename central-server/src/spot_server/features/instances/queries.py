@@ -43,6 +43,7 @@ class Instance:
     last_heartbeat_at: datetime
     serving: bool | None
     quiesced: bool | None
+    configuration: dict[str, Any] | None
     daemon_epoch: int | None
     effective_settings: dict[str, Any]
     reported_resources: dict[str, Any] | None

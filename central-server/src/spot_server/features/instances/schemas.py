@@ -2,11 +2,48 @@
 
 from __future__ import annotations
 
-from marshmallow import fields
+from marshmallow import fields, validate
 
-from spot_server.http.fields import UtcMoment
-from spot_server.http.schemas import AnswerSchema, PageQuery, page_schema
+from spot_server.http.fields import BoundedText, StrictInteger, UtcMoment
+from spot_server.http.schemas import AnswerSchema, PageQuery, TolerantSchema, page_schema
 from spot_server.words import InstanceStatus, Mode, Role
+
+MOST_GROUPS = 32
+MOST_TAGS = 100
+MOST_VOLUMES = 200
+
+
+class VolumeSettingsSchema(TolerantSchema):
+    """What a volume is like; null: it has no such setting, or EC2's default."""
+
+    volume_type = BoundedText(least=1, most=16)
+    size_gib = StrictInteger(least=0, most=1_000_000)
+    iops = StrictInteger(least=0, most=10_000_000, allow_none=True)
+    throughput_mib_per_second = StrictInteger(least=0, most=1_000_000, allow_none=True)
+    encrypted = fields.Boolean()
+    kms_key_id = BoundedText(most=2048, allow_none=True)
+
+
+class ConfigurationSchema(TolerantSchema):
+    """What EC2 says of an instance that a move must bring along, as its own daemon read it. What is left out was not read."""
+
+    instance_type = BoundedText(least=1, most=64)
+    security_group_ids = fields.List(BoundedText(least=1, most=64), validate=validate.Length(max=MOST_GROUPS))
+    iam_instance_profile_arn = BoundedText(most=255, allow_none=True)
+    key_name = BoundedText(most=255, allow_none=True)
+    metadata_options = fields.Dict(keys=BoundedText(least=1, most=64), validate=validate.Length(max=MOST_GROUPS))
+    tags = fields.Dict(keys=BoundedText(least=1, most=128), values=BoundedText(most=256), validate=validate.Length(max=MOST_TAGS))
+    detailed_monitoring = fields.Boolean()
+    ebs_optimized = fields.Boolean()
+    cpu_credits = BoundedText(most=32, allow_none=True)
+    root_device_name = BoundedText(most=64, allow_none=True)
+    volumes = fields.Dict(
+        keys=BoundedText(least=1, most=64),
+        values=fields.Nested(VolumeSettingsSchema),
+        allow_none=True,
+        validate=validate.Length(max=MOST_VOLUMES),
+        metadata={"description": "By device name; null: EC2 would not say."},
+    )
 
 
 class InstanceAnswer(AnswerSchema):
@@ -42,6 +79,11 @@ class InstanceAnswer(AnswerSchema):
         required=True,
         allow_none=True,
         metadata={"description": "Whether its daemon waits to be told before it lets the workload serve; null if it never said."},
+    )
+    configuration = fields.Dict(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What EC2 says of it that a move must bring along, as its daemon last read it; null: it never did."},
     )
     daemon_epoch = fields.Integer(required=True, allow_none=True)
     metadata_failures = fields.Integer(required=True)

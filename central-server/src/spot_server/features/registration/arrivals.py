@@ -45,6 +45,7 @@ class NewRegistration:
     mode_evidence: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     launch_specification: dict[str, Any] | None = None
+    configuration: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,7 @@ def _observed(tx: Transaction, request: NewRegistration) -> dict[str, Any]:
         "booted_at": request.booted_at,
         "last_heartbeat_at": tx.now,
         "effective_settings": request.settings,
+        **({} if request.configuration is None else {"configuration": request.configuration}),
     }
 
 

@@ -12,6 +12,7 @@ from spot_server.features.agent_config.schemas import (
     LaunchSpecificationSchema,
     SeedSettingsSchema,
 )
+from spot_server.features.instances.schemas import ConfigurationSchema
 from spot_server.features.registration.arrivals import NewRegistration
 from spot_server.http.fields import BoundedText, UtcMoment
 from spot_server.http.schemas import AnswerSchema, TolerantSchema
@@ -58,6 +59,7 @@ class RegistrationSchema(TolerantSchema):
     owner = BoundedText(most=255, allow_none=True, load_default=None)
     settings = fields.Nested(SeedSettingsSchema, load_default=dict)
     launch_specification = fields.Nested(LaunchSpecificationSchema, allow_none=True, load_default=None)
+    configuration = fields.Nested(ConfigurationSchema, allow_none=True, load_default=None)
 
     @post_load
     def make(self, data: dict[str, Any], **_kwargs: Any) -> NewRegistration:  # noqa: ANN401 - marshmallow's own options

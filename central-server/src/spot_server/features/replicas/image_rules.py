@@ -14,7 +14,8 @@ from spot_server.words import ImageConsistency
 class AgentImage:
     """An image of an agent's volumes. `started_at` is the moment whose state it holds.
 
-    `has_booted`, which makes it a good one: an instance launched from it passed its standby check. `has_failed`: one never did.
+    `device_names`: of the volumes in it, as far as its maker said. `has_booted`, which makes it a good one: an instance launched from it
+    passed its standby check. `has_failed`: one never did.
     """
 
     agent_id: str
@@ -22,6 +23,7 @@ class AgentImage:
     client_id: str
     image_name: str
     snapshot_ids: list[str]
+    device_names: list[str]
     source_instance_id: str | None
     switch_id: str | None
     consistency: ImageConsistency

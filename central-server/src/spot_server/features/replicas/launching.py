@@ -24,8 +24,9 @@ from spot_server.features.instances.queries import Instance, list_instances, pri
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.replicas import queries
 from spot_server.features.replicas.boot_rules import Pool, expected_boot_seconds
-from spot_server.features.replicas.image_queries import best_image
+from spot_server.features.replicas.image_queries import best_image, find_image
 from spot_server.features.replicas.image_rules import Purpose
+from spot_server.features.replicas.likeness_rules import likeness
 from spot_server.features.replicas.placement import Offer, Place, Ranking, Wish, list_offers, rank_offers
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import client_token
@@ -147,7 +148,7 @@ def issue_launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | N
             kind=CommandKind.LAUNCH_INSTANCE,
             priority=_priority(replica),
             epoch=agent.epoch,
-            payload=_payload(agent, replica, offer.place, token, nonce),
+            payload={**_payload(agent, replica, offer.place, token, nonce), **_likeness(tx, agent, replica, offer.place, primary)},
             deadline_at=tx.now + timedelta(seconds=tx.policy.launch_bound_seconds),
             replica_id=replica.replica_id,
         ),
@@ -249,6 +250,15 @@ def _payload(agent: Agent, replica: Replica, place: Place, token: str, nonce: st
         "user_data": json.dumps(user_data, sort_keys=True),
         "tags": {**specification.get("tags", {}), **owner_tags(agent, replica_id=replica.replica_id, token=token)},
     }
+
+
+def _likeness(tx: Transaction, agent: Agent, replica: Replica, place: Place, primary: Instance) -> dict[str, Any]:
+    image = None if replica.image_id is None else find_image(tx, agent.agent_id, replica.image_id)
+    devices = [] if image is None else image.device_names
+    if image is None and replica.image_id == primary.image_id:
+        # Of the primary's own image only the root device is sure to be in it.
+        devices = [str((primary.configuration or {}).get("root_device_name"))]
+    return likeness(primary.configuration, place.instance_type, devices)
 
 
 def owner_tags(agent: Agent, **extra: str | None) -> dict[str, str]:

@@ -19,6 +19,7 @@ from spot_server.features.replicas.schemas import (
 from spot_server.features.replicas.service import Progress
 from spot_server.features.switches import presenting
 from spot_server.features.switches import service as switches
+from spot_server.features.switches.opening import Accepted
 from spot_server.features.switches.presenting import SwitchDetail
 from spot_server.features.switches.schemas import SwitchDetailAnswer
 from spot_server.http.auth import current_instance_id, current_principal, protect
@@ -91,7 +92,11 @@ def request_replica(body: dict[str, Any], client_id: str, agent_id: str) -> Repl
 @client_blueprint.response(202, SwitchDetailAnswer)
 def promote_replica(body: dict[str, Any], client_id: str, agent_id: str, replica_id: str) -> SwitchDetail:
     """Hand over to a ready replica."""
-    asked = {"request_id": body["request_id"], "accepts_loss": body["accept_data_loss"], "user_id": current_principal().user_id}
+    asked = {
+        "request_id": body["request_id"],
+        "accepts": Accepted(loss=body["accept_data_loss"], differences=body["accept_differences"]),
+        "user_id": current_principal().user_id,
+    }
     return current_context().database.write(
         lambda tx: presenting.with_steps(tx, switches.request_promotion(tx, client_id, agent_id, replica_id, **asked))
     )

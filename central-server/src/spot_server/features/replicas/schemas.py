@@ -72,6 +72,9 @@ class PromotionRequestSchema(StrictSchema):
 
     request_id = BoundedText(required=True, least=1)
     accept_data_loss = StrictBoolean(load_default=False)
+    accept_differences = StrictBoolean(
+        load_default=False, metadata={"description": "Go on although the standby is not like the primary, by EC2's word of both."}
+    )
 
 
 class ReplicaConfigAnswer(AnswerSchema):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from spot_server.features.switches.plans import Side
 from spot_server.words import (
@@ -76,6 +77,19 @@ class StepView:
     """Of a TRAFFIC step: which of the switch's handles it moves, and of what kind that is."""
 
 
+class Comparison(StrEnum):
+    """How far it is known whether the new instance is like the old one."""
+
+    NOT_POSSIBLE = "not_possible"
+    """The old side's daemon never said what EC2 says of it."""
+
+    AWAITED = "awaited"
+    """The new side's daemon has not said it yet."""
+
+    DUE = "due"
+    RECORDED = "recorded"
+
+
 @dataclass(frozen=True, slots=True)
 class SwitchFacts:
     """Everything that a decision about a switch rests on."""
@@ -101,6 +115,13 @@ class SwitchFacts:
     """How it would be ended: by termination, or by a stop with force where the disk should stay."""
     why_old_is_kept: str = ""
     """Why we do not end an old instance that outlives its notice, or is taken for lost; empty when we may."""
+    is_rescue: bool = False
+    """Whether a notice or a loss forces the move."""
+    comparison: Comparison = Comparison.NOT_POSSIBLE
+    differences: tuple[str, ...] = ()
+    """Where the new instance is not like the old one, in words."""
+    accepts_differences: bool = False
+    """Whether who asked for the move accepted them."""
 
     @property
     def is_old_doomed(self) -> bool:
@@ -149,6 +170,11 @@ class Settle:
     status: StepStatus
     note: str = ""
     part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoteComparison:
+    """Compare the new instance with the old one, and record what was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +267,7 @@ Decision = (
     Issue
     | MakeReplica
     | Settle
+    | NoteComparison
     | PromoteNew
     | BeginUndo
     | Abandon

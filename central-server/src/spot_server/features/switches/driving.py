@@ -6,7 +6,7 @@ from typing import assert_never
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
-from spot_server.features.switches import alarms, ending, issuing, outcomes, queries, undoing
+from spot_server.features.switches import alarms, comparing, ending, issuing, outcomes, queries, undoing
 from spot_server.features.switches.decisions import (
     Abandon,
     Alarm,
@@ -16,6 +16,7 @@ from spot_server.features.switches.decisions import (
     FinishUndo,
     Issue,
     MakeReplica,
+    NoteComparison,
     PromoteNew,
     Resume,
     Settle,
@@ -59,10 +60,8 @@ def _apply(tx: Transaction, agent: Agent, switch: Switch, decision: Decision) ->
             return False
         case Issue():
             return issuing.issue_step(tx, agent, switch, decision)
-        case Alarm():
-            alarms.raise_alarm(tx, agent, switch, decision)
-        case Settle():
-            outcomes.settle_step(tx, agent, switch, decision)
+        case Alarm() | Settle() | NoteComparison():
+            _record(tx, agent, switch, decision)
         case MakeReplica(step):
             if outcomes.make_replica(tx, agent, switch) is None:
                 ending.stop_without_image(tx, agent, switch, step)
@@ -75,3 +74,14 @@ def _apply(tx: Transaction, agent: Agent, switch: Switch, decision: Decision) ->
         case _:
             assert_never(decision)
     return True
+
+
+def _record(tx: Transaction, agent: Agent, switch: Switch, decision: Alarm | Settle | NoteComparison) -> None:
+    """Write down what is known now; nobody is asked for anything."""
+    match decision:
+        case Alarm():
+            alarms.raise_alarm(tx, agent, switch, decision)
+        case Settle():
+            outcomes.settle_step(tx, agent, switch, decision)
+        case NoteComparison():
+            comparing.note_comparison(tx, agent, switch)

@@ -15,11 +15,12 @@ from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
+from spot_server.features.switches.comparing import comparison_of, words_of
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.silent_fences import why_not_fenced
-from spot_server.words import Actor, CommandKind, HandleKind, InterruptionKind, Mode
+from spot_server.words import RESCUE_TRIGGERS, Actor, CommandKind, HandleKind, InterruptionKind, Mode
 
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
@@ -54,6 +55,10 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         ends_old_by=CommandKind.STOP_INSTANCE if is_stopped_by_us else CommandKind.TERMINATE_INSTANCE,
         now=tx.now,
         why_old_is_kept=why_old_is_kept,
+        is_rescue=switch.trigger in RESCUE_TRIGGERS,
+        comparison=comparison_of(tx, switch, old, new),
+        differences=words_of(switch.differences),
+        accepts_differences=switch.accepts_differences,
     )
 
 

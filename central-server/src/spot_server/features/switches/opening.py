@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +11,14 @@ from spot_server.db.runner import Transaction
 from spot_server.errors import MoveRefused, NoImage, StateConflict, SwitchInProgress
 from spot_server.features.agents.queries import Agent
 from spot_server.features.images.service import withdraw_refresh
-from spot_server.features.instances.queries import Instance, primary_of
+from spot_server.features.instances.queries import Instance, find_instance, primary_of
 from spot_server.features.replicas.image_queries import find_image
 from spot_server.features.replicas.image_rules import Purpose
 from spot_server.features.replicas.launching import choose_image, rank_places, wish_of
 from spot_server.features.replicas.placement import Ranking, Refusal
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
+from spot_server.features.switches.configuration_rules import compare
 from spot_server.features.switches.losses import note_loss, writes_lost_since
 from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, plan_rescue, plan_switch, steps_shown
 from spot_server.features.switches.queries import Switch
@@ -52,6 +53,8 @@ class Opening:
     image_id: str | None = None
     interruption_event_id: str | None = None
     deadline_at: datetime | None = None
+    accepts_differences: bool = False
+    """Whether who asked for it wants it although the new instance is not like the old one."""
 
 
 def _nowhere(ranking: Ranking) -> MoveRefused:
@@ -162,6 +165,8 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         completed_at=None,
         downtime_ms=None,
         resume_at=None,
+        differences=None,
+        accepts_differences=opening.accepts_differences,
         timing={},
         version=1,
     )
@@ -194,28 +199,51 @@ def planned_opening(
     )
 
 
-def promotion_opening(
-    tx: Transaction, agent: Agent, replica: Replica, *, request_id: str, initiated_by: str, accepts_loss: bool
-) -> Opening:
-    """Prepare a handover to a replica that is ready; MoveRefused when writes would be lost and nobody accepted that."""
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a person who asks for a handover accepts: that writes are lost, that the standby is not like the primary."""
+
+    loss: bool = False
+    differences: bool = False
+
+
+def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, request_id: str, initiated_by: str, accepts: Accepted) -> Opening:
+    """Prepare a handover to a replica that is ready; MoveRefused over what the person would have to accept and did not."""
     if replica.status is not ReplicaStatus.READY:
         raise MoveRefused(f"replica {replica.replica_id} is {replica.status}, not ready", replica_status=replica.status)
     # With `rsync` the last pass brings what the replica does not have yet; should it fail, the move is taken back.
     lost_since = None if agent.carry in CARRY_STEPS else writes_lost_since(tx, agent, replica.image_id)
-    if lost_since is not None and not accepts_loss:
+    if lost_since is not None and not accepts.loss:
         raise MoveRefused(
             f"everything written since {lost_since.isoformat()} would be lost; say accept_data_loss to go on",
             loses_writes_since=lost_since.isoformat(),
         )
+    primary = _movable_primary(tx, agent)
+    if not accepts.differences:
+        _require_likeness(tx, agent, primary, replica)
     return Opening(
         trigger=SwitchTrigger.PROMOTION,
         request_id=request_id,
         initiated_by=initiated_by,
         steps=plan_promotion(agent.carry),
-        primary=_movable_primary(tx, agent),
+        primary=primary,
         replica=replica,
         image_id=replica.image_id,
+        accepts_differences=accepts.differences,
     )
+
+
+def _require_likeness(tx: Transaction, agent: Agent, primary: Instance, replica: Replica) -> None:
+    """Refuse a standby of which it is known that it is not like the primary; one that was not read yet is compared in the move."""
+    standby = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
+    if primary.configuration is None or standby is None or standby.configuration is None:
+        return
+    found = compare(primary.configuration, standby.configuration)
+    if found:
+        raise MoveRefused(
+            f"the standby is not like the primary: {'; '.join(map(str, found))}; say accept_differences to go on",
+            differences=[asdict(one) for one in found],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ def remember_image(tx: Transaction, command_id: str) -> AgentImage | None:
         client_id=command.client_id,
         image_name=command.payload.get("image_name", ""),
         snapshot_ids=list(result.get("snapshot_ids") or []),
+        device_names=[str(name) for name in result.get("device_names") or []],
         source_instance_id=command.payload.get("instance_id"),
         switch_id=command.switch_id,
         consistency=_consistency(result.get("consistency")),

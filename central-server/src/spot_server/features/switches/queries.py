@@ -67,6 +67,8 @@ class Switch:
     completed_at: datetime | None
     downtime_ms: int | None
     resume_at: datetime | None
+    differences: list[dict[str, Any]] | None
+    accepts_differences: bool
     timing: dict[str, Any]
     version: int
 

@@ -38,7 +38,7 @@ protect(daemon_blueprint, TokenKind.AGENT)
 @client_blueprint.alt_response(200, schema=PreviewAnswer, description="With `dry_run`: what the move would do.")
 def request_switch(body: dict[str, Any], client_id: str, agent_id: str) -> SwitchDetail | Response:
     """Begin a planned move. With `dry_run` the answer is 200 with the plan, and nothing is touched."""
-    request = SwitchRequest(body["request_id"], body["target"], current_principal().user_id)
+    request = SwitchRequest(body["request_id"], body["target"], current_principal().user_id, accepts_differences=body["accept_differences"])
     if body["dry_run"]:
         return presenting.preview_response(
             current_context().database.read(lambda tx: service.preview(tx, client_id, agent_id, body["target"]))

@@ -28,6 +28,7 @@ from spot_server.features.switches.decisions import (
     Wait,
 )
 from spot_server.features.switches.fence_rules import decide_fence
+from spot_server.features.switches.likeness_rules import decide_likeness
 from spot_server.features.switches.plans import AFTERWARDS, spec_of
 from spot_server.features.switches.undo_rules import decide_undo
 from spot_server.policy import MovePolicy
@@ -67,6 +68,9 @@ def _decide_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Deci
     lost = _why_new_side_is_lost(step.name, facts)
     if lost is not None:
         return Abandon(step.name, lost, step.part) if facts.is_old_doomed else BeginUndo(step.name, lost, step.part)
+    unlike = decide_likeness(step, facts)
+    if unlike is not None:
+        return unlike
     needless = _why_needless(step, facts, policy)
     if needless is not None:
         return Settle(step.name, StepStatus.SKIPPED, needless, step.part)

@@ -22,6 +22,9 @@ class SwitchRequestSchema(StrictSchema):
 
     request_id = BoundedText(required=True, least=1, metadata={"description": "Makes the request repeatable."})
     target = fields.Nested(SwitchTargetSchema, load_default=dict)
+    accept_differences = StrictBoolean(
+        load_default=False, metadata={"description": "Go on although the new instance is not like the old one."}
+    )
     dry_run = StrictBoolean(load_default=False, metadata={"description": "Show the plan and touch nothing."})
 
 
@@ -56,6 +59,14 @@ class PreviewAnswer(AnswerSchema):
     loses_writes_since = UtcMoment(allow_none=True, required=True)
     suitable = fields.List(fields.Nested(OfferAnswer), attribute="ranking.suitable", required=True)
     refused = fields.List(fields.Nested(RefusalAnswer), attribute="ranking.refused", required=True)
+
+
+class DifferenceAnswer(AnswerSchema):
+    """A field in which the new instance is not like the old one."""
+
+    field = fields.String(required=True, metadata={"description": "Such as security_group_ids, tags.team or volumes.root.size_gib."})
+    old = fields.Raw(required=True, allow_none=True)
+    new = fields.Raw(required=True, allow_none=True)
 
 
 class SwitchAnswer(AnswerSchema):
@@ -119,6 +130,13 @@ class SwitchAnswer(AnswerSchema):
         required=True,
         metadata={"description": "When a rescue that gave up is looked at again; null if it did not, or is not needed any more."},
     )
+    differences = fields.List(
+        fields.Nested(DifferenceAnswer),
+        allow_none=True,
+        required=True,
+        metadata={"description": "Where the new instance is not like the old one; null: not compared (yet)."},
+    )
+    accepts_differences = fields.Boolean(required=True)
     timing = fields.Dict(required=True)
 
 

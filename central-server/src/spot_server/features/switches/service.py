@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -14,12 +14,14 @@ from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.switches import opening, queries
 from spot_server.features.switches.carry_payloads import note_progress
 from spot_server.features.switches.driving import drive
-from spot_server.features.switches.opening import Preview
+from spot_server.features.switches.opening import Accepted, Preview
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.retirement import advance_retirement
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import Role, StepName, StepStatus, SwitchStatus, SwitchTrigger
+
+NOTHING_ACCEPTED = Accepted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class SwitchRequest:
     request_id: str
     target: dict[str, Any]
     user_id: str
+    accepts_differences: bool = False
 
 
 def request_switch(tx: Transaction, client_id: str, agent_id: str, request: SwitchRequest) -> Switch:
@@ -39,7 +42,8 @@ def request_switch(tx: Transaction, client_id: str, agent_id: str, request: Swit
     agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
     earlier = queries.find_by_request(tx, agent_id, request.request_id)
     if earlier is not None:
-        if earlier.timing.get("requested_target", {}) != request.target:
+        asked = (earlier.timing.get("requested_target", {}), earlier.accepts_differences)
+        if asked != (request.target, request.accepts_differences):
             raise RequestIdReused(f"request_id {request.request_id!r} began switch {earlier.switch_id}")
         return earlier
     planned = opening.planned_opening(
@@ -50,7 +54,7 @@ def request_switch(tx: Transaction, client_id: str, agent_id: str, request: Swit
         initiated_by=request.user_id,
         trigger=SwitchTrigger.MANUAL,
     )
-    switch = opening.open_switch(tx, agent, planned)
+    switch = opening.open_switch(tx, agent, replace(planned, accepts_differences=request.accepts_differences))
     switch = queries.update_switch(tx, switch, timing={"requested_target": request.target})
     _audit(tx, agent, switch, request.user_id, "switch.requested", request.request_id)
     return drive(tx, agent, switch)
@@ -69,7 +73,7 @@ def request_promotion(
     *,
     request_id: str,
     user_id: str,
-    accepts_loss: bool,
+    accepts: Accepted = NOTHING_ACCEPTED,
 ) -> Switch:
     """Begin a handover to a ready replica; the same request again returns the same switch."""
     agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
@@ -79,7 +83,7 @@ def request_promotion(
             raise RequestIdReused(f"request_id {request_id!r} began switch {earlier.switch_id}")
         return earlier
     replica = replica_queries.load_replica(tx, agent_id, replica_id)
-    planned = opening.promotion_opening(tx, agent, replica, request_id=request_id, initiated_by=user_id, accepts_loss=accepts_loss)
+    planned = opening.promotion_opening(tx, agent, replica, request_id=request_id, initiated_by=user_id, accepts=accepts)
     switch = opening.open_switch(tx, agent, planned)
     _audit(tx, agent, switch, user_id, "replica.promotion_requested", request_id)
     return drive(tx, agent, switch)

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.errors import Ec2Error
+from spot_simulator.ec2.hardware import VolumeKind
 from spot_simulator.ec2.known_instances import KnownInstances, check_image_source
 from spot_simulator.images import Images
 from spot_simulator.machines import Machines
@@ -62,6 +63,7 @@ class ImageCalls:
             created_at=self._clock.now(),
             source_instance_id=instance_id,
             description=request.get("Description", ""),
+            root=self._root_kind(record),
         )
         self._books.images[image.image_id] = image
         self._books.add_tags(image.image_id, request.tags("image"))
@@ -142,6 +144,10 @@ class ImageCalls:
         self._books.add_tags(snapshot.snapshot_id, request.tags("snapshot"))
         self._images.start_snapshot(snapshot.snapshot_id, volume.made_for)
         return shapes.snapshot(snapshot, self._books)
+
+    def _root_kind(self, record: InstanceRecord) -> VolumeKind:
+        volume = self._books.volumes.get(_root_volume_id(record))
+        return VolumeKind() if volume is None else volume.kind
 
     def _delete(self, snapshot_id: str) -> None:
         del self._books.snapshots[snapshot_id]

@@ -8,6 +8,7 @@ from spot_simulator.ec2.known_instances import (
     check_start,
     check_stop,
     check_type_change,
+    credits_shown,
     instance_not_found,
     termination_forbidden,
 )
@@ -58,6 +59,12 @@ class InstanceCalls:
                 _status(record.machine) for record in self._chosen(request) if is_any_state or record.machine.state is State.RUNNING
             ]
         }
+
+    def describe_credits(self, request: Request) -> Shape:
+        """Answer DescribeInstanceCreditSpecifications; an instance without credits is refused."""
+        records = [self._books.instances[machine.instance_id] for machine in self._named(request)]
+        listed = [credits_shown(record.machine, record.cpu_credits) for record in records]
+        return {"InstanceCreditSpecifications": [{"InstanceId": one_id, "CpuCredits": kind} for one_id, kind in listed]}
 
     def terminate(self, request: Request) -> Shape:
         """Answer TerminateInstances; a repeat on a dead instance is a success."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.errors import Ec2Error
+from spot_simulator.ec2.hardware import ROOT_DEVICE, VolumeKind, cpu_credits, root_kind
 from spot_simulator.ec2.launch_gate import LaunchGate, Place, Wish
 from spot_simulator.machine import Machine
 from spot_simulator.machines import Machines
@@ -15,7 +16,7 @@ from spot_simulator.memory import shapes
 from spot_simulator.memory.books import ACCOUNT_ID, MemoryBooks
 from spot_simulator.memory.calls.request import Request
 from spot_simulator.memory.disks import MemoryDisks
-from spot_simulator.memory.records import ROOT_DEVICE, ImageRecord, InstanceRecord, SubnetRecord, VolumeRecord
+from spot_simulator.memory.records import ImageRecord, InstanceRecord, SubnetRecord, VolumeRecord
 from spot_simulator.memory.shapes import Shape
 from spot_simulator.model.capacity import Mode
 
@@ -59,6 +60,8 @@ class Launches:
         image = self._parts.books.images.get(wish.image_id)
         mode = gate.admit(wish, image.state if image else None)
         groups = self._groups(request)
+        root_kind(image.root if image else VolumeKind(), request.get("BlockDeviceMappings", []))
+        cpu_credits(wish.instance_type, _credits(request))
         request.end_if_dry_run()
         if image is None:  # the gate has refused it
             raise KeyError(wish.image_id)
@@ -92,6 +95,9 @@ class Launches:
             profile_arn=request.get("IamInstanceProfile", {}).get("Arn"),
             group_ids=groups,
             metadata_options={**_METADATA_DEFAULTS, **request.get("MetadataOptions", {})},
+            is_monitored=bool(request.get("Monitoring", {}).get("Enabled")),
+            is_ebs_optimized=bool(request.get("EbsOptimized")),
+            cpu_credits=cpu_credits(machine.instance_type, _credits(request)),
         )
         books.instances[machine.instance_id] = record
         self._attach_root(record, image, request)
@@ -130,10 +136,16 @@ class Launches:
             device_name=ROOT_DEVICE,
             made_for=machine.instance_id,
             instance_id=machine.instance_id,
+            kind=root_kind(image.root, request.get("BlockDeviceMappings", [])),
         )
         books.volumes[volume.volume_id] = volume
         record.volume_ids[volume.device_name] = volume.volume_id
         books.add_tags(volume.volume_id, request.tags("volume"))
+
+
+def _credits(request: Request) -> str | None:
+    asked: str | None = request.get("CreditSpecification", {}).get("CpuCredits")
+    return asked
 
 
 def _written(request: Request) -> dict[str, str]:
