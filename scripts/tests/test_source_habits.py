@@ -27,8 +27,9 @@ ADAPTERS = {
 }
 COMMITTING = ("central-server/src/spot_server/db/", "central-server/src/spot_server/migrations", "database/", "scripts/")
 UNITS = (
-    *("_seconds", "_ms", "_minutes", "_hours", "_days", "_bytes", "_mib", "_ratio", "_percent", "_usd", "_usd_per_hour"),
+    *("_seconds", "_ms", "_minutes", "_hours", "_days", "_bytes", "_mib", "_gib", "_ratio", "_percent", "_usd", "_usd_per_hour"),
     *("_count", "_connections", "_processes", "_threads", "_seats", "_port", "_rows", "_attempts", "_per_hour", "_per_second"),
+    "iops",  # EC2's own word, which is a unit: I/O operations per second
 )
 PLAIN_NUMBERS = frozenset({"port", "seed", "time_scale"})  # dimensionless, or a number that is a name
 
