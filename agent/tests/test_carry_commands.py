@@ -45,6 +45,15 @@ def test_a_replica_opens_its_receiver_at_its_private_address(replica: World) -> 
     assert answer["result"] == {"host": "10.0.0.5", "port": 7022, "user": "root", "host_key": FAKE_PUBLIC_KEY}
 
 
+def test_an_instance_that_is_gone_back_to_receives_as_a_replica_does(tmp_path: Path) -> None:
+    zombie = World(tmp_path, journal_of(Role.ZOMBIE, quiesced=True), CARRY="rsync", SYNC_PATHS="/var/lib/shop")
+    zombie.boot()
+
+    answer = zombie.execute(command_json("open_receiver", OPEN))
+
+    assert answer["outcome"] == "succeeded"
+
+
 def test_nothing_is_received_where_the_workload_may_serve(primary: World) -> None:
     answer = primary.execute(command_json("open_receiver", OPEN))
 

@@ -127,7 +127,10 @@ class RoleMachine(RuleBasedStateMachine):
 
     def _promote(self, agent: Agent, instance_id: str, *, undo: bool = False) -> int | None:
         def act(tx: Any) -> int | None:
-            return promote(tx, agent=agent, new_instance_id=instance_id, expected_epoch=agent.epoch, by="test", reason="a test", undo=undo)
+            event = RoleEvent.RESTORED if undo else RoleEvent.PROMOTED
+            return promote(
+                tx, agent=agent, new_instance_id=instance_id, expected_epoch=agent.epoch, by="test", reason="a test", event=event
+            )
 
         return self.fleet.database.write(act)
 

@@ -40,11 +40,11 @@ def test_every_role_and_every_event_has_its_sentence() -> None:
     assert set(EVENT_MEANINGS) == set(RoleEvent)
 
 
-def test_nothing_leaves_terminated_and_only_promotion_restoring_or_a_first_registration_make_a_primary() -> None:
+def test_nothing_leaves_terminated_and_only_promotion_a_way_back_or_a_first_registration_make_a_primary() -> None:
     to_primary = {event for (_, event), role in TRANSITIONS.items() if role is Role.PRIMARY}
 
     assert not [event for role, event in TRANSITIONS if role is Role.TERMINATED]
-    assert to_primary == {RoleEvent.FIRST_REGISTERED, RoleEvent.PROMOTED, RoleEvent.RESTORED}
+    assert to_primary == {RoleEvent.FIRST_REGISTERED, RoleEvent.PROMOTED, RoleEvent.RESTORED, RoleEvent.CALLED_BACK}
 
 
 def swap(fleet: Fleet, agent: Agent, new_instance_id: str, *, undo: bool = False) -> int | None:
@@ -56,7 +56,7 @@ def swap(fleet: Fleet, agent: Agent, new_instance_id: str, *, undo: bool = False
             expected_epoch=agent.epoch,
             by="test",
             reason="a test",
-            undo=undo,
+            event=RoleEvent.RESTORED if undo else RoleEvent.PROMOTED,
         )
 
     return fleet.database.write(act)

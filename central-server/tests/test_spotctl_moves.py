@@ -184,15 +184,44 @@ def test_there_is_nothing_to_cancel_when_nothing_moves(terminal: Terminal) -> No
     assert (said.code, said.error) == (ExitCode.NOT_FOUND, "spotctl: web-1 is not being moved; --switch names an earlier move\n")
 
 
-def test_a_completed_move_is_undone_by_one_to_the_place_that_it_left(story: Story, terminal: Terminal) -> None:
-    story.switch(mode="on_demand", az_id="use1-az3", instance_type="m5a.large")
-    story.settles(300)
+def test_a_completed_move_is_undone_by_one_onto_the_instance_that_it_left(story: Story, terminal: Terminal) -> None:
+    story.switch()
+    story.passes(200, until=lambda: story.active() is None)
 
+    plan = terminal.run("rollback", "--agent", "web-1", "--dry-run")
     said = terminal.run("rollback", "--agent", "web-1", "--yes", "--wait")
 
-    primary = story.region.machines[story.region.serving[0]]
-    assert said.code == ExitCode.DONE
-    assert (primary.instance_id, primary.mode, primary.az_id, primary.instance_type) == ("i-3", "spot", "use1-az1", "m5.large")
+    assert (plan.code, said.code) == (ExitCode.DONE, ExitCode.DONE)
+    assert "spot/m5.large/use1-az1 (i-1), which lives" in plan.out
+    assert story.region.serving == ["i-1"]
+
+
+def test_once_the_old_instance_is_gone_a_person_is_told_of_the_image_and_may_choose_it(story: Story, terminal: Terminal) -> None:
+    story.switch(mode="on_demand", az_id="use1-az3", instance_type="m5a.large")
+    story.settles(2400, step_seconds=20)
+
+    refused = terminal.run("rollback", "--agent", "web-1", "--yes")
+    said = terminal.run("rollback", "--agent", "web-1", "--to-image", "--yes", "--wait")
+
+    assert (refused.code, said.code) == (ExitCode.REFUSED, ExitCode.DONE)
+    assert "i-1 is terminated; to last_good_image is another way back" in refused.error
+    assert story.region.serving == ["i-3"]
+
+
+def test_a_way_back_that_loses_writes_is_refused_until_a_person_accepts_that(
+    database: Database, clock: FakeClock, app: Flask, tmp_path: Path
+) -> None:
+    story = Story.on(database, clock, carry="image_after_quiesce")
+    terminal = Terminal.of(story, app, tmp_path)
+    story.switch()
+    story.passes(200, until=lambda: story.active() is None)
+
+    refused = terminal.run("rollback", "--agent", "web-1", "--yes")
+    accepted = terminal.run("rollback", "--agent", "web-1", "--yes", "--accept-data-loss", "--wait")
+
+    assert (refused.code, accepted.code) == (ExitCode.REFUSED, ExitCode.DONE)
+    assert "would be lost; say accept_data_loss to go on" in refused.error
+    assert story.region.serving == ["i-1"]
 
 
 def test_a_move_that_runs_is_rolled_back_by_taking_it_back(story: Story, terminal: Terminal) -> None:

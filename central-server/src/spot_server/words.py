@@ -176,12 +176,20 @@ class SwitchTrigger(StrEnum):
     MANUAL = "manual"
     AUTOMATIC = "automatic"
     PROMOTION = "promotion"
+    ROLLBACK = "rollback"
     NOTICE = "notice"
     FAILOVER = "failover"
 
 
 RESCUE_TRIGGERS = frozenset({SwitchTrigger.NOTICE, SwitchTrigger.FAILOVER})
 """What moves an agent whether anybody asked for it or not."""
+
+
+class WayBack(StrEnum):
+    """Where a completed move is rolled back to: the instance that it left, or a new one from the newest image made before it."""
+
+    OLD_INSTANCE = "old_instance"
+    LAST_GOOD_IMAGE = "last_good_image"
 
 
 class SwitchStatus(StrEnum):

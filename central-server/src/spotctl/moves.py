@@ -54,6 +54,20 @@ def plan_lines(agent: Json, carry: str, plan: Json, window_seconds: float | None
     ]
 
 
+def rollback_lines(agent: Json, move: Json, plan: Json) -> list[str]:
+    """Return for a person what going back on a completed move would do."""
+    there = place(move["from_mode"], move["from_instance_type"], move["from_az_id"])
+    new = f"a new instance in {_place_of(plan['suitable'][0])} from image {plan['image_id']}" if plan["suitable"] else None
+    members = [
+        ("agent", f"{agent['logical_agent_id']} ({agent['agent_id']}), epoch {agent['epoch']}"),
+        ("undoes", f"switch {plan['switch_id']}"),
+        ("to", new or f"{there} ({plan['to_instance_id']}), which lives"),
+        ("steps", ", ".join(plan["steps"])),
+        ("loss", loss_text(plan["loses_writes_since"], plan["loss_window_seconds"], move["carry"])),
+    ]
+    return pairs(members)
+
+
 def _place_of(offer: Json) -> str:
     return place(offer["mode"], offer["instance_type"], offer["az_id"])
 

@@ -40,15 +40,17 @@ from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.service import Progress
 from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.switches import queries as switch_queries
+from spot_server.features.switches import rollbacks
 from spot_server.features.switches import service as switch_service
 from spot_server.features.switches.jobs import sweep_switches
 from spot_server.features.switches.opening import Accepted
 from spot_server.features.switches.queries import Step, Switch
-from spot_server.features.switches.service import SwitchRequest
+from spot_server.features.switches.rollbacks import RollbackRequest
+from spot_server.features.switches.service import NOTHING_ACCEPTED, SwitchRequest
 from spot_server.jobs.registry import JobContext
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
-from spot_server.words import CommandStatus, InterruptionKind, Mode, PriceSource, ReplicaStatus, StepName
+from spot_server.words import CommandStatus, InterruptionKind, Mode, PriceSource, ReplicaStatus, StepName, WayBack
 
 T = TypeVar("T")
 
@@ -129,6 +131,18 @@ class Story:
 
     def cancel(self, switch: Switch) -> Switch:
         return self._write(lambda tx: switch_service.cancel(tx, self.fleet.client_id, self.agent_id, switch.switch_id, user_id="tester"))
+
+    def roll_back(
+        self,
+        switch: Switch,
+        request_id: str = "rollback-1",
+        *,
+        to: WayBack = WayBack.OLD_INSTANCE,
+        accepts: Accepted = NOTHING_ACCEPTED,
+    ) -> Switch:
+        request = RollbackRequest(request_id, to, accepts, "tester")
+        act = partial(rollbacks.request_rollback, request=request)
+        return self._write(lambda tx: act(tx, self.fleet.client_id, self.agent_id, switch.switch_id))
 
     def promote(
         self, replica_id: str, request_id: str = "promotion-1", *, accepts_loss: bool = False, accepts_differences: bool = False

@@ -91,6 +91,11 @@ def is_taken_away(tx: Transaction, instance: Instance, end_at: datetime | None) 
     return is_past_end(end_at, instance.last_heartbeat_at, tx.now, outlived_seconds=tx.policy.notice_outlived_seconds)
 
 
+def is_going(tx: Transaction, instance: Instance, end_at: datetime | None) -> bool:
+    """Tell whether a notice takes the instance away, now or at a time that lies ahead, and it has not outlived that."""
+    return end_at is not None and (tx.now < end_at or is_taken_away(tx, instance, end_at))
+
+
 def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> Assignment | None:
     """Choose who does `act` now, or None when nobody can. What the role failed at for one of the client's agents counts for all."""
     role_arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == agent.client_id)).scalar_one()

@@ -147,6 +147,12 @@ def note_quiesced(tx: Transaction, agent_id: str, instance_id: str, *, is_quiesc
     tx.execute(update(instances).where(*where).values(quiesced=is_quiesced))
 
 
+def set_retained(tx: Transaction, agent_id: str, instance_id: str, *, is_retained: bool) -> None:
+    """Note whether an instance that a move left is kept until a person acts."""
+    where = (instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
+    tx.execute(update(instances).where(*where).values(is_retained=is_retained))
+
+
 def primary_of(tx: Transaction, agent_id: str) -> Instance | None:
     """Return the agent's PRIMARY; None between a loss and the failover that answers it."""
     row = tx.execute(select(instances).where(instances.c.primary_of == agent_id)).one_or_none()

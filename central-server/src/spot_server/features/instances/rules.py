@@ -17,6 +17,7 @@ class RoleEvent(StrEnum):
     PROMOTED = "promoted"
     SUPERSEDED = "superseded"
     RESTORED = "restored"
+    CALLED_BACK = "called_back"
     RETIRED = "retired"
     RELEASED = "released"
     TERMINATED = "terminated"
@@ -37,6 +38,7 @@ EVENT_MEANINGS: dict[RoleEvent, str] = {
     RoleEvent.PROMOTED: "A handover makes the replica the PRIMARY, under a new epoch.",
     RoleEvent.SUPERSEDED: "Another instance was promoted in its place.",
     RoleEvent.RESTORED: "The handover is undone, under a new epoch, before the new primary ever passed its serving check.",
+    RoleEvent.CALLED_BACK: "A person rolls a completed move back: the instance that it left is the PRIMARY again, under a new epoch.",
     RoleEvent.RETIRED: "The replica is no longer wanted, or has failed.",
     RoleEvent.RELEASED: "Its agent is deleted: the instance keeps running and is ours no more.",
     RoleEvent.TERMINATED: "EC2 says that the instance is terminated.",
@@ -49,6 +51,7 @@ TRANSITIONS: dict[tuple[Role | None, RoleEvent], Role] = {
     (Role.REPLICA, RoleEvent.PROMOTED): Role.PRIMARY,
     (Role.PRIMARY, RoleEvent.SUPERSEDED): Role.ZOMBIE,
     (Role.ZOMBIE, RoleEvent.RESTORED): Role.PRIMARY,
+    (Role.ZOMBIE, RoleEvent.CALLED_BACK): Role.PRIMARY,
     (Role.REPLICA, RoleEvent.RETIRED): Role.ZOMBIE,
     (Role.PRIMARY, RoleEvent.RELEASED): Role.ZOMBIE,
     (Role.PRIMARY, RoleEvent.TERMINATED): Role.TERMINATED,

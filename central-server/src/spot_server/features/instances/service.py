@@ -50,19 +50,18 @@ def promote(
     expected_epoch: int,
     by: str,
     reason: str,
-    undo: bool = False,
+    event: RoleEvent = RoleEvent.PROMOTED,
 ) -> int | None:
     """Make `new_instance_id` the PRIMARY and return the new epoch; None when the agent has changed since it was read.
 
     The agent's version and epoch are compared and set first, so a loser has written nothing. The old PRIMARY, if there still is one,
-    becomes ZOMBIE before the new one becomes PRIMARY: the database allows one at a time. With `undo` the new one is a ZOMBIE
-    whose handover is taken back. IllegalTransition if the new instance's role does not allow it.
+    becomes ZOMBIE before the new one becomes PRIMARY: the database allows one at a time. RESTORED and CALLED_BACK bring a ZOMBIE back:
+    its handover is taken back, or a person went back to it. IllegalTransition if the new instance's role does not allow it.
     """
     if agent.epoch != expected_epoch or agent.is_deleted:
         return None
     new = load_instance(tx, agent.agent_id, new_instance_id)
     old = primary_of(tx, agent.agent_id)
-    event = RoleEvent.RESTORED if undo else RoleEvent.PROMOTED
     changes = [(new, next_role(new.role, event), event)]
     if old is not None:
         changes.insert(0, (old, next_role(old.role, RoleEvent.SUPERSEDED), RoleEvent.SUPERSEDED))

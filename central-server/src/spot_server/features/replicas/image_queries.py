@@ -32,6 +32,11 @@ def best_image(tx: Transaction, agent_id: str, purpose: Purpose) -> AgentImage |
     return pick_image(available_images(tx, agent_id), purpose)
 
 
+def last_good_image(tx: Transaction, agent_id: str, *, until: datetime) -> AgentImage | None:
+    """Return the image to go back to: of those whose state is not later than `until`, the newest that has booted, else the newest."""
+    return pick_image([one for one in available_images(tx, agent_id) if one.started_at <= until], Purpose.EMERGENCY)
+
+
 def newest_image(tx: Transaction, agent_id: str) -> AgentImage | None:
     """Return the available image that holds the newest state, whether it ever booted or not; None when there is none."""
     return next(iter(available_images(tx, agent_id)), None)

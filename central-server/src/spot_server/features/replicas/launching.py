@@ -88,7 +88,7 @@ def wish_of(
         mode=Mode(target["mode"]) if target.get("mode") else None,
         instance_type=target.get("instance_type"),
         az_id=target.get("az_id"),
-        bound_by=_bound_by(agent),
+        bound_by=bound_by(agent),
         is_standby=is_standby,
         is_last_resort=is_last_resort,
         is_urgent=is_urgent,
@@ -96,7 +96,7 @@ def wish_of(
     )
 
 
-def _bound_by(agent: Agent) -> str | None:
+def bound_by(agent: Agent) -> str | None:
     """Name what only moves within one subnet, and so within one AZ; None when the agent has no such handle."""
     bound = [handle["private_ip"] for handle in agent.traffic_handles if handle["kind"] == HandleKind.SECONDARY_PRIVATE_IP]
     return f"the secondary private IP {bound[0]}" if bound else None

@@ -122,6 +122,8 @@ class SwitchFacts:
     """Where the new instance is not like the old one, in words."""
     accepts_differences: bool = False
     """Whether who asked for the move accepted them."""
+    may_terminate_new: bool = True
+    """Whether a new side that does not confirm that it serves no more may be ended: not an instance that a person keeps."""
 
     @property
     def is_old_doomed(self) -> bool:

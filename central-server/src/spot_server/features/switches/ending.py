@@ -8,6 +8,7 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands import queries as command_queries
+from spot_server.features.instances.queries import set_retained
 from spot_server.features.replicas.termination import GONE_STATES, note_terminated
 from spot_server.features.switches import issuing, queries
 from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, Resume
@@ -57,6 +58,7 @@ def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reaso
     """End a move that can neither be finished nor taken back; another one takes over if there is anything to move to."""
     _note_what_ec2_said(tx, agent, switch, step, part)
     failed = supersede(tx, switch, step, reason, part=part)
+    spare_called_back(tx, agent, failed)
     successor = open_successor(tx, agent, failed)
     if successor is not None:
         text = f"the move of {agent.logical_agent_id} failed ({step}: {reason}); switch {successor.switch_id} takes over"
@@ -67,6 +69,13 @@ def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reaso
     if given_up.resume_at is not None:
         text += f". It is looked at again at {given_up.resume_at.isoformat(timespec='seconds')}"
     tell_of_row(tx, agent, given_up, Severity.CRITICAL, "switch_failed", text)
+
+
+def spare_called_back(tx: Transaction, agent: Agent, switch: Switch) -> None:
+    """Leave a person time to look at an instance that was wanted a moment ago, and was not gone back to, before it is retired after all."""
+    if switch.is_call_back and switch.to_instance_id is not None:
+        until = tx.now + timedelta(seconds=agent.terminate_wait_seconds)
+        queries.postpone_retirement(tx, agent.agent_id, switch.to_instance_id, until)
 
 
 def tell_of_row(tx: Transaction, agent: Agent, switch: Switch, severity: Severity, kind: str, text: str) -> None:
@@ -128,6 +137,8 @@ def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
         downtime_ms = max(0, round((reached_at - switch.quiesced_at).total_seconds() * 1000))
     ledger.give_up_switch(tx, switch.switch_id, reason="the move is over")
     queries.forget_given_up(tx, agent.agent_id)
+    if switch.is_call_back and switch.to_instance_id is not None:
+        set_retained(tx, agent.agent_id, switch.to_instance_id, is_retained=False)
     done = queries.update_switch(
         tx,
         switch,

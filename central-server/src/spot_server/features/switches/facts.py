@@ -17,6 +17,7 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
 from spot_server.features.switches.comparing import comparison_of, words_of
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
+from spot_server.features.switches.new_sides import side_called_back, side_of_replica
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.silent_fences import why_not_fenced
@@ -29,10 +30,12 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     if switch.replica_id is not None:
         replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
     old = load_instance(tx, agent.agent_id, switch.from_instance_id)
+    ends = notice_ends(tx, agent.agent_id)
     reachable = {daemon.instance_id for daemon in load_daemons(tx, agent) if daemon.is_reachable}
-    new_id = None if replica is None else replica.instance_id
+    new_id = switch.to_instance_id if switch.is_call_back else None if replica is None else replica.instance_id
     new = None if new_id is None else find_instance(tx, agent.agent_id, new_id)
-    new_end_at = None if new_id is None else notice_ends(tx, agent.agent_id).get(new_id)
+    new_end_at = None if new_id is None else ends.get(new_id)
+    new_side = side_called_back(tx, new, new_end_at) if switch.is_call_back else side_of_replica(replica)
     deadline_at = switch.deadline_at
     # An old instance that is heard well after its notice's end is doomed no more: the move may be taken back to it, and must be asked.
     event = None if switch.interruption_event_id is None else find_event(tx, switch.interruption_event_id)
@@ -41,8 +44,8 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     return SwitchFacts(
         status=switch.status,
         steps=tuple(_step_view(tx, agent, switch, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
-        replica_status=None if replica is None else replica.status,
-        replica_reason="" if replica is None else replica.status_reason,
+        replica_status=new_side.status,
+        replica_reason=new_side.reason,
         new_instance_id=new_id,
         new_role=None if new is None else new.role,
         is_new_past_its_end=new is not None and is_taken_away(tx, new, new_end_at),
@@ -59,6 +62,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         comparison=comparison_of(tx, switch, old, new),
         differences=words_of(switch.differences),
         accepts_differences=switch.accepts_differences,
+        may_terminate_new=not switch.is_call_back or (agent.auto_terminate_enabled and new is not None and new.launched_by_server),
     )
 
 

@@ -34,6 +34,7 @@ from spot_server.words import (
 _PRIORITY_OF_TRIGGER = {
     SwitchTrigger.MANUAL: PRIORITY_PERSON,
     SwitchTrigger.PROMOTION: PRIORITY_PERSON,
+    SwitchTrigger.ROLLBACK: PRIORITY_PERSON,
     SwitchTrigger.AUTOMATIC: PRIORITY_DECISION,
     SwitchTrigger.NOTICE: PRIORITY_EMERGENCY,
     SwitchTrigger.FAILOVER: PRIORITY_EMERGENCY,

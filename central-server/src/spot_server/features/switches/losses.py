@@ -26,13 +26,11 @@ def writes_lost_since(tx: Transaction, agent: Agent, image_id: str | None) -> da
 
 
 def note_loss(tx: Transaction, agent: Agent, switch: Switch, image_id: str | None) -> Switch:
-    """Keep with the switch what it loses by going on from `image_id`, and say so; harmless when that is known already.
+    """Keep with the switch what it loses by going on from `image_id`, or to an old instance, and say so; harmless when known already.
 
     A person who asked for it was shown the loss before; a rescue asks nobody, so its client is told.
     """
-    if image_id is None or _is_brought_along(tx, switch) or _is_taken_after_the_last_write(tx, switch, image_id):
-        return switch
-    since = writes_lost_since(tx, agent, image_id)
+    since = _lost_since(tx, agent, switch, image_id)
     if since is None or since == switch.loses_writes_since:
         return switch
     window_seconds = round((tx.now - since).total_seconds())
@@ -49,6 +47,16 @@ def note_loss(tx: Transaction, agent: Agent, switch: Switch, image_id: str | Non
     return noted
 
 
+def _lost_since(tx: Transaction, agent: Agent, switch: Switch, image_id: str | None) -> datetime | None:
+    if _is_brought_along(tx, switch):
+        return None
+    if switch.is_call_back:
+        return None if agent.carry is Carry.STATELESS else datetime.fromisoformat(switch.timing[queries.CALLS_BACK])
+    if image_id is None or _is_taken_after_the_last_write(tx, switch, image_id):
+        return None
+    return writes_lost_since(tx, agent, image_id)
+
+
 def _is_brought_along(tx: Transaction, switch: Switch) -> bool:
     """Tell whether everything written came along with the last pass, or may yet: it is lost once that pass is left out."""
     sync = next((step for step in queries.list_steps(tx, switch.switch_id) if step.name is StepName.SYNC), None)
@@ -62,7 +70,8 @@ def _is_taken_after_the_last_write(tx: Transaction, switch: Switch, image_id: st
     return is_own and switch.quiesced_at is not None and switch.carry is Carry.IMAGE_AFTER_QUIESCE
 
 
-def _tell(tx: Transaction, agent: Agent, switch: Switch, image_id: str, since: datetime) -> None:
+def _tell(tx: Transaction, agent: Agent, switch: Switch, image_id: str | None, since: datetime) -> None:
+    by = f"{switch.to_instance_id}, whose state is" if switch.is_call_back else f"image {image_id},"
     notify(
         tx,
         client_id=agent.client_id,
@@ -70,8 +79,8 @@ def _tell(tx: Transaction, agent: Agent, switch: Switch, image_id: str, since: d
         severity=Severity.CRITICAL,
         kind="writes_lost",
         text=(
-            f"switch {switch.switch_id} rescues {agent.logical_agent_id} with image {image_id}, {switch.loss_window_seconds} s old: "
+            f"switch {switch.switch_id} rescues {agent.logical_agent_id} with {by} {switch.loss_window_seconds} s old: "
             f"everything written since {since.isoformat()} is lost once it takes over"
         ),
-        dedupe_key=f"writes_lost/{agent.agent_id}/{agent.epoch}/{image_id}",
+        dedupe_key=f"writes_lost/{agent.agent_id}/{agent.epoch}/{image_id or switch.to_instance_id}",
     )

@@ -55,9 +55,13 @@ class Opening:
     deadline_at: datetime | None = None
     accepts_differences: bool = False
     """Whether who asked for it wants it although the new instance is not like the old one."""
+    called_back: Instance | None = None
+    """The instance to go back to; None when the new side is a replica, or is still to be made."""
+    timing: dict[str, Any] = field(default_factory=dict)
 
 
-def _nowhere(ranking: Ranking) -> MoveRefused:
+def nowhere(ranking: Ranking) -> MoveRefused:
+    """Return the refusal of a move for which no place fits, with every place and why."""
     reasons = {refusal.reason for refusal in ranking.refused}
     # What speaks against all of them is most likely what was asked for.
     why = f": {reasons.pop()}" if len(reasons) == 1 else ""
@@ -75,10 +79,10 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
 
     Raises MoveRefused with every rejected place and why, or NoImage.
     """
-    primary = _movable_primary(tx, agent)
+    primary = movable_primary(tx, agent)
     ranking = rank_places(tx, agent, wish_of(agent, primary, is_standby=False, target=target), primary.product)
     if not ranking.suitable:
-        raise _nowhere(ranking)
+        raise nowhere(ranking)
     takes_image = agent.create_snapshot_on_switch or agent.carry is Carry.IMAGE_AFTER_QUIESCE
     # Without the primary: its own image is for emergencies, a planned move has time for a good one.
     image = choose_image(tx, agent, None, Purpose.PLANNED)
@@ -86,12 +90,17 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
         raise NoImage("snapshots on switch are off, and there is neither a good image nor a base image", agent_id=agent.agent_id)
     return Preview(
         steps=steps_shown(plan_switch(agent.carry, takes_image=takes_image), agent.traffic_handles),
-        handle_seconds=max((handle.get("ttl_seconds", 0) for handle in agent.traffic_handles), default=0),
+        handle_seconds=handle_seconds(agent),
         ranking=ranking,
         takes_image=takes_image,
         image_id=None if takes_image or image is None else image.image_id,
         loses_writes_since=None,
     )
+
+
+def handle_seconds(agent: Agent) -> int:
+    """Return how long a client may still be led to the old side after the handles moved: the longest time to live of a record."""
+    return max((handle.get("ttl_seconds", 0) for handle in agent.traffic_handles), default=0)
 
 
 def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
@@ -124,7 +133,8 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
 
 def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     replica = opening.replica
-    wanted = opening.target if replica is None or replica.attempt == 0 else _place_of(replica)
+    new = opening.called_back or replica
+    wanted = _place_wanted(opening)
     return Switch(
         switch_id=str(uuid.uuid4()),
         client_id=agent.client_id,
@@ -140,7 +150,7 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         from_instance_type=opening.primary.instance_type,
         from_az_id=opening.primary.az_id,
         from_mode=opening.primary.mode,
-        to_instance_id=None if replica is None else replica.instance_id,
+        to_instance_id=None if new is None else new.instance_id,
         to_instance_type=wanted.get("instance_type"),
         to_az_id=wanted.get("az_id"),
         to_mode=Mode(wanted["mode"]) if wanted.get("mode") else None,
@@ -167,13 +177,20 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         resume_at=None,
         differences=None,
         accepts_differences=opening.accepts_differences,
-        timing={},
+        timing=dict(opening.timing),
         version=1,
     )
 
 
-def _place_of(replica: Replica) -> dict[str, Any]:
-    return {"mode": replica.mode, "instance_type": replica.instance_type, "az_id": replica.az_id}
+def _place_wanted(opening: Opening) -> dict[str, Any]:
+    if opening.called_back is not None:
+        return _place_of(opening.called_back)
+    is_placed = opening.replica is not None and opening.replica.attempt > 0
+    return _place_of(opening.replica) if opening.replica is not None and is_placed else opening.target
+
+
+def _place_of(side: Replica | Instance) -> dict[str, Any]:
+    return {"mode": side.mode, "instance_type": side.instance_type, "az_id": side.az_id}
 
 
 def _image_time(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
@@ -193,7 +210,7 @@ def planned_opening(
         request_id=request_id,
         initiated_by=initiated_by,
         steps=preview.steps,
-        primary=_movable_primary(tx, agent),
+        primary=movable_primary(tx, agent),
         target=target,
         image_id=preview.image_id,
     )
@@ -218,9 +235,10 @@ def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, reques
             f"everything written since {lost_since.isoformat()} would be lost; say accept_data_loss to go on",
             loses_writes_since=lost_since.isoformat(),
         )
-    primary = _movable_primary(tx, agent)
+    primary = movable_primary(tx, agent)
     if not accepts.differences:
-        _require_likeness(tx, agent, primary, replica)
+        standby = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
+        require_likeness(primary, standby)
     return Opening(
         trigger=SwitchTrigger.PROMOTION,
         request_id=request_id,
@@ -233,15 +251,14 @@ def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, reques
     )
 
 
-def _require_likeness(tx: Transaction, agent: Agent, primary: Instance, replica: Replica) -> None:
-    """Refuse a standby of which it is known that it is not like the primary; one that was not read yet is compared in the move."""
-    standby = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
+def require_likeness(primary: Instance, standby: Instance | None) -> None:
+    """Raise MoveRefused for a new side of which it is known that it is not like the primary; one not read yet is compared in the move."""
     if primary.configuration is None or standby is None or standby.configuration is None:
         return
     found = compare(primary.configuration, standby.configuration)
     if found:
         raise MoveRefused(
-            f"the standby is not like the primary: {'; '.join(map(str, found))}; say accept_differences to go on",
+            f"{standby.instance_id} is not like the primary: {'; '.join(map(str, found))}; say accept_differences to go on",
             differences=[asdict(one) for one in found],
         )
 
@@ -272,7 +289,8 @@ def rescue_opening(agent: Agent, primary: Instance, replica: Replica | None, cau
     )
 
 
-def _movable_primary(tx: Transaction, agent: Agent) -> Instance:
+def movable_primary(tx: Transaction, agent: Agent) -> Instance:
+    """Return the PRIMARY to move from; StateConflict for a deleted agent, MoveRefused where there is none, or its mode is not known."""
     if agent.is_deleted:
         raise StateConflict("the agent is deleted", agent_id=agent.agent_id)
     primary = primary_of(tx, agent.agent_id)

@@ -11,6 +11,7 @@ from spot_server.features.commands import ledger
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.commands.queries import Command
+from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import promote
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
@@ -214,6 +215,7 @@ def promote_new(tx: Transaction, agent: Agent, switch: Switch) -> Switch | None:
         expected_epoch=agent.epoch,
         by=switch.initiated_by,
         reason=f"switch {switch.switch_id} ({switch.trigger})",
+        event=RoleEvent.CALLED_BACK if switch.is_call_back else RoleEvent.PROMOTED,
     )
     if epoch is None:
         return None

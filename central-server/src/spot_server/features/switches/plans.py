@@ -221,6 +221,13 @@ def plan_promotion(carry: Carry) -> tuple[StepName, ...]:
     return plan_handover(carry)
 
 
+def plan_return_to_image(carry: Carry) -> tuple[StepName, ...]:
+    """Return the steps of a planned move to a new instance from an image that is there. The carries that copy bring their state along."""
+    if carry in CARRY_STEPS:
+        return plan_switch(carry, takes_image=False)
+    return (StepName.LAUNCH, StepName.BOOT, *plan_handover(carry))
+
+
 def plan_rescue(carry: Carry) -> tuple[StepName, ...]:
     """Return the steps under a notice when the replica is still to be launched, or on its way; nothing comes before the launch."""
     return (StepName.LAUNCH, StepName.BOOT, *plan_handover(carry))

@@ -13,7 +13,8 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.facts import load_facts
 from spot_server.features.switches.opening import Preview
 from spot_server.features.switches.queries import Step, Switch
-from spot_server.features.switches.schemas import PreviewAnswer
+from spot_server.features.switches.rollbacks import RollbackPlan
+from spot_server.features.switches.schemas import PreviewAnswer, RollbackPreviewAnswer
 from spot_server.features.switches.waiting_rules import explain_waiting
 
 
@@ -41,3 +42,8 @@ def with_steps(tx: Transaction, switch: Switch) -> SwitchDetail:
 def preview_response(preview: Preview) -> Response:
     """Answer a dry run: 200, where a switch that begins answers 202."""
     return jsonify(PreviewAnswer().dump(preview))
+
+
+def rollback_preview_response(plan: RollbackPlan) -> Response:
+    """Answer a dry run of going back: 200, where a move that begins answers 202."""
+    return jsonify(RollbackPreviewAnswer().dump(plan))

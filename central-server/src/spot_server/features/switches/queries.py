@@ -23,6 +23,9 @@ from spot_server.words import (
     SwitchTrigger,
 )
 
+CALLS_BACK = "calls_back"
+"""The key of `timing` of a move to the instance that an earlier move left: the moment after which its disk lacks what was written."""
+
 
 @dataclass(frozen=True, slots=True)
 class Switch:
@@ -76,6 +79,11 @@ class Switch:
     def downtime_seconds(self) -> float | None:
         """From the old side's confirmation to the new side's serving check; None until both are known."""
         return None if self.downtime_ms is None else self.downtime_ms / 1000
+
+    @property
+    def is_call_back(self) -> bool:
+        """Whether it goes back to an instance that is there, the one that an earlier move left, and makes none."""
+        return self.replica_id is None and CALLS_BACK in self.timing
 
     @property
     def is_active(self) -> bool:
@@ -161,6 +169,21 @@ def forget_given_up(tx: Transaction, agent_id: str) -> None:
     """No rescue of this agent that gave up is resumed: another move answers for it."""
     where = (switches.c.agent_id == agent_id, switches.c.resume_at.is_not(None))
     tx.execute(update(switches).where(*where).values(resume_at=None, version=switches.c.version + 1))
+
+
+def newest_completed(tx: Transaction, agent_id: str) -> Switch | None:
+    """Return the agent's last move that completed, or None."""
+    where = (switches.c.agent_id == agent_id, switches.c.status == SwitchStatus.COMPLETED)
+    ordered = select(*_SWITCH_COLUMNS).where(*where).order_by(switches.c.completed_at.desc(), switches.c.switch_id.desc())
+    row = tx.execute(ordered.limit(1)).one_or_none()
+    return None if row is None else _switch(row)
+
+
+def postpone_retirement(tx: Transaction, agent_id: str, instance_id: str, until: datetime) -> None:
+    """Keep an instance that a completed move left until then at least, if it still waits for its retirement."""
+    where = (switches.c.agent_id == agent_id, switches.c.from_instance_id == instance_id, switches.c.status == SwitchStatus.COMPLETED)
+    later = update(switches).where(*where, switches.c.retire_at < until)
+    tx.execute(later.values(retire_at=until, version=switches.c.version + 1))
 
 
 def list_switches(

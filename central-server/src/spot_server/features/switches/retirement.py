@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
-
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import instances
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands.attempts import last_attempt
 from spot_server.features.commands.looking import look_again
 from spot_server.features.commands.queries import Command
-from spot_server.features.instances.queries import Instance, load_instance
+from spot_server.features.instances.queries import Instance, load_instance, set_retained
 from spot_server.features.replicas.termination import (
     GONE_STATES,
     drive_final_image,
@@ -36,7 +33,12 @@ STAYING_STATES = frozenset({"running", "stopped"})
 
 
 def advance_retirement(tx: Transaction, agent: Agent, switch: Switch) -> None:
-    """Take the next step of retiring the old instance; harmless when there is none. It is kept while clients may not reach the new one."""
+    """Take the next step of retiring the old instance; harmless when there is none.
+
+    It is kept while clients may not reach the new one, and while a move goes back to it.
+    """
+    if _is_called_back(tx, switch):
+        return
     is_confirmed = advance_confirmation(tx, agent, switch)
     step = load_step(tx, switch, StepName.RETIRE)
     if step.status not in {StepStatus.PENDING, StepStatus.RUNNING}:
@@ -51,6 +53,11 @@ def advance_retirement(tx: Transaction, agent: Agent, switch: Switch) -> None:
         _observe(tx, agent, switch)
     elif is_due:
         _retire(tx, agent, switch, step, old)
+
+
+def _is_called_back(tx: Transaction, switch: Switch) -> bool:
+    running = queries.active_switch(tx, switch.agent_id)
+    return running is not None and running.to_instance_id == switch.from_instance_id
 
 
 def _is_due(switch: Switch, now: datetime) -> bool:
@@ -104,9 +111,7 @@ def _keep(tx: Transaction, agent: Agent, switch: Switch, old: Instance) -> None:
     if in_doubt_until is not None and not _is_seen_to_stay(tx, agent, switch, in_doubt_until):
         _observe(tx, agent, switch)
         return
-    tx.execute(
-        update(instances).where(instances.c.agent_id == agent.agent_id, instances.c.instance_id == old.instance_id).values(is_retained=True)
-    )
+    set_retained(tx, agent.agent_id, old.instance_id, is_retained=True)
     _finish(tx, switch, StepStatus.SKIPPED, None, "auto-terminate is off: it is kept until a person acts")
 
 

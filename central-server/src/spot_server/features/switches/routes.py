@@ -6,11 +6,15 @@ from typing import Any
 
 from flask import Response
 
-from spot_server.features.switches import presenting, service
+from spot_server.features.switches import presenting, rollbacks, service
+from spot_server.features.switches.opening import Accepted
 from spot_server.features.switches.presenting import SwitchDetail
 from spot_server.features.switches.queries import Switch
+from spot_server.features.switches.rollbacks import RollbackRequest
 from spot_server.features.switches.schemas import (
     PreviewAnswer,
+    RollbackPreviewAnswer,
+    RollbackRequestSchema,
     SwitchAnswer,
     SwitchDetailAnswer,
     SwitchHistoryQuery,
@@ -23,7 +27,7 @@ from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
 from spot_server.http.schemas import page_schema
 from spot_server.paging import Page
-from spot_server.words import TokenKind
+from spot_server.words import TokenKind, WayBack
 
 client_blueprint = Blueprint("switches", __name__, url_prefix="/api/client/<client_id>", description="Moves of workloads")
 protect(client_blueprint, TokenKind.CLIENT)
@@ -61,6 +65,22 @@ def cancel_switch(client_id: str, agent_id: str, switch_id: str) -> SwitchDetail
     return current_context().database.write(
         lambda tx: presenting.with_steps(tx, service.cancel(tx, client_id, agent_id, switch_id, user_id=user_id))
     )
+
+
+@client_blueprint.route("/agents/<agent_id>/switches/<switch_id>/rollback", methods=["POST"])
+@client_blueprint.arguments(RollbackRequestSchema)
+@client_blueprint.response(202, SwitchDetailAnswer)
+@client_blueprint.alt_response(200, schema=RollbackPreviewAnswer, description="With `dry_run`: what going back would do and lose.")
+def roll_back_switch(body: dict[str, Any], client_id: str, agent_id: str, switch_id: str) -> SwitchDetail | Response:
+    """Go back on a move that completed: a planned move the other way. One that still runs is cancelled instead."""
+    to = WayBack(body["to"])
+    accepts = Accepted(loss=body["accept_data_loss"], differences=body["accept_differences"])
+    asked = RollbackRequest(body["request_id"], to, accepts, current_principal().user_id)
+    database = current_context().database
+    if body["dry_run"]:
+        plan = database.read(lambda tx: rollbacks.preview_rollback(tx, client_id, agent_id, switch_id, to))
+        return presenting.rollback_preview_response(plan)
+    return database.write(lambda tx: presenting.with_steps(tx, rollbacks.request_rollback(tx, client_id, agent_id, switch_id, asked)))
 
 
 @client_blueprint.route("/switch-history", methods=["GET"])

@@ -6,7 +6,7 @@ from marshmallow import fields
 
 from spot_server.http.fields import BoundedText, ChoiceText, StrictBoolean, UtcMoment
 from spot_server.http.schemas import AnswerSchema, PageQuery, StrictSchema, TolerantSchema
-from spot_server.words import Mode
+from spot_server.words import Mode, WayBack
 
 
 class SwitchTargetSchema(StrictSchema):
@@ -67,6 +67,47 @@ class DifferenceAnswer(AnswerSchema):
     field = fields.String(required=True, metadata={"description": "Such as security_group_ids, tags.team or volumes.root.size_gib."})
     old = fields.Raw(required=True, allow_none=True)
     new = fields.Raw(required=True, allow_none=True)
+
+
+class RollbackRequestSchema(StrictSchema):
+    """Going back on a completed move."""
+
+    request_id = BoundedText(required=True, least=1, metadata={"description": "Makes the request repeatable."})
+    to = ChoiceText(
+        list(WayBack),
+        load_default=WayBack.OLD_INSTANCE,
+        metadata={
+            "description": "old_instance: a planned move onto the instance that the move left, while it lives. last_good_image: a planned "
+            "move to a new instance from the newest good image made before the move, else the base image."
+        },
+    )
+    accept_data_loss = StrictBoolean(
+        load_default=False, metadata={"description": "Go on although writes are lost; the refusal says which."}
+    )
+    accept_differences = StrictBoolean(
+        load_default=False, metadata={"description": "Go on although the new side is not like the primary, by EC2's word of both."}
+    )
+    dry_run = StrictBoolean(load_default=False, metadata={"description": "Show the plan and what it loses, and touch nothing."})
+
+
+class RollbackPreviewAnswer(AnswerSchema):
+    """What going back would do, and what it would lose."""
+
+    switch_id = fields.String(required=True, metadata={"description": "The move to go back on."})
+    to = fields.String(required=True)
+    steps = fields.List(fields.String(), required=True)
+    to_instance_id = fields.String(
+        allow_none=True, required=True, metadata={"description": "The old instance; null when a new one is launched."}
+    )
+    image_id = fields.String(allow_none=True, required=True)
+    suitable = fields.List(fields.Nested(OfferAnswer), required=True)
+    handle_seconds = fields.Integer(required=True)
+    loses_writes_since = UtcMoment(
+        allow_none=True, required=True, metadata={"description": "Needs `accept_data_loss`; null when no write is lost."}
+    )
+    loss_window_seconds = fields.Integer(
+        allow_none=True, required=True, metadata={"description": "How many seconds of writes that is, as of now."}
+    )
 
 
 class SwitchAnswer(AnswerSchema):

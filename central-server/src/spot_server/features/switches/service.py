@@ -42,7 +42,7 @@ def request_switch(tx: Transaction, client_id: str, agent_id: str, request: Swit
     agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
     earlier = queries.find_by_request(tx, agent_id, request.request_id)
     if earlier is not None:
-        asked = (earlier.timing.get("requested_target", {}), earlier.accepts_differences)
+        asked = (earlier.timing.get("requested_target"), earlier.accepts_differences)
         if asked != (request.target, request.accepts_differences):
             raise RequestIdReused(f"request_id {request.request_id!r} began switch {earlier.switch_id}")
         return earlier

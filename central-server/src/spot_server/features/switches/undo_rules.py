@@ -142,14 +142,17 @@ def _is_within(command: CommandView, pause_seconds: float, facts: SwitchFacts) -
 
 
 def _decide_undo_start(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    """The new side must be known not to serve before the old one may: it says so, or EC2 says that it is gone."""
+    """The new side must be known not to serve before the old one may: it says so, or EC2 says that it is gone.
+
+    One that may not be ended is told again between two looks.
+    """
     command = step.undo_command
     if facts.new_role is Role.TERMINATED:
         return UndoSettle(step.name)
     if command is None or command.kind is CommandKind.DEMOTE:
         decision = _decide_undo_command(step, facts, policy)
         if command is not None and isinstance(decision, UndoIssue):
-            return UndoIssue(step.name, CommandKind.TERMINATE_INSTANCE, Side.BY_TABLE, policy.terminate_bound_seconds)
+            return _end_new(step, policy) if facts.may_terminate_new else _look_at_new(step, policy)
         return decision
     if command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
         return UndoSettle(step.name)
@@ -160,5 +163,13 @@ def _decide_undo_start(step: StepView, facts: SwitchFacts, policy: MovePolicy) -
     # A termination that was refused, or that EC2 does not show, is asked for again between two looks.
     is_still_there = command.kind is CommandKind.DESCRIBE_INSTANCE and command.state == "running"
     if is_still_there:
-        return UndoIssue(step.name, CommandKind.TERMINATE_INSTANCE, Side.BY_TABLE, policy.terminate_bound_seconds)
+        return _end_new(step, policy) if facts.may_terminate_new else _undo_issue(step, policy)
+    return _look_at_new(step, policy)
+
+
+def _end_new(step: StepView, policy: MovePolicy) -> UndoIssue:
+    return UndoIssue(step.name, CommandKind.TERMINATE_INSTANCE, Side.BY_TABLE, policy.terminate_bound_seconds)
+
+
+def _look_at_new(step: StepView, policy: MovePolicy) -> UndoIssue:
     return UndoIssue(step.name, CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, policy.check_bound_seconds)

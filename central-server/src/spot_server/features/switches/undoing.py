@@ -8,6 +8,7 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands import queries as command_queries
+from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import promote
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
@@ -16,6 +17,7 @@ from spot_server.features.replicas.rules import ReplicaEvent
 from spot_server.features.switches import queries
 from spot_server.features.switches.carry_payloads import close_side
 from spot_server.features.switches.decisions import FinishUndo, UndoIssue, UndoPromote, UndoReplica, UndoSettle
+from spot_server.features.switches.ending import spare_called_back
 from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, issue_order, load_step, step_request_id
 from spot_server.features.switches.payloads import undo_payload_of, undo_target
 from spot_server.features.switches.queries import Switch
@@ -41,11 +43,11 @@ def apply_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoDeci
             undo_replica(tx, agent, switch)
             settle_undo(tx, switch, step)
         case FinishUndo():
-            finish_undo(tx, switch)
+            finish_undo(tx, agent, switch)
     return True
 
 
-def finish_undo(tx: Transaction, switch: Switch) -> None:
+def finish_undo(tx: Transaction, agent: Agent, switch: Switch) -> None:
     """Everything is taken back: a person's wish ends as cancelled, a failure as rolled back."""
     event = SwitchEvent.CANCEL_DONE if switch.failed_step is None else SwitchEvent.UNDONE
     status = next_switch_status(switch.status, event)
@@ -57,6 +59,7 @@ def finish_undo(tx: Transaction, switch: Switch) -> None:
         "failure": done.failure,
         "seconds": round((tx.now - done.initiated_at).total_seconds(), 3),
     }
+    spare_called_back(tx, agent, done)
     if status is SwitchStatus.ROLLED_BACK and done.trigger in RESCUE_TRIGGERS:
         done = give_up(tx, done)
     tx.emit(
@@ -110,7 +113,7 @@ def undo_promote(tx: Transaction, agent: Agent, switch: Switch) -> bool:
         expected_epoch=agent.epoch,
         by="system",
         reason=f"switch {switch.switch_id} is taken back: {switch.failure}",
-        undo=True,
+        event=RoleEvent.RESTORED,
     )
     if epoch is None:
         return False
