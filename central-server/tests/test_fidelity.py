@@ -15,6 +15,7 @@ from spot_server.db.runner import Database
 from spot_server.db.tables import events, instances, notifications
 from spot_server.errors import MoveRefused, RequestIdReused
 from spot_server.features.switches.presenting import with_steps
+from spot_server.features.switches.promotions import Accepted
 from spot_server.features.switches.schemas import SwitchDetailAnswer
 from spot_server.words import Carry, CommandKind, InterruptionKind, StepName, StepStatus, SwitchStatus
 
@@ -218,7 +219,7 @@ def test_a_standby_that_is_not_like_the_primary_is_not_promoted_unless_that_is_a
 
     with pytest.raises(MoveRefused, match="security_group_ids") as raised:
         story.promote(replica_id)
-    accepted = story.promote(replica_id, accepts_differences=True)
+    accepted = story.promote(replica_id, accepts=Accepted(differences=True))
     story.settles(200)
 
     assert raised.value.extensions["differences"][0]["field"] == "security_group_ids"

@@ -12,6 +12,7 @@ from server_support.rescues import refuse_every_place
 from server_support.story import Story
 from spot_server.db.runner import Database
 from spot_server.db.tables import events, notifications
+from spot_server.features.switches.promotions import Accepted
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.schemas import SwitchAnswer
 from spot_server.words import CommandKind, StepName, SwitchStatus
@@ -150,7 +151,7 @@ def test_a_person_s_promotion_keeps_what_the_person_accepted_and_tells_nobody_ag
     image = story.newest_image()
     assert image is not None
 
-    switch = story.promote(replica.replica_id, accepts_loss=True)
+    switch = story.promote(replica.replica_id, accepts=Accepted(loss=True))
 
     assert switch.loses_writes_since == image.started_at
     assert told(story) == []

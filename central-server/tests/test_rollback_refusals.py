@@ -10,6 +10,7 @@ from server_support.ways_back import OLD, finish, moved, roll_back
 from spot_server.db.runner import Database
 from spot_server.errors import MoveRefused, NotFound, RequestIdReused, StateConflict, SwitchInProgress
 from spot_server.features.switches import rollbacks
+from spot_server.features.switches.promotions import NOTHING_ACCEPTED
 from spot_server.features.switches.rollbacks import RollbackRequest
 from spot_server.words import CommandKind, SwitchStatus, WayBack
 
@@ -122,7 +123,7 @@ def test_a_disabled_agent_is_not_moved_back(story: Story) -> None:
 
 def test_another_clients_move_is_as_unknown_as_none(story: Story) -> None:
     switch_id = story.switches()[0].switch_id
-    request = RollbackRequest("rollback-1", WayBack.OLD_INSTANCE, False, "tester")
+    request = RollbackRequest("rollback-1", WayBack.OLD_INSTANCE, NOTHING_ACCEPTED, "tester")
 
     with pytest.raises(NotFound):
         story.database.write(lambda tx: rollbacks.request_rollback(tx, "another", story.agent_id, switch_id, request))

@@ -11,7 +11,7 @@ from server_support.ways_back import NEW, OLD, finish, moved, preview, roll_back
 from spot_server.db.runner import Database
 from spot_server.db.tables import audit_logs, notifications
 from spot_server.errors import MoveRefused
-from spot_server.features.switches.opening import Accepted
+from spot_server.features.switches.promotions import Accepted
 from spot_server.words import CommandKind, InterruptionKind, StepName, StepStatus, SwitchStatus, SwitchTrigger, WayBack
 
 
@@ -231,7 +231,7 @@ def test_when_either_instance_is_lost_on_the_way_one_of_them_serves_in_the_end(s
     story.passes(60, until=lambda: bool(story.region.kinds(CommandKind.QUIESCE)[1:]))
 
     story.notice(dying, InterruptionKind.TERMINATE, lead_seconds=60)
-    story.settles(900)
+    story.passes(300, until=lambda: story.active() is None and dying not in story.region.serving)
 
     assert len(story.region.serving) == 1
     assert story.region.serving != [dying]

@@ -19,6 +19,7 @@ from spot_server.clock import SystemClock
 from spot_server.db.runner import Database
 from spot_server.db.tables import events
 from spot_server.errors import ProductError, SwitchInProgress
+from spot_server.features.switches.promotions import Accepted
 from spot_server.words import CommandKind, InterruptionKind, ReplicaStatus, Role
 
 pytestmark = pytest.mark.long
@@ -82,7 +83,7 @@ class SagaMachine(RuleBasedStateMachine):
         ready = [replica for replica in self.story.replicas() if replica.status is ReplicaStatus.READY]
         if ready:
             with suppress(ProductError):
-                self.story.promote(ready[0].replica_id, self._request(), accepts_loss=accepts_loss)
+                self.story.promote(ready[0].replica_id, self._request(), accepts=Accepted(loss=accepts_loss))
 
     @rule(wanted=st.booleans())
     def a_person_wants_a_standby(self, wanted: bool) -> None:

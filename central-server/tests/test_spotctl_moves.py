@@ -261,6 +261,7 @@ def test_a_promotion_that_loses_writes_is_refused_until_a_person_accepts_that(
     accepted = terminal.run("promote", "--agent", "web-1", "--yes", "--accept-data-loss")
 
     assert refused.code == ExitCode.REFUSED
-    assert "everything written since 2026-01-01T00:00:00+00:00 would be lost" in refused.error
+    assert "everything written since 2026-01-01T00:00:00+00:00 (" in refused.error
+    assert " s) would be lost; say accept_data_loss to go on" in refused.error
     assert accepted.code == ExitCode.DONE
     assert "everything written since 2026-01-01T00:00:00Z" in accepted.out

@@ -18,6 +18,7 @@ from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.control_role.service import list_open
 from spot_server.features.heartbeats.jobs import OfflineSweep
+from spot_server.features.kept.jobs import end_kept_instances
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
 from spot_server.features.switches.jobs import sweep_switches
@@ -47,6 +48,7 @@ def look_for_waiters(context: JobContext) -> object:
         sweep_switches,
         sweep_replicas,
         coordinate_replicas,
+        end_kept_instances,
         end_standstills,
         resume_rescues,
         release_deleted_agents,

@@ -497,13 +497,15 @@ def upgrade() -> None:
         sa.Column("last_primary_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("stray_reason", sa.Text(), nullable=True),
         sa.Column("is_retained", sa.Boolean(), nullable=False),
+        sa.Column("end_asked_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("end_asked_by", sa.String(length=128), nullable=True),
         sa.Column("released_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("terminated_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_instances_agent_id_agents")),
         sa.PrimaryKeyConstraint("agent_id", "instance_id", name=op.f("pk_instances")),
         sa.UniqueConstraint("primary_of", name=op.f("uq_instances_primary_of")),
-        comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said.",
+        comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -513,6 +515,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("instances", schema=None) as batch_op:
         batch_op.create_index("ix_instances_client_id_instance_id", ["client_id", "instance_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_instances_end_asked_at"), ["end_asked_at"], unique=False)
         batch_op.create_index("ix_instances_role_last_heartbeat_at", ["role", "last_heartbeat_at"], unique=False)
         batch_op.create_index("ix_instances_role_quiesced", ["role", "quiesced"], unique=False)
         batch_op.create_index("ix_instances_terminated_at", ["terminated_at"], unique=False)

@@ -30,6 +30,7 @@ from spot_server.features.install.routes import blueprint as install_blueprint
 from spot_server.features.instances.routes import blueprint as instances_blueprint
 from spot_server.features.interruptions.routes import client_blueprint as interruptions_blueprint
 from spot_server.features.interruptions.routes import daemon_blueprint as notices_blueprint
+from spot_server.features.kept.routes import blueprint as kept_blueprint
 from spot_server.features.notifications.routes import blueprint as notifications_blueprint
 from spot_server.features.pricing.on_demand import load_catalogue
 from spot_server.features.pricing.routes import client_blueprint as pricing_blueprint
@@ -58,6 +59,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     agent_config_blueprint,
     agents_blueprint,
     instances_blueprint,
+    kept_blueprint,
     price_reports_blueprint,
     pricing_blueprint,
     events_blueprint,

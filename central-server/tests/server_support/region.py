@@ -81,6 +81,8 @@ class Region:
         self.slow_termination = False
         self.launches_boot = True
         """Whether the daemon of what is launched from now on comes up."""
+        self.standbys_pass = True
+        """Whether what is launched passes its own standby check, and reports itself ready."""
         self.rsync = RsyncSides()
         self.stopped_by_us: list[str] = []
         self._numbers = itertools.count(2)

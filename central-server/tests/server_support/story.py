@@ -27,6 +27,7 @@ from spot_server.features.commands.service import CommandOutcome
 from spot_server.features.interruptions import service as interruption_service
 from spot_server.features.interruptions.reports import Report
 from spot_server.features.interruptions.service import Taken
+from spot_server.features.kept.jobs import end_kept_instances
 from spot_server.features.pricing.queries import ensure_pools, store_instance_types, store_observations
 from spot_server.features.pricing.rules import Observation
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
@@ -43,10 +44,10 @@ from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches import rollbacks
 from spot_server.features.switches import service as switch_service
 from spot_server.features.switches.jobs import sweep_switches
-from spot_server.features.switches.opening import Accepted
+from spot_server.features.switches.promotions import NOTHING_ACCEPTED, Accepted
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.rollbacks import RollbackRequest
-from spot_server.features.switches.service import NOTHING_ACCEPTED, SwitchRequest
+from spot_server.features.switches.service import SwitchRequest
 from spot_server.jobs.registry import JobContext
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
@@ -144,15 +145,8 @@ class Story:
         act = partial(rollbacks.request_rollback, request=request)
         return self._write(lambda tx: act(tx, self.fleet.client_id, self.agent_id, switch.switch_id))
 
-    def promote(
-        self, replica_id: str, request_id: str = "promotion-1", *, accepts_loss: bool = False, accepts_differences: bool = False
-    ) -> Switch:
-        act = partial(
-            switch_service.request_promotion,
-            request_id=request_id,
-            user_id="tester",
-            accepts=Accepted(loss=accepts_loss, differences=accepts_differences),
-        )
+    def promote(self, replica_id: str, request_id: str = "promotion-1", *, accepts: Accepted = NOTHING_ACCEPTED) -> Switch:
+        act = partial(switch_service.request_promotion, request_id=request_id, user_id="tester", accepts=accepts)
         return self._write(lambda tx: act(tx, self.fleet.client_id, self.agent_id, replica_id))
 
     def notice(
@@ -210,7 +204,7 @@ class Story:
 
     def sweep(self) -> None:
         context = JobContext(self.database, self.clock, Settings(), Metrics(), structlog.get_logger())
-        for job in (sweep_switches, sweep_replicas, coordinate_replicas, end_standstills, resume_rescues, self.watch):
+        for job in (sweep_switches, sweep_replicas, end_kept_instances, coordinate_replicas, end_standstills, resume_rescues, self.watch):
             self._attempt(partial(job, context))
 
     def _daemon(self, machine: Machine) -> None:
@@ -220,7 +214,7 @@ class Story:
         # Straight to the table: heartbeats decide nothing, and every test has hundreds of them.
         said = {"last_heartbeat_at": self.clock.now(), **({} if machine.is_old else {"quiesced": machine.is_quiesced})}
         self.fleet.execute(update(instances).where(*where).values(said))
-        if machine.nonce is not None and not machine.is_reported_ready:
+        if machine.nonce is not None and not machine.is_reported_ready and self.region.standbys_pass:
             self._report_ready(machine)
         for command in self.pending(machine.instance_id):
             self.execute(machine, command)

@@ -8,10 +8,9 @@ from server_support.clock import FakeClock
 from server_support.story import Story
 from spot_server.db.runner import Database
 from spot_server.features.switches import rollbacks
-from spot_server.features.switches.opening import Accepted
+from spot_server.features.switches.promotions import NOTHING_ACCEPTED, Accepted
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.rollbacks import RollbackPlan
-from spot_server.features.switches.service import NOTHING_ACCEPTED
 from spot_server.words import WayBack
 
 OLD, NEW = "i-1", "i-2"

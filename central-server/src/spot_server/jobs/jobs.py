@@ -9,6 +9,7 @@ from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.cooldowns.jobs import clear_cooldowns
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.images.jobs import refresh_images
+from spot_server.features.kept.jobs import end_kept_instances
 from spot_server.features.maintenance.jobs import answer_maintenance
 from spot_server.features.notice_watch.jobs import notice_watch_job
 from spot_server.features.pool_warnings.jobs import warn_neighbours
@@ -37,6 +38,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         *others,
         Job("sweep_switches", settings.switch_sweep_period_seconds, sweep_switches),
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
+        Job("end_kept_instances", settings.coordinator_period_seconds, end_kept_instances),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
         Job("end_standstills", settings.coordinator_period_seconds, end_standstills),
         Job("resume_rescues", settings.coordinator_period_seconds, resume_rescues),

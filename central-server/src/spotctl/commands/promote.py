@@ -20,6 +20,7 @@ from spotctl.texts import place
 @click.option("--replica", "replica_id", metavar="REPLICA_ID", help="Default: the one that is ready.")
 @click.option("--accept-data-loss", is_flag=True, help="Go on although writes are lost; without it the server refuses and says which.")
 @differences_option
+@click.option("--force", is_flag=True, help="Promote one whose standby check has not passed; --replica must name it.")
 @yes_option
 @wait_option
 @request_id_option
@@ -31,6 +32,7 @@ def promote(  # noqa: PLR0913 - one for each option
     replica_id: str | None,
     accept_data_loss: bool,
     accept_differences: bool,
+    force: bool,
     is_agreed: bool,
     is_awaited: bool,
     request_id: str | None,
@@ -49,6 +51,7 @@ def promote(  # noqa: PLR0913 - one for each option
         "request_id": request_id or session.surroundings.new_request_id(),
         "accept_data_loss": accept_data_loss,
         "accept_differences": accept_differences,
+        "force": force,
     }
     begun = api.post("agents", agent["agent_id"], "replicas", replica_id, "promote", body=body)
     finish(session, api, begun, is_awaited=is_awaited, expected=COMPLETED)

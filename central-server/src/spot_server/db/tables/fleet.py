@@ -91,6 +91,8 @@ instances = define_table(
     Column("last_primary_at", UtcDateTime),
     Column("stray_reason", Text),
     Column("is_retained", Boolean, nullable=False, default=False),
+    Column("end_asked_at", UtcDateTime, index=True),
+    Column("end_asked_by", Name),
     Column("released_at", UtcDateTime),
     Column("terminated_at", UtcDateTime),
     version_column(),
@@ -103,7 +105,8 @@ instances = define_table(
         "configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. "
         "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. "
         "stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. "
-        "scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said."
+        "scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. "
+        "end_asked_at: when a person asked for the end of one that nothing else ends."
     ),
 )
 

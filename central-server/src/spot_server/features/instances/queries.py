@@ -55,6 +55,8 @@ class Instance:
     last_primary_at: datetime | None
     stray_reason: str | None
     is_retained: bool
+    end_asked_at: datetime | None
+    end_asked_by: str | None
     released_at: datetime | None
     terminated_at: datetime | None
     version: int

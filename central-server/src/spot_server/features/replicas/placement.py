@@ -115,8 +115,9 @@ def rank_offers(offers: Sequence[Offer], wish: Wish, shapes: Mapping[str, Shape]
     suitable = []
     refused = []
     unreachable = _unreachable(offers, wish)
+    missing = _types_missing_somewhere(offers)
     for offer in offers:
-        reason = unreachable or _refusal(offer, wish, shapes)
+        reason = unreachable or _refusal(offer, wish, shapes) or _why_not_offered(offer, wish, missing)
         if reason is None:
             suitable.append(offer)
         else:
@@ -152,6 +153,26 @@ def _refusal(offer: Offer, wish: Wish, shapes: Mapping[str, Shape]) -> str | Non
     if offer.cooling_until is not None and not wish.is_last_resort:
         return f"no spot capacity there of late: left alone until {offer.cooling_until:%Y-%m-%dT%H:%M:%SZ}"
     return _unfit(place.instance_type, wish, shapes)
+
+
+def _types_missing_somewhere(offers: Sequence[Offer]) -> frozenset[tuple[str, str]]:
+    """Return (type, AZ id) of which EC2 reports no spot price, although it does for the type in another zone: it is not offered there.
+
+    EC2 names a spot price for every zone that offers a type for spot. A type that has none anywhere may be sold on demand alone.
+    """
+    priced = {(one.place.instance_type, one.place.az_id) for one in offers if one.place.mode is Mode.SPOT and one.usd_per_hour is not None}
+    sold = {instance_type for instance_type, _az_id in priced}
+    every = {(one.place.instance_type, one.place.az_id) for one in offers}
+    return frozenset(pair for pair in every if pair[0] in sold and pair not in priced)
+
+
+def _why_not_offered(offer: Offer, wish: Wish, missing: frozenset[tuple[str, str]]) -> str | None:
+    """Only a planned move is choosy: a standby, and all the more a rescue, rather asks EC2 once too often."""
+    place = offer.place
+    is_planned = not wish.is_standby and not wish.is_last_resort
+    if not is_planned or (place.instance_type, place.az_id) not in missing:
+        return None
+    return f"{place.instance_type} is not offered in {place.az_id}, by EC2's spot prices"
 
 
 def _not_asked_for(place: Place, wish: Wish) -> str | None:

@@ -19,8 +19,8 @@ from spot_server.features.replicas.schemas import (
 from spot_server.features.replicas.service import Progress
 from spot_server.features.switches import presenting
 from spot_server.features.switches import service as switches
-from spot_server.features.switches.opening import Accepted
 from spot_server.features.switches.presenting import SwitchDetail
+from spot_server.features.switches.promotions import Accepted
 from spot_server.features.switches.schemas import SwitchDetailAnswer
 from spot_server.http.auth import current_instance_id, current_principal, protect
 from spot_server.http.blueprint import Blueprint
@@ -91,10 +91,10 @@ def request_replica(body: dict[str, Any], client_id: str, agent_id: str) -> Repl
 @client_blueprint.arguments(PromotionRequestSchema)
 @client_blueprint.response(202, SwitchDetailAnswer)
 def promote_replica(body: dict[str, Any], client_id: str, agent_id: str, replica_id: str) -> SwitchDetail:
-    """Hand over to a ready replica."""
+    """Hand over to a replica that is ready; one that is not needs `force`, and the refusal says what would be lost."""
     asked = {
         "request_id": body["request_id"],
-        "accepts": Accepted(loss=body["accept_data_loss"], differences=body["accept_differences"]),
+        "accepts": Accepted(loss=body["accept_data_loss"], differences=body["accept_differences"], is_forced=body["force"]),
         "user_id": current_principal().user_id,
     }
     return current_context().database.write(

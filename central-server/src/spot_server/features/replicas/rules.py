@@ -36,7 +36,7 @@ REPLICA_MEANINGS: dict[ReplicaStatus, str] = {
 REPLICA_EVENT_MEANINGS: dict[ReplicaEvent, str] = {
     ReplicaEvent.REGISTERED: "The launched instance's daemon registers with its nonce.",
     ReplicaEvent.BECAME_READY: "The daemon's standby check passed.",
-    ReplicaEvent.PROMOTED: "A handover made it the PRIMARY.",
+    ReplicaEvent.PROMOTED: "A handover made it the PRIMARY; one whose standby check has not passed only because a person forced it.",
     ReplicaEvent.RESTORED: "That handover was undone: the replica is given up.",
     ReplicaEvent.RETIRED: "It is no longer wanted.",
     ReplicaEvent.FAILED: "Its launch, boot or check failed for good, or EC2 took it away.",
@@ -49,6 +49,7 @@ REPLICA_TRANSITIONS: dict[tuple[ReplicaStatus, ReplicaEvent], ReplicaStatus] = {
     (ReplicaStatus.SYNCING, ReplicaEvent.BECAME_READY): ReplicaStatus.READY,
     (ReplicaStatus.READY, ReplicaEvent.BECAME_READY): ReplicaStatus.READY,
     (ReplicaStatus.READY, ReplicaEvent.PROMOTED): ReplicaStatus.PROMOTED,
+    (ReplicaStatus.SYNCING, ReplicaEvent.PROMOTED): ReplicaStatus.PROMOTED,
     (ReplicaStatus.PROMOTED, ReplicaEvent.RESTORED): ReplicaStatus.FAILED,
     (ReplicaStatus.LAUNCHING, ReplicaEvent.RETIRED): ReplicaStatus.TERMINATED,
     (ReplicaStatus.SYNCING, ReplicaEvent.RETIRED): ReplicaStatus.TERMINATED,

@@ -68,12 +68,16 @@ class ReplicaRequestSchema(StrictSchema):
 
 
 class PromotionRequestSchema(StrictSchema):
-    """A handover to a ready replica."""
+    """A handover to a replica."""
 
     request_id = BoundedText(required=True, least=1)
     accept_data_loss = StrictBoolean(load_default=False)
     accept_differences = StrictBoolean(
         load_default=False, metadata={"description": "Go on although the standby is not like the primary, by EC2's word of both."}
+    )
+    force = StrictBoolean(
+        load_default=False,
+        metadata={"description": "Promote it although its standby check has not passed: should it not serve, the move is taken back."},
     )
 
 

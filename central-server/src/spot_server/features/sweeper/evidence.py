@@ -46,7 +46,7 @@ def _known_agent(tx: Transaction, agent: Agent) -> KnownAgent:
 
 
 def _known_instance(tx: Transaction, row: Instance) -> KnownInstance:
-    is_kept = row.is_retained or row.released_at is not None
+    is_kept = row.is_retained or row.released_at is not None or row.end_asked_at is not None
     return KnownInstance(
         role=row.role,
         is_stray=row.is_stray,

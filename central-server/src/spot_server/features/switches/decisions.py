@@ -124,6 +124,8 @@ class SwitchFacts:
     """Whether who asked for the move accepted them."""
     may_terminate_new: bool = True
     """Whether a new side that does not confirm that it serves no more may be ended: not an instance that a person keeps."""
+    is_forced: bool = False
+    """Whether a person wants the replica promoted although its standby check has not passed."""
 
     @property
     def is_old_doomed(self) -> bool:
@@ -135,6 +137,11 @@ class SwitchFacts:
         """Whether the new instance is the PRIMARY."""
         promote = self.step(StepName.PROMOTE)
         return promote is not None and promote.status is StepStatus.DONE
+
+    @property
+    def is_replica_fit(self) -> bool:
+        """Whether it may become the PRIMARY: it is ready, or its daemon is there and a person forces it."""
+        return self.replica_status is ReplicaStatus.READY or (self.is_forced and self.replica_status is ReplicaStatus.SYNCING)
 
     @property
     def is_replica_lost(self) -> bool:

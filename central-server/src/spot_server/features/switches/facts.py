@@ -62,6 +62,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         comparison=comparison_of(tx, switch, old, new),
         differences=words_of(switch.differences),
         accepts_differences=switch.accepts_differences,
+        is_forced=switch.timing.get(queries.IS_FORCED) is True,
         may_terminate_new=not switch.is_call_back or (agent.auto_terminate_enabled and new is not None and new.launched_by_server),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spot_server.features.switches.decisions import BeginUndo, Comparison, Decision, NoteComparison, StepView, SwitchFacts, Wait
-from spot_server.words import ReplicaStatus, StepName, StepStatus
+from spot_server.words import StepName, StepStatus
 
 _FIRST_OF_HANDOVER = frozenset({StepName.RECEIVER, StepName.PREPARE})
 """With what a handover begins, once the new instance is ready: nothing of the old side is touched before it is like the old one."""
@@ -15,7 +15,7 @@ def decide_likeness(step: StepView, facts: SwitchFacts) -> Decision | None:
     A planned move waits for the comparison, and is taken back over a difference that nobody accepted. A rescue waits for nothing and goes
     on all the same: what is known by the time of its promotion is recorded then, and a person is told (docs/adr/0020).
     """
-    if facts.replica_status is not ReplicaStatus.READY or step.status is not StepStatus.PENDING:
+    if not facts.is_replica_fit or step.status is not StepStatus.PENDING:
         return None
     if facts.is_rescue or facts.is_old_doomed:
         is_owed = facts.comparison in {Comparison.DUE, Comparison.AWAITED}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,16 +11,15 @@ from spot_server.db.runner import Transaction
 from spot_server.errors import MoveRefused, NoImage, StateConflict, SwitchInProgress
 from spot_server.features.agents.queries import Agent
 from spot_server.features.images.service import withdraw_refresh
-from spot_server.features.instances.queries import Instance, find_instance, primary_of
+from spot_server.features.instances.queries import Instance, primary_of
 from spot_server.features.replicas.image_queries import find_image
 from spot_server.features.replicas.image_rules import Purpose
 from spot_server.features.replicas.launching import choose_image, rank_places, wish_of
 from spot_server.features.replicas.placement import Ranking, Refusal
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
-from spot_server.features.switches.configuration_rules import compare
-from spot_server.features.switches.losses import note_loss, writes_lost_since
-from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, plan_rescue, plan_switch, steps_shown
+from spot_server.features.switches.losses import note_loss
+from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch, steps_shown
 from spot_server.features.switches.queries import Switch
 from spot_server.words import RESCUE_TRIGGERS, Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
 
@@ -214,53 +213,6 @@ def planned_opening(
         target=target,
         image_id=preview.image_id,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """What a person who asks for a handover accepts: that writes are lost, that the standby is not like the primary."""
-
-    loss: bool = False
-    differences: bool = False
-
-
-def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, request_id: str, initiated_by: str, accepts: Accepted) -> Opening:
-    """Prepare a handover to a replica that is ready; MoveRefused over what the person would have to accept and did not."""
-    if replica.status is not ReplicaStatus.READY:
-        raise MoveRefused(f"replica {replica.replica_id} is {replica.status}, not ready", replica_status=replica.status)
-    # With `rsync` the last pass brings what the replica does not have yet; should it fail, the move is taken back.
-    lost_since = None if agent.carry in CARRY_STEPS else writes_lost_since(tx, agent, replica.image_id)
-    if lost_since is not None and not accepts.loss:
-        raise MoveRefused(
-            f"everything written since {lost_since.isoformat()} would be lost; say accept_data_loss to go on",
-            loses_writes_since=lost_since.isoformat(),
-        )
-    primary = movable_primary(tx, agent)
-    if not accepts.differences:
-        standby = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
-        require_likeness(primary, standby)
-    return Opening(
-        trigger=SwitchTrigger.PROMOTION,
-        request_id=request_id,
-        initiated_by=initiated_by,
-        steps=plan_promotion(agent.carry),
-        primary=primary,
-        replica=replica,
-        image_id=replica.image_id,
-        accepts_differences=accepts.differences,
-    )
-
-
-def require_likeness(primary: Instance, standby: Instance | None) -> None:
-    """Raise MoveRefused for a new side of which it is known that it is not like the primary; one not read yet is compared in the move."""
-    if primary.configuration is None or standby is None or standby.configuration is None:
-        return
-    found = compare(primary.configuration, standby.configuration)
-    if found:
-        raise MoveRefused(
-            f"{standby.instance_id} is not like the primary: {'; '.join(map(str, found))}; say accept_differences to go on",
-            differences=[asdict(one) for one in found],
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ from spot_server.words import (
     SwitchTrigger,
 )
 
+IS_FORCED = "is_forced"
+"""The key of `timing` of a promotion that a person wants although the standby check has not passed."""
+
 CALLS_BACK = "calls_back"
 """The key of `timing` of a move to the instance that an earlier move left: the moment after which its disk lacks what was written."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,8 +20,9 @@ from spot_server.features.switches import opening, queries
 from spot_server.features.switches.driving import drive
 from spot_server.features.switches.issuing import load_step
 from spot_server.features.switches.losses import writes_lost_since
-from spot_server.features.switches.opening import Accepted, Opening
+from spot_server.features.switches.opening import Opening
 from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, plan_return_to_image, steps_shown
+from spot_server.features.switches.promotions import Accepted, require_likeness
 from spot_server.features.switches.queries import CALLS_BACK, Switch
 from spot_server.features.switches.rollback_rules import MoveToUndo, OldSide, why_not_undone, why_old_side_cannot_serve
 from spot_server.features.switches.service import find_switch_of_agent
@@ -78,7 +79,7 @@ def request_rollback(tx: Transaction, client_id: str, agent_id: str, switch_id: 
     """
     agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
     move = find_switch_of_agent(tx, agent, switch_id)
-    wanted = {"switch_id": switch_id, "to": request.to, **asdict(request.accepts)}
+    wanted = {"switch_id": switch_id, "to": request.to, "loss": request.accepts.loss, "differences": request.accepts.differences}
     earlier = queries.find_by_request(tx, agent_id, request.request_id)
     if earlier is not None:
         if earlier.timing.get("requested_rollback") != wanted:
@@ -115,7 +116,7 @@ def request_rollback(tx: Transaction, client_id: str, agent_id: str, switch_id: 
 
 def _require_acceptance(plan: RollbackPlan, accepts: Accepted) -> None:
     if plan.called_back is not None and not accepts.differences:
-        opening.require_likeness(plan.primary, plan.called_back)
+        require_likeness(plan.primary, plan.called_back)
     if plan.loses_writes_since is None or accepts.loss:
         return
     since = plan.loses_writes_since.isoformat()
@@ -210,7 +211,7 @@ def _old_side(tx: Transaction, agent: Agent, move: Switch, old: Instance, primar
         is_heard=old.instance_id in reachable,
         last_heard_at=old.last_heartbeat_at,
         ends_at=ends_at if is_going(tx, old, ends_at) else None,
-        is_retirement_begun=is_retiring or (ending is not None and ending.is_open),
+        is_retirement_begun=is_retiring or old.end_asked_at is not None or (ending is not None and ending.is_open),
         bound_by=None if old.az_id == primary.az_id else bound_by(agent),
     )
 

@@ -7,8 +7,8 @@ from typing import Any
 from flask import Response
 
 from spot_server.features.switches import presenting, rollbacks, service
-from spot_server.features.switches.opening import Accepted
 from spot_server.features.switches.presenting import SwitchDetail
+from spot_server.features.switches.promotions import Accepted
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.rollbacks import RollbackRequest
 from spot_server.features.switches.schemas import (

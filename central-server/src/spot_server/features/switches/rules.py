@@ -83,7 +83,9 @@ def _decide_needed_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) 
             return BeginUndo(step.name, missing)
         case StepName.LAUNCH:
             return _decide_launch(step, facts)
-        case StepName.BOOT | StepName.PROMOTE if facts.replica_status is not ReplicaStatus.READY:
+        case StepName.BOOT if facts.replica_status is not ReplicaStatus.READY:
+            return Wait(f"the replica is {facts.replica_status}")
+        case StepName.PROMOTE if not facts.is_replica_fit:
             return Wait(f"the replica is {facts.replica_status}")
         case StepName.BOOT:
             return Settle(step.name, StepStatus.DONE)
@@ -112,6 +114,8 @@ def _why_needless(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> str
             return "the agent has no traffic handle"
         case StepName.IMAGE if facts.is_old_doomed and facts.has_fallback_image:
             return "no time for a new image; the newest good one is used"
+        case StepName.PREPARE if facts.is_forced:
+            return "a person forces the promotion without it"
         case StepName.PREPARE if step.status is StepStatus.PENDING and _left_seconds(facts, policy) <= 0:
             return "no time for another check"
         case StepName.QUIESCE if facts.old_role is Role.TERMINATED:

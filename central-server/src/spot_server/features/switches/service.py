@@ -14,14 +14,13 @@ from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.switches import opening, queries
 from spot_server.features.switches.carry_payloads import note_progress
 from spot_server.features.switches.driving import drive
-from spot_server.features.switches.opening import Accepted, Preview
+from spot_server.features.switches.opening import Preview
+from spot_server.features.switches.promotions import NOTHING_ACCEPTED, Accepted, promotion_opening
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.retirement import advance_retirement
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import Role, StepName, StepStatus, SwitchStatus, SwitchTrigger
-
-NOTHING_ACCEPTED = Accepted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def request_promotion(
     user_id: str,
     accepts: Accepted = NOTHING_ACCEPTED,
 ) -> Switch:
-    """Begin a handover to a ready replica; the same request again returns the same switch."""
+    """Begin a handover to a replica; the same request again returns the same switch. Raises MoveRefused with what would be lost."""
     agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
     earlier = queries.find_by_request(tx, agent_id, request_id)
     if earlier is not None:
@@ -83,7 +82,7 @@ def request_promotion(
             raise RequestIdReused(f"request_id {request_id!r} began switch {earlier.switch_id}")
         return earlier
     replica = replica_queries.load_replica(tx, agent_id, replica_id)
-    planned = opening.promotion_opening(tx, agent, replica, request_id=request_id, initiated_by=user_id, accepts=accepts)
+    planned = promotion_opening(tx, agent, replica, request_id=request_id, initiated_by=user_id, accepts=accepts)
     switch = opening.open_switch(tx, agent, planned)
     _audit(tx, agent, switch, user_id, "replica.promotion_requested", request_id)
     return drive(tx, agent, switch)
