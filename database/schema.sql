@@ -536,6 +536,26 @@ CREATE INDEX ix_switches_resume_at ON switches (resume_at);
 
 CREATE INDEX ix_switches_status ON switches (status);
 
+CREATE TABLE unexpected_instances (
+	agent_id VARCHAR(36) NOT NULL,
+	instance_id VARCHAR(64) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	instance_type VARCHAR(64) NOT NULL,
+	az_id VARCHAR(32) NOT NULL,
+	image_id VARCHAR(64),
+	private_ip VARCHAR(64),
+	hostname VARCHAR(255),
+	first_seen_at DATETIME(6) NOT NULL,
+	last_seen_at DATETIME(6) NOT NULL,
+	verdict VARCHAR(32),
+	decided_at DATETIME(6),
+	decided_by VARCHAR(128),
+	CONSTRAINT pk_unexpected_instances PRIMARY KEY (agent_id, instance_id),
+	CONSTRAINT fk_unexpected_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Instances that claim to be an agent which lives on another one, by their own word, and what a person decided about each.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_unexpected_instances_client_id_first_seen_at ON unexpected_instances (client_id, first_seen_at);
+
 CREATE TABLE interruption_sightings (
 	event_id VARCHAR(36) NOT NULL,
 	channel VARCHAR(32) NOT NULL,

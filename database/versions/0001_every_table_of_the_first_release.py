@@ -697,6 +697,34 @@ def upgrade() -> None:
         batch_op.create_index("ix_switches_status", ["status"], unique=False)
 
     op.create_table(
+        "unexpected_instances",
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("instance_id", sa.String(length=64), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("instance_type", sa.String(length=64), nullable=False),
+        sa.Column("az_id", sa.String(length=32), nullable=False),
+        sa.Column("image_id", sa.String(length=64), nullable=True),
+        sa.Column("private_ip", sa.String(length=64), nullable=True),
+        sa.Column("hostname", sa.String(length=255), nullable=True),
+        sa.Column("first_seen_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("verdict", sa.String(length=32), nullable=True),
+        sa.Column("decided_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("decided_by", sa.String(length=128), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_unexpected_instances_agent_id_agents")),
+        sa.PrimaryKeyConstraint("agent_id", "instance_id", name=op.f("pk_unexpected_instances")),
+        comment="Instances that claim to be an agent which lives on another one, by their own word, and what a person decided about each.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("unexpected_instances", schema=None) as batch_op:
+        batch_op.create_index("ix_unexpected_instances_client_id_first_seen_at", ["client_id", "first_seen_at"], unique=False)
+
+    op.create_table(
         "interruption_sightings",
         sa.Column("event_id", sa.String(length=36), nullable=False),
         sa.Column("channel", sa.String(length=32), nullable=False),
@@ -756,6 +784,8 @@ def downgrade() -> None:
 
     op.drop_table("switch_steps")
     op.drop_table("interruption_sightings")
+
+    op.drop_table("unexpected_instances")
 
     op.drop_table("switches")
 

@@ -42,6 +42,7 @@ from spot_server.features.sweeper.routes import blueprint as restore_holds_bluep
 from spot_server.features.switches.routes import client_blueprint as switches_blueprint
 from spot_server.features.switches.routes import daemon_blueprint as switch_reports_blueprint
 from spot_server.features.tokens.routes import blueprint as tokens_blueprint
+from spot_server.features.unexpected.routes import blueprint as unexpected_blueprint
 from spot_server.http.app import create_app
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import AppContext
@@ -60,6 +61,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     agents_blueprint,
     instances_blueprint,
     kept_blueprint,
+    unexpected_blueprint,
     price_reports_blueprint,
     pricing_blueprint,
     events_blueprint,

@@ -157,6 +157,13 @@ class TerminationRefusal(StrEnum):
     HOLDS_HANDLE = "holds_handle"
 
 
+class Verdict(StrEnum):
+    """What a person decided about an unexpected instance."""
+
+    APPROVED = "approved"
+    REFUSED = "refused"
+
+
 class Actor(StrEnum):
     """Who carries out an act."""
 

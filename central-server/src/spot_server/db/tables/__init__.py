@@ -11,6 +11,7 @@ from spot_server.db.tables.fleet import (
     instances,
     replica_instances,
     restore_holds,
+    unexpected_instances,
 )
 from spot_server.db.tables.market import instance_types, pool_cooldowns, spot_pools, spot_price_snapshots
 from spot_server.db.tables.moves import commands, interruption_sightings, spot_interruption_events, switch_steps, switches
@@ -41,4 +42,5 @@ __all__ = [
     "switch_steps",
     "switches",
     "tokens",
+    "unexpected_instances",
 ]

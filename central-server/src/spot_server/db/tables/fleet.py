@@ -6,7 +6,7 @@ from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, Strin
 
 from spot_server.db.tables.base import Ec2Id, Id, Name, RequestId, define_table, version_column
 from spot_server.db.types import EnumText, JsonText, UtcDateTime
-from spot_server.words import Carry, ImageConsistency, Mode, ReplicaKind, ReplicaStatus, Role
+from spot_server.words import Carry, ImageConsistency, Mode, ReplicaKind, ReplicaStatus, Role, Verdict
 
 agents = define_table(
     "agents",
@@ -171,6 +171,25 @@ agent_images = define_table(
         "Images of agents. started_at is the moment whose state the image holds. has_booted: an instance made from it passed its "
         "standby check; has_failed: one never did."
     ),
+)
+
+unexpected_instances = define_table(
+    "unexpected_instances",
+    Column("agent_id", Id, ForeignKey("agents.agent_id"), primary_key=True),
+    Column("instance_id", Ec2Id, primary_key=True),
+    Column("client_id", Id, nullable=False),
+    Column("instance_type", String(64), nullable=False),
+    Column("az_id", String(32), nullable=False),
+    Column("image_id", Ec2Id),
+    Column("private_ip", String(64)),
+    Column("hostname", String(255)),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("last_seen_at", UtcDateTime, nullable=False),
+    Column("verdict", EnumText(Verdict)),
+    Column("decided_at", UtcDateTime),
+    Column("decided_by", Name),
+    Index("ix_unexpected_instances_client_id_first_seen_at", "client_id", "first_seen_at"),
+    comment="Instances that claim to be an agent which lives on another one, by their own word, and what a person decided about each.",
 )
 
 cleanup_logs = define_table(

@@ -16,7 +16,10 @@ from spot_server.features.notifications.service import notify
 from spot_server.features.recoveries.serving import ServeReason, tell_to_serve
 from spot_server.features.registration import queries
 from spot_server.features.registration.rules import Enrolment, LaunchNonce
+from spot_server.features.replicas.approved import ApprovedInstance, take_approved_in
+from spot_server.features.replicas.placement import Place
 from spot_server.features.replicas.service import on_registered
+from spot_server.features.unexpected.queries import note_claim
 from spot_server.words import Mode, Role, Severity
 
 BY = "registration"
@@ -131,6 +134,31 @@ def take_replica_in(tx: Transaction, agent: Agent, replica_id: str, request: New
     return Arrival(agent.client_id, is_new=True)
 
 
+def join_as_standby(tx: Transaction, credential: Enrolment | LaunchNonce, agent: Agent, request: NewRegistration) -> Arrival:
+    """Take an instance in as a REPLICA that a person approved. It is none that we launched: without our tags we never end it."""
+    _spend(tx, credential)
+    replica_id = take_approved_in(tx, agent, _approved(request))
+    role = _insert(tx, agent.agent_id, agent.client_id, RoleEvent.REPLICA_REGISTERED, request, replica_id=replica_id)
+    queries.touch_instance(tx, agent.agent_id, request.instance_id, {"launched_by_server": False})
+    after = {"role": role, "replica_id": replica_id}
+    _record(tx, agent.client_id, agent.agent_id, request, "instance.joined_as_standby", after)
+    tx.emit(
+        "replica_registered",
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        instance_id=request.instance_id,
+        data={"replica_id": replica_id, "is_adopted": True},
+    )
+    on_registered(tx, agent_id=agent.agent_id, replica_id=replica_id, instance_id=request.instance_id)
+    _warn_of_mode(tx, agent.client_id, agent.agent_id, request)
+    return Arrival(agent.client_id, is_new=True)
+
+
+def _approved(request: NewRegistration) -> ApprovedInstance:
+    place = Place(request.instance_type, request.az_id, request.mode)
+    return ApprovedInstance(request.instance_id, place, request.image_id, request.booted_at)
+
+
 def turn_stray_away(tx: Transaction, agent: Agent, replica_id: str, request: NewRegistration) -> None:
     """Record an instance that comes when its replica has ended, and spend the nonce on it: it gets no token and is given no work.
 
@@ -167,7 +195,20 @@ def greet_again(tx: Transaction, credential: Enrolment | LaunchNonce, agent: Age
 
 
 def tell_unexpected(tx: Transaction, agent: Agent, request: NewRegistration) -> None:
-    """Tell the client, once per instance, that something else claims to be this agent."""
+    """Keep the claim, and tell the client, once per instance, that something else claims to be this agent."""
+    note_claim(
+        tx,
+        {
+            "agent_id": agent.agent_id,
+            "instance_id": request.instance_id,
+            "client_id": agent.client_id,
+            "instance_type": request.instance_type,
+            "az_id": request.az_id,
+            "image_id": request.image_id,
+            "private_ip": request.private_ip,
+            "hostname": request.hostname,
+        },
+    )
     notify(
         tx,
         client_id=agent.client_id,
@@ -176,7 +217,7 @@ def tell_unexpected(tx: Transaction, agent: Agent, request: NewRegistration) -> 
         kind="unexpected_instance",
         text=(
             f"{request.instance_id} ({request.instance_type} in {request.az_id}) claims to be {agent.logical_agent_id}, "
-            "which already lives on another instance. It was refused, and it does not serve for us."
+            "which already lives on another instance. It was refused, and it does not serve for us: approve it as a standby, or refuse it."
         ),
         dedupe_key=f"unexpected_instance/{agent.agent_id}/{request.instance_id}",
     )

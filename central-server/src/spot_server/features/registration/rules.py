@@ -76,6 +76,8 @@ class Standing:
     """The agent lives on as history only; known from a launch nonce."""
     is_stray: bool = False
     """The claimant came before with the nonce of a replica that had ended."""
+    is_approved: bool = False
+    """A person lets the claimant in, although the agent lives on another instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,13 @@ class ReplicaArrives:
 
     replica_id: str
     is_adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JoinsAsStandby:
+    """An unexpected instance that a person approved: REPLICA. It serves only after a handover, which fences the PRIMARY first."""
+
+    agent_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ class Refused:
     reason: str
 
 
-Decision = NewAgent | StandsIn | SameInstance | ReplicaArrives | NotWanted | TooEarly | Unexpected | Refused
+Decision = NewAgent | StandsIn | SameInstance | ReplicaArrives | JoinsAsStandby | NotWanted | TooEarly | Unexpected | Refused
 
 
 def decide_registration(claim: Claim, credential: Enrolment | LaunchNonce | None, standing: Standing | None, now: datetime) -> Decision:
@@ -169,11 +178,14 @@ def _decide_enrolment(claim: Claim, token: Enrolment, standing: Standing | None,
         return Refused(RefusalKind.CREDENTIAL, "the enrolment token is used up")
     if claim.owner:
         return Refused(RefusalKind.OWNED, f"{claim.owner} owns this instance and would replace it")
-    if standing is None:
-        return NewAgent()
+    return NewAgent() if standing is None else _decide_newcomer(standing)
+
+
+def _decide_newcomer(standing: Standing) -> Decision:
+    """An instance that nobody launched for us comes under the name of a living agent."""
     if standing.are_others_gone:
         return StandsIn(standing.agent_id)
-    return Unexpected(standing.agent_id)
+    return JoinsAsStandby(standing.agent_id) if standing.is_approved else Unexpected(standing.agent_id)
 
 
 def _enrolment_refusal(claim: Claim, token: Enrolment, now: datetime) -> Refused | None:

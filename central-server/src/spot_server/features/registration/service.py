@@ -24,6 +24,7 @@ from spot_server.features.registration.rules import (
     Claim,
     Decision,
     Enrolment,
+    JoinsAsStandby,
     LaunchNonce,
     NewAgent,
     NotWanted,
@@ -38,7 +39,8 @@ from spot_server.features.registration.rules import (
     decide_registration,
 )
 from spot_server.features.tokens.service import NONCE_PREFIX, create_token, digest_of, revoke_agent_tokens
-from spot_server.words import TokenKind
+from spot_server.features.unexpected.queries import find_claim
+from spot_server.words import TokenKind, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,14 @@ def _read_standing(tx: Transaction, agent: Agent | None, instance_id: str) -> St
     if agent is None:
         return None
     known = find_instance(tx, agent.agent_id, instance_id)
+    claim = find_claim(tx, agent.agent_id, instance_id)
     return Standing(
         agent_id=agent.agent_id,
         role=None if known is None else known.role,
         are_others_gone=queries.are_others_gone(tx, agent.agent_id),
         is_deleted=agent.is_deleted,
         is_stray=known is not None and known.is_stray,
+        is_approved=claim is not None and claim.verdict is Verdict.APPROVED,
     )
 
 
@@ -128,6 +132,8 @@ def _carry_out(
             return arrivals.stand_in(tx, credential, _present(agent), request)
         case ReplicaArrives(replica_id=replica_id, is_adopted=is_adopted):
             return arrivals.take_replica_in(tx, _present(agent), replica_id, request, is_adopted=is_adopted)
+        case JoinsAsStandby():
+            return arrivals.join_as_standby(tx, credential, _present(agent), request)
         case SameInstance():
             return arrivals.greet_again(tx, credential, _present(agent), request)
         case NotWanted(replica_id=replica_id, is_new=is_new):
@@ -135,6 +141,15 @@ def _carry_out(
                 arrivals.turn_stray_away(tx, _present(agent), replica_id, request)
             detail = f"what {request.instance_id} was launched for has ended: it is not let in, and waits to be terminated"
             return Turned(InstanceNotWanted(detail, instance_id=request.instance_id))
+        case TooEarly() | Unexpected() | Refused():
+            return _turn(tx, decision, agent, request)
+        case _:
+            assert_never(decision)
+
+
+def _turn(tx: Transaction, decision: TooEarly | Unexpected | Refused, agent: Agent | None, request: NewRegistration) -> Turned:
+    """Refuse an instance that is not ours, or not yet."""
+    match decision:
         case TooEarly(retry_after_seconds=seconds):
             return Turned(InstanceNotMatchedYet(retry_after_seconds=seconds))
         case Unexpected():
@@ -142,8 +157,6 @@ def _carry_out(
             return Turned(UnexpectedInstance(instance_id=request.instance_id, logical_agent_id=request.logical_agent_id))
         case Refused(kind=kind, reason=reason):
             return Turned(_refusal_error(kind, reason))
-        case _:
-            assert_never(decision)
 
 
 def _present(agent: Agent | None) -> Agent:

@@ -58,7 +58,16 @@ def create_replica(tx: Transaction, agent: Agent, new: NewReplica) -> Replica:
     earlier = queries.find_by_request(tx, agent.agent_id, new.request_id)
     if earlier is not None:
         return earlier
-    replica = Replica(
+    replica = new_replica(tx, agent, new)
+    queries.insert_replica(tx, replica)
+    emit_replica(tx, replica, "replica_wanted", {"kind": new.kind, "reason": new.reason})
+    advance_replica(tx, replica.replica_id)
+    return queries.load_replica(tx, agent.agent_id, replica.replica_id)
+
+
+def new_replica(tx: Transaction, agent: Agent, new: NewReplica) -> Replica:
+    """Return a replica that nothing was asked for yet."""
+    return Replica(
         replica_id=str(uuid.uuid4()),
         client_id=agent.client_id,
         agent_id=agent.agent_id,
@@ -90,10 +99,6 @@ def create_replica(tx: Transaction, agent: Agent, new: NewReplica) -> Replica:
         ended_at=None,
         version=1,
     )
-    queries.insert_replica(tx, replica)
-    emit_replica(tx, replica, "replica_wanted", {"kind": new.kind, "reason": new.reason})
-    advance_replica(tx, replica.replica_id)
-    return queries.load_replica(tx, agent.agent_id, replica.replica_id)
 
 
 def advance_replica(tx: Transaction, replica_id: str) -> None:
