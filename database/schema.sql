@@ -414,12 +414,13 @@ CREATE TABLE replica_instances (
 	sync_completed_at DATETIME(6),
 	ready_at DATETIME(6),
 	ended_at DATETIME(6),
+	differences MEDIUMTEXT,
 	version INTEGER NOT NULL,
 	CONSTRAINT pk_replica_instances PRIMARY KEY (replica_id),
 	CONSTRAINT uq_replica_instances_agent_id_request_id UNIQUE (agent_id, request_id),
 	CONSTRAINT fk_replica_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_replica_instances_nonce_sha256 UNIQUE (nonce_sha256)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Standby instances of agents, from intent to end. client_token is written before the launch is asked for.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Standby instances of agents, from intent to end. client_token is written before the launch is asked for. differences: where a ready one is not like the primary; NULL: not compared.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_replica_instances_agent_id_status ON replica_instances (agent_id, status);
 

@@ -5,56 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from server_support.clock import FakeClock
-from server_support.region import Machine
+from server_support.fidelity import LIKE, UNLIKE, FidelityStory
 from server_support.rescues import with_standby
 from server_support.story import Story
 from spot_server.db.runner import Database
-from spot_server.db.tables import events, instances, notifications
+from spot_server.db.tables import events, notifications
 from spot_server.errors import MoveRefused, RequestIdReused
 from spot_server.features.switches.presenting import with_steps
 from spot_server.features.switches.promotions import Accepted
 from spot_server.features.switches.schemas import SwitchDetailAnswer
 from spot_server.words import Carry, CommandKind, InterruptionKind, StepName, StepStatus, SwitchStatus
 
-LIKE: dict[str, Any] = {
-    "instance_type": "m5.large",
-    "security_group_ids": ["sg-1"],
-    "metadata_options": {"HttpTokens": "required"},
-    "tags": {"team": "shop"},
-    "detailed_monitoring": True,
-    "ebs_optimized": True,
-    "cpu_credits": None,
-    "root_device_name": "/dev/xvda",
-    "volumes": {"/dev/xvda": {"volume_type": "gp3", "size_gib": 20, "iops": 3000, "throughput_mib_per_second": 125, "encrypted": False}},
-}
-UNLIKE = {**LIKE, "security_group_ids": ["sg-2"], "detailed_monitoring": False}
-
-
-class FidelityStory(Story):
-    """What is launched says `new_configuration` of itself when it registers; None: its daemon could not read it."""
-
-    new_configuration: dict[str, Any] | None = LIKE
-
-    def says(self, instance_id: str, configuration: dict[str, Any] | None) -> None:
-        where = (instances.c.agent_id == self.agent_id, instances.c.instance_id == instance_id)
-        self.fleet.execute(update(instances).where(*where).values(configuration=configuration))
-
-    def _register(self, machine: Machine) -> bool:
-        is_in = super()._register(machine)
-        if is_in:
-            self.says(machine.instance_id, self.new_configuration)
-        return is_in
-
 
 @pytest.fixture
 def story(database: Database, clock: FakeClock) -> FidelityStory:
-    made = FidelityStory.on(database, clock, has_image=True, terminate_wait_seconds=60)
-    assert isinstance(made, FidelityStory)
-    made.says("i-1", LIKE)
-    return made
+    return FidelityStory.like(database, clock)
 
 
 def told(story: Story, kind: str) -> list[str]:

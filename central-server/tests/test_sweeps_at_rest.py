@@ -20,7 +20,7 @@ from spot_server.features.control_role.service import list_open
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.kept.jobs import end_kept_instances
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
-from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
+from spot_server.features.replicas.jobs import compare_standbys, coordinate_replicas, sweep_replicas
 from spot_server.features.switches.jobs import sweep_switches
 from spot_server.http.poller import look
 from spot_server.jobs.registry import JobContext
@@ -49,6 +49,7 @@ def look_for_waiters(context: JobContext) -> object:
         sweep_replicas,
         coordinate_replicas,
         end_kept_instances,
+        compare_standbys,
         end_standstills,
         resume_rescues,
         release_deleted_agents,

@@ -9,7 +9,7 @@ from spotctl.api import Api, Json
 from spotctl.errors import CommandFailed
 from spotctl.exits import ExitCode
 from spotctl.session import Session
-from spotctl.texts import clean, pairs, place, span, table
+from spotctl.texts import clean, differences_table, pairs, place, span, table
 
 ACTIVE = frozenset({"running", "rolling_back"})
 POLL_SECONDS = 1.0
@@ -92,7 +92,11 @@ def switch_lines(switch: Json) -> list[str]:
     if switch["loses_writes_since"] is not None:
         members.append(("loss", loss_text(switch["loses_writes_since"], switch["loss_window_seconds"], switch["carry"])))
     steps = [[step["name"], step["status"], clean(step["actor_instance_id"] or step["actor"])] for step in switch["steps"]]
-    return [*pairs(members), "", *table(["STEP", "STATUS", "BY"], steps)]
+    lines = [*pairs(members), "", *table(["STEP", "STATUS", "BY"], steps)]
+    if switch["differences"]:
+        accepted = ", which was accepted" if switch["accepts_differences"] else ""
+        lines += ["", f"the new instance is not like the old one{accepted}:", *differences_table(switch["differences"])]
+    return lines
 
 
 def await_switch(session: Session, api: Api, switch: Json) -> Json:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 86400
 GAP = "  "
@@ -26,6 +28,16 @@ def pairs(members: Sequence[tuple[str, object]]) -> list[str]:
     """Return one line for each name with its value, below each other."""
     width = max(len(name) for name, _value in members)
     return [f"{name.ljust(width)}{GAP}{clean(value)}" for name, value in members]
+
+
+def differences_table(differences: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the fields in which a new instance is not like the old one, one to a line."""
+    return table(["FIELD", "BEFORE", "NOW"], [[one["field"], _written(one["old"]), _written(one["new"])] for one in differences])
+
+
+def _written(value: object) -> str:
+    """A value as JSON, so that nothing is told from the empty text."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def moment(text: str) -> datetime:

@@ -15,7 +15,7 @@ from spot_server.features.notice_watch.jobs import notice_watch_job
 from spot_server.features.pool_warnings.jobs import warn_neighbours
 from spot_server.features.pricing.jobs import sweep_prices
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
-from spot_server.features.replicas.jobs import coordinate_replicas, sweep_replicas
+from spot_server.features.replicas.jobs import compare_standbys, coordinate_replicas, sweep_replicas
 from spot_server.features.retention.jobs import RetentionSweep
 from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.spending.jobs import watch_overlaps
@@ -40,6 +40,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         Job("sweep_replicas", settings.switch_sweep_period_seconds, sweep_replicas),
         Job("end_kept_instances", settings.coordinator_period_seconds, end_kept_instances),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
+        Job("compare_standbys", settings.sweeper_period_seconds, compare_standbys),
         Job("end_standstills", settings.coordinator_period_seconds, end_standstills),
         Job("resume_rescues", settings.coordinator_period_seconds, resume_rescues),
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),

@@ -11,7 +11,7 @@ from spotctl.lookups import find_agent, replicas_of
 from spotctl.moves import switch_lines
 from spotctl.options import agent_option, shared
 from spotctl.session import Session
-from spotctl.texts import age, clean, pairs, place, table
+from spotctl.texts import age, clean, differences_table, pairs, place, span, table
 
 HEADERS = ["AGENT", "STATE", "PRIMARY", "MARKET", "SERVING", "HEARD", "EPOCH", "STANDBYS", "MOVE"]
 
@@ -77,6 +77,7 @@ def _one_lines(document: Json, now: datetime) -> list[str]:
         ("epoch", agent["epoch"]),
         ("carry", settings["carry"]),
         ("can be replaced", "yes, there is an image" if agent["has_good_image"] else "no, there is no good image"),
+        ("image for an emergency", _image_text(document["guarantee"]["image"])),
     ]
     instances = [
         [
@@ -89,19 +90,41 @@ def _one_lines(document: Json, now: datetime) -> list[str]:
         for instance in document["instances"]
         if instance["terminated_at"] is None
     ]
-    replicas = [
+    lines = [*pairs(members), "", *table(["INSTANCE", "ROLE", "MARKET", "SERVING", "HEARD"], instances)]
+    lines += _replica_lines(document["replicas"])
+    if document["active_switch"] is not None:
+        lines += ["", *switch_lines(document["active_switch"])]
+    return lines
+
+
+def _replica_lines(replicas: list[Json]) -> list[str]:
+    if not replicas:
+        return []
+    rows = [
         [
             replica["replica_id"],
             replica["kind"],
             replica["status"],
             clean(replica["instance_id"]),
             place(replica["mode"], replica["instance_type"], replica["az_id"]),
+            _likeness_text(replica["differences"]),
         ]
-        for replica in document["replicas"]
+        for replica in replicas
     ]
-    lines = [*pairs(members), "", *table(["INSTANCE", "ROLE", "MARKET", "SERVING", "HEARD"], instances)]
-    if replicas:
-        lines += ["", *table(["REPLICA", "KIND", "STATUS", "INSTANCE", "MARKET"], replicas)]
-    if document["active_switch"] is not None:
-        lines += ["", *switch_lines(document["active_switch"])]
+    lines = ["", *table(["REPLICA", "KIND", "STATUS", "INSTANCE", "MARKET", "LIKE THE PRIMARY"], rows)]
+    for replica in replicas:
+        if replica["differences"]:
+            lines += ["", f"{clean(replica['instance_id'])} is not like the primary:", *differences_table(replica["differences"])]
     return lines
+
+
+def _image_text(image: Json | None) -> str:
+    if image is None:
+        return "none"
+    return f"{image['image_id']}, {span(image['age_seconds'])} old, {'has booted' if image['has_booted'] else 'never booted'}"
+
+
+def _likeness_text(differences: list[Json] | None) -> str:
+    if differences is None:
+        return "not compared"
+    return f"no, in {len(differences)}" if differences else "yes"

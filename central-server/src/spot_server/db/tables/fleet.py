@@ -141,6 +141,7 @@ replica_instances = define_table(
     Column("sync_completed_at", UtcDateTime),
     Column("ready_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
+    Column("differences", JsonText),
     version_column(),
     UniqueConstraint("agent_id", "request_id"),
     Index("ix_replica_instances_agent_id_status", "agent_id", "status"),
@@ -148,7 +149,10 @@ replica_instances = define_table(
     Index("ix_replica_instances_created_at", "created_at"),
     # How long the client's instances took to be ready, asked before an emergency replica is launched.
     Index("ix_replica_instances_client_id_ready_at", "client_id", "ready_at"),
-    comment="Standby instances of agents, from intent to end. client_token is written before the launch is asked for.",
+    comment=(
+        "Standby instances of agents, from intent to end. client_token is written before the launch is asked for. "
+        "differences: where a ready one is not like the primary; NULL: not compared."
+    ),
 )
 
 agent_images = define_table(

@@ -97,6 +97,7 @@ def new_replica(tx: Transaction, agent: Agent, new: NewReplica) -> Replica:
         sync_completed_at=None,
         ready_at=None,
         ended_at=None,
+        differences=None,
         version=1,
     )
 

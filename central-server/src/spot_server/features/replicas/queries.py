@@ -50,6 +50,8 @@ class Replica:
     sync_completed_at: datetime | None
     ready_at: datetime | None
     ended_at: datetime | None
+    differences: list[dict[str, Any]] | None
+    """Where a ready standby is not like the primary; None: not compared (yet)."""
     version: int
 
     @property

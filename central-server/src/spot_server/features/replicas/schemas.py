@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
-from spot_server.features.switches.schemas import SwitchTargetSchema
+from spot_server.features.switches.schemas import DifferenceAnswer, SwitchTargetSchema
 from spot_server.http.fields import BoundedText, ChoiceText, StrictBoolean, UtcMoment
 from spot_server.http.schemas import AnswerSchema, StrictSchema, TolerantSchema
 from spot_server.words import ReplicaStatus
@@ -36,6 +36,12 @@ class ReplicaAnswer(AnswerSchema):
     sync_completed_at = UtcMoment(allow_none=True, required=True)
     ready_at = UtcMoment(allow_none=True, required=True)
     ended_at = UtcMoment(allow_none=True, required=True)
+    differences = fields.List(
+        fields.Nested(DifferenceAnswer),
+        allow_none=True,
+        required=True,
+        metadata={"description": "Where a ready standby is not like the primary, by EC2's word of both; null: not compared (yet)."},
+    )
 
 
 class ReplicaListAnswer(AnswerSchema):

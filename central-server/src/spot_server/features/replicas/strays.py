@@ -79,6 +79,7 @@ def _ended(replica: Replica, now: datetime, reason: str) -> Replica:
         sync_completed_at=None,
         ready_at=None,
         ended_at=None,
+        differences=None,
         version=1,
     )
 

@@ -10,7 +10,7 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.instances.queries import Instance, find_instance, load_instance
 from spot_server.features.switches import issuing, queries
-from spot_server.features.switches.configuration_rules import Difference, compare
+from spot_server.features.switches.configuration_rules import Difference, compare, is_told_in_full
 from spot_server.features.switches.decisions import Comparison
 from spot_server.features.switches.queries import Switch
 from spot_server.words import RESCUE_TRIGGERS, Severity
@@ -24,9 +24,8 @@ def comparison_of(tx: Transaction, switch: Switch, old: Instance, new: Instance 
         return Comparison.NOT_POSSIBLE
     if new is None:
         return Comparison.AWAITED
-    is_read = new.configuration is not None and (new.configuration.get("volumes") is not None or old.configuration.get("volumes") is None)
     is_late = tx.now >= max(new.registered_at, switch.initiated_at) + timedelta(seconds=tx.policy.check_bound_seconds)
-    return Comparison.DUE if is_read or is_late else Comparison.AWAITED
+    return Comparison.DUE if is_late or is_told_in_full(old.configuration, new.configuration) else Comparison.AWAITED
 
 
 def note_comparison(tx: Transaction, agent: Agent, switch: Switch) -> Switch:

@@ -45,6 +45,11 @@ def compare(old: Document, new: Document | None) -> tuple[Difference, ...]:
     return (*found, *_metadata(old, new), *_credits(old, new), *_tags(old, new), *_volumes(old, new))
 
 
+def is_told_in_full(old: Document, new: Document | None) -> bool:
+    """Tell whether the new side said all that the old one did, so that nothing is worth waiting for."""
+    return new is not None and (new.get("volumes") is not None or old.get("volumes") is None)
+
+
 def _metadata(old: Document, new: Document) -> Iterator[Difference]:
     before, after = old.get("metadata_options") or {}, new.get("metadata_options") or {}
     for name in sorted(before.keys() & after.keys()):
