@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from spot_simulator.virtual.campaign import Totals
 from spot_simulator.virtual.figures import Figures, percentile
 from spot_simulator.virtual.judging import Violation
 from spot_simulator.virtual.patience import LONGEST_SECONDS, patience_seconds, until_tick_seconds
+from spot_simulator.virtual.plants import PLANTS, planted
 from spot_simulator.virtual.report import coverage_lines, summary_lines, violation_lines
 from spot_simulator.virtual.run import Result
 from spot_simulator.virtual.schedule import MOVES, Kind, Schedule, draw_schedule
@@ -115,3 +117,22 @@ def test_percentiles_are_values_that_were_measured() -> None:
     assert [percentile([3.0, 1.0, 2.0, 4.0], share) for share in (0.0, 0.5, 0.51, 1.0)] == [1.0, 2.0, 3.0, 4.0]
     with pytest.raises(ValueError, match="no values"):
         percentile([], 0.5)
+
+
+@pytest.mark.parametrize("name", sorted(PLANTS))
+def test_a_defect_is_in_the_product_while_it_is_planted_and_gone_afterwards(name: str) -> None:
+    targets = sorted(PLANTS[name].substitutes)
+    before = [pkgutil.resolve_name(target) for target in targets]
+
+    with planted(name):
+        during = [pkgutil.resolve_name(target) for target in targets]
+
+    assert all(one is not other for one, other in zip(before, during, strict=True))
+    assert [pkgutil.resolve_name(target) for target in targets] == before
+
+
+def test_no_plant_is_no_defect_and_an_unknown_one_is_refused() -> None:
+    with planted(None):
+        pass
+    with pytest.raises(KeyError), planted("none-such"):
+        pass

@@ -16,6 +16,8 @@ from spot_simulator.virtual.network import Weather
 from spot_simulator.virtual.schedule import Event, Kind
 from spot_simulator.virtual.server_side import JOBS, WEB
 from spot_simulator.virtual.slow_ec2 import EC2
+from spot_simulator.virtual.table_watch import EC2 as EC2_SAYS
+from spot_simulator.virtual.table_watch import WEATHER
 from spot_simulator.virtual.web_host import SERVER
 
 UP = frozenset({State.PENDING, State.RUNNING})
@@ -64,6 +66,7 @@ class Acts:
         """Let it happen now."""
         member = self._fleet.members[(event.agent or 0) % len(self._fleet.members)]
         self._by_kind[event.kind](event, member)
+        self._fleet.database.watch.touch(EC2_SAYS | WEATHER)
 
     def mend(self) -> None:
         """Take back every disturbance that still lasts."""
@@ -71,7 +74,7 @@ class Acts:
         fleet.network.weather = Weather()
         fleet.network.mend_all()
         fleet.server.database.is_away = False
-        fleet.server.database.blow = lambda _name: None
+        fleet.server.database.blow = None
         fleet.server.set_skew(0.0)
         fleet.journal_blow = lambda _name: None
         fleet.skews.clear()
@@ -80,6 +83,7 @@ class Acts:
         fleet.region.capacity.fill_all()
         for machine in fleet.region.machines.by_id.values():
             machine.metadata_fault = MetadataFault.NONE
+        fleet.database.watch.touch(EC2_SAYS | WEATHER)
 
     # --- people
 
@@ -217,13 +221,16 @@ class Acts:
         self._fleet.scheduler.after(float(event.facts["for_seconds"]), back)
 
     def _transaction_blow(self, event: Event, member: Member) -> None:
-        strike = _once((str(event.facts["process"]),), int(event.facts["skip"]), str(event.facts["blow"]))
+        strike, database = _once((str(event.facts["process"]),), int(event.facts["skip"]), str(event.facts["blow"])), self._fleet.database
 
         def blow(name: str) -> Blow | None:
             struck = strike(name)
-            return None if struck is None else Blow(struck)
+            if struck is None:
+                return None
+            database.blow = None
+            return Blow(struck)
 
-        self._fleet.server.database.blow = blow
+        database.blow = blow
 
     def _cut(self, event: Event, one: str | None, other: str) -> None:
         if one is None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import gc
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 from spot_simulator.virtual.coverage import Met
+from spot_simulator.virtual.plants import planted
 from spot_simulator.virtual.run import Result, play
 from spot_simulator.virtual.schedule import MOVES, draw_schedule
 from spot_simulator.virtual.silence import be_silent
@@ -21,6 +24,7 @@ class Totals:
     events: int = 0
     faults: int = 0
     agent_hours: float = 0.0
+    beyond_help: int = 0
     moves: Counter[str] = field(default_factory=Counter)
     met: Counter[Met] = field(default_factory=Counter)
     detections: list[float] = field(default_factory=list)
@@ -35,6 +39,7 @@ class Totals:
         self.events += len(kinds)
         self.faults += sum(kind not in MOVES for kind in kinds)
         self.agent_hours += result.agent_hours
+        self.beyond_help += result.beyond_help
         self.moves.update(result.moves)
         self.met.update(result.met)
         self.detections += result.figures.detections
@@ -44,14 +49,34 @@ class Totals:
             self.failed.append(result)
 
 
-def results(seeds: Iterable[int], processes: int) -> Iterator[Result]:
-    """Play the schedules of these seeds, in as many processes; in the order of the seeds."""
+def results(seeds: Iterable[int], processes: int, plant: str | None = None) -> Iterator[Result]:
+    """Play the schedules of these seeds, in as many processes, with this defect (plants.py); in the order of the seeds."""
+    play_seed = partial(_play_seed, plant=plant)
     if processes == 1:
-        yield from map(_play_seed, seeds)
+        yield from map(play_seed, seeds)
         return
-    with ProcessPoolExecutor(processes, initializer=be_silent) as pool:
-        yield from pool.map(_play_seed, seeds)
+    with ProcessPoolExecutor(processes, initializer=prepare) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for seed in seeds:
+            waiting.append(pool.submit(play_seed, seed))
+            if len(waiting) >= SEEDS_AHEAD * processes:
+                yield waiting.popleft().result()
+        yield from (one.result() for one in waiting)
 
 
-def _play_seed(seed: int) -> Result:
-    return play(draw_schedule(seed))
+SEEDS_AHEAD = 4
+"""So many schedules per process wait for it: whoever has seen enough does not wait for all the others."""
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""Statements are made of many small objects, few of which refer to each other: looking for cycles more often takes a twentieth of a run."""
+
+
+def prepare() -> None:
+    """Make this process ready to play many runs."""
+    be_silent()
+    gc.freeze()
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 50)
+
+
+def _play_seed(seed: int, plant: str | None) -> Result:
+    with planted(plant):
+        return play(draw_schedule(seed))

@@ -25,10 +25,12 @@ HOOK_SECONDS = 0.05
 class DiskJournal(MemoryJournal):
     """Saved on the instance's disk, as an immutable value. `blow` may kill the process before or after a save, or refuse it."""
 
-    def __init__(self, host: Host, process: Process, blow: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, host: Host, process: Process, blow: Callable[[str], str | None], on_saved: Callable[[JournalContents], None]
+    ) -> None:
         found = host.disk.get(JOURNAL_PATH)
         super().__init__(found if isinstance(found, JournalContents) else None)
-        self._host, self._process, self._blow = host, process, blow
+        self._host, self._process, self._blow, self._on_saved = host, process, blow, on_saved
 
     def _save(self, contents: JournalContents) -> None:
         self._process.check()
@@ -40,6 +42,7 @@ class DiskJournal(MemoryJournal):
         self._host.disk[JOURNAL_PATH] = contents
         if blow == "die_after":
             self._process.kill()
+        self._on_saved(contents)
 
 
 class RunGuard:

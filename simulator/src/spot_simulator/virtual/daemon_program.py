@@ -11,6 +11,7 @@ from spot_agent.central_api import HttpCentralApi, credentials_in
 from spot_agent.daemon import is_released
 from spot_agent.ec2 import BotocoreEc2
 from spot_agent.imds import CountedImds
+from spot_agent.journal_contents import JournalContents
 from spot_agent.live import Live
 from spot_agent.logs import Log
 from spot_agent.machine import URGENT_TIMEOUTS
@@ -33,7 +34,6 @@ START_SECONDS = 1.0
 """From the start of the process to its first act. Source: the demo's daemon logs."""
 
 ENVIRONMENT_PATH = "etc/spot-agent.env"
-LOOK_SECONDS = 1.0
 DAEMON = "spot-agent"
 KILLED = -9
 
@@ -106,6 +106,13 @@ class RunningDaemon:
             core.ports.journal.change(lambda now: replace(now, token=None, plan=None, config=None, unsent=()))
         self._is_done = True
 
+    def _on_saved(self, contents: JournalContents) -> None:
+        """Stop when there is nothing to do any more; the daemon's main thread looks for that every second."""
+        if is_released(contents):
+            self._stop.set()
+        if self._world.quiet is not None:
+            self._world.quiet.note_saved(self._host.instance_id)
+
     def _find_identity(self, core: Core) -> Identity | None:
         startup, worker = build_startup(core)
         while startup.identity is None:
@@ -117,9 +124,7 @@ class RunningDaemon:
         workers = build_workers(core, identity)
         for worker in workers.values():
             self.process.spawn(self._loop_of(worker, core.ports))
-        while not self._stop.wait(LOOK_SECONDS) and not is_released(core.ports.journal.read()):
-            pass
-        self._stop.set()
+        self._stop.wait()
         for worker in workers.values():
             worker.bell.close()
 
@@ -131,7 +136,7 @@ class RunningDaemon:
         host, process, world = self._host, self.process, self._world
         clock = ProcessClock(process, skew_seconds=world.skew_seconds_of(host.instance_id), booted_at=host.booted_at)
         live = Live(clock)
-        journal = DiskJournal(host, process, world.blow)
+        journal = DiskJournal(host, process, world.blow, self._on_saved)
         credentials = credentials_in(journal, settings)
         http = NetworkHttp(host, process, world.network)
         client = SlowEc2Client(host.ec2_client(), process, world.network, host.instance_id)

@@ -31,8 +31,15 @@ class Blow(StrEnum):
     FAIL_AFTER = "fail_after"  # the commit is made, its answer is lost
 
 
+_UNDER_WAY = (
+    "SELECT 1 FROM commands WHERE open_instance_id > '' LIMIT 1",
+    "SELECT 1 FROM switches WHERE active_key IS NOT NULL LIMIT 1",
+    "SELECT 1 FROM switches WHERE status = 'completed' AND old_terminated_at IS NULL LIMIT 1",
+)
+
+
 class DatabaseServer:
-    """Outlives every process. `blow` is asked before each write which blow falls on it, if any."""
+    """Outlives every process. `blow`, if there is one, is asked at each write that changes something which blow falls on it, if any."""
 
     def __init__(self) -> None:
         """Start with an empty schema. One database at a time: all have one engine, which knows the statements of the runs before."""
@@ -42,7 +49,7 @@ class DatabaseServer:
         self.is_away = False
         self.writes = 0
         self.watch = TableWatch(self.engine)
-        self.blow: Callable[[str], Blow | None] = lambda _process_name: None
+        self.blow: Callable[[str], Blow | None] | None = None
 
     def database_of(self, process: Process, clock: ProcessClock, policy: MovePolicy) -> "VulnerableDatabase":
         """Return the database as one process uses it."""
@@ -56,10 +63,25 @@ class DatabaseServer:
         """Tell whether any command of an instance waits for its answer."""
         return self.raw.execute("SELECT 1 FROM commands WHERE open_instance_id = ? LIMIT 1", (instance_id,)).fetchone() is not None
 
+    def is_something_under_way(self) -> bool:
+        """Tell whether a command waits for its answer, or a move for its end or that of its old instance."""
+        return any(self.raw.execute(question).fetchone() for question in _UNDER_WAY)
+
     def lease_expires_at(self) -> datetime | None:
         """Return when the jobs lease runs out; None when nobody has it."""
         row = self.raw.execute("SELECT expires_at FROM leases").fetchone()
         return None if row is None else datetime.fromisoformat(row[0]).replace(tzinfo=UTC)
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether every transaction is certain to be carried out."""
+        return not self.is_away and self.blow is None
+
+    def prolong_lease(self, holder: str, epoch: int, expires_at: datetime) -> bool:
+        """Do what a renewal of the jobs lease does; False when it is another's by now."""
+        moment = expires_at.strftime("%Y-%m-%d %H:%M:%S.%f")
+        done = self.raw.execute("UPDATE leases SET expires_at = ? WHERE holder = ? AND epoch = ?", (moment, holder, epoch))
+        return done.rowcount == 1
 
     def close(self) -> None:
         """Let the next run have the engine."""
@@ -104,23 +126,27 @@ class VulnerableDatabase(Database):
             found = super()._attempt(use_case, is_write=False)
             self.doings += bool(found)
             return found
-        self._server.writes += 1
         self.doings += 1
-        blow = self._server.blow(self._process.name)
-        result = super()._attempt(lambda tx: self._struck(use_case, tx, blow), is_write=True)
+        result, blow = super()._attempt(lambda tx: self._struck(use_case, tx), is_write=True)
         if blow is Blow.DIE_AFTER:
             self._process.kill()
         if blow is Blow.FAIL_AFTER:
             raise _broken("the connection was lost while the transaction was committed")
         return result
 
-    def _struck(self, use_case: Callable[[Transaction], T], tx: Transaction, blow: Blow | None) -> T:
+    def _struck(self, use_case: Callable[[Transaction], T], tx: Transaction) -> tuple[T, Blow | None]:
+        watch = self._server.watch
+        before = watch.changes
         result = use_case(tx)
+        if watch.changes == before:
+            return result, None
+        self._server.writes += 1
+        blow = None if self._server.blow is None else self._server.blow(self._process.name)
         if blow is Blow.DIE_BEFORE:
             self._process.kill()
         if blow is Blow.FAIL_BEFORE:
             raise _broken("the connection was lost")
-        return result
+        return result, blow
 
     def _may_repeat(self, error: object, attempt: int, elapsed_seconds: float) -> bool:
         # As on a server database: a lost connection is repeated, at once and a few times. SQLite itself never loses one.

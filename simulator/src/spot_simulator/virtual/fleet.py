@@ -18,7 +18,8 @@ from spot_simulator.virtual.quiet import Quiet
 from spot_simulator.virtual.schedule import AgentPlan
 from spot_simulator.virtual.scheduler import Scheduler
 from spot_simulator.virtual.server_side import ServerSide
-from spot_simulator.virtual.ways import Ways
+from spot_simulator.virtual.table_watch import EC2
+from spot_simulator.virtual.ways import Leaves, Ways
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 INSTANCE_TYPES = ("m5.large", "m5a.large", "m6i.large")
@@ -49,16 +50,19 @@ class Member:
 class Fleet:
     """A world that was put up; nothing has happened yet."""
 
-    def __init__(self, seed: int, plans: tuple[AgentPlan, ...], *, has_control_role: bool, leaves_out_quiet: bool = True) -> None:
-        """Put everything up; the clock stands at its start. `leaves_out_quiet`: see quiet.py."""
+    def __init__(self, seed: int, plans: tuple[AgentPlan, ...], *, has_control_role: bool, leaves_out: Leaves = Leaves.ALL) -> None:
+        """Put everything up; the clock stands at its start."""
         self.scheduler = Scheduler(START)
+        self.has_control_role = has_control_role
         self.network = Network(self.scheduler, seed)
         self.skews: dict[str, float] = {}
         self.journal_blow: Callable[[str], str | None] = lambda _process_name: None
         self.database = DatabaseServer()
         programs: dict[str, Program] = {}
         self.region = MemoryRegion(MemorySettings(seed, price_days=1), World(self.scheduler, self.scheduler, ProgramsByName(programs)))
-        self.quiet = Quiet(self.database, self.region.log, self._is_calm) if leaves_out_quiet else None
+        self.network.on_cut = lambda: self.database.watch.touch(EC2)
+        self.region.log.listeners.append(self.network.on_cut)
+        self.quiet = Quiet(self.database, self._is_calm) if leaves_out is not Leaves.NOTHING else None
         daemons = DaemonWorld(
             network=self.network,
             seed=seed,
@@ -67,7 +71,7 @@ class Fleet:
             quiet=self.quiet,
         )
         programs[DAEMON] = DaemonProgram(self.scheduler, daemons)
-        ways = Ways(seed, leaves_out_quiet=leaves_out_quiet)
+        ways = Ways(seed, leaves_out_looks=leaves_out is Leaves.ALL)
         settings = Settings(database_url="sqlite://", **SERVER_SETTINGS)
         self.server = ServerSide(self.scheduler, self.network, self.region, self.database, settings, ways)
         self.client_id, token = self.server.make_client(has_control_role=has_control_role)

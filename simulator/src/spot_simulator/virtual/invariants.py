@@ -12,8 +12,15 @@ from spot_simulator.virtual.judging import Violation
 
 TAG_REPLICA = "spot-optimizer:replica-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
+CARRY_BY_IMAGE = "image_after_quiesce"
+"""The carry whose state is in no image but those that the product made."""
+RUNNING = frozenset({State.PENDING, State.RUNNING})
 UP = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.STOPPED})
 ENDING = frozenset({State.SHUTTING_DOWN, State.TERMINATED})
+_TOLD = (
+    "SELECT 1 FROM notifications JOIN agents ON agents.agent_id = notifications.agent_id"
+    " WHERE agents.logical_agent_id = ? AND notifications.severity = 'critical'"
+)
 Finding = tuple[str, str]
 """Name of the invariant, what broke it."""
 
@@ -39,8 +46,28 @@ class Invariants:
         return [*self.always(), *self._violations([*found, *self._instances_and_books(), *self._forgotten()])]
 
     def unserved(self) -> list[str]:
-        """Return the agents that nobody answers for."""
-        return [member.name for member in self._fleet.members if self._fleet.region.traffic.acceptor_behind(member.public_ip) is None]
+        """Return the agents that nobody answers for, though somebody could."""
+        traffic, lost = self._fleet.region.traffic, self.beyond_help()
+        return [
+            member.name for member in self._fleet.members if traffic.acceptor_behind(member.public_ip) is None and member.name not in lost
+        ]
+
+    def beyond_help(self) -> list[str]:
+        """Return the agents that have no instance left, and from whose images, or by whose rights, nobody can make another."""
+        return [member.name for member in self._fleet.members if self._is_beyond_help(member)]
+
+    def _is_beyond_help(self, member: Member) -> bool:
+        """Only daemons on its own instances act for an agent of a client without a control role."""
+        region = self._fleet.region
+        own = {
+            machine.instance_id: machine
+            for machine in region.machines.by_id.values()
+            if self.truth.agent_of(machine.instance_id) == member.name
+        }
+        if any(machine.state in RUNNING for machine in own.values()):
+            return False
+        has_image = any(image.instance_id in own for image in region.images.by_id.values())
+        return not self._fleet.has_control_role or (member.plan.carry == CARRY_BY_IMAGE and not has_image)
 
     def _violations(self, findings: Iterable[Finding]) -> list[Violation]:
         now_seconds = self._fleet.scheduler.monotonic_seconds()
@@ -84,6 +111,10 @@ class Invariants:
         self._held = frozenset(holder for holder in self.truth.holders().values() if holder is not None)
 
     def _end_of(self, member: Member) -> Iterator[Finding]:
+        if self._is_beyond_help(member) and not self._fleet.has_control_role:
+            if not self._is_told(member):
+                yield "told-when-nobody-can-help", f"{member.name} has no instance left, nobody may make another, and nobody was told"
+            return
         traffic = self._fleet.region.traffic
         accepting = [instance_id for instance_id, agent in self.truth.accepting().items() if agent == member.name]
         if len(accepting) != 1:
@@ -96,6 +127,9 @@ class Invariants:
         book = self._primary_in_the_book(member)
         if accepting and book not in accepting:
             yield "book-knows-who-serves", f"{member.name}: {accepting[0]} serves, the book's PRIMARY is {book}"
+
+    def _is_told(self, member: Member) -> bool:
+        return self._fleet.database.raw.execute(_TOLD, (member.name,)).fetchone() is not None
 
     def _primary_in_the_book(self, member: Member) -> str | None:
         row = self._fleet.database.raw.execute(

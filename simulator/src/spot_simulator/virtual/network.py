@@ -75,6 +75,8 @@ class Network:
         self.counts = Counts()
         self._cuts: set[frozenset[str]] = set()
         self._listeners: dict[str, _Listener] = {}
+        self.on_cut: Callable[[], None] = lambda: None
+        """Called when a way was cut or mended."""
 
     def listen(self, name: str, process: Process, handler: Handler) -> None:
         """Let `process` answer at `name`, beside others that do. `handler` runs in a task of its own per request."""
@@ -83,14 +85,17 @@ class Network:
     def cut(self, one: str, other: str) -> None:
         """Let nothing through between two names."""
         self._cuts.add(frozenset((one, other)))
+        self.on_cut()
 
     def mend(self, one: str, other: str) -> None:
         """Let messages through again."""
         self._cuts.discard(frozenset((one, other)))
+        self.on_cut()
 
     def mend_all(self) -> None:
         """Let everything through again."""
         self._cuts.clear()
+        self.on_cut()
 
     @property
     def is_fair(self) -> bool:

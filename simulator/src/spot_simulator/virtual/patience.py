@@ -5,6 +5,8 @@ alone changes what is found at limits that count from the last change, such as "
 tenth more time has passed meets each such limit at most a tenth late.
 """
 
+EXACTLY_SECONDS = 1e-6
+"""Below this two moments are one: sums of periods are not exact."""
 LATENESS_RATIO = 0.1
 LONGEST_SECONDS = 25.0
 """Also limits that count from longer ago, such as the pause of a rescue, are met at most this late.
@@ -20,4 +22,5 @@ def patience_seconds(period_seconds: float, unchanged_seconds: float) -> float:
 
 def until_tick_seconds(period_seconds: float, since_first_seconds: float) -> float:
     """Return how long it is until the next multiple of the period: what looks at a period never looks between two of its ticks."""
-    return -since_first_seconds % period_seconds
+    left_seconds = -since_first_seconds % period_seconds
+    return 0.0 if period_seconds - left_seconds < EXACTLY_SECONDS else left_seconds

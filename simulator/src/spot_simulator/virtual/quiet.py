@@ -11,11 +11,10 @@ from spot_agent.bootstrap import Ports
 from spot_agent.journal_contents import JournalContents
 from spot_agent.worker import Worker
 from spot_simulator.memory.host import Host
-from spot_simulator.memory.log import MemoryLog
 from spot_simulator.virtual.database import DatabaseServer
 from spot_simulator.virtual.patience import until_tick_seconds
 from spot_simulator.virtual.process import Process
-from spot_simulator.virtual.waiting import VirtualEvent
+from spot_simulator.virtual.table_watch import EC2, WEATHER
 
 Look = tuple[object, ...]
 
@@ -29,8 +28,8 @@ _HEARD_AGAIN = """
 
 LEAST_WAIT_SECONDS = 1.0
 """A worker that asked for less is in the middle of something."""
-SLICE_SECONDS = 10.0
-"""How long a worker does not look whether it may still leave its looks out. What it waits for wakes it at once."""
+SLICE_SECONDS = 300.0
+"""How long a worker waits at most. What it waits for wakes it at once."""
 POLLER_SECONDS = 0.25
 """How long a parked request waits for the poller at most; one that was left out takes that long in any case."""
 _COMMANDS = frozenset({"commands"})
@@ -39,9 +38,9 @@ _COMMANDS = frozenset({"commands"})
 class Quiet:
     """The loops of a daemon's workers, without the quiet turns."""
 
-    def __init__(self, database: DatabaseServer, log: MemoryLog, is_calm: Callable[[], bool]) -> None:
-        """`log` is the region's; `is_calm` tells whether every request is certain to arrive and to be answered."""
-        self._database, self._log, self._is_calm = database, log, is_calm
+    def __init__(self, database: DatabaseServer, is_calm: Callable[[], bool]) -> None:
+        """`is_calm` tells whether every request is certain to arrive and to be answered."""
+        self._database, self._is_calm = database, is_calm
         self.left_out = 0
 
     def loop_of(self, worker: Worker, process: Process, host: Host, ports: Ports) -> Callable[[], None]:
@@ -68,16 +67,12 @@ class Quiet:
                 if _metadata(host, ports.journal.read()) != seen or ports.journal.read().unsent:
                     break
                 self.left_out += 1
-                self._wait_for_region(process)
+                self._database.watch.wait_for_change(process, EC2 | journal_of(host.instance_id), SLICE_SECONDS)
                 worker.bell.wait(until_tick_seconds(period_seconds, process.scheduler.monotonic_seconds() - began_seconds))
 
-    def _wait_for_region(self, process: Process) -> None:
-        happened = VirtualEvent(process)
-        self._log.listeners.append(happened.set)
-        try:
-            happened.wait(SLICE_SECONDS)
-        finally:
-            self._log.listeners.remove(happened.set)
+    def note_saved(self, instance_id: str) -> None:
+        """Let those look again who wait for what is in the journal of this instance."""
+        self._database.watch.touch(journal_of(instance_id))
 
     def _run_heartbeat(self, worker: Worker, process: Process, host: Host, ports: Ports) -> None:
         """A heartbeat that would say what the last one said and hear what it heard is left out; the first after a look at EC2 says more.
@@ -119,13 +114,18 @@ class Quiet:
             was_parked = wait_seconds == 0 and process.scheduler.monotonic_seconds() - began_seconds >= LEAST_WAIT_SECONDS
             while was_parked and ports.journal.read() == contents and self._is_parked_for_nothing(host) and not worker.bell.is_closed():
                 self.left_out += 1
-                self._database.watch.wait_for_change(process, _COMMANDS, SLICE_SECONDS)
+                self._database.watch.wait_for_change(process, _COMMANDS | WEATHER | journal_of(host.instance_id), SLICE_SECONDS)
                 if not self._is_parked_for_nothing(host):
                     process.sleep(POLLER_SECONDS)
             worker.bell.wait(wait_seconds)
 
     def _is_parked_for_nothing(self, host: Host) -> bool:
         return self._is_calm() and not self._database.has_open_command_of(host.instance_id)
+
+
+def journal_of(instance_id: str) -> frozenset[str]:
+    """Return what stands among the tables for the journal of this instance."""
+    return frozenset({f"journal/{instance_id}"})
 
 
 def _metadata(host: Host, contents: JournalContents) -> Look:

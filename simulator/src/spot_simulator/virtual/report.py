@@ -19,6 +19,7 @@ def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
     return [
         f"runs {totals.runs}, events {totals.events}, faults {totals.faults}, moves {moves}, violations {len(totals.failed)}",
         f"{totals.agent_hours:.1f} agent-hours in {took_seconds:.1f} s: {rate:.2f} agent-hours per second",
+        f"{totals.beyond_help} agents ended with no instance, and with nothing to make one from or nobody who may",
         "moves: " + (", ".join(f"{name} {count}" for name, count in sorted(totals.moves.items())) or "none"),
         _distribution("detection, notice to move", totals.detections),
         _distribution("promotion, notice to serving", totals.promotions),

@@ -9,21 +9,17 @@ from spot_simulator.virtual.coverage import Coverage, Met
 from spot_simulator.virtual.entropy import seeded_entropy
 from spot_simulator.virtual.figures import Figures, figures_of
 from spot_simulator.virtual.fleet import Fleet
+from spot_simulator.virtual.history import Happening, history_of
 from spot_simulator.virtual.invariants import Invariants
 from spot_simulator.virtual.judging import Violation
 from spot_simulator.virtual.schedule import CALM_SECONDS, SETTLE_SECONDS, Event, Schedule
+from spot_simulator.virtual.ways import Leaves
 
 LOOK_SECONDS = 1.0
 """The world is looked at once a second where anything happened."""
 
 STILL_SECONDS = 300.0
 """How long nothing must have been under way before a run is called settled: longer than any period of the product that looks again."""
-
-_UNDER_WAY = (
-    "SELECT 1 FROM commands WHERE open_instance_id IS NOT NULL LIMIT 1",
-    "SELECT 1 FROM switches WHERE active_key IS NOT NULL LIMIT 1",
-    "SELECT 1 FROM switches WHERE status = 'completed' AND old_terminated_at IS NULL LIMIT 1",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +34,9 @@ class Result:
     figures: Figures
     callbacks: int
     simulated_seconds: float
+    beyond_help: int = 0
+    """How many agents had no instance left at the end, with nothing to make one from or nobody who may."""
+    history: tuple[Happening, ...] = ()
 
     @property
     def agent_hours(self) -> float:
@@ -45,10 +44,10 @@ class Result:
         return len(self.schedule.agents) * self.simulated_seconds / 3600
 
 
-def play(schedule: Schedule, *, leaves_out_quiet: bool = True) -> Result:
+def play(schedule: Schedule, *, leaves_out: Leaves = Leaves.ALL) -> Result:
     """Play a schedule from its seed; the same schedule gives the same result."""
     with seeded_entropy(schedule.seed):
-        fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role, leaves_out_quiet=leaves_out_quiet)
+        fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role, leaves_out=leaves_out)
         try:
             return _Run(schedule, fleet).play()
         finally:
@@ -98,8 +97,7 @@ class _Run:
                 return
 
     def _under_way(self) -> bool:
-        raw = self._fleet.database.raw
-        return any(raw.execute(question).fetchone() for question in _UNDER_WAY) or bool(self._invariants.unserved())
+        return self._fleet.database.is_something_under_way() or bool(self._invariants.unserved())
 
     def _note(self, violations: list[Violation]) -> None:
         self._violations += violations
@@ -114,4 +112,6 @@ class _Run:
             figures=figures_of(self._fleet),
             callbacks=self._fleet.scheduler.callbacks_run,
             simulated_seconds=self._fleet.scheduler.monotonic_seconds(),
+            history=history_of(self._fleet),
+            beyond_help=len(self._invariants.beyond_help()),
         )

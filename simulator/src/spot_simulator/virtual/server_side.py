@@ -17,6 +17,7 @@ from spot_simulator.virtual.jobs_host import JobsHost
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.scheduler import Scheduler
+from spot_simulator.virtual.table_watch import CLOCKS
 from spot_simulator.virtual.ways import Ways
 from spot_simulator.virtual.web_host import WebHost
 
@@ -54,6 +55,7 @@ class ServerSide:
         self._ways = replace(self._ways, skew_seconds=skew_seconds)
         for clock in self.clocks.values():
             clock.skew_seconds = skew_seconds
+        self.database.watch.touch(CLOCKS)
 
     @property
     def skew_seconds(self) -> float:

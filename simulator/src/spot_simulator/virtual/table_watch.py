@@ -1,6 +1,7 @@
-"""Which tables statements read and change: so that whoever looks for changes can tell that there are none."""
+"""What statements read and change: so that whoever looks for changes can tell that there are none."""
 
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -13,21 +14,40 @@ from spot_simulator.virtual.waiting import VirtualEvent
 
 _WORD = re.compile(r"\w+")
 _CHANGING = ("INSERT", "UPDATE", "DELETE")
+_ASKING = ("SELECT", "WITH")
 _REDELIVERY = "UPDATE commands SET status=?, last_delivered_at=?"
 """Counts no change: commands are delivered again and again, and nothing looks at that. The first time is written down as well."""
 _tables_of: dict[str, tuple[str, ...]] = {}
 """The tables that a statement names, in order; the same statements come in every run."""
 
+CLOCKS = frozenset({"clocks"})
+"""Stands among the tables for the server's wall clock: it is changed when that is set."""
+EC2 = frozenset({"ec2"})
+"""Stands among the tables for what EC2 says and for the way to it."""
+WEATHER = frozenset({"weather"})
+"""Stands among the tables for whether requests are certain to arrive."""
+
+Question = tuple[str, tuple[Any, ...]]
+"""A statement that only reads, with its parameters."""
+
 
 class TableWatch:
-    """Counts changes per table, and notes the tables that the statements of the present transaction name."""
+    """Counts changes per table, and notes what the statements of the present look name and ask."""
 
     def __init__(self, engine: Engine) -> None:
         """Watch what `engine` executes from now on."""
         self._engine = engine
         self._changes: Counter[str] = Counter()
+        self._touches: Counter[str] = Counter()
         self._named: set[str] = set()
         self._waiting: dict[VirtualEvent, frozenset[str]] = {}
+        self.asked: list[Question] = []
+        """Since `begin`, in order."""
+        self.has_written_nothing_in_vain = True
+        """Whether no statement since `begin` might have changed rows and found none: what it looked for is in no question."""
+        self.is_rehearsal = False
+        """Whether what is changed now will be rolled back: it counts for `rehearsed_changes`, and wakes nobody."""
+        self.rehearsed_changes = 0
         event.listen(engine, "after_cursor_execute", self._note)
 
     def close(self) -> None:
@@ -35,8 +55,11 @@ class TableWatch:
         event.remove(self._engine, "after_cursor_execute", self._note)
 
     def begin(self) -> None:
-        """Forget which tables were named."""
+        """Forget what was named and asked."""
         self._named.clear()
+        self.asked = []
+        self.has_written_nothing_in_vain = True
+        self.rehearsed_changes = 0
 
     @property
     def named(self) -> frozenset[str]:
@@ -45,7 +68,7 @@ class TableWatch:
 
     def version(self, tables: Iterable[str]) -> int:
         """Return a number that rises whenever a statement changed one of the tables."""
-        return sum(self._changes[table] for table in tables)
+        return sum(self._changes[table] + self._touches[table] for table in tables)
 
     @property
     def changes(self) -> int:
@@ -61,13 +84,31 @@ class TableWatch:
         finally:
             self._waiting.pop(changed, None)
 
-    def _note(self, _connection: Any, cursor: Any, statement: str, *_: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own arguments
+    def touch(self, names: frozenset[str]) -> None:
+        """Note that what these names stand for has changed."""
+        self._touches.update(names)
+        self._wake([changed for changed, awaited in self._waiting.items() if awaited & names])
+
+    def _note(self, _connection: object, cursor: sqlite3.Cursor, statement: str, parameters: Any, *others: object) -> None:  # noqa: ANN401 - as SQLAlchemy has them
         tables = _tables_of.get(statement)
         if tables is None:
             tables = _tables_of[statement] = tuple(word for word in _WORD.findall(statement) if word in metadata.tables)
         self._named.update(tables)
-        if statement.startswith(_CHANGING) and cursor.rowcount and not statement.startswith(_REDELIVERY):
-            self._changes[tables[0]] += 1
-            for woken in [changed for changed, awaited in self._waiting.items() if tables[0] in awaited]:
-                del self._waiting[woken]
-                woken.set()
+        if statement.startswith(_ASKING):
+            self.asked.append((statement, parameters))
+        elif statement.startswith(_CHANGING):
+            self._note_change(statement, tables[0], has_changed=bool(others[-1] or cursor.rowcount))
+
+    def _note_change(self, statement: str, table: str, *, has_changed: bool) -> None:
+        if not has_changed:
+            self.has_written_nothing_in_vain = False
+        elif self.is_rehearsal:
+            self.rehearsed_changes += 1
+        elif not statement.startswith(_REDELIVERY):
+            self._changes[table] += 1
+            self._wake([changed for changed, awaited in self._waiting.items() if table in awaited])
+
+    def _wake(self, waiting: list[VirtualEvent]) -> None:
+        for woken in waiting:
+            del self._waiting[woken]
+            woken.set()

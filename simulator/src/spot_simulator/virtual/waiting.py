@@ -103,9 +103,9 @@ class VirtualStop:
         """Tell whether it is asked to stop."""
         return self._event.is_set()
 
-    def wait(self, seconds: float) -> bool:
-        """Wait up to `seconds`; True at once when asked to stop."""
-        return self._event.wait(max(0.0, seconds))
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait up to `seconds`, None: for as long as it takes; True at once when asked to stop."""
+        return self._event.wait(None if seconds is None else max(0.0, seconds))
 
 
 class VirtualLock:

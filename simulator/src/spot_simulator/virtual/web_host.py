@@ -13,9 +13,11 @@ from spot_server.http.poller import Poller
 from spot_server.settings import Settings
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.foresight import Foresight
+from spot_simulator.virtual.insight import OfDeliveries
 from spot_simulator.virtual.network import Network, Request, Response
-from spot_simulator.virtual.patience import until_tick_seconds
 from spot_simulator.virtual.process import Process
+from spot_simulator.virtual.quiet_looks import QuietLooks, Ticks
 from spot_simulator.virtual.waiting import VirtualEvent
 from spot_simulator.virtual.ways import Ways
 
@@ -32,7 +34,7 @@ class WebHost:
     def __init__(self, process: Process, network: Network, database: DatabaseServer, settings: Settings, ways: Ways) -> None:
         """Begin to start."""
         self.process = process
-        self._leaves_out_quiet = ways.leaves_out_quiet
+        self._leaves_out_looks = ways.leaves_out_looks
         self._network = network
         self._database = database
         self._settings = settings
@@ -55,27 +57,17 @@ class WebHost:
             _idle.append(app)
 
     def _poll(self, context: AppContext) -> None:
-        """Look as the poller's thread does, but only when a table that it reads was changed, or a command may be due to be repeated."""
+        """Look as the poller's thread does, without the looks that would find what the last one found (insight.py)."""
         period_seconds = self._settings.poller_period_ms / 1000
-        poller = Poller(context, period_seconds=period_seconds)
-        watch, began_seconds = self._database.watch, self.clock.monotonic_seconds()
+        poller, watch = Poller(context, period_seconds=period_seconds), self._database.watch
+        ticks = Ticks(period_seconds, self.clock.monotonic_seconds())
+        quiet = QuietLooks(self.process, self.clock, watch, Foresight(self._database, self.clock, policy_of(self._settings)))
         while True:
-            watch.begin()
             poller.step()
-            if self._leaves_out_quiet:
-                longest_seconds = LONGEST_BLIND_SECONDS if self._database.has_open_commands() else QUIET_SECONDS
-                watch.wait_for_change(self.process, watch.named - _NOBODY_WAITS_FOR, longest_seconds)
-                self.process.sleep(until_tick_seconds(period_seconds, self.clock.monotonic_seconds() - began_seconds))
+            if self._leaves_out_looks:
+                quiet.wait_knowing(ticks, OfDeliveries(self._database, self.clock, context.waiting_room))
             else:
                 self.process.sleep(period_seconds)
-
-
-LONGEST_BLIND_SECONDS = 2.0
-"""Without a change a look can only find that the repeated delivery of a command became due: it comes that much later here, at most."""
-QUIET_SECONDS = 30.0
-"""With no command open a look finds nothing. Source of the figure: as patience.py."""
-_NOBODY_WAITS_FOR = frozenset({"event_cursors"})
-"""Streams of events are not read in a run."""
 
 
 _idle: list[Flask] = []

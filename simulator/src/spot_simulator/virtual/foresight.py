@@ -1,0 +1,181 @@
+"""When a loop of the server will next find something to do: found out by letting it look on a clock that is ahead, and undoing it.
+
+What a look does depends on the rows that it reads and on the time. So a look that came to nothing is left out from then on until one of
+these is so: one of its questions has another answer, or the time has come at which it would act on the rows as they are. That time is
+not written down anywhere; the product's own code is rehearsed to find it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from spot_server.db.runner import Database, Transaction
+from spot_server.policy import MovePolicy
+from spot_simulator.virtual.clocks import ProcessClock
+from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.entropy import rehearsed_entropy
+from spot_simulator.virtual.table_watch import Question
+
+T = TypeVar("T")
+
+_OF_A_HEARTBEAT = frozenset({"last_heartbeat_at", "reported_resources", "clock_skew_seconds", "last_delivered_at"})
+"""The columns in which a quiet heartbeat, or a command's repeated delivery, differs from the one before it."""
+NEAR_SECONDS = 30.0
+"""A daemon that was heard a heartbeat (30 s) ago is still given work (75 s) after so long."""
+LITTLE_SKEW_SECONDS = 1.0
+"""A clock that is said to be off by so much more or less than before was not set: the request took another time."""
+
+
+class WouldAct(BaseException):
+    """The rehearsed look would come to something. Not an Exception: nothing that the product does may hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    question: Question
+    rows: list[tuple[Any, ...]]
+    masked: frozenset[int]
+    """Where in a row the columns of a heartbeat are."""
+
+    def differs_only_in_heartbeats(self, rows: list[tuple[Any, ...]]) -> bool:
+        if not self.masked or len(rows) != len(self.rows):
+            return False
+        return all(
+            before == after or (position in self.masked and _is_little(before, after))
+            for row_before, row_after in zip(self.rows, rows, strict=True)
+            for position, (before, after) in enumerate(zip(row_before, row_after, strict=True))
+        )
+
+
+def _is_little(before: object, after: object) -> bool:
+    """Whether two values of a heartbeat's column tell of nothing new; numbers are skews."""
+    if isinstance(before, float) and isinstance(after, float):
+        return abs(before - after) < LITTLE_SKEW_SECONDS
+    return before is not None and after is not None
+
+
+class Sight:
+    """Questions, and the answers that they have now."""
+
+    def __init__(self, raw: sqlite3.Connection, questions: Iterable[Question]) -> None:
+        """Ask them all on `raw`."""
+        self._raw = raw
+        self._answers = [self._ask(question) for question in dict.fromkeys(questions)]
+
+    def is_as_it_was(self, *, but_for_heartbeats: bool) -> bool:
+        """Ask again, and compare; `but_for_heartbeats`: let it pass that somebody was heard again."""
+        for answer in self._answers:
+            rows = self._raw.execute(*answer.question).fetchall()
+            if rows != answer.rows and not (but_for_heartbeats and answer.differs_only_in_heartbeats(rows)):
+                return False
+        return True
+
+    def _ask(self, question: Question) -> _Answer:
+        cursor = self._raw.execute(*question)
+        masked = frozenset(position for position, column in enumerate(cursor.description) if column[0] in _OF_A_HEARTBEAT)
+        return _Answer(question, cursor.fetchall(), masked)
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Until `until_seconds` (steady time) there is nothing to do, for as long as `holds` says so."""
+
+    until_seconds: float
+    sight: Sight
+    version: int
+    """Of what stands among the tables for things that no question is about: how often they had changed."""
+
+
+class Foresight:
+    """Rehearses the looks of one process."""
+
+    def __init__(self, server: DatabaseServer, clock: ProcessClock, policy: MovePolicy) -> None:
+        """`clock` is that of the process."""
+        self._server, self._clock = server, clock
+        self.later = LaterClock(clock)
+        self.database: Database = _RehearsedDatabase(server, self.later, policy)
+        """Gives the rows of now at the time of `later`."""
+
+    def look_ahead(self, rehearse: Callable[[], None], ticks: int, period_seconds: float, besides: frozenset[str]) -> Outlook:
+        """Rehearse a look that has just come to nothing, up to `ticks` of its periods ahead. `rehearse` raises WouldAct, or whatever else.
+
+        `besides`: what it depends on beside rows and the time.
+        What would not act at a time would not have acted before, on the same rows: limits are passed, and not passed again. That does
+        not hold where an act needs a daemon: rehearsed for a time too far ahead, none was heard of late. So while anything is under way,
+        nothing is rehearsed that far.
+        """
+        questions = list(self._server.watch.asked)
+        if self._server.is_something_under_way():
+            ticks = max(1, min(ticks, int(NEAR_SECONDS / period_seconds)))
+        now_seconds = self._clock.monotonic_seconds()
+        quiet, acting = 0, ticks
+        if self._would_act(rehearse, ticks * period_seconds, questions):
+            while acting - quiet > 1:
+                middle = (quiet + acting) // 2
+                if self._would_act(rehearse, middle * period_seconds, questions):
+                    acting = middle
+                else:
+                    quiet = middle
+        sight = Sight(self._server.raw, questions)
+        return Outlook(now_seconds + acting * period_seconds, sight, self._server.watch.version(besides))
+
+    def _would_act(self, rehearse: Callable[[], None], ahead_seconds: float, questions: list[Question]) -> bool:
+        """Tell, and add what was asked to `questions` if not."""
+        watch = self._server.watch
+        self.later.ahead_seconds = ahead_seconds
+        watch.begin()
+        watch.is_rehearsal = True
+        try:
+            with rehearsed_entropy():
+                rehearse()
+        except (WouldAct, Exception):  # noqa: BLE001 - what fails must be seen to fail in earnest
+            return True
+        finally:
+            watch.is_rehearsal = False
+        questions += watch.asked
+        return False
+
+
+class LaterClock:
+    """A process's clock, ahead by some seconds."""
+
+    def __init__(self, clock: ProcessClock) -> None:
+        """Not ahead."""
+        self._clock = clock
+        self.ahead_seconds = 0.0
+
+    def now(self) -> datetime:
+        """Return the wall time then."""
+        return self._clock.now() + timedelta(seconds=self.ahead_seconds)
+
+    def monotonic_seconds(self) -> float:
+        """Return the steady time then."""
+        return self._clock.monotonic_seconds() + self.ahead_seconds
+
+    def sleep(self, duration_seconds: float) -> None:
+        """Nothing waits in a rehearsal."""
+        raise WouldAct
+
+
+class _RehearsedDatabase(Database):
+    """Every transaction is rolled back; one that changed a row ends the rehearsal."""
+
+    def __init__(self, server: DatabaseServer, clock: LaterClock, policy: MovePolicy) -> None:
+        super().__init__(server.engine, clock=clock, sleeper=clock, policy=policy)
+        self._server = server
+
+    def _attempt(self, use_case: Callable[[Transaction], T], *, is_write: bool) -> T:
+        del is_write
+        with self.engine.connect() as connection, connection.begin() as transaction:
+            tx = Transaction(connection, self._clock.now(), self.policy)
+            try:
+                result = use_case(tx)
+            finally:
+                transaction.rollback()
+            if self._server.watch.rehearsed_changes or tx.pending_events:
+                raise WouldAct
+            return result

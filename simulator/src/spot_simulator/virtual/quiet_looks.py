@@ -1,0 +1,71 @@
+"""A loop of the server at its period, without the looks that would come to nothing (foresight.py says which)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from spot_simulator.virtual.clocks import ProcessClock
+from spot_simulator.virtual.foresight import Foresight, Outlook
+from spot_simulator.virtual.insight import Insight
+from spot_simulator.virtual.patience import EXACTLY_SECONDS, until_tick_seconds
+from spot_simulator.virtual.process import Process
+from spot_simulator.virtual.table_watch import CLOCKS, TableWatch
+
+FIRST_TICKS = 32
+"""How far ahead a look is first rehearsed, in its periods; from then on twice as far as was found the last time."""
+LONGEST_SECONDS = 1200.0
+"""Nothing is foreseen beyond this."""
+BEATS_LOOKED_AT = 1
+"""So often a look is made only because somebody was heard again; what a quiet heartbeat brings is the same each time."""
+
+
+@dataclass(slots=True)
+class Ticks:
+    """Where one loop stands: it looks at `began_seconds` plus a multiple of its period, or not at all."""
+
+    period_seconds: float
+    began_seconds: float
+    besides: frozenset[str] = CLOCKS
+    """What the looks depend on beside rows and the time."""
+    ahead: int = FIRST_TICKS
+    beats: int = 0
+
+    def begin_anew(self) -> None:
+        """Something happened: what comes next may come soon."""
+        self.ahead, self.beats = FIRST_TICKS, 0
+
+
+class QuietLooks:
+    """Waits in place of the loops of one process."""
+
+    def __init__(self, process: Process, clock: ProcessClock, watch: TableWatch, foresight: Foresight) -> None:
+        """`clock` and `foresight` are those of the process."""
+        self._process, self._clock, self._watch, self._foresight = process, clock, watch, foresight
+
+    def wait(self, ticks: Ticks, tables: frozenset[str], rehearse: Callable[[], None]) -> None:
+        """Let time pass, after a look at `tables` that came to nothing, until the tick at which one may come to something."""
+        outlook = self._foresight.look_ahead(rehearse, ticks.ahead, ticks.period_seconds, ticks.besides)
+        foreseen = round((outlook.until_seconds - self._clock.monotonic_seconds()) / ticks.period_seconds)
+        ticks.ahead = min(2 * max(1, foreseen), max(1, int(LONGEST_SECONDS / ticks.period_seconds)))
+        while (left_seconds := outlook.until_seconds - self._clock.monotonic_seconds()) > EXACTLY_SECONDS:
+            self._watch.wait_for_change(self._process, tables | ticks.besides, left_seconds)
+            self._process.sleep(until_tick_seconds(ticks.period_seconds, self._clock.monotonic_seconds() - ticks.began_seconds))
+            if not self._holds(outlook, ticks):
+                return
+
+    def wait_knowing(self, ticks: Ticks, insight: Insight) -> None:
+        """Let time pass, after any look, until the tick at which the next may come to something; what is known of the loop says when."""
+        self._process.sleep(ticks.period_seconds)
+        while (quiet_seconds := min(insight.quiet_seconds(), LONGEST_SECONDS)) > EXACTLY_SECONDS:
+            self._watch.wait_for_change(self._process, insight.tables | ticks.besides, quiet_seconds)
+            self._process.sleep(until_tick_seconds(ticks.period_seconds, self._clock.monotonic_seconds() - ticks.began_seconds))
+
+    def _holds(self, outlook: Outlook, ticks: Ticks) -> bool:
+        if self._watch.version(ticks.besides) != outlook.version or not outlook.sight.is_as_it_was(but_for_heartbeats=True):
+            ticks.begin_anew()
+            return False
+        if ticks.beats < BEATS_LOOKED_AT and not outlook.sight.is_as_it_was(but_for_heartbeats=False):
+            ticks.beats += 1
+            return False
+        return True
