@@ -25,7 +25,10 @@ ADAPTERS = {
     "pymysql": ("central-server/src/spot_server/db/", "scripts/"),
     "moto": ("simulator/",),
 }
-COMMITTING = ("central-server/src/spot_server/db/", "central-server/src/spot_server/migrations", "database/", "scripts/")
+COMMITTING = (
+    *("central-server/src/spot_server/db/", "central-server/src/spot_server/migrations", "database/", "scripts/"),
+    "simulator/src/spot_simulator/virtual/foresight.py",  # stands in for the runner, and takes back what was only rehearsed
+)
 UNITS = (
     *("_seconds", "_ms", "_minutes", "_hours", "_days", "_bytes", "_mib", "_gib", "_ratio", "_percent", "_usd", "_usd_per_hour"),
     *("_count", "_connections", "_processes", "_threads", "_seats", "_port", "_rows", "_attempts", "_per_hour", "_per_second"),
