@@ -17,7 +17,7 @@ from spot_server.errors import MoveRefused, RequestIdReused
 from spot_server.features.switches.presenting import with_steps
 from spot_server.features.switches.promotions import Accepted
 from spot_server.features.switches.schemas import SwitchDetailAnswer
-from spot_server.words import Carry, CommandKind, InterruptionKind, StepName, StepStatus, SwitchStatus
+from spot_server.words import Carry, CommandKind, InterruptionKind, ReplicaStatus, StepName, StepStatus, SwitchStatus
 
 
 @pytest.fixture
@@ -203,3 +203,34 @@ def test_a_launch_asks_for_what_the_primary_has_now(story: FidelityStory) -> Non
     assert payload["security_group_ids"] == ["sg-1"]
     (volume,) = payload["volumes"]
     assert (volume["device_name"], volume["volume_type"], volume["size_gib"]) == ("/dev/xvda", "gp3", 20)
+
+
+def test_one_that_is_forced_before_its_check_is_compared_all_the_same(story: FidelityStory) -> None:
+    story.new_configuration = None
+    story.region.standbys_pass = False
+    story.set_agent(manual_replica_enabled=True, replica_count=1)
+    story.passes(60, until=lambda: any(one.status is ReplicaStatus.SYNCING for one in story.replicas()))
+    switch = story.promote(story.replicas()[0].replica_id, accepts=Accepted(is_forced=True))
+    story.says("i-2", UNLIKE)
+    story.settles(200)
+
+    undone = story.reload(switch)
+    assert (undone.status, story.region.serving) == (SwitchStatus.ROLLED_BACK, ["i-1"])
+    assert [one["field"] for one in undone.differences or []] == ["security_group_ids", "detailed_monitoring"]
+    assert story.region.kinds(CommandKind.QUIESCE) == []
+
+
+def test_an_old_instance_that_is_unlike_by_now_is_gone_back_to_only_if_that_is_accepted(story: FidelityStory) -> None:
+    story.set_agent(terminate_wait_seconds=600)
+    story.switch()
+    story.passes(200, until=lambda: story.active() is None)
+    story.says("i-1", UNLIKE)
+
+    with pytest.raises(MoveRefused, match="i-1 is not like the primary: security_group_ids") as raised:
+        story.roll_back(story.switches()[0])
+    accepted = story.roll_back(story.switches()[0], accepts=Accepted(differences=True))
+    story.passes(200, until=lambda: story.active() is None)
+
+    assert raised.value.extensions["differences"][0]["field"] == "security_group_ids"
+    assert story.reload(accepted).status is SwitchStatus.COMPLETED
+    assert story.region.serving == ["i-1"]

@@ -132,6 +132,22 @@ def test_who_asked_for_spot_gets_spot_or_nothing(story: Story) -> None:
     assert story.region.serving == ["i-1"]
 
 
+@pytest.mark.parametrize("kind", [CommandKind.QUIESCE, CommandKind.START_SERVING])
+def test_what_a_hook_wrote_before_it_was_killed_is_kept_with_the_move_and_its_command(story: Story, kind: CommandKind) -> None:
+    story.region.fail(kind, "hook_timed_out", text="flushing: 40 of 120 files")
+
+    switch = story.switch()
+    story.settles(200)
+
+    failed = story.reload(switch)
+    outcomes = story.fleet.scalars(select(commands.c.outcome).where(commands.c.switch_id == switch.switch_id, commands.c.kind == kind))
+    assert (failed.status, story.region.serving) == (SwitchStatus.ROLLED_BACK, ["i-1"])
+    assert "flushing: 40 of 120 files" in (failed.failure or "")
+    assert [one["error"] for one in outcomes if one["error"]] == [
+        {"class": "hook_timed_out", "code": None, "message": "flushing: 40 of 120 files"}
+    ]
+
+
 def test_the_same_request_again_is_the_same_switch_and_another_target_a_conflict(story: Story) -> None:
     first = story.switch("request-1")
     again = story.switch("request-1")

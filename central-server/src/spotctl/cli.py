@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from spotctl.bootstrap import this_machine
-from spotctl.commands import agents, cancel, completion, events, gameday, kept, login, promote, rollback, switch
+from spotctl.commands import agents, cancel, completion, events, gameday, kept, login, promote, rollback, switch, unexpected
 from spotctl.errors import CommandFailed, Refused
 from spotctl.exits import ExitCode
 from spotctl.session import Session, Surroundings
@@ -34,6 +34,7 @@ for _command in (
     cancel.cancel,
     rollback.rollback,
     kept.kept,
+    unexpected.unexpected,
     events.events,
     gameday.gameday,
     completion.completion,

@@ -68,6 +68,22 @@ def rollback_lines(agent: Json, move: Json, plan: Json) -> list[str]:
     return pairs(members)
 
 
+def promotion_lines(agent: Json, replica: Json, carry: str, plan: Json) -> list[str]:
+    """Return for a person what a handover to a replica would do, need and lose."""
+    fitness = "no: its standby check has not passed, which needs --force" if plan["needs_force"] else "yes: its standby check passed"
+    unlike = ", ".join(clean(one["field"]) for one in plan["differences"])
+    members = [
+        ("agent", f"{agent['logical_agent_id']} ({agent['agent_id']}), epoch {agent['epoch']}"),
+        ("to", f"{place(replica['mode'], replica['instance_type'], replica['az_id'])} ({clean(plan['instance_id'])})"),
+        ("image", plan["image_id"]),
+        ("ready", fitness),
+        ("unlike", f"{unlike}: needs --accept-differences" if unlike else "no difference is known"),
+        ("steps", ", ".join(plan["steps"])),
+        ("loss", loss_text(plan["loses_writes_since"], plan["loss_window_seconds"], carry)),
+    ]
+    return pairs(members)
+
+
 def _place_of(offer: Json) -> str:
     return place(offer["mode"], offer["instance_type"], offer["az_id"])
 

@@ -62,6 +62,7 @@ class Failure:
     times: int
     instance_id: str | None
     takes_effect: bool
+    text: str
 
 
 class Region:
@@ -102,9 +103,10 @@ class Region:
         times: int = 1,
         on: str | None = None,
         takes_effect: bool = False,
+        text: str = "injected",
     ) -> None:
         """Have the next `times` commands of this kind (on that daemon) fail; error_class None: they are never answered."""
-        self.failures.append(Failure(kind, error_class, times, on, takes_effect))
+        self.failures.append(Failure(kind, error_class, times, on, takes_effect, text))
 
     def refuse(self, place_key: str, error_class: str = "capacity") -> None:
         self.refused_places[place_key] = error_class
@@ -148,7 +150,7 @@ class Region:
         if command.request_id in machine.answers:
             return machine.answers[command.request_id]
         if failure is not None and failure.error_class is not None:
-            return self._kept(machine, command, _failed(failure.error_class))
+            return self._kept(machine, command, _failed(failure.error_class, text=failure.text))
         return self._kept(machine, command, self._carry_out(machine, command, now))
 
     def _kept(self, machine: Machine, command: Command, answer: dict[str, Any]) -> dict[str, Any]:
@@ -296,5 +298,5 @@ def _succeeded(result: dict[str, Any]) -> dict[str, Any]:
     return {"outcome": "succeeded", "error": None, "result": result}
 
 
-def _failed(error_class: str, code: str | None = None) -> dict[str, Any]:
-    return {"outcome": "failed", "error": {"class": error_class, "code": code, "message": "injected"}, "result": {}}
+def _failed(error_class: str, code: str | None = None, *, text: str = "injected") -> dict[str, Any]:
+    return {"outcome": "failed", "error": {"class": error_class, "code": code, "message": text}, "result": {}}

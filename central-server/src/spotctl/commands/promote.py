@@ -1,4 +1,4 @@
-"""`spotctl promote`: hand over to a standby that is ready."""
+"""`spotctl promote`: hand over to a standby. What it needs and loses is shown before anybody confirms it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from spotctl.commands.switch import COMPLETED
 from spotctl.errors import CommandFailed
 from spotctl.exits import ExitCode
 from spotctl.lookups import find_agent, replicas_of
-from spotctl.moves import finish
+from spotctl.moves import finish, loss_text, promotion_lines
 from spotctl.options import agent_option, differences_option, request_id_option, shared, wait_option, yes_option
 from spotctl.session import Session
-from spotctl.texts import place
 
 
 @click.command()
@@ -21,6 +20,7 @@ from spotctl.texts import place
 @click.option("--accept-data-loss", is_flag=True, help="Go on although writes are lost; without it the server refuses and says which.")
 @differences_option
 @click.option("--force", is_flag=True, help="Promote one whose standby check has not passed; --replica must name it.")
+@click.option("--dry-run", is_flag=True, help="Show what the handover needs and loses, and touch nothing.")
 @yes_option
 @wait_option
 @request_id_option
@@ -33,28 +33,45 @@ def promote(  # noqa: PLR0913 - one for each option
     accept_data_loss: bool,
     accept_differences: bool,
     force: bool,
+    dry_run: bool,
     is_agreed: bool,
     is_awaited: bool,
     request_id: str | None,
 ) -> None:
-    """Hand over to a ready standby."""
+    """Hand over to a standby that is ready; to one that is not with --force."""
     api = session.api()
     agent = find_agent(api, agent_name)
-    if replica_id is None:
-        chosen = _only_ready(agent, replicas_of(api, agent))
-        replica_id = str(chosen["replica_id"])
-        where = place(chosen["mode"], chosen["instance_type"], chosen["az_id"])
-        session.say(f"standby {replica_id} ({chosen['instance_id']}) in {where}, image {chosen['image_id']}")
-    loss = "Writes that it does not have are lost, as you accepted" if accept_data_loss else "The server refuses if writes would be lost"
-    session.confirm(f"Hand {agent['logical_agent_id']} over to replica {replica_id}? {loss}.", is_agreed=is_agreed)
+    replicas = replicas_of(api, agent)
+    replica = _only_ready(agent, replicas) if replica_id is None else _named(agent, replicas, replica_id)
     body = {
         "request_id": request_id or session.surroundings.new_request_id(),
         "accept_data_loss": accept_data_loss,
         "accept_differences": accept_differences,
         "force": force,
     }
-    begun = api.post("agents", agent["agent_id"], "replicas", replica_id, "promote", body=body)
-    finish(session, api, begun, is_awaited=is_awaited, expected=COMPLETED)
+    where = ("agents", agent["agent_id"], "replicas", replica["replica_id"], "promote")
+    if dry_run or not is_agreed:
+        plan = api.post(*where, body={**body, "dry_run": True})
+        carry = str(api.get("agents", agent["agent_id"], "config")["carry"])
+        lines = promotion_lines(agent, replica, carry, plan)
+        if dry_run:
+            session.show(plan, lines)
+            return
+        for line in lines:
+            session.say(line)
+        loss = loss_text(plan["loses_writes_since"], plan["loss_window_seconds"], carry)
+        question = f"Hand {agent['logical_agent_id']} over to replica {replica['replica_id']}? {loss[:1].upper()}{loss[1:]}."
+        session.confirm(question, is_agreed=False)
+    finish(session, api, api.post(*where, body=body), is_awaited=is_awaited, expected=COMPLETED)
+
+
+def _named(agent: Json, replicas: list[Json], replica_id: str) -> Json:
+    for replica in replicas:
+        if replica["replica_id"] == replica_id:
+            return replica
+    expected = ", ".join(f"{replica['replica_id']} ({replica['status']})" for replica in replicas) or "it has none"
+    text = f"--replica: {agent['logical_agent_id']} has no standby {replica_id!r}; expected one of: {expected}"
+    raise CommandFailed(text, ExitCode.NOT_FOUND)
 
 
 def _only_ready(agent: Json, replicas: list[Json]) -> Json:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
 from spot_server.features.replicas import reading, service
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.reading import ReplicaConfig
@@ -21,7 +23,7 @@ from spot_server.features.switches import presenting
 from spot_server.features.switches import service as switches
 from spot_server.features.switches.presenting import SwitchDetail
 from spot_server.features.switches.promotions import Accepted
-from spot_server.features.switches.schemas import SwitchDetailAnswer
+from spot_server.features.switches.schemas import PromotionPreviewAnswer, SwitchDetailAnswer
 from spot_server.http.auth import current_instance_id, current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
@@ -90,16 +92,20 @@ def request_replica(body: dict[str, Any], client_id: str, agent_id: str) -> Repl
 @client_blueprint.route("/agents/<agent_id>/replicas/<replica_id>/promote", methods=["POST"])
 @client_blueprint.arguments(PromotionRequestSchema)
 @client_blueprint.response(202, SwitchDetailAnswer)
-def promote_replica(body: dict[str, Any], client_id: str, agent_id: str, replica_id: str) -> SwitchDetail:
+@client_blueprint.alt_response(200, schema=PromotionPreviewAnswer, description="With `dry_run`: what the handover would do and lose.")
+def promote_replica(body: dict[str, Any], client_id: str, agent_id: str, replica_id: str) -> SwitchDetail | Response:
     """Hand over to a replica that is ready; one that is not needs `force`, and the refusal says what would be lost."""
+    database = current_context().database
+    if body["dry_run"]:
+        return presenting.promotion_preview_response(
+            database.read(lambda tx: switches.preview_promotion_to(tx, client_id, agent_id, replica_id))
+        )
     asked = {
         "request_id": body["request_id"],
         "accepts": Accepted(loss=body["accept_data_loss"], differences=body["accept_differences"], is_forced=body["force"]),
         "user_id": current_principal().user_id,
     }
-    return current_context().database.write(
-        lambda tx: presenting.with_steps(tx, switches.request_promotion(tx, client_id, agent_id, replica_id, **asked))
-    )
+    return database.write(lambda tx: presenting.with_steps(tx, switches.request_promotion(tx, client_id, agent_id, replica_id, **asked)))
 
 
 @client_blueprint.route("/agents/<agent_id>/replicas/<replica_id>", methods=["DELETE"])

@@ -85,6 +85,7 @@ class PromotionRequestSchema(StrictSchema):
         load_default=False,
         metadata={"description": "Promote it although its standby check has not passed: should it not serve, the move is taken back."},
     )
+    dry_run = StrictBoolean(load_default=False, metadata={"description": "Show what it needs and loses, and touch nothing."})
 
 
 class ReplicaConfigAnswer(AnswerSchema):

@@ -12,9 +12,10 @@ from spot_server.features.agents.queries import load_agent
 from spot_server.features.switches import queries
 from spot_server.features.switches.facts import load_facts
 from spot_server.features.switches.opening import Preview
+from spot_server.features.switches.promotions import PromotionPlan
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.rollbacks import RollbackPlan
-from spot_server.features.switches.schemas import PreviewAnswer, RollbackPreviewAnswer
+from spot_server.features.switches.schemas import PreviewAnswer, PromotionPreviewAnswer, RollbackPreviewAnswer
 from spot_server.features.switches.waiting_rules import explain_waiting
 
 
@@ -47,3 +48,8 @@ def preview_response(preview: Preview) -> Response:
 def rollback_preview_response(plan: RollbackPlan) -> Response:
     """Answer a dry run of going back: 200, where a move that begins answers 202."""
     return jsonify(RollbackPreviewAnswer().dump(plan))
+
+
+def promotion_preview_response(plan: PromotionPlan) -> Response:
+    """Answer a dry run of a promotion: 200, where a move that begins answers 202."""
+    return jsonify(PromotionPreviewAnswer().dump(plan))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +13,11 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.instances.queries import Instance, find_instance
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
-from spot_server.features.switches.configuration_rules import compare
+from spot_server.features.switches.configuration_rules import Difference, compare
 from spot_server.features.switches.losses import writes_lost_since
-from spot_server.features.switches.opening import Opening, movable_primary
-from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion
-from spot_server.words import ReplicaStatus, SwitchTrigger
+from spot_server.features.switches.opening import Opening, handle_seconds, movable_primary
+from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, steps_shown
+from spot_server.words import ReplicaStatus, StepName, SwitchTrigger
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,40 +35,90 @@ class Accepted:
 NOTHING_ACCEPTED = Accepted()
 
 
-def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, request_id: str, initiated_by: str, accepts: Accepted) -> Opening:
-    """Prepare a handover to a replica; MoveRefused, with what would be lost, over what the person would have to accept and did not."""
+@dataclass(frozen=True, slots=True)
+class PromotionPlan:
+    """What a handover to a replica would do and lose, shown before anything is touched."""
+
+    replica: Replica
+    primary: Instance
+    steps: tuple[StepName, ...]
+    handle_seconds: int
+    needs_force: bool
+    """Whether the replica is not known to be fit: its standby check has not passed."""
+    loses_writes_since: datetime | None
+    loss_window_seconds: int | None
+    differences: tuple[Difference, ...]
+    """Where the replica is known not to be like the primary; what was not read yet is compared in the move."""
+
+
+def preview_promotion(tx: Transaction, agent: Agent, replica: Replica) -> PromotionPlan:
+    """Say what a handover to `replica` would do, and touch nothing. Raises MoveRefused where it cannot be, whatever a person accepts."""
     # With the carries that copy, the last pass brings what the replica does not have yet; should it fail, the move is taken back.
     lost_since = None if agent.carry in CARRY_STEPS else writes_lost_since(tx, agent, replica.image_id)
-    loss = _loss_of(tx, lost_since)
-    _require_fit(replica, loss, is_forced=accepts.is_forced)
-    if lost_since is not None and not accepts.loss:
-        raise MoveRefused(f"{loss.text}; say accept_data_loss to go on", **loss.members)
+    if replica.status not in {ReplicaStatus.READY, ReplicaStatus.SYNCING}:
+        raise MoveRefused(
+            f"replica {replica.replica_id} is {replica.status}: no daemon of it is there that could serve, forced or not",
+            replica_status=replica.status,
+        )
     primary = movable_primary(tx, agent)
-    if not accepts.differences:
-        standby = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
-        require_likeness(primary, standby)
+    standby = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
+    return PromotionPlan(
+        replica=replica,
+        primary=primary,
+        steps=steps_shown(plan_promotion(agent.carry), agent.traffic_handles),
+        handle_seconds=handle_seconds(agent),
+        needs_force=replica.status is not ReplicaStatus.READY,
+        loses_writes_since=lost_since,
+        loss_window_seconds=None if lost_since is None else max(0, round((tx.now - lost_since).total_seconds())),
+        differences=known_differences(primary, standby),
+    )
+
+
+def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, request_id: str, initiated_by: str, accepts: Accepted) -> Opening:
+    """Prepare a handover to a replica; MoveRefused, with what would be lost, over what the person would have to accept and did not."""
+    plan = preview_promotion(tx, agent, replica)
+    _require_acceptance(plan, accepts)
     return Opening(
         trigger=SwitchTrigger.PROMOTION,
         request_id=request_id,
         initiated_by=initiated_by,
         steps=plan_promotion(agent.carry),
-        primary=primary,
+        primary=plan.primary,
         replica=replica,
         image_id=replica.image_id,
         accepts_differences=accepts.differences,
-        timing={} if replica.status is ReplicaStatus.READY else {queries.IS_FORCED: True},
+        timing={queries.IS_FORCED: True} if plan.needs_force else {},
     )
 
 
-def require_likeness(primary: Instance, standby: Instance | None) -> None:
-    """Raise MoveRefused for a new side that is known not to be like the primary; one that was not read yet is compared in the move."""
-    if primary.configuration is None or standby is None or standby.configuration is None:
-        return
-    found = compare(primary.configuration, standby.configuration)
-    if found:
+def _require_acceptance(plan: PromotionPlan, accepts: Accepted) -> None:
+    replica, loss = plan.replica, _loss_of(plan)
+    if plan.needs_force and not accepts.is_forced:
         raise MoveRefused(
-            f"{standby.instance_id} is not like the primary: {'; '.join(map(str, found))}; say accept_differences to go on",
-            differences=[asdict(one) for one in found],
+            f"replica {replica.replica_id} is {replica.status}, not ready: its standby check has not passed, and only `force` goes on "
+            f"without it; {loss.text}",
+            replica_status=replica.status,
+            **loss.members,
+        )
+    if plan.loses_writes_since is not None and not accepts.loss:
+        raise MoveRefused(f"{loss.text}; say accept_data_loss to go on", **loss.members)
+    if not accepts.differences:
+        require_likeness(replica.instance_id, plan.differences)
+
+
+def known_differences(primary: Instance, standby: Instance | None) -> tuple[Difference, ...]:
+    """Return where a new side is not like the primary, by EC2's word of both; empty while one of them was not read yet."""
+    if primary.configuration is None or standby is None or standby.configuration is None:
+        return ()
+    return compare(primary.configuration, standby.configuration)
+
+
+def require_likeness(instance_id: str | None, differences: Sequence[Difference]) -> None:
+    """Raise MoveRefused, with every field, for a new side that is known not to be like the primary."""
+    if differences:
+        raise MoveRefused(
+            f"{instance_id} is not like the primary: {'; '.join(map(str, differences))}; say accept_differences to go on",
+            differences=[asdict(one) for one in differences],
         )
 
 
@@ -79,30 +130,9 @@ class _Loss:
     members: dict[str, Any]
 
 
-def _loss_of(tx: Transaction, since: datetime | None) -> _Loss:
-    if since is None:
+def _loss_of(plan: PromotionPlan) -> _Loss:
+    if plan.loses_writes_since is None:
         return _Loss("no write would be lost", {})
-    window_seconds = max(0, round((tx.now - since).total_seconds()))
-    text = f"everything written since {since.isoformat()} ({window_seconds} s) would be lost"
-    return _Loss(text, {"loses_writes_since": since.isoformat(), "loss_window_seconds": window_seconds})
-
-
-def _require_fit(replica: Replica, loss: _Loss, *, is_forced: bool) -> None:
-    """Refuse a replica that is not ready, unless a person forces one whose daemon is there."""
-    if replica.status is not ReplicaStatus.READY and not is_forced:
-        raise MoveRefused(
-            f"replica {replica.replica_id} is {replica.status}, not ready: {_why_unready(replica)}; {loss.text}",
-            replica_status=replica.status,
-            **loss.members,
-        )
-    if replica.status not in {ReplicaStatus.READY, ReplicaStatus.SYNCING}:
-        raise MoveRefused(
-            f"replica {replica.replica_id} is {replica.status}: no daemon of it is there that could serve, forced or not",
-            replica_status=replica.status,
-        )
-
-
-def _why_unready(replica: Replica) -> str:
-    if replica.status is ReplicaStatus.SYNCING:
-        return "its standby check has not passed, and only `force` goes on without it"
-    return "its daemon is not there yet" if replica.status is ReplicaStatus.LAUNCHING else "it is no standby any more"
+    since = plan.loses_writes_since.isoformat()
+    text = f"everything written since {since} ({plan.loss_window_seconds} s) would be lost"
+    return _Loss(text, {"loses_writes_since": since, "loss_window_seconds": plan.loss_window_seconds})

@@ -22,7 +22,7 @@ from spot_server.features.switches.issuing import load_step
 from spot_server.features.switches.losses import writes_lost_since
 from spot_server.features.switches.opening import Opening
 from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, plan_return_to_image, steps_shown
-from spot_server.features.switches.promotions import Accepted, require_likeness
+from spot_server.features.switches.promotions import Accepted, known_differences, require_likeness
 from spot_server.features.switches.queries import CALLS_BACK, Switch
 from spot_server.features.switches.rollback_rules import MoveToUndo, OldSide, why_not_undone, why_old_side_cannot_serve
 from spot_server.features.switches.service import find_switch_of_agent
@@ -116,7 +116,7 @@ def request_rollback(tx: Transaction, client_id: str, agent_id: str, switch_id: 
 
 def _require_acceptance(plan: RollbackPlan, accepts: Accepted) -> None:
     if plan.called_back is not None and not accepts.differences:
-        require_likeness(plan.primary, plan.called_back)
+        require_likeness(plan.to_instance_id, known_differences(plan.primary, plan.called_back))
     if plan.loses_writes_since is None or accepts.loss:
         return
     since = plan.loses_writes_since.isoformat()

@@ -69,6 +69,29 @@ class DifferenceAnswer(AnswerSchema):
     new = fields.Raw(required=True, allow_none=True)
 
 
+class PromotionPreviewAnswer(AnswerSchema):
+    """What a handover to a replica would do, and what it would lose."""
+
+    replica_id = fields.String(attribute="replica.replica_id", required=True)
+    replica_status = fields.String(attribute="replica.status", required=True)
+    instance_id = fields.String(attribute="replica.instance_id", allow_none=True, required=True)
+    image_id = fields.String(attribute="replica.image_id", allow_none=True, required=True)
+    steps = fields.List(fields.String(), required=True)
+    handle_seconds = fields.Integer(required=True)
+    needs_force = fields.Boolean(required=True, metadata={"description": "Its standby check has not passed: needs `force`."})
+    loses_writes_since = UtcMoment(
+        allow_none=True, required=True, metadata={"description": "Needs `accept_data_loss`; null when no write is lost."}
+    )
+    loss_window_seconds = fields.Integer(
+        allow_none=True, required=True, metadata={"description": "How many seconds of writes that is, as of now."}
+    )
+    differences = fields.List(
+        fields.Nested(DifferenceAnswer),
+        required=True,
+        metadata={"description": "Needs `accept_differences`; empty also while one of both was not read yet."},
+    )
+
+
 class RollbackRequestSchema(StrictSchema):
     """Going back on a completed move."""
 

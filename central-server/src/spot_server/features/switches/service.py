@@ -15,7 +15,7 @@ from spot_server.features.switches import opening, queries
 from spot_server.features.switches.carry_payloads import note_progress
 from spot_server.features.switches.driving import drive
 from spot_server.features.switches.opening import Preview
-from spot_server.features.switches.promotions import NOTHING_ACCEPTED, Accepted, promotion_opening
+from spot_server.features.switches.promotions import NOTHING_ACCEPTED, Accepted, PromotionPlan, preview_promotion, promotion_opening
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.retirement import advance_retirement
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
@@ -62,6 +62,12 @@ def request_switch(tx: Transaction, client_id: str, agent_id: str, request: Swit
 def preview(tx: Transaction, client_id: str, agent_id: str, target: dict[str, Any]) -> Preview:
     """Say what a switch would do, and touch nothing."""
     return opening.preview_switch(tx, find_agent_of_client(tx, client_id, agent_id), target)
+
+
+def preview_promotion_to(tx: Transaction, client_id: str, agent_id: str, replica_id: str) -> PromotionPlan:
+    """Say what a handover to a replica would do, need and lose, and touch nothing."""
+    agent = find_agent_of_client(tx, client_id, agent_id)
+    return preview_promotion(tx, agent, replica_queries.load_replica(tx, agent_id, replica_id))
 
 
 def request_promotion(
