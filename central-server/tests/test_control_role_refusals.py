@@ -11,7 +11,7 @@ from server_support.memory_aws import failure
 from spot_server.aws.errors import AwsFailed, ErrorClass
 from spot_server.db.runner import Database
 from spot_server.db.tables import clients
-from spot_server.features.commands.actors import Act
+from spot_server.features.commands.actors import CONTROL_ROLE_INSTANCE_ID, Act
 from spot_server.features.commands.attempts import assign, falls_to_role
 from spot_server.features.commands.service import CommandOutcome, record_outcome
 from spot_server.features.switches.service import SwitchRequest, advance_switch, request_switch
@@ -136,23 +136,40 @@ def test_a_launch_that_the_role_may_not_make_is_made_by_the_primary(stage: Stage
     assert "launch_instance (UnauthorizedOperation" in stage.told()[0]
 
 
-def test_an_address_that_the_new_sides_daemon_may_not_move_is_moved_by_the_role(stage: Stage) -> None:
+@pytest.mark.parametrize(("error_class", "seconds"), [("not_authorized", 300), ("unreachable", 60)])
+def test_an_address_that_the_new_sides_daemon_cannot_move_is_moved_by_the_role(stage: Stage, error_class: str, seconds: int) -> None:
     own = stage.fleet.instance(stage.agent, "i-1").instance_id
-    move = {"allocation_id": "eipalloc-1", "instance_id": own}
     before = mover(stage, own)
-    command_id = stage.issue(CommandKind.MOVE_ADDRESS, move, instance_id=own, actor=Actor.DAEMON)
-    error = {"class": "not_authorized", "code": "UnauthorizedOperation", "message": "no"}
-    refused = CommandOutcome(stage.command(command_id).request_id, "failed", error, {}, None, None)
 
-    stage.database.write(lambda tx: record_outcome(tx, stage.agent.agent_id, own, command_id, refused))
+    command_id = fail_to_move(stage, own, own, Actor.DAEMON, error_class)
 
     assert (before, mover(stage, own)) == (Actor.DAEMON, Actor.CONTROL_ROLE)
-    assert stage.database.read(lambda tx: falls_to_role(tx, stage.agent, stage.command(command_id)))
-    stage.clock.advance(301)
+    assert mover(stage, own, Act.MOVE_RECORD) is (Actor.CONTROL_ROLE if error_class == "unreachable" else Actor.DAEMON)
+    is_asked_again_only_for_the_role = stage.database.read(lambda tx: falls_to_role(tx, stage.agent, stage.command(command_id)))
+    assert is_asked_again_only_for_the_role == (error_class == "not_authorized")
+    stage.clock.advance(seconds + 1)
     stage.heartbeat()
     assert mover(stage, own) is Actor.DAEMON
 
 
-def mover(stage: Stage, instance_id: str) -> Actor | None:
-    chosen = stage.database.write(lambda tx: assign(tx, stage.agent, Act.MOVE_ADDRESS, instance_id))
+def test_a_daemon_that_did_not_reach_aws_is_asked_again_where_the_role_does_not_either(stage: Stage) -> None:
+    own = stage.fleet.instance(stage.agent, "i-1").instance_id
+    fail_to_move(stage, own, own, Actor.DAEMON, "unreachable")
+    fail_to_move(stage, own, CONTROL_ROLE_INSTANCE_ID, Actor.CONTROL_ROLE, "unreachable")
+
+    assert mover(stage, own) is Actor.DAEMON
+
+
+def fail_to_move(stage: Stage, target: str, instance_id: str, actor: Actor, error_class: str) -> str:
+    """Let somebody fail to move the address to an instance, and return the command."""
+    move = {"allocation_id": "eipalloc-1", "instance_id": target}
+    command_id = stage.issue(CommandKind.MOVE_ADDRESS, move, instance_id=instance_id, actor=actor)
+    error = {"class": error_class, "code": "AsItCame", "message": "no"}
+    failed = CommandOutcome(stage.command(command_id).request_id, "failed", error, {}, None, None)
+    stage.database.write(lambda tx: record_outcome(tx, stage.agent.agent_id, instance_id, command_id, failed))
+    return command_id
+
+
+def mover(stage: Stage, instance_id: str, act: Act = Act.MOVE_ADDRESS) -> Actor | None:
+    chosen = stage.database.write(lambda tx: assign(tx, stage.agent, act, instance_id))
     return None if chosen is None else chosen.actor

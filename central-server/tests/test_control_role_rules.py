@@ -27,7 +27,7 @@ from spot_server.features.control_role.rules import (
     admit,
     backoff_seconds,
     choose_due,
-    is_role_usable,
+    is_usable,
     is_worth_another_try,
     patience_seconds,
     refusal_to_terminate,
@@ -168,7 +168,7 @@ def test_a_role_is_passed_over_only_after_a_failure_that_tells_of_this_act_and_o
 ) -> None:
     code = f"{ASSUME_ROLE_PREFIX}AccessDenied" if is_whole_role else "UnauthorizedOperation"
 
-    usable = is_role_usable(KINDS_OF_ACT[act], [Failure(kind, error_class, code, START - seconds(ago_seconds))], START)
+    usable = is_usable(KINDS_OF_ACT[act], [Failure(kind, error_class, code, START - seconds(ago_seconds))], START)
 
     bound_seconds = UNUSABLE_SECONDS.get(error_class, 0.0)
     tells = is_whole_role or kind in KINDS_OF_ACT[act]
@@ -178,9 +178,9 @@ def test_a_role_is_passed_over_only_after_a_failure_that_tells_of_this_act_and_o
 def test_a_role_that_may_not_make_images_may_still_launch() -> None:
     denied = Failure(CommandKind.CREATE_IMAGE, ErrorClass.NOT_AUTHORIZED, "UnauthorizedOperation", START)
 
-    usable = {act: is_role_usable(KINDS_OF_ACT[act], [denied], START) for act in Act}
+    usable = {act: is_usable(KINDS_OF_ACT[act], [denied], START) for act in Act}
 
-    assert [act for act, is_usable in usable.items() if not is_usable] == [Act.CREATE_IMAGE, Act.FINAL_IMAGE]
+    assert [act for act, can in usable.items() if not can] == [Act.CREATE_IMAGE, Act.FINAL_IMAGE, Act.REFRESH_IMAGE]
 
 
 PRIMARY = DaemonFacts("i-primary", Role.PRIMARY, is_reachable=True)
@@ -194,7 +194,10 @@ def actor_of(act: Act, *, usable: bool, has_role: bool = True, target: str = "i-
     return None if chosen is None else (chosen.actor, chosen.instance_id)
 
 
-@pytest.mark.parametrize("act", sorted(act for act, candidates in ACTOR_TABLE.items() if Candidate.HANDLE_TARGET not in candidates))
+@pytest.mark.parametrize(
+    "act",
+    sorted(act for act, candidates in ACTOR_TABLE.items() if candidates[0] is Candidate.CONTROL_ROLE and Candidate.PRIMARY in candidates),
+)
 def test_a_usable_role_comes_first_and_the_primary_stands_in_for_one_that_is_not(act: Act) -> None:
     assert actor_of(act, usable=True) == (Actor.CONTROL_ROLE, "control-role")
     assert actor_of(act, usable=False) == actor_of(act, usable=True, has_role=False) == (Actor.DAEMON, "i-primary")

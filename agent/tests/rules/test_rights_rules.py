@@ -83,7 +83,6 @@ def test_with_a_control_role_only_what_daemons_do_themselves_is_needed() -> None
         "ModifyInstanceAttribute",
         "DescribeAddresses",
         "AssociateAddress",
-        "AssignPrivateIpAddresses",
         "CreateTags",
         "DeregisterImage",
         "DeleteSnapshot",

@@ -88,7 +88,7 @@ HANDLE_ACTS: dict[CommandKind, Act] = {
 """The acts of a move that daemons come first for."""
 
 DAEMON_FIRST = frozenset(HANDLE_ACTS.values()) | {Act.REFRESH_IMAGE}
-"""Those whose instance lacks the right leave these to the control role. An image is the daemon's, which can hold the workload still."""
+"""Daemons that lack the right, or do not reach AWS, leave these to the control role. They can hold the workload still for an image."""
 
 CONTROL_ROLE_INSTANCE_ID = "control-role"
 """Stands in the place of an instance id in commands that the server itself carries out."""
@@ -123,7 +123,7 @@ def choose_actor(
 ) -> Assignment | None:
     """Return who should do `act` on or for `target_instance_id`, or None when nobody can now.
 
-    A control role that failed of late (`control_role.rules.is_role_usable`) is passed over. An instance never ends or testifies
+    A control role that failed of late (`control_role.rules.is_usable`) is passed over. An instance never ends or testifies
     about itself; a handle is moved by the side that it moves to.
     """
     reachable = [daemon for daemon in daemons if daemon.is_reachable and daemon.role is not Role.TERMINATED]

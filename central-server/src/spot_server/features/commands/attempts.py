@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, func, literal, select
@@ -14,7 +15,7 @@ from spot_server.features.commands import queries
 from spot_server.features.commands.actors import DAEMON_FIRST, HANDLE_ACTS, KINDS_OF_ACT, Act, Assignment, DaemonFacts, choose_actor
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.rules import is_past_end
-from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_role_usable
+from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_usable
 from spot_server.features.instances.queries import Instance, list_present
 from spot_server.words import Actor, InterruptionKind
 
@@ -99,15 +100,15 @@ def is_going(tx: Transaction, instance: Instance, end_at: datetime | None) -> bo
 def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> Assignment | None:
     """Choose who does `act` now, or None when nobody can. What the role failed at for one of the client's agents counts for all."""
     role_arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == agent.client_id)).scalar_one()
-    is_usable = role_arn is not None and _is_role_usable(tx, agent.client_id, act)
+    has_usable_role = role_arn is not None and _is_role_usable(tx, agent.client_id, act)
     daemons = load_daemons(tx, agent)
-    if is_usable and act in DAEMON_FIRST:
-        refused = _refused_instances(tx, agent, act)
-        daemons = [daemon for daemon in daemons if daemon.instance_id not in refused]
+    if has_usable_role and act in DAEMON_FIRST:
+        unable = _unable_instances(tx, agent, act)
+        daemons = [daemon for daemon in daemons if daemon.instance_id not in unable]
     return choose_actor(
         act,
         has_control_role=role_arn is not None,
-        is_control_role_usable=is_usable,
+        is_control_role_usable=has_usable_role,
         daemons=daemons,
         target_instance_id=target_instance_id,
     )
@@ -122,17 +123,27 @@ def falls_to_role(tx: Transaction, agent: Agent, command: Command) -> bool:
     return chosen is not None and chosen.actor is Actor.CONTROL_ROLE
 
 
-def _refused_instances(tx: Transaction, agent: Agent, act: Act) -> set[str]:
-    since = tx.now - timedelta(seconds=UNUSABLE_SECONDS[ErrorClass.NOT_AUTHORIZED])
+def _unable_instances(tx: Transaction, agent: Agent, act: Act) -> set[str]:
+    """Whose daemons were refused the act of late, or could not reach AWS for any handle: there is no time to wait until they can."""
+    since = tx.now - timedelta(seconds=max(UNUSABLE_SECONDS.values()))
     failed = queries.failures_of_actor(tx, agent.client_id, Actor.DAEMON, since=since, agent_id=agent.agent_id)
-    return {one.instance_id for one in failed if one.kind in KINDS_OF_ACT[act] and one.error_class == ErrorClass.NOT_AUTHORIZED}
+    unable = set()
+    for one in failed:
+        kinds = KINDS_OF_ACT[act] | (HANDLE_ACTS.keys() if one.error_class == ErrorClass.UNREACHABLE else set())
+        if not is_usable(kinds, _failures([one]), tx.now):
+            unable.add(one.instance_id)
+    return unable
 
 
 def _is_role_usable(tx: Transaction, client_id: str, act: Act) -> bool:
     since = tx.now - timedelta(seconds=max(UNUSABLE_SECONDS.values()))
-    failures = [
+    failed = queries.failures_of_actor(tx, client_id, Actor.CONTROL_ROLE, since=since)
+    return is_usable(KINDS_OF_ACT[act], _failures(failed), tx.now)
+
+
+def _failures(failed: Sequence[Command]) -> list[Failure]:
+    return [
         Failure(command.kind, command.error_class, command.error_code, command.finished_at)
-        for command in queries.failures_of_actor(tx, client_id, Actor.CONTROL_ROLE, since=since)
+        for command in failed
         if command.finished_at is not None
     ]
-    return is_role_usable(KINDS_OF_ACT[act], failures, tx.now)

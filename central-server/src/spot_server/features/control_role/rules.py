@@ -32,7 +32,7 @@ BACKOFF_CAP_SECONDS = 15.0
 _PASSING = frozenset({ErrorClass.THROTTLED, ErrorClass.RACE, ErrorClass.UNREACHABLE})
 
 UNUSABLE_SECONDS: dict[ErrorClass, float] = {ErrorClass.NOT_AUTHORIZED: 300.0, ErrorClass.UNREACHABLE: 60.0}
-"""How long the acts fall to daemons after the role failed in this way: long enough to act, short enough to notice that it was mended."""
+"""How long acts fall to somebody else after this failure: long enough to act, short enough to notice that it was mended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def backoff_seconds(tries: int, draw: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A command of the control role that was answered `failed`."""
+    """A command that was answered `failed`, by the control role or by a daemon."""
 
     kind: CommandKind
     error_class: str | None
@@ -191,10 +191,10 @@ class Failure:
     at: datetime
 
 
-def is_role_usable(kinds: Collection[CommandKind], failures: Sequence[Failure], now: datetime) -> bool:
-    """Tell whether the control role can be relied on for commands of these kinds.
+def is_usable(kinds: Collection[CommandKind], failures: Sequence[Failure], now: datetime) -> bool:
+    """Tell whether the control role, or a daemon, can be relied on for commands of these kinds, after these failures of its own.
 
-    Not for a while after it was refused, or AWS could not be reached with it: at AssumeRole for everything, else for that kind.
+    Not for a while after it was refused, or could not reach AWS: at AssumeRole for everything, else for that kind.
     """
     return not any(_stands_in_the_way(failure, kinds, now) for failure in failures)
 
