@@ -152,6 +152,10 @@ class Machine:
     is_request_cancelled: bool = False
     metadata_fault: MetadataFault = MetadataFault.NONE
     public_ip: str | None = None
+    assigned_ips: list[str] = field(default_factory=list)
+    """Secondary private addresses in EC2's book."""
+    secondary_ips: list[str] = field(default_factory=list)
+    """Those whose traffic comes here now, as the metadata service shows them."""
     services: dict[str, ServiceRun] = field(default_factory=dict)
     serving: list[Serving] = field(default_factory=list)
     running: list[Interval] = field(default_factory=list)

@@ -11,6 +11,9 @@ from spot_simulator.hosting.service_list import ServiceSpec
 from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.model.delays import Delays
 
+WORKLOAD_PORT = 8080
+"""At which workloads answer, and every front."""
+
 Lock = AbstractContextManager[object]
 """The region's lock; where there are no threads, a context that does nothing."""
 
@@ -191,17 +194,44 @@ class ForwardingFailed(Exception):
     """The traffic of an address could not be sent where it was to go."""
 
 
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Where a front sends requests: an address, of an instance or again of a front, and a port."""
+
+    address: str
+    port: int = WORKLOAD_PORT
+
+
 class Forwarder(Protocol):
-    """What carries the traffic of Elastic IPs. Every method raises ``ForwardingFailed``."""
+    """What carries requests from the fronts that clients ask at. Every method raises ``ForwardingFailed``."""
 
-    def listen(self, public_ip: str) -> None:
-        """Answer on an address; nobody holds it yet."""
+    def listen(self, front: str) -> None:
+        """Answer on an address; it leads nowhere yet."""
         ...
 
-    def route(self, public_ip: str, private_ip: str | None) -> int:
-        """Send traffic elsewhere, or nowhere; return how many connections that cut."""
+    def route(self, front: str, leads: Sequence[Lead], *, is_cut: bool = True) -> int:
+        """Send what comes from now on to each lead in turn, or nowhere; ``is_cut`` ends what is open.
+
+        Return how many connections that cut.
+        """
         ...
 
-    def close(self, public_ip: str) -> None:
+    def close(self, front: str) -> None:
         """Answer no more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a health check got: an HTTP status; None if nobody answered, or not in time."""
+
+    status: int | None
+    is_timed_out: bool = False
+
+
+class HealthChecker(Protocol):
+    """What asks workloads how they are, as a load balancer does."""
+
+    def check(self, lead: Lead, path: str, timeout_seconds: float, told: Callable[[Checked], None]) -> None:
+        """Ask, and say what came of it: within this call, or later from another thread."""
         ...

@@ -5,7 +5,12 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from spot_simulator.balancing.calls import BalancingCalls
+from spot_simulator.balancing.target_groups import BalancingParts, TargetGroups
 from spot_simulator.clock import SystemClock
+from spot_simulator.dns.calls import DnsCalls
+from spot_simulator.dns.resolver import Resolver
+from spot_simulator.dns.zones import Zones
 from spot_simulator.ec2.address_calls import AddressCalls
 from spot_simulator.ec2.call import Handler
 from spot_simulator.ec2.image_calls import ImageCalls
@@ -14,8 +19,9 @@ from spot_simulator.ec2.known_instances import KnownInstances
 from spot_simulator.ec2.launch_gate import GateParts, LaunchGate
 from spot_simulator.ec2.launches import Launches, LaunchParts
 from spot_simulator.ec2.market_calls import MarketCalls
-from spot_simulator.ec2.moto_backend import MotoBackend
+from spot_simulator.ec2.moto_backend import ACCOUNT_ID, MotoBackend
 from spot_simulator.ec2.price_pages import PricePages
+from spot_simulator.ec2.private_address_calls import PrivateAddressCalls
 from spot_simulator.ec2.shim import Shim
 from spot_simulator.ec2.spot_request_calls import SpotRequestCalls
 from spot_simulator.ec2.spot_requests import SpotRequests
@@ -31,9 +37,13 @@ from spot_simulator.model.catalogue import TYPES
 from spot_simulator.model.delays import Delays
 from spot_simulator.model.faults import FaultTable
 from spot_simulator.model.prices import PriceAxis
+from spot_simulator.neighbours.door import NeighbourDoor
 from spot_simulator.network.addresses import Addresses
 from spot_simulator.network.forwarder_process import ForwarderProcess
+from spot_simulator.network.front_addresses import FrontAddresses
+from spot_simulator.network.health_checks import HttpHealthChecker
 from spot_simulator.network.imds import ImdsServer
+from spot_simulator.network.secondary_addresses import SecondaryAddresses
 from spot_simulator.network.slot import claim_slot
 from spot_simulator.ports import Ground
 from spot_simulator.price_book import PriceBook
@@ -81,8 +91,13 @@ class Region:
         self.images = Images(self.moto, self.disks, ground)
         self.addresses = Addresses(self.slot.elastic_block, self._forwarder, ground)
         self.machines = Machines(self._machine_parts(), ground)
+        self.secondary_addresses = SecondaryAddresses(self.machines, self._forwarder, ground)
+        fronts, self._checker = FrontAddresses(self.slot.elastic_block), HttpHealthChecker()
+        self.target_groups = TargetGroups(BalancingParts(self._forwarder, self._checker, fronts), ground)
+        self.resolver = Resolver(self._forwarder, fronts, ground)
+        self.zones = Zones(self.resolver, ground)
         self.visibility = KnownInstances(self.machines, self.clock)
-        self.shim = Shim(self.moto, self._handlers(), self.faults, self.log, self.lock)
+        self.shim = Shim(self.moto, self._handlers(), self._neighbours(), self.faults, self.log, self.lock)
         self._metadata: dict[str, ImdsServer] = {}
         self.timeline.start()
         self.log.append("region-started", region=settings.region, time_scale=settings.time_scale, seed=settings.seed)
@@ -91,6 +106,7 @@ class Region:
         """End every process that the region started, services first; its threads end with this process."""
         self.log.append("region-stopping")
         self.timeline.stop()
+        self._checker.stop()
         self._guardian.stop()
         self._forwarder.stop()
         self.log.close()
@@ -127,13 +143,16 @@ class Region:
             self._metadata[machine.instance_id] = ImdsServer(machine, self.clock)
         except OSError as error:
             self.log.append("internal-error", where="metadata", instance_id=machine.instance_id, error=str(error))
+        self.target_groups.bring_back(machine)
 
     def _on_off(self, machine: Machine, final: State) -> None:
         server = self._metadata.pop(machine.instance_id, None)
         if server is not None:
             threading.Thread(target=server.close, daemon=True).start()
+        self.target_groups.drop(machine, final)
         if final is State.TERMINATED:
             self.addresses.drop_holder(machine)
+            self.secondary_addresses.drop_holder(machine)
 
     def _gate_parts(self) -> GateParts:
         return GateParts(
@@ -159,11 +178,21 @@ class Region:
             )
         )
 
+    def _neighbours(self) -> dict[str, NeighbourDoor]:
+        """Return the services beside EC2 that are the region's own, by their names in a request's signature."""
+        arn_prefix = f"arn:aws:elasticloadbalancing:{self.name}:{ACCOUNT_ID}"
+        balancing = BalancingCalls(self.target_groups, self.machines, arn_prefix, self.settings.seed)
+        return {
+            "elasticloadbalancing": NeighbourDoor("elbv2", balancing.handlers(), self.faults, self.log, self.lock),
+            "route53": NeighbourDoor("route53", DnsCalls(self.zones).handlers(), self.faults, self.log, self.lock),
+        }
+
     def _handlers(self) -> dict[str, Handler]:
         known = self.visibility
         launches = self._launches()
         instances, images = InstanceCalls(self.machines, known), ImageCalls(self.images, self.machines, known, self.disks)
         addresses = AddressCalls(self.addresses, known)
+        private = PrivateAddressCalls(self.secondary_addresses, self.machines)
         requests = SpotRequestCalls(SpotRequests(self.machines))
         pages = PricePages(self.prices, self.types, self.moto.az_ids())
         market = MarketCalls(pages, self.clock, self.settings.region, self.types)
@@ -189,6 +218,8 @@ class Region:
             "AssociateAddress": addresses.associate,
             "DisassociateAddress": addresses.disassociate,
             "ReleaseAddress": addresses.release,
+            "AssignPrivateIpAddresses": private.assign,
+            "UnassignPrivateIpAddresses": private.unassign,
             "DescribeSpotPriceHistory": market.price_history,
             "DescribeInstanceTypes": market.instance_types,
             "DescribeInstanceTypeOfferings": market.offerings,

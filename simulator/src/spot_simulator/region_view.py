@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from spot_simulator.balancing.target_groups import TargetGroups
 from spot_simulator.clock import Clock
+from spot_simulator.dns.resolver import Resolver
 from spot_simulator.hosting.init import Init, ServiceAnswer
 from spot_simulator.images import Images
 from spot_simulator.machine import Machine
@@ -13,6 +15,7 @@ from spot_simulator.model.capacity import CapacityTable
 from spot_simulator.model.delays import Delays
 from spot_simulator.model.faults import FaultTable
 from spot_simulator.network.addresses import Addresses
+from spot_simulator.network.secondary_addresses import SecondaryAddresses
 from spot_simulator.ports import Books, Disks, Log
 from spot_simulator.price_book import PriceBook
 
@@ -88,6 +91,21 @@ class RegionView(Protocol):
     @property
     def addresses(self) -> Addresses:
         """The Elastic IPs."""
+        ...
+
+    @property
+    def secondary_addresses(self) -> SecondaryAddresses:
+        """The secondary private addresses."""
+        ...
+
+    @property
+    def target_groups(self) -> TargetGroups:
+        """The target groups."""
+        ...
+
+    @property
+    def resolver(self) -> Resolver:
+        """What clients know of the records."""
         ...
 
     @property

@@ -4,6 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from spot_simulator.balancing.target_groups import TargetGroup
 from spot_simulator.clock import rfc3339
 from spot_simulator.images import Image
 from spot_simulator.machine import Interval, Machine, ServiceRun
@@ -17,7 +18,7 @@ _USD = Decimal("0.000001")
 
 
 def region_state(region: RegionView) -> dict[str, Any]:
-    """Describe instances, images, snapshots, addresses, empty pools and waiting faults. The lock is held."""
+    """Describe instances, images, snapshots, the fronts of every kind, empty pools and waiting faults. The lock is held."""
     books = region.books
     return {
         "now": rfc3339(region.clock.now()),
@@ -32,6 +33,19 @@ def region_state(region: RegionView) -> dict[str, Any]:
             for snapshot_id, state in books.snapshot_states().items()
         ],
         "addresses": [_address(region, address) for address in books.address_entries()],
+        "secondary_addresses": [
+            {
+                "private_ip": private_ip,
+                "assigned_instance_id": region.secondary_addresses.assigned_to(private_ip),
+                "holder_instance_id": holder.instance_id if holder else None,
+            }
+            for private_ip, holder in region.secondary_addresses.holders.items()
+        ],
+        "target_groups": [_target_group(group) for group in region.target_groups.by_arn.values()],
+        "records": [
+            {"record_name": name, "front": known.front, "known_values": list(known.kept.values) if known.kept else []}
+            for name, known in region.resolver.by_name.items()
+        ],
         "capacity_unavailable": [
             {"instance_type": pool.instance_type, "az_id": pool.az_id, "mode": pool.mode.value} for pool in region.capacity.empty_pools()
         ],
@@ -87,6 +101,7 @@ def _instance(machine: Machine, tags: dict[str, str]) -> dict[str, Any]:
         "az_name": machine.az_name,
         "private_ip": machine.private_ip,
         "public_ip": machine.public_ip,
+        "secondary_ips": list(machine.secondary_ips),
         "image_id": machine.image_id,
         "tags": tags,
         "services": {run.name: _service(run) for run in machine.services.values()},
@@ -138,6 +153,19 @@ def _address(region: RegionView, address: AddressEntry) -> dict[str, Any]:
         "associated_instance_id": address.instance_id,
         "holder_instance_id": holder.instance_id if holder else None,
         "tags": region.books.tags(address.allocation_id),
+    }
+
+
+def _target_group(group: TargetGroup) -> dict[str, Any]:
+    return {
+        "target_group_arn": group.arn,
+        "name": group.name,
+        "front": group.front,
+        "leads_to": [lead.address for lead in group.leads],
+        "targets": [
+            {"instance_id": target.machine.instance_id, "port": target.port, "state": target.health.state.value}
+            for target in group.targets.values()
+        ],
     }
 
 

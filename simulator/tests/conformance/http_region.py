@@ -37,7 +37,8 @@ while True:
         held.append(connection)
         continue
     body = os.environ["INSTANCE_ID"].encode()
-    connection.sendall(b"HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    status = b"404 Not Found" if b"/missing" in request else b"200 OK"
+    connection.sendall(b"HTTP/1.0 " + status + b"\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
     connection.close()
 """
 
@@ -63,6 +64,9 @@ class HttpRegion:
         self.url = json.loads(line)["url"]
         self.ec2, self.patient_ec2 = self._client(1), self._client(5)
         self._clock = SystemClock()
+
+    def client(self, service: str) -> Any:
+        return self._client(1, service=service)
 
     def ec2_as(self, role_arn: str) -> Any:
         sts = self._client(1, service="sts")

@@ -32,22 +32,22 @@ SIGTERM = -15
 
 
 @cache
-def ec2_model() -> ServiceModel:
-    """Load botocore's description of EC2."""
-    return ServiceModel(Loader().load_service_model("ec2", "service-2"), "ec2")
+def model_of(service: str) -> ServiceModel:
+    """Load botocore's description of a service."""
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
 
 
 class CheckedClient:
-    """A client that fails when a call or its answer does not fit EC2's description."""
+    """A client that fails when a call or its answer does not fit the service's description."""
 
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, service: str = "ec2") -> None:
+        self._client, self._model = client, model_of(service)
 
     def get_paginator(self, operation: str) -> Any:
         return self._client.get_paginator(operation)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        operation = ec2_model().operation_model("".join(part.capitalize() for part in name.split("_")))
+        operation = self._model.operation_model("".join(part.capitalize() for part in name.split("_")))
         call = getattr(self._client, name)
 
         def checked(**parameters: Any) -> Any:
@@ -137,6 +137,9 @@ class MemoryRegionPort:
         self.ec2 = CheckedClient(self.memory.ec2_client("test"))
         self.patient_ec2 = CheckedClient(self.memory.ec2_client("test", attempts=5))
         self._control = control_app(self.memory, nullcontext()).test_client()
+
+    def client(self, service: str) -> Any:
+        return CheckedClient(self.memory.client(service, "test"), service)
 
     def ec2_as(self, role_arn: str) -> Any:
         return CheckedClient(self.memory.ec2_client(role_arn))

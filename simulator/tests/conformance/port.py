@@ -24,6 +24,9 @@ class RegionPort(Protocol):
     patient_ec2: Any
     """As ``ec2``, but it retries as boto3 does by default."""
 
+    def client(self, service: str) -> Any:
+        """Return a client of elbv2 or route53, which makes one attempt."""
+
     def ec2_as(self, role_arn: str) -> Any:
         """Assume a role, and return an EC2 client with its credentials."""
 

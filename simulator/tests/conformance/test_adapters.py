@@ -14,17 +14,16 @@ from spot_server.aws.ec2 import Boto3Ec2 as ServersEc2
 from spot_server.aws.errors import AwsFailed
 from spot_server.aws.errors import ErrorClass as ServersErrorClass
 from spot_server.aws.ports import LaunchRequest as ServersLaunchRequest
-from spot_simulator.virtual.slow_ec2 import no_neighbour
 
 
 @pytest.fixture
 def daemon(world: World) -> DaemonsEc2:
-    return DaemonsEc2(world.region.patient_ec2, world.ec2, no_neighbour)
+    return DaemonsEc2(world.region.patient_ec2, world.ec2, world.region.client)
 
 
 @pytest.fixture
 def server(world: World) -> ServersEc2:
-    return ServersEc2(world.region.patient_ec2, world.ec2, no_neighbour)
+    return ServersEc2(world.region.patient_ec2, world.ec2, world.region.client)
 
 
 def request(world: World, image_id: str, **more: Any) -> dict[str, Any]:

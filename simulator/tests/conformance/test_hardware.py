@@ -13,7 +13,6 @@ from spot_agent.ec2_facts import LaunchRequest, VolumeSettings
 from spot_server.aws.ec2 import Boto3Ec2 as ServersEc2
 from spot_server.aws.ports import LaunchRequest as ServersLaunchRequest
 from spot_server.aws.ports import VolumeSettings as ServersVolumeSettings
-from spot_simulator.virtual.slow_ec2 import no_neighbour
 
 ROOT = "/dev/sda1"
 GP3 = {"VolumeType": "gp3", "VolumeSize": 20, "Iops": 4000, "Throughput": 250, "Encrypted": True, "KmsKeyId": "arn:aws:kms:::key/ours"}
@@ -115,8 +114,8 @@ def test_burstable_instances_have_a_credit_specification_and_others_none(world: 
 
 
 def test_daemon_and_server_launch_the_same_and_the_daemon_reads_it_back(world: World) -> None:
-    daemon = DaemonsEc2(world.region.patient_ec2, world.ec2, no_neighbour)
-    server = ServersEc2(world.region.patient_ec2, world.ec2, no_neighbour)
+    daemon = DaemonsEc2(world.region.patient_ec2, world.ec2, world.region.client)
+    server = ServersEc2(world.region.patient_ec2, world.ec2, world.region.client)
     wanted = request(world, world.image(), instance_type="t3.large", detailed_monitoring=True, ebs_optimized=True, cpu_credits="standard")
     volume: dict[str, Any] = {
         "device_name": ROOT,

@@ -1,4 +1,4 @@
-"""What the region in memory takes, against botocore's description of EC2. Its answers are held against it by the conformance suite."""
+"""What the region in memory takes, against botocore's descriptions. Its answers are held against them by the conformance suite."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from botocore.loaders import Loader
 
-from conformance.memory_region import ec2_model
+from conformance.memory_region import model_of
 from in_memory.place import Place
 from spot_simulator.memory.parameters import OPERATIONS, Spec
+from spot_simulator.memory.services import SERVICES, Service
 
-TYPES = {"string": str, "integer": int, "boolean": bool, "timestamp": datetime}
+TYPES = {"string": str, "integer": int, "long": int, "boolean": bool, "timestamp": datetime}
 
 
 def assert_fits(where: str, spec: Spec, shape: Any) -> None:
@@ -29,15 +30,15 @@ def assert_fits(where: str, spec: Spec, shape: Any) -> None:
         assert TYPES[shape.type_name] in wanted, f"{where} is a {shape.type_name}"
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
-def test_every_parameter_is_one_of_ec2_with_its_type(operation: str) -> None:
-    assert_fits(operation, OPERATIONS[operation], ec2_model().operation_model(operation).input_shape)
+@pytest.mark.parametrize(("service", "operation"), [(one, operation) for one in SERVICES.values() for operation in one.operations])
+def test_every_parameter_is_one_of_the_service_with_its_type(service: Service, operation: str) -> None:
+    assert_fits(operation, service.operations[operation], model_of(service.name).operation_model(operation).input_shape)
 
 
 def test_every_operation_is_carried_out_and_no_other() -> None:
     handled = set(Place().region.api.actions)
 
-    assert handled == set(OPERATIONS)
+    assert handled == {operation for service in SERVICES.values() for operation in service.operations}
 
 
 def test_what_has_pages_here_has_pages_in_boto3() -> None:

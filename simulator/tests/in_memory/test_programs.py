@@ -154,7 +154,7 @@ def test_a_host_s_client_calls_as_its_instance() -> None:
 
     place.ec2.describe_instances()
     with pytest.raises(Exception, match="UnauthorizedOperation"):
-        recorder.runs[0].host.ec2_client().describe_instances()
+        recorder.runs[0].host.client("ec2").describe_instances()
 
 
 @pytest.mark.parametrize(

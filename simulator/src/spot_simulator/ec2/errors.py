@@ -13,6 +13,8 @@ _SERVER_ERROR_CODES = frozenset(
     }
 )
 _UNAVAILABLE_CODES = frozenset({"RequestLimitExceeded", "ServiceUnavailable", "Unavailable"})
+_NOT_FOUND_CODES = frozenset({"NoSuchHostedZone", "NoSuchChange"})
+"""Of Route 53, which answers with the status that HTTP has for it."""
 _FORBIDDEN_CODES = frozenset({"UnauthorizedOperation", "AuthFailure", "OptInRequired"})
 _MESSAGES = {
     "InsufficientInstanceCapacity": "We currently do not have sufficient capacity for the requested instance type in the zone.",
@@ -38,4 +40,6 @@ class Ec2Error(Exception):
             return 500
         if self.code in _UNAVAILABLE_CODES:
             return 503
+        if self.code in _NOT_FOUND_CODES:
+            return 404
         return 403 if self.code in _FORBIDDEN_CODES else 400

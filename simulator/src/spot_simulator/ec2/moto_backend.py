@@ -3,7 +3,7 @@
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -210,6 +210,30 @@ class MotoBackend:
         """Return the Elastic IP that a request names by allocation, association or public address."""
         wanted = {parameters.get(name) for name in ("AllocationId", "AssociationId", "PublicIp")} - {None}
         return next((a for a in self._ec2.addresses if wanted & {a.allocation_id, a.association_id, a.public_ip}), None)
+
+    def cidr_of(self, instance_id: str) -> str:
+        """Return the addresses of the subnet that an instance is in."""
+        return str(self._subnet_of(instance_id).cidr_block)
+
+    def instance_of_interface(self, interface_id: str) -> str | None:
+        """Return the instance whose interface this is; None if there is none that is not terminated."""
+        live = [one for one in self._ec2.all_instances() if one.instance_state.name != State.TERMINATED.value]
+        return next((str(one.id) for one in live if any(nic.id == interface_id for nic in one.nics.values())), None)
+
+    def set_secondary_ips(self, instance_id: str, addresses: Sequence[str]) -> None:
+        """Let an instance be shown with these secondary addresses, and give them to nobody else at a launch."""
+        instance = self.instance(instance_id)
+        nic = instance.nics.get(0)
+        if nic is None:  # of an instance that is terminated
+            return
+        primary = [one for one in nic.private_ip_addresses if one["Primary"]]
+        nic.private_ip_addresses = [*primary, *({"Primary": False, "PrivateIpAddress": address} for address in addresses)]
+        for address in addresses:
+            self._subnet_of(instance_id)._subnet_ips.setdefault(address, instance)  # noqa: SLF001 - moto has no call for this
+
+    def _subnet_of(self, instance_id: str) -> Any:  # noqa: ANN401 - moto publishes no types
+        subnet_id = self._ec2.get_instance_by_id(instance_id).subnet_id
+        return next(subnet for subnet in self._ec2.describe_subnets() if subnet.id == subnet_id)
 
     def release_addresses_of(self, instance_id: str) -> list[str]:
         """End every association of an instance and return the addresses."""

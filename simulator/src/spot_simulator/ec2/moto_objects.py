@@ -6,6 +6,8 @@ from typing import Protocol
 class MotoNic(Protocol):
     """A network interface."""
 
+    id: str
+    private_ip_addresses: list[dict[str, object]]
     mac_address: str
     public_ip: str | None
 

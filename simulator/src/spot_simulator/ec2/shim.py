@@ -12,6 +12,7 @@ from spot_simulator.ec2.moto_backend import MotoBackend
 from spot_simulator.ec2.wire import Answer, failure
 from spot_simulator.event_log import EventLog
 from spot_simulator.model.faults import Fault, FaultTable, Mishap
+from spot_simulator.neighbours.door import NeighbourDoor
 
 _READING = ("Describe", "Get", "List")
 _LONGEST_LOGGED_VALUE = 200
@@ -23,14 +24,25 @@ StartResponse = Callable[..., Any]
 class Shim:
     """One call at a time: moto has no locks of its own, and an answer takes milliseconds."""
 
-    def __init__(self, moto: MotoBackend, handlers: Mapping[str, Handler], faults: FaultTable, log: EventLog, lock: RLock) -> None:
-        """``handlers`` answer their actions; every other action is moto's."""
-        self._moto, self._handlers, self._faults = moto, handlers, faults
+    def __init__(
+        self,
+        moto: MotoBackend,
+        handlers: Mapping[str, Handler],
+        neighbours: Mapping[str, NeighbourDoor],
+        faults: FaultTable,
+        log: EventLog,
+        lock: RLock,
+    ) -> None:
+        """``handlers`` answer their actions of EC2, ``neighbours`` whole services (by the name in a signature); all else is moto's."""
+        self._moto, self._handlers, self._neighbours, self._faults = moto, handlers, neighbours, faults
         self._log, self._lock = log, lock
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request."""
         region, service = _scope(environ)
+        neighbour = self._neighbours.get(service or "")
+        if neighbour is not None:
+            return _sent(environ, start_response, *neighbour.answer(environ))
         if service != "ec2":
             with self._lock:
                 return list(self._moto.pass_on(environ, start_response))
@@ -38,13 +50,7 @@ class Shim:
         body = environ["wsgi.input"].read(length).decode() if length else environ.get("QUERY_STRING", "")
         parameters = dict(parse_qsl(body, keep_blank_values=True))
         call = Call(parameters.get("Action", ""), parameters, environ, self._moto)
-        answer, is_lost = self._answer(call, region)
-        if is_lost:
-            _break_connection(environ)
-            return []
-        status = f"{answer.status} {_STATUS_TEXT.get(answer.status, 'Error')}"
-        start_response(status, [("Content-Type", "text/xml;charset=UTF-8"), ("Content-Length", str(len(answer.body)))])
-        return [answer.body]
+        return _sent(environ, start_response, *self._answer(call, region))
 
     def _answer(self, call: Call, region: str | None) -> tuple[Answer, bool]:
         """Return the answer, and whether it is to be lost on its way."""
@@ -74,6 +80,15 @@ class Shim:
         request = {name: value[:_LONGEST_LOGGED_VALUE] for name, value in call.parameters.items() if name not in hidden}
         outcome = "ok" if answer.status == 200 else (answer.error_code() or str(answer.status))
         self._log.append("api", action=call.action, outcome=outcome, answer_lost=is_lost, request=request)
+
+
+def _sent(environ: dict[str, Any], start_response: StartResponse, answer: Answer, is_lost: bool) -> Iterable[bytes]:  # noqa: FBT001 - as it comes
+    if is_lost:
+        _break_connection(environ)
+        return []
+    status = f"{answer.status} {_STATUS_TEXT.get(answer.status, 'Error')}"
+    start_response(status, [("Content-Type", "text/xml;charset=UTF-8"), ("Content-Length", str(len(answer.body)))])
+    return [answer.body]
 
 
 def _scope(environ: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -8,9 +8,9 @@ from spot_simulator.hosting.disks import Disks
 from spot_simulator.hosting.service_list import ServiceSpec
 from spot_simulator.machine import Machine
 from spot_simulator.model.delays import Delay, Delays
+from spot_simulator.ports import WORKLOAD_PORT
 
 IMDS_PORT = 1338
-WORKLOAD_PORT = 8080
 _TAKEN_OVER = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "TZ")
 
 

@@ -9,7 +9,8 @@ from spot_simulator.memory.shapes import Shape
 from spot_simulator.model.faults import Fault, FaultTable, Mishap
 from spot_simulator.ports import Log
 
-_READING = ("Describe", "Get", "List")
+READING = ("Describe", "Get", "List")
+"""How the names of operations begin that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Ec2Api:
         """Carry a call out, or let the fault that was ordered befall it."""
         fault = self._faults.take(action, caller)
         outcome = self._carried_out(Request(action, parameters), fault)
-        if fault is not None or not action.startswith(_READING):
+        if fault is not None or not action.startswith(READING):
             self._log.append(
                 "api",
                 action=action,

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from spot_simulator.hosting.init import Init
 from spot_simulator.machine import Machine
+from spot_simulator.memory.client import MemoryClient
 from spot_simulator.memory.disk import Disk
-from spot_simulator.memory.ec2_client import MemoryEc2Client
 from spot_simulator.memory.metadata import Reading, read_metadata
 from spot_simulator.memory.traffic import Traffic
 from spot_simulator.model.delays import Delay, Delays
@@ -15,13 +15,13 @@ from spot_simulator.model.delays import Delay, Delays
 
 @dataclass(frozen=True, slots=True)
 class HostParts:
-    """What instances share. ``is_metadata_up`` tells of an instance; ``ec2_client`` makes a client for a caller."""
+    """What instances share. ``is_metadata_up`` tells of an instance; ``client`` makes one of a service for a caller."""
 
     init: Init
     traffic: Traffic
     delays: Delays
     is_metadata_up: Callable[[str], bool]
-    ec2_client: Callable[[str], MemoryEc2Client]
+    client: Callable[[str, str], MemoryClient]
 
 
 class Host:
@@ -51,9 +51,9 @@ class Host:
         """Return what the metadata service answers now at a path below /latest/, and the seconds that the client waits for it."""
         return read_metadata(self.machine, path, is_up=self._parts.is_metadata_up(self.instance_id))
 
-    def ec2_client(self) -> MemoryEc2Client:
-        """Return a client whose caller is this instance; it makes one attempt per call."""
-        return self._parts.ec2_client(self.instance_id)
+    def client(self, service: str) -> MemoryClient:
+        """Return a client of ec2, elbv2 or route53 whose caller is this instance; it makes one attempt per call."""
+        return self._parts.client(service, self.instance_id)
 
     def start_service(self, name: str) -> tuple[bool, str]:
         """Ask init to start a service: whether it runs now, and one line that says so or why not."""

@@ -101,6 +101,8 @@ OPERATIONS: Mapping[str, Mapping[str, Spec]] = {
     "AssociateAddress": {"AllocationId": str, "InstanceId": str, "AllowReassociation": bool, **DRY_RUN},
     "DisassociateAddress": {"AssociationId": str, **DRY_RUN},
     "ReleaseAddress": {"AllocationId": str, **DRY_RUN},
+    "AssignPrivateIpAddresses": {"NetworkInterfaceId": str, "PrivateIpAddresses": NAMES, "AllowReassignment": bool},
+    "UnassignPrivateIpAddresses": {"NetworkInterfaceId": str, "PrivateIpAddresses": NAMES},
     "DescribeAddresses": {"AllocationIds": NAMES, "PublicIps": NAMES, "Filters": FILTERS, **DRY_RUN},
     "DescribeSubnets": {"SubnetIds": NAMES, "Filters": FILTERS, **PAGES, **DRY_RUN},
     "DescribeAvailabilityZones": {"ZoneNames": NAMES, "ZoneIds": NAMES, **DRY_RUN},
@@ -125,9 +127,9 @@ class NotInMemory(TypeError):
     """The region in memory lacks something that EC2 has. No adapter takes this for an answer of EC2."""
 
 
-def check(operation: str, parameters: Mapping[str, object]) -> None:
+def check(operations: Mapping[str, Mapping[str, Spec]], operation: str, parameters: Mapping[str, object]) -> None:
     """Raise ``NotInMemory`` for a parameter that the region does not know, boto3's own error for a value of a wrong type."""
-    _check_fields(operation, parameters, OPERATIONS[operation])
+    _check_fields(operation, parameters, operations[operation])
 
 
 def _check_fields(where: str, value: Mapping[str, object], fields: Mapping[str, Spec]) -> None:

@@ -1,10 +1,17 @@
 """The composition root of a region in memory."""
 
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
+from spot_simulator.balancing.calls import BalancingCalls
+from spot_simulator.balancing.target_groups import BalancingParts, TargetGroups
 from spot_simulator.clock import Clock
 from spot_simulator.control import Control
+from spot_simulator.dns.calls import DnsCalls
+from spot_simulator.dns.resolver import Resolver
+from spot_simulator.dns.zones import Zones
 from spot_simulator.ec2.known_instances import KnownInstances
 from spot_simulator.ec2.launch_gate import GateParts, LaunchGate
 from spot_simulator.ec2.price_pages import PricePages
@@ -15,20 +22,23 @@ from spot_simulator.images import Images
 from spot_simulator.machine import Machine, State
 from spot_simulator.machines import MachineParts, Machines
 from spot_simulator.memory.api import Ec2Api
-from spot_simulator.memory.books import MemoryBooks
+from spot_simulator.memory.books import ACCOUNT_ID, MemoryBooks
 from spot_simulator.memory.calls.address_calls import AddressCalls
 from spot_simulator.memory.calls.image_calls import ImageCalls
 from spot_simulator.memory.calls.instance_calls import InstanceCalls
 from spot_simulator.memory.calls.launches import Launches, LaunchParts
 from spot_simulator.memory.calls.market_calls import MarketCalls
+from spot_simulator.memory.calls.private_address_calls import PrivateAddressCalls
 from spot_simulator.memory.calls.request import Handler
+from spot_simulator.memory.client import ClientParts, MemoryClient, Sleep, no_time
 from spot_simulator.memory.disks import MemoryDisks
-from spot_simulator.memory.ec2_client import ClientParts, MemoryEc2Client, Sleep, no_time
 from spot_simulator.memory.guardian import MemoryGuardian
 from spot_simulator.memory.host import Host, HostParts
 from spot_simulator.memory.ids import Ids
 from spot_simulator.memory.log import MemoryLog
 from spot_simulator.memory.programs import Program, Programs
+from spot_simulator.memory.services import SERVICES
+from spot_simulator.memory.shapes import Shape
 from spot_simulator.memory.traffic import Traffic
 from spot_simulator.memory.workload import WorkloadProgram
 from spot_simulator.model.capacity import CapacityTable
@@ -37,6 +47,8 @@ from spot_simulator.model.delays import Delays
 from spot_simulator.model.faults import FaultTable
 from spot_simulator.model.prices import HISTORY_DAYS, PriceAxis
 from spot_simulator.network.addresses import Addresses
+from spot_simulator.network.front_addresses import FrontAddresses
+from spot_simulator.network.secondary_addresses import SecondaryAddresses
 from spot_simulator.ports import Ground, Timeline
 from spot_simulator.price_book import PriceBook
 
@@ -102,18 +114,27 @@ class MemoryRegion:
         self.images = Images(self.books, self.disks, ground)
         self.addresses = Addresses(_ELASTIC_BLOCK, self.traffic, ground)
         self.machines = Machines(self._machine_parts(), ground)
+        self.secondary_addresses = SecondaryAddresses(self.machines, self.traffic, ground)
+        self.fronts = FrontAddresses(_ELASTIC_BLOCK)
+        self.target_groups = TargetGroups(BalancingParts(self.traffic, self.traffic, self.fronts), ground)
+        self.resolver = Resolver(self.traffic, self.fronts, ground)
+        self.zones = Zones(self.resolver, ground)
         self.visibility = KnownInstances(self.machines, self.clock)
         self.api = Ec2Api(self._handlers(), self.faults, self.log)
         self.control = Control(self)
         self._with_metadata: set[str] = set()
 
-    def ec2_client(self, caller: str, *, attempts: int = 1, sleep: Sleep | None = None) -> MemoryEc2Client:
+    def ec2_client(self, caller: str, *, attempts: int = 1, sleep: Sleep | None = None) -> MemoryClient:
         """Return an EC2 client; ``caller`` is whom faults can be ordered for, ``attempts`` is boto3's total_max_attempts."""
-        return MemoryEc2Client(ClientParts(self.api, self.name, caller, attempts, sleep or self._world.sleep))
+        return self.client("ec2", caller, attempts=attempts, sleep=sleep)
+
+    def client(self, service: str, caller: str, *, attempts: int = 1, sleep: Sleep | None = None) -> MemoryClient:
+        """Return a client of ec2, elbv2 or route53."""
+        return MemoryClient(ClientParts(self.api, self.name, caller, attempts, sleep or self._world.sleep, SERVICES[service]))
 
     def host(self, machine: Machine, pid: int) -> Host:
         """Return an instance as its programs meet it, for the boot that it is in."""
-        parts = HostParts(self.init, self.traffic, self.delays, self.is_metadata_up, self.ec2_client)
+        parts = HostParts(self.init, self.traffic, self.delays, self.is_metadata_up, self.client)
         return Host(machine, pid, self.disks.roots[machine.instance_id], self.disks.runs[machine.instance_id], parts)
 
     def is_metadata_up(self, instance_id: str) -> bool:
@@ -129,11 +150,14 @@ class MemoryRegion:
 
     def _on_up(self, machine: Machine) -> None:
         self._with_metadata.add(machine.instance_id)
+        self.target_groups.bring_back(machine)
 
     def _on_off(self, machine: Machine, final: State) -> None:
         self._with_metadata.discard(machine.instance_id)
+        self.target_groups.drop(machine, final)
         if final is State.TERMINATED:
             self.addresses.drop_holder(machine)
+            self.secondary_addresses.drop_holder(machine)
 
     def _installed(self) -> Programs:
         return _WithWorkload(self._world.programs, WorkloadProgram(self.traffic, self._world.timeline))
@@ -168,7 +192,9 @@ class MemoryRegion:
         images = ImageCalls(books, self.images, self.machines, known, self.disks, self.clock)
         pages = PricePages(self.prices, self.types, books.az_ids())
         market = MarketCalls(books, SpotRequests(self.machines), pages, self.clock, self.name)
+        private = PrivateAddressCalls(books, self.secondary_addresses)
         return {
+            **self._neighbours(),
             "RunInstances": self._launches().run,
             "DescribeInstances": instances.describe,
             "DescribeInstanceStatus": instances.describe_status,
@@ -192,6 +218,8 @@ class MemoryRegion:
             "DisassociateAddress": addresses.disassociate,
             "ReleaseAddress": addresses.release,
             "DescribeAddresses": addresses.describe,
+            "AssignPrivateIpAddresses": private.assign,
+            "UnassignPrivateIpAddresses": private.unassign,
             "DescribeSpotPriceHistory": market.price_history,
             "DescribeInstanceTypes": market.instance_types,
             "DescribeInstanceTypeOfferings": market.offerings,
@@ -200,6 +228,17 @@ class MemoryRegion:
             "DescribeSpotInstanceRequests": market.spot_requests,
             "CancelSpotInstanceRequests": market.cancel_spot_requests,
         }
+
+    def _neighbours(self) -> dict[str, Handler]:
+        """Load balancing and Route 53, which both forms of the region answer with the same calls."""
+        arn_prefix = f"arn:aws:elasticloadbalancing:{self.name}:{ACCOUNT_ID}"
+        balancing = BalancingCalls(self.target_groups, self.machines, arn_prefix, self.settings.seed)
+        calls = balancing.handlers() | DnsCalls(self.zones).handlers()
+        return {action: _answering(answer) for action, answer in calls.items()}
+
+
+def _answering(answer: Callable[[Mapping[str, Any]], Shape]) -> Handler:
+    return lambda request: answer(request.parameters)
 
 
 @dataclass(frozen=True, slots=True)

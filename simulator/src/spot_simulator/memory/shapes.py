@@ -79,6 +79,8 @@ def instance(record: InstanceRecord, books: MemoryBooks) -> Shape:
 def _add_what_may_be_missing(shown: Shape, record: InstanceRecord, books: MemoryBooks) -> None:
     machine, address = record.machine, books.address_of(record.machine.instance_id)
     tags = books.tags(machine.instance_id)
+    if machine.state is not State.TERMINATED:
+        shown["NetworkInterfaces"] = [_interface(record, books)]
     if machine.reason is not None:
         shown["StateReason"] = {"Code": machine.reason.value, "Message": REASON_MESSAGES[machine.reason]}
     if machine.mode is Mode.SPOT:
@@ -91,6 +93,21 @@ def _add_what_may_be_missing(shown: Shape, record: InstanceRecord, books: Memory
         shown["PublicIpAddress"] = address.public_ip
     if tags:
         shown["Tags"] = tag_list(tags)
+
+
+def _interface(record: InstanceRecord, books: MemoryBooks) -> Shape:
+    machine = record.machine
+    addresses = [{"Primary": place == 0, "PrivateIpAddress": ip} for place, ip in enumerate([machine.private_ip, *machine.assigned_ips])]
+    return {
+        "Groups": [{"GroupId": group_id, "GroupName": "default"} for group_id in record.group_ids],
+        "MacAddress": machine.mac,
+        "NetworkInterfaceId": record.interface_id,
+        "PrivateIpAddress": machine.private_ip,
+        "PrivateIpAddresses": addresses,
+        "Status": "in-use",
+        "SubnetId": record.subnet_id,
+        "VpcId": books.vpc_id,
+    }
 
 
 def _attachment(volume: VolumeRecord, attached_at: datetime) -> Shape:
@@ -206,13 +223,18 @@ def address(record: AddressRecord, books: MemoryBooks) -> Shape:
     return shown
 
 
+def cidr_of(record: SubnetRecord) -> str:
+    """The addresses of a subnet."""
+    return f"127.10.{2 * record.number}.0/23"
+
+
 def subnet(record: SubnetRecord, books: MemoryBooks) -> Shape:
     """A subnet as DescribeSubnets shows it."""
     return {
         "AvailabilityZone": record.zone,
         "AvailabilityZoneId": record.az_id,
         "AvailableIpAddressCount": _FREE_ADDRESSES,
-        "CidrBlock": f"127.10.{2 * record.number}.0/23",
+        "CidrBlock": cidr_of(record),
         "DefaultForAz": True,
         "MapPublicIpOnLaunch": False,
         "OwnerId": ACCOUNT_ID,

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import combinations
 
+from spot_simulator.balancing.health import TargetState
 from spot_simulator.memory.number_ranges import NumberRanges
 from spot_simulator.memory.region import MemoryRegion
 from spot_simulator.memory.workload import WRITES_FILE, HeldWrites
@@ -95,10 +96,20 @@ class Truth:
         region = self._region
         return total_usd(bill_spans(region, region.machines.by_id[instance_id], region.clock.now()))
 
-    def held(self, instance_id: str, public_ip: str) -> NumberRanges:
-        """Return the writes through an address that an instance's disk holds now, dead or alive."""
+    def handle_holders(self) -> frozenset[str]:
+        """Return the instances that the books of AWS name behind any traffic handle; a target that drains is none."""
+        region = self._region
+        found = {entry.instance_id for entry in region.books.address_entries() if entry.instance_id is not None}
+        found |= {machine.instance_id for machine in region.machines.by_id.values() if machine.assigned_ips}
+        targets = [target for group in region.target_groups.by_arn.values() for target in group.targets.values()]
+        found |= {target.machine.instance_id for target in targets if target.health.state is not TargetState.DRAINING}
+        values = {value for zone in region.zones.by_id.values() for told in zone.records.values() for value in told.values}
+        return frozenset(found | {one.instance_id for one in region.machines.by_id.values() if {one.private_ip, one.public_ip} & values})
+
+    def held(self, instance_id: str, front: str) -> NumberRanges:
+        """Return the writes through a front that an instance's disk holds now, dead or alive."""
         writes = self._region.disks.roots[instance_id].get(WRITES_FILE)
-        return writes.numbers(public_ip) if isinstance(writes, HeldWrites) else NumberRanges()
+        return writes.numbers(front) if isinstance(writes, HeldWrites) else NumberRanges()
 
     def instances(self) -> list[Thing]:
         """Return every instance, dead ones too."""

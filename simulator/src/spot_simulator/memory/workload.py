@@ -17,18 +17,18 @@ _FAILED = 1
 
 @dataclass(frozen=True, slots=True)
 class HeldWrites:
-    """The content of the workload's file: the numbers that it holds, by the address through which they came."""
+    """The content of the workload's file: the numbers that it holds, by the front through which they came."""
 
-    by_address: tuple[tuple[str, NumberRanges], ...] = ()
+    by_front: tuple[tuple[str, NumberRanges], ...] = ()
 
-    def numbers(self, public_ip: str) -> NumberRanges:
-        """Return the numbers that came through an address."""
-        return dict(self.by_address).get(public_ip, NumberRanges())
+    def numbers(self, front: str) -> NumberRanges:
+        """Return the numbers that came through a front."""
+        return dict(self.by_front).get(front, NumberRanges())
 
-    def with_range(self, public_ip: str, first: int, last: int) -> HeldWrites:
+    def with_range(self, front: str, first: int, last: int) -> HeldWrites:
         """Add the numbers from ``first`` to ``last``."""
-        held = dict(self.by_address)
-        held[public_ip] = held.get(public_ip, NumberRanges()).with_range(first, last)
+        held = dict(self.by_front)
+        held[front] = held.get(front, NumberRanges()).with_range(first, last)
         return HeldWrites(tuple(held.items()))
 
 
@@ -60,9 +60,9 @@ class RunningWorkload:
         """On which instance it runs."""
         return self._host.instance_id
 
-    def hold(self, public_ip: str, first: int, last: int) -> None:
+    def hold(self, front: str, first: int, last: int) -> None:
         """Keep writes."""
-        self._held = self._held.with_range(public_ip, first, last)
+        self._held = self._held.with_range(front, first, last)
 
     def terminate(self) -> None:
         """Stop in order, at once."""

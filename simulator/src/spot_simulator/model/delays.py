@@ -14,6 +14,8 @@ class Delay(StrEnum):
     ADDRESS_MOVE = "address_move"  # AssociateAddress to traffic moved
     WORKLOAD_START = "workload_start"  # workload process started to listening
     SHUTDOWN = "shutdown"  # shutting-down to terminated (or stopping to stopped)
+    TARGET_REGISTRATION = "target_registration"  # RegisterTargets to the first health check
+    RECORD_SYNC = "record_sync"  # ChangeResourceRecordSets to INSYNC
     SERVICE_RESTART = "service_restart"  # a service died to started again
 
 
@@ -24,6 +26,8 @@ RANGES_SECONDS: dict[Delay, tuple[float, float]] = {
     Delay.ADDRESS_MOVE: (2.0, 10.0),
     Delay.WORKLOAD_START: (3.0, 3.0),
     Delay.SHUTDOWN: (5.0, 20.0),
+    Delay.TARGET_REGISTRATION: (1.0, 5.0),
+    Delay.RECORD_SYNC: (10.0, 60.0),
     Delay.SERVICE_RESTART: (1.0, 1.0),
 }
 """Unscaled seconds, lowest and highest. Source: the 120-second budget in the design's AWS facts; estimates, not measured."""

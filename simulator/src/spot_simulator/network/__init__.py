@@ -1,1 +1,1 @@
-"""Elastic IPs and the metadata endpoint."""
+"""Fronts that clients ask at, where they lead, and the metadata endpoint."""

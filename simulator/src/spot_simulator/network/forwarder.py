@@ -1,10 +1,11 @@
-"""The forwarder: the process behind every Elastic IP. It accepts on the address and carries the bytes to its holder.
+"""The forwarder: the process behind every front. It accepts on the address and carries the bytes to where the front leads.
 
-``python -m spot_simulator.network.forwarder COMMANDS_FD EVENTS_FD``. A route that changes cuts what is open on the address, as
-packets that suddenly reach another machine do.
+``python -m spot_simulator.network.forwarder COMMANDS_FD EVENTS_FD``. When an address moves, what is open on it is cut, as
+packets that suddenly reach another machine are; what is open through a load balancer, or to an address that a name had, goes on.
 """
 
 import asyncio
+import itertools
 import json
 import socket
 import sys
@@ -12,22 +13,30 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 Message = dict[str, Any]
+Target = tuple[str, int]
 _BACKLOG = 512
 
 
 class Address:
-    """One Elastic IP: its listening socket, its holder (None: connections are closed at once), and what is open on it."""
+    """One front: its listening socket, where it leads (nowhere: connections are closed at once), and what is open on it."""
 
     def __init__(self, port: int) -> None:
-        """``port`` is the same on both sides."""
+        """``port`` is the front's own."""
         self.port = port
-        self.target: str | None = None
+        self.targets: list[Target] = []
         self.open: set[Side] = set()
         self.server: asyncio.Server | None = None
+        self._turns = itertools.count()
 
-    def route(self, target: str | None) -> int:
-        """Send later connections to ``target``; cut what is open and return how many connections that were."""
-        self.target = target
+    def next_target(self) -> Target | None:
+        """Return whose turn it is."""
+        return self.targets[next(self._turns) % len(self.targets)] if self.targets else None
+
+    def route(self, targets: list[Target], *, is_cut: bool) -> int:
+        """Send later connections to ``targets``; with ``is_cut`` cut what is open and return how many connections that were."""
+        self.targets = targets
+        if not is_cut:
+            return 0
         cut = [side for side in self.open if isinstance(side, ClientSide)]
         for side in list(self.open):
             side.abort()
@@ -98,23 +107,24 @@ class Side(asyncio.Protocol):
 
 
 class ClientSide(Side):
-    """The half towards the client; it opens the half towards the holder."""
+    """The half towards the client; it opens the other half."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connect to the holder, or cut the client off if there is none."""
+        """Connect to whose turn it is, or cut the client off if there is nobody."""
         super().connection_made(transport)
-        if self.address.target is None:
+        target = self.address.next_target()
+        if target is None:
             self.abort()
             return
-        _background(self._connect(self.address.target))
+        _background(self._connect(target))
 
-    async def _connect(self, target: str) -> None:
+    async def _connect(self, target: Target) -> None:
         try:
-            _, side = await asyncio.get_running_loop().create_connection(lambda: Side(self.address), target, self.address.port)
+            _, side = await asyncio.get_running_loop().create_connection(lambda: Side(self.address), *target)
         except OSError:
             self.abort()
             return
-        if self not in self.address.open or self.address.target != target:
+        if self not in self.address.open or target not in self.address.targets:
             side.abort()
             self.abort()
             return
@@ -140,11 +150,12 @@ async def _obey(addresses: dict[str, Address], message: Message) -> Message:
         addresses[ip] = address
         return {}
     if do == "route":
-        return {"cut": addresses[ip].route(message["target"])}
+        targets = [(str(host), int(port)) for host, port in message["targets"]]
+        return {"cut": addresses[ip].route(targets, is_cut=message["is_cut"])}
     address = addresses.pop(ip)
     if address.server is not None:
         address.server.close()
-    return {"cut": address.route(None)}
+    return {"cut": address.route([], is_cut=True)}
 
 
 async def _serve(commands: socket.socket) -> None:

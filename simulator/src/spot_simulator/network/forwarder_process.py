@@ -1,28 +1,30 @@
 """The forwarder as a process of its own: the region's side of it."""
 
+from collections.abc import Sequence
+
 from spot_simulator.helper_process import HelperFailed, HelperProcess, Message
-from spot_simulator.hosting.environment import WORKLOAD_PORT
-from spot_simulator.ports import ForwardingFailed
+from spot_simulator.ports import WORKLOAD_PORT, ForwardingFailed, Lead
 
 
 class ForwarderProcess:
-    """Carries the traffic of Elastic IPs over this machine's loopback."""
+    """Carries the traffic of fronts over this machine's loopback."""
 
     def __init__(self) -> None:
         """Start the process."""
         self._process = HelperProcess("spot_simulator.network.forwarder", lambda _event: None)
 
-    def listen(self, public_ip: str) -> None:
-        """Answer on an address; nobody holds it yet."""
-        self._call(do="listen", ip=public_ip, port=WORKLOAD_PORT)
+    def listen(self, front: str) -> None:
+        """Answer on an address; it leads nowhere yet."""
+        self._call(do="listen", ip=front, port=WORKLOAD_PORT)
 
-    def route(self, public_ip: str, private_ip: str | None) -> int:
-        """Send traffic elsewhere, or nowhere; return how many connections that cut."""
-        return int(self._call(do="route", ip=public_ip, target=private_ip)["cut"])
+    def route(self, front: str, leads: Sequence[Lead], *, is_cut: bool = True) -> int:
+        """Send what comes from now on to each lead in turn; return how many connections that cut."""
+        targets = [[lead.address, lead.port] for lead in leads]
+        return int(self._call(do="route", ip=front, targets=targets, is_cut=is_cut)["cut"])
 
-    def close(self, public_ip: str) -> None:
+    def close(self, front: str) -> None:
         """Answer no more."""
-        self._call(do="close", ip=public_ip)
+        self._call(do="close", ip=front)
 
     def stop(self) -> None:
         """End the process."""

@@ -60,7 +60,7 @@ def _facts(machine: Machine) -> dict[str, str | None]:
         "placement/region": machine.region,
         "public-ipv4": machine.public_ip,
         "network/interfaces/macs/": f"{machine.mac}/",
-        f"{interface}local-ipv4s": machine.private_ip,
+        f"{interface}local-ipv4s": "\n".join([machine.private_ip, *machine.secondary_ips]),
         f"{interface}public-ipv4s": machine.public_ip,
     }
 

@@ -11,6 +11,7 @@ from spot_agent.journal_contents import JournalContents
 from spot_agent.ports import Absent, Found, HookName, HookResult, Reading, Thawed, Unknown
 from spot_simulator.memory import metadata
 from spot_simulator.memory.host import Host
+from spot_simulator.virtual.handles import OwnSwitches
 from spot_simulator.virtual.network import Network, Request, Unanswered
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.web_host import SERVER
@@ -87,10 +88,10 @@ class HostImds:
 
 
 class InitHooks:
-    """The hooks of the demo's instances: init starts and stops the workload, its health page is the check."""
+    """The hooks of the demo's instances: init starts and stops the workload, its health page is the check; a switch leads clients."""
 
-    def __init__(self, host: Host, process: Process) -> None:
-        self._host, self._process = host, process
+    def __init__(self, host: Host, process: Process, switches: OwnSwitches) -> None:
+        self._host, self._process, self._switches = host, process, switches
 
     def run(self, name: HookName, bound_seconds: float, variables: Mapping[str, str] | None = None) -> HookResult | None:
         """Run a hook; one that takes longer than `bound_seconds` is killed at its bound."""
@@ -103,7 +104,15 @@ class InitHooks:
         if name is HookName.STANDBY_CHECK:
             is_accepting = self._host.is_accepting()
             return HookResult(int(is_accepting), "standby: the workload serves here" if is_accepting else "standby: ready, and not serving")
+        if name is HookName.TRAFFIC:
+            return self._lead(variables or {})
         return self._health()
+
+    def _lead(self, variables: Mapping[str, str]) -> HookResult:
+        name, instance_id = variables["SPOT_HANDLE"], variables["SPOT_INSTANCE_ID"]
+        act = self._switches.take if variables["SPOT_HANDLE_ACT"] == "take" else self._switches.leads_to
+        is_so = act(name, instance_id)
+        return HookResult(int(not is_so), f"{name}: {'leads' if is_so else 'does not lead'} to {instance_id}")
 
     def _stop(self, bound_seconds: float) -> HookResult:
         took_seconds = self._host.stop_service(WORKLOAD)

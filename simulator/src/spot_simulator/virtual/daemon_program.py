@@ -20,14 +20,16 @@ from spot_agent.settings import Settings, load_settings
 from spot_agent.worker import Worker
 from spot_simulator.memory.host import Host
 from spot_simulator.memory.programs import Ended
+from spot_simulator.memory.services import SERVICES
 from spot_simulator.virtual.carrier import Receivers, VirtualCarrier
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.daemon_ports import DiskJournal, HostImds, InitHooks, NetworkHttp, NoFreezer, RunGuard
+from spot_simulator.virtual.handles import OwnSwitches
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.quiet import Quiet
 from spot_simulator.virtual.scheduler import Scheduler
-from spot_simulator.virtual.slow_ec2 import SlowEc2Client, no_neighbour
+from spot_simulator.virtual.slow_ec2 import SlowEc2Client
 from spot_simulator.virtual.waiting import VirtualBell, VirtualLock, VirtualStop
 
 START_SECONDS = 1.0
@@ -46,6 +48,9 @@ class DaemonWorld:
     seed: object
     blow: Callable[[str], str | None]
     skew_seconds_of: Callable[[str], float]
+    switches: OwnSwitches
+    """What the hooks of traffic handles work."""
+
     receivers: Receivers = field(default_factory=Receivers)
     """Who has opened a receiver for the rsync carry."""
 
@@ -139,15 +144,16 @@ class RunningDaemon:
         journal = DiskJournal(host, process, world.blow, self._on_saved)
         credentials = credentials_in(journal, settings)
         http = NetworkHttp(host, process, world.network)
-        client = SlowEc2Client(host.ec2_client(), process, world.network, host.instance_id)
+        clients = {name: SlowEc2Client(host.client(name), process, world.network, host.instance_id) for name in SERVICES}
+        ec2 = BotocoreEc2(clients["ec2"], clients["ec2"], clients.__getitem__)  # type: ignore[arg-type]  # shaped as boto3's
         return Ports(
             clock=clock,
             stop=self._stop,
             imds=CountedImds(HostImds(host, process), live),
-            ec2_of_region=lambda _region: BotocoreEc2(client, client, no_neighbour),  # type: ignore[arg-type]  # shaped as boto3's
+            ec2_of_region=lambda _region: ec2,
             api=HttpCentralApi(http, credentials),
             urgent_api=HttpCentralApi(http, credentials, URGENT_TIMEOUTS),
-            hooks=InitHooks(host, process),
+            hooks=InitHooks(host, process, world.switches),
             freezer=NoFreezer(),
             carrier=VirtualCarrier(host, process, world.network, world.receivers),
             guard=RunGuard(host, process),

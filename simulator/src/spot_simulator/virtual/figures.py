@@ -20,7 +20,7 @@ class Figures:
     promotions: tuple[float, ...]
     """From a notice until the new primary served."""
     downtimes: tuple[float, ...]
-    """Each outage that a prober saw, after the first good answer."""
+    """Each outage that a prober saw through a handle, after the first good answer."""
 
 
 def figures_of(fleet: Fleet) -> Figures:
@@ -35,7 +35,8 @@ def figures_of(fleet: Fleet) -> Figures:
         detections.append((_moment(row[0]) - at).total_seconds())
         if row[1] is not None:
             promotions.append((_moment(row[1]) - at).total_seconds())
-    outages = [outage for member in fleet.members for outage in fleet.region.traffic.figures(member.public_ip).outages]
+    fronts = [front for member in fleet.members for front in member.fronts]
+    outages = [outage for front in fronts for outage in fleet.region.traffic.figures(front).outages]
     return Figures(tuple(detections), tuple(promotions), tuple(outage.seconds for outage in outages))
 
 

@@ -1,5 +1,6 @@
 """Everything that one run is made of: the region, the server's processes, a fleet of agents, and a person."""
 
+import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +10,9 @@ from typing import Any
 from spot_server.settings import Settings
 from spot_simulator.memory.programs import Program, ProgramsByName
 from spot_simulator.memory.region import MemoryRegion, MemorySettings, World
-from spot_simulator.memory.traffic import Prober
 from spot_simulator.virtual.daemon_program import DAEMON, DaemonProgram, DaemonWorld
 from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.handles import PERSON, Handle, HandleMaker, OwnSwitches
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.operator import Operator
 from spot_simulator.virtual.quiet import Quiet
@@ -41,10 +42,14 @@ class Member:
 
     name: str
     plan: AgentPlan
-    allocation_id: str
-    public_ip: str
     first_instance_id: str
-    prober: Prober
+    handles: tuple[Handle, ...]
+
+    @property
+    def fronts(self) -> list[str]:
+        """Where clients ask for its workload, in the order of its handles."""
+        found = [handle.find_front() for handle in self.handles]
+        return [front for front in found if front is not None]
 
 
 class Fleet:
@@ -63,7 +68,9 @@ class Fleet:
         self.network.on_cut = lambda: self.database.watch.touch(EC2)
         self.region.log.listeners.append(self.network.on_cut)
         self.quiet = Quiet(self.database, self._is_calm) if leaves_out is not Leaves.NOTHING else None
+        self.switches = OwnSwitches(self.region)
         daemons = DaemonWorld(
+            switches=self.switches,
             network=self.network,
             seed=seed,
             blow=lambda name: self.journal_blow(name),  # noqa: PLW0108 - it is replaced while the run goes on
@@ -77,6 +84,7 @@ class Fleet:
         self.client_id, token = self.server.make_client(has_control_role=has_control_role)
         self.operator = Operator(self.scheduler, self.network, self.client_id, token)
         self._random = random.Random(f"fleet-{seed}")
+        self._handles = HandleMaker(self.region, self.switches)
         self.members = tuple(self._launch(f"agent-{number}", plan) for number, plan in enumerate(plans))
 
     def agent_id(self, member: Member) -> str:
@@ -95,38 +103,46 @@ class Fleet:
         return self.network.is_fair and self.server.is_whole and not self.skews and not self.server.skew_seconds
 
     def _launch(self, name: str, plan: AgentPlan) -> Member:
-        """Do what a person does before there is an agent: an image with daemon and workload, an instance, an address."""
-        client = self.region.ec2_client("person")
-        address = client.allocate_address(Domain="vpc")
+        """Do what a person does before there is an agent: its handles, an image with daemon and workload, an instance."""
+        client = self.region.ec2_client(PERSON)
         tags = [{"Key": "spot-optimizer:managed", "Value": "true"}, {"Key": TAG_AGENT, "Value": name}, {"Key": "Name", "Value": name}]
-        client.create_tags(Resources=[address["AllocationId"]], Tags=tags)
-        env_file = self._env_file(name, plan, address["AllocationId"])
-        image = self.region.control.base_image(f"{name}-base", env_file=env_file)
+        subnet_id = self._random.choice(client.describe_subnets()["Subnets"])["SubnetId"]
+        handles = tuple(self._handles.make(kind, name, subnet_id) for kind in plan.handles)
+        image = self.region.control.base_image(f"{name}-base", env_file=self._env_file(name, plan, handles))
         market = {"InstanceMarketOptions": {"MarketType": "spot"}} if plan.is_on_spot else {}
-        subnet = self._random.choice(client.describe_subnets()["Subnets"])["SubnetId"]
         launched = client.run_instances(
             ImageId=image.image_id,
             InstanceType=INSTANCE_TYPES[0],
             MinCount=1,
             MaxCount=1,
-            SubnetId=subnet,
+            SubnetId=subnet_id,
             MetadataOptions={"HttpTokens": "required"},
             TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
             **market,
         )
-        instance_id = launched["Instances"][0]["InstanceId"]
-        self._associate_when_running(address["AllocationId"], instance_id)
-        prober = self.region.traffic.probe(address["PublicIp"])
-        return Member(name, plan, address["AllocationId"], address["PublicIp"], instance_id, prober)
+        member = Member(name, plan, launched["Instances"][0]["InstanceId"], handles)
+        self._lead_when_running(member)
+        for front in member.fronts:
+            self.region.traffic.probe(front)
+        return member
 
-    def _associate_when_running(self, allocation_id: str, instance_id: str) -> None:
-        client = self.region.ec2_client("person")
-        if self.region.control.machine(instance_id).state == "running":
-            client.associate_address(AllocationId=allocation_id, InstanceId=instance_id)
-        else:
-            self.scheduler.after(1.0, lambda: self._associate_when_running(allocation_id, instance_id))
+    def _lead_when_running(self, member: Member) -> None:
+        """Put the first instance behind the handles; a front that there was not before is probed from then on."""
+        if self.region.control.machine(member.first_instance_id).state != "running":
+            self.scheduler.after(1.0, lambda: self._lead_when_running(member))
+            return
+        for handle in member.handles:
+            handle.lead(member.first_instance_id)
+        self._probe_when_there(member)
 
-    def _env_file(self, name: str, plan: AgentPlan, allocation_id: str) -> str:
+    def _probe_when_there(self, member: Member) -> None:
+        for front in member.fronts:
+            if not self.region.traffic.is_probed(front):
+                self.region.traffic.probe(front)
+        if len(member.fronts) < len(member.handles):
+            self.scheduler.after(1.0, lambda: self._probe_when_there(member))
+
+    def _env_file(self, name: str, plan: AgentPlan, handles: tuple[Handle, ...]) -> str:
         lines = {
             "SPOT_SERVER_URL": "http://server",
             "LOGICAL_AGENT_ID": name,
@@ -135,7 +151,8 @@ class Fleet:
             "AUTO_TERMINATE_OLD_INSTANCE": str(plan.is_auto_terminated).lower(),
             "PRICING_REPORT_INTERVAL": "1800",
             "ALLOWED_INSTANCE_TYPES": ",".join(INSTANCE_TYPES),
-            "ELASTIC_IP_ALLOCATION_ID": allocation_id,
+            "TRAFFIC_HANDLES": json.dumps([{"kind": handle.kind.value, **handle.setting} for handle in handles]),
+            "TRAFFIC_COMMAND": HOOK,
             "START_COMMAND": HOOK,
             "STOP_COMMAND": HOOK,
             "STANDBY_CHECK_COMMAND": HOOK,

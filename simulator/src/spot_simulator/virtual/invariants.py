@@ -33,7 +33,8 @@ class Invariants:
         self._fleet = fleet
         self.truth = Truth(fleet.region, TAG_AGENT)
         self._epochs: dict[str, int] = {}
-        self._held: frozenset[str] = frozenset()
+        self._led: frozenset[str] = frozenset()
+        self._named: frozenset[str] = frozenset()
         self._ended: set[str] = set()
 
     def always(self) -> list[Violation]:
@@ -47,10 +48,12 @@ class Invariants:
 
     def unserved(self) -> list[str]:
         """Return the agents that nobody answers for, though somebody could."""
-        traffic, lost = self._fleet.region.traffic, self.beyond_help()
-        return [
-            member.name for member in self._fleet.members if traffic.acceptor_behind(member.public_ip) is None and member.name not in lost
-        ]
+        lost = self.beyond_help()
+        return [member.name for member in self._fleet.members if self._unanswered(member) and member.name not in lost]
+
+    def _unanswered(self, member: Member) -> list[str]:
+        """Return the fronts of an agent's handles through which nobody answers."""
+        return [front for front in member.fronts if self._fleet.region.traffic.acceptor_behind(front) is None]
 
     def beyond_help(self) -> list[str]:
         """Return the agents that have no instance left, and from whose images, or by whose rights, nobody can make another."""
@@ -95,7 +98,12 @@ class Invariants:
         self._epochs.update(dict(rows))
 
     def _wrong_ends(self) -> Iterator[Finding]:
-        """Nothing is terminated by a call that holds an address; nor, with auto-terminate off, what has served."""
+        """Nothing is terminated by a call that holds a handle; nor, with auto-terminate off, what has served.
+
+        A book that named an instance at the last look and still does named it in between, when it was terminated.
+        """
+        named = self.truth.handle_holders()
+        held = self._led | (self._named & named)
         plans = {member.name: member.plan for member in self._fleet.members}
         for machine in self._fleet.region.machines.by_id.values():
             if machine.state not in ENDING or machine.instance_id in self._ended:
@@ -104,26 +112,23 @@ class Invariants:
             if machine.reason is not ReasonCode.USER:
                 continue
             agent = self.truth.agent_of(machine.instance_id)
-            if machine.instance_id in self._held:
-                yield "nothing-terminated-that-holds-a-handle", f"{machine.instance_id} of {agent} was terminated while it held the address"
+            if machine.instance_id in held:
+                yield "nothing-terminated-that-holds-a-handle", f"{machine.instance_id} of {agent} was terminated while it held a handle"
             if agent in plans and not plans[agent].is_auto_terminated and machine.serving:
                 yield "auto-terminate-off-is-obeyed", f"{machine.instance_id} of {agent} was terminated"
-        self._held = frozenset(holder for holder in self.truth.holders().values() if holder is not None)
+        self._led = frozenset(holder for holder in self.truth.holders().values() if holder is not None)
+        self._named = named
 
     def _end_of(self, member: Member) -> Iterator[Finding]:
         if self._is_beyond_help(member) and not self._fleet.has_control_role:
             if not self._is_told(member):
                 yield "told-when-nobody-can-help", f"{member.name} has no instance left, nobody may make another, and nobody was told"
             return
-        traffic = self._fleet.region.traffic
         accepting = [instance_id for instance_id, agent in self.truth.accepting().items() if agent == member.name]
         if len(accepting) != 1:
             yield "served-in-the-end", f"{member.name}: accepted by {accepting or 'no instance'}"
-        if traffic.acceptor_behind(member.public_ip) is None:
-            yield (
-                "reached-in-the-end",
-                f"{member.name}: nobody answers through its address, which is at {self.truth.holders().get(member.public_ip)}",
-            )
+        for front in self._unanswered(member):
+            yield "reached-in-the-end", f"{member.name}: nobody answers through {front}"
         book = self._primary_in_the_book(member)
         if accepting and book not in accepting:
             yield "book-knows-who-serves", f"{member.name}: {accepting[0]} serves, the book's PRIMARY is {book}"

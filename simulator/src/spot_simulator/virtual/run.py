@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from spot_simulator.virtual.acts import Acts
@@ -44,12 +45,28 @@ class Result:
         return len(self.schedule.agents) * self.simulated_seconds / 3600
 
 
-def play(schedule: Schedule, *, leaves_out: Leaves = Leaves.ALL) -> Result:
-    """Play a schedule from its seed; the same schedule gives the same result."""
+def _leave(_fleet: Fleet) -> None:
+    """Do nothing."""
+
+
+def play(
+    schedule: Schedule,
+    *,
+    leaves_out: Leaves = Leaves.ALL,
+    prepare: Callable[[Fleet], None] = _leave,
+    look_at_end: Callable[[Fleet], None] = _leave,
+) -> Result:
+    """Play a schedule from its seed; the same schedule gives the same result.
+
+    `prepare` gets the fleet before anything happens, `look_at_end` when all is over.
+    """
     with seeded_entropy(schedule.seed):
         fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role, leaves_out=leaves_out)
         try:
-            return _Run(schedule, fleet).play()
+            prepare(fleet)
+            result = _Run(schedule, fleet).play()
+            look_at_end(fleet)
+            return result
         finally:
             fleet.close()
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from spot_simulator.virtual.handles import HandleKind
+
 HOUR_SECONDS = 3600.0
 CALM_SECONDS = 600.0
 """Before the first event: every agent has registered and reported prices."""
@@ -99,6 +101,8 @@ class AgentPlan:
     is_on_spot: bool
     is_auto_terminated: bool
     keeps_standby: bool
+    handles: tuple[HandleKind, ...] = (HandleKind.ELASTIC_IP,)
+    """Drawn schedules have the Elastic IP alone."""
 
 
 @dataclass(frozen=True, slots=True)

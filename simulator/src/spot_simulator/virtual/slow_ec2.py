@@ -1,4 +1,4 @@
-"""EC2 from where a process stands: calls take time, and the way may be cut before or after the act."""
+"""EC2, load balancing and Route 53 from where a process stands: calls take time, and the way may be cut before or after the act."""
 
 import random
 from typing import Any
@@ -9,7 +9,7 @@ from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
 
 EC2 = "ec2"
-"""EC2's name on the network."""
+"""EC2's name on the network; its neighbours are reached the same way."""
 
 CONNECT_TIMEOUT_SECONDS = 3.0
 READ_TIMEOUT_SECONDS = 10.0
@@ -17,11 +17,6 @@ READ_TIMEOUT_SECONDS = 10.0
 
 LEAST_SECONDS, MOST_SECONDS = 0.05, 0.4
 """One call, half of it before the act. Estimates: EC2's API was never measured by us."""
-
-
-def no_neighbour(service: str) -> Any:  # noqa: ANN401 - never returns
-    """Stand for load balancers and Route 53, which no workload of the virtual fleet has."""
-    raise LookupError(f"the virtual fleet has no {service}")
 
 
 class SlowEc2Client:

@@ -154,8 +154,11 @@ def _written(request: Request) -> dict[str, str]:
 
 
 def _private_ip(books: MemoryBooks, subnet: SubnetRecord) -> str:
+    assigned = {ip for record in books.instances.values() for ip in record.machine.assigned_ips}
     try:
-        return books.ids.private_ip(subnet.number)
+        while (found := books.ids.private_ip(subnet.number)) in assigned:
+            pass
+        return found
     except OverflowError as error:
         raise Ec2Error("InsufficientFreeAddressesInSubnet", f"There are no free addresses in subnet '{subnet.subnet_id}'") from error
 

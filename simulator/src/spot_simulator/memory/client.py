@@ -1,6 +1,5 @@
-"""A boto3-shaped EC2 client: the methods, paginators, answers and errors of boto3, on the region in memory."""
+"""A boto3-shaped client: the methods, paginators, answers and errors of boto3, on the region in memory."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,8 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedErro
 
 from spot_simulator.ec2.errors import Ec2Error
 from spot_simulator.memory.api import Ec2Api, Outcome
-from spot_simulator.memory.parameters import OPERATIONS, PAGES, NotInMemory, check
+from spot_simulator.memory.parameters import NotInMemory, check
+from spot_simulator.memory.services import EC2, Service
 from spot_simulator.memory.shapes import Shape
 from spot_simulator.model.delays import unit_draw
 from spot_simulator.model.faults import Mishap
@@ -22,8 +22,6 @@ RETRIED_STATUSES = frozenset({500, 502, 503, 504})
 RETRIED_CODES = frozenset({"RequestLimitExceeded", "Throttling", "ThrottlingException", "RequestTimeout", "EC2ThrottledException"})
 """Of botocore's standard mode, those that EC2 or a test gives. Its quota of retries is left out: 500 tokens are never used up here."""
 
-_ACTIONS = {re.sub(r"(?<!^)([A-Z])", r"_\1", action).lower(): action for action in OPERATIONS}
-_PAGEABLE = frozenset(name for name, action in _ACTIONS.items() if PAGES.keys() <= OPERATIONS[action].keys())
 _PAGING_OPTIONS = frozenset({"PageSize"})
 
 Sleep = Callable[[float], None]
@@ -42,20 +40,22 @@ class ClientParts:
     caller: str
     attempts: int = 1
     sleep: Sleep = no_time
+    service: Service = EC2
 
 
-class MemoryEc2Client:
+class MemoryClient:
     """Operations that the region in memory lacks are missing attributes; parameters that it does not know raise ``NotInMemory``."""
 
     def __init__(self, parts: ClientParts) -> None:
         """``parts.attempts`` >= 1, as boto3's total_max_attempts in standard mode."""
         self._parts = parts
+        self._actions, self._pageable = parts.service.actions(), parts.service.pageable()
         self._retries = 0
 
     def __getattr__(self, name: str) -> Callable[..., Shape]:
-        action = _ACTIONS.get(name)
+        action = self._actions.get(name)
         if action is None:
-            raise AttributeError(f"the region in memory does not know {name}; it has {', '.join(sorted(_ACTIONS))}")
+            raise AttributeError(f"the region in memory does not know {name}; it has {', '.join(sorted(self._actions))}")
 
         def call(**parameters: Any) -> Shape:  # noqa: ANN401 - as boto3 takes them
             return self._call(action, parameters)
@@ -65,12 +65,12 @@ class MemoryEc2Client:
 
     def get_paginator(self, operation: str) -> "Paginator":
         """Return the pages of an operation; raise ``NotInMemory`` for one that has none."""
-        if operation not in _PAGEABLE:
-            raise NotInMemory(f"{operation} has no pages in the region in memory; {', '.join(sorted(_PAGEABLE))} have")
+        if operation not in self._pageable:
+            raise NotInMemory(f"{operation} has no pages in the region in memory; {', '.join(sorted(self._pageable))} have")
         return Paginator(getattr(self, operation))
 
     def _call(self, action: str, parameters: dict[str, Any]) -> Shape:
-        check(action, parameters)
+        check(self._parts.service.operations, action, parameters)
         attempt = 1
         while True:
             try:
@@ -92,7 +92,7 @@ class MemoryEc2Client:
         return answer
 
     def _break_off(self, outcome: Outcome) -> None:
-        url = f"https://ec2.{self._parts.region}.amazonaws.com/"
+        url = f"https://{self._parts.service.name}.{self._parts.region}.amazonaws.com/"
         if outcome.mishap is Mishap.UNREACHABLE:
             self._parts.sleep(CONNECT_TIMEOUT_SECONDS)
             raise ConnectTimeoutError(endpoint_url=url)

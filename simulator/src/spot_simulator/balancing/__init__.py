@@ -1,0 +1,1 @@
+"""Load balancing: target groups whose targets are really asked for their health."""
