@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from agent_fakes.memory import command_json
 from agent_fakes.world import World
 from spot_agent.ec2_facts import AddressFacts
+from spot_agent.journal_contents import CommandRecord, with_started
 from spot_agent.model import TAG_AGENT_ID, TAG_MANAGED, JsonObject
+from spot_agent.timestamps import to_wire
 
 IMAGE = {
     "instance_id": "i-own",
@@ -156,13 +159,27 @@ def test_an_address_moves_and_is_confirmed(running: World) -> None:
     assert running.ec2.addresses["eipalloc-1"].instance_id == "i-own"
 
 
-def test_an_address_that_is_there_already_is_not_moved_again(running: World) -> None:
-    first = running.execute(command_json("move_address", MOVE))
+def test_the_first_try_takes_an_address_without_a_look_for_the_workload_is_down_meanwhile(running: World) -> None:
+    running.ec2.calls.clear()
 
-    again = running.execute(_again(command_json("move_address", MOVE)))
+    running.execute(command_json("move_address", MOVE))
 
-    assert again["result"]["association_id"] == first["result"]["association_id"]
-    assert running.ec2.calls.count("associate_address") == 1
+    asked = [call for call in running.ec2.calls if "address" in call]
+    assert asked == ["associate_address", "describe_address"]
+
+
+def test_one_that_was_cut_short_adopts_an_address_that_is_there_already(running: World) -> None:
+    command = command_json("move_address", MOVE)
+    running.ec2.addresses["eipalloc-1"] = AddressFacts("eipalloc-1", "127.20.0.1", "i-own", "eipassoc-7")
+    started_at = to_wire(running.clock.now() - timedelta(seconds=5))
+    running.journal.change(
+        lambda now: with_started(now, CommandRecord(command["request_id"], command["command_id"], "move_address", started_at))
+    )
+
+    answer = running.execute(command)
+
+    assert answer["result"]["association_id"] == "eipassoc-7"
+    assert running.ec2.calls.count("associate_address") == 0
 
 
 def test_an_address_that_another_holds_is_not_taken_without_leave(running: World) -> None:

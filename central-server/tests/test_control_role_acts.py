@@ -236,10 +236,13 @@ def test_only_terminated_is_the_end_of_the_wait(ec2: FakeEc2) -> None:
 
 
 def test_an_address_is_moved_once_and_confirmed(ec2: FakeEc2) -> None:
-    first, second = result(handle(ec2, CommandKind.MOVE_ADDRESS, MOVE)), result(handle(ec2, CommandKind.MOVE_ADDRESS, MOVE))
+    first = result(handle(ec2, CommandKind.MOVE_ADDRESS, MOVE))
+    asked_first = list(ec2.calls)
+    second = result(handle(ec2, CommandKind.MOVE_ADDRESS, MOVE, waited_seconds=5.0))
 
     assert first == second
     assert first["public_ip"] == "192.0.2.1"
+    assert asked_first == ["associate_address", "describe_address"]  # the workload is down meanwhile: no look before
     assert ec2.calls.count("associate_address") == 1
 
 
@@ -283,7 +286,7 @@ def test_a_lost_answer_leaves_the_act_to_be_found(ec2: FakeEc2) -> None:
     lost = [fail(ec2, kind, payload) for kind, payload in orders]
     ec2.settle()
 
-    again = [handle(ec2, kind, payload) for kind, payload in orders]
+    again = [handle(ec2, kind, payload, waited_seconds=5.0) for kind, payload in orders]
 
     assert all(isinstance(error, AwsFailed) and error.may_have_acted for error in lost)
     assert all(isinstance(handled, Done) for handled in again)

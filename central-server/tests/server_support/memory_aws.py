@@ -187,7 +187,9 @@ class FakeEc2:
 
     def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
         self._begin("associate_address")
-        held = self.addresses[allocation_id]
+        held = self.addresses.get(allocation_id)
+        if held is None:
+            raise failure("InvalidAllocationID.NotFound")
         if self.instances[instance_id].state != "running":
             raise failure("InvalidInstanceID")
         if held.instance_id not in {None, instance_id} and not allow_reassociation:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass
-from spot_server.aws.ports import Ec2Port, ImageFacts, InstanceFacts
+from spot_server.aws.ports import AddressFacts, Ec2Port, ImageFacts, InstanceFacts
 from spot_server.features.control_role.acting import Done, Handled, NotYet, Task, wire_time
 from spot_server.features.control_role.handle_acts import confirm_record, confirm_target, held_by, move_private_ip, move_record, move_target
 from spot_server.features.control_role.payloads import bad_payload, handles, launch_request, tags, text, texts
@@ -23,6 +23,8 @@ CODE_IMAGE_PENDING = "image_pending"
 IMAGE_LOOK_SECONDS = 5.0
 STATE_LOOK_SECONDS = 2.0
 ADDRESS_LOOK_SECONDS = 1.0
+FIRST_TRY_SECONDS = 1.0
+"""A command that was begun longer ago was cut short: what it did already is looked for."""
 UNKNOWN_FOR_SECONDS = 4.0
 """An instance that is asked about counts as gone only when EC2 does not know it for this long."""
 
@@ -154,21 +156,38 @@ def wait_terminated(task: Task, ec2: Ec2Port) -> Handled:
 
 
 def move_address(task: Task, ec2: Ec2Port) -> Handled:
-    """Associate the Elastic IP and confirm it by asking again; an association that is already there is adopted."""
+    """Associate the Elastic IP and confirm it by asking again; an association that is already there is adopted.
+
+    The workload is down meanwhile. So the first try that may take the address from whoever holds it does so without a look; to associate
+    it with its own holder once more changes nothing.
+    """
     allocation_id, instance_id = text(task.payload, "allocation_id"), text(task.payload, "instance_id")
+    if task.payload.get("allow_reassociation") is True and task.only_look is None and task.waited_seconds < FIRST_TRY_SECONDS:
+        ec2.associate_address(allocation_id, instance_id, allow_reassociation=True)
+    else:
+        _associate_unless_there(task, ec2, allocation_id, instance_id)
+    address = _described(allocation_id, ec2)
+    if address.instance_id != instance_id:
+        return NotYet("address_not_moved", ADDRESS_LOOK_SECONDS)
+    return Done({"association_id": address.association_id, "public_ip": address.public_ip, "moved_at": wire_time(task.now)})
+
+
+def _associate_unless_there(task: Task, ec2: Ec2Port, allocation_id: str, instance_id: str) -> None:
+    holder = _described(allocation_id, ec2).instance_id
+    if holder == instance_id:
+        return
+    task.require_leave_to_act()
+    is_allowed = task.payload.get("allow_reassociation") is True
+    if holder is not None and not is_allowed:
+        raise ActFailed(ErrorClass.REFUSED, "Resource.AlreadyAssociated", f"{allocation_id} is associated with {holder}")
+    ec2.associate_address(allocation_id, instance_id, allow_reassociation=is_allowed)
+
+
+def _described(allocation_id: str, ec2: Ec2Port) -> AddressFacts:
     address = ec2.describe_address(allocation_id)
     if address is None:
         raise ActFailed(ErrorClass.NOT_FOUND, "InvalidAllocationID.NotFound", f"EC2 knows no {allocation_id}")
-    if address.instance_id != instance_id:
-        task.require_leave_to_act()
-        is_allowed = task.payload.get("allow_reassociation") is True
-        if address.instance_id is not None and not is_allowed:
-            raise ActFailed(ErrorClass.REFUSED, "Resource.AlreadyAssociated", f"{allocation_id} is associated with {address.instance_id}")
-        ec2.associate_address(allocation_id, instance_id, allow_reassociation=is_allowed)
-        address = ec2.describe_address(allocation_id)
-        if address is None or address.instance_id != instance_id:
-            return NotYet("address_not_moved", ADDRESS_LOOK_SECONDS)
-    return Done({"association_id": address.association_id, "public_ip": address.public_ip, "moved_at": wire_time(task.now)})
+    return address
 
 
 Handler = Callable[[Task, Ec2Port], Handled]
