@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from spot_simulator.virtual.campaign import Totals
-from spot_simulator.virtual.figures import Figures, percentile
+from spot_simulator.virtual.figures import Answer, Figures, percentile
 from spot_simulator.virtual.judging import Violation
 from spot_simulator.virtual.patience import LONGEST_SECONDS, patience_seconds, until_tick_seconds
 from spot_simulator.virtual.plants import PLANTS, planted
@@ -26,7 +26,10 @@ def result_of(schedule: Schedule, *violations: Violation) -> Result:
         violations=violations,
         moves={"notice completed": 2},
         met={("notice", "launch", "kill_jobs"): 3, ("notice", "traffic", "kill_web"): 20},
-        figures=Figures((1.0, 2.0), (30.0,), (4.0, 5.0)),
+        faults=7,
+        figures=Figures(
+            (Answer(True, 1.0, 6.0, 3.0), Answer(True, 2.0, 130.0, 20.0), Answer(False, None, None, None)), {"notice stateless": (4.0, 5.0)}
+        ),
         callbacks=1,
         simulated_seconds=3600.0,
     )
@@ -86,13 +89,23 @@ def test_the_summary_counts_runs_and_prints_distributions() -> None:
     totals = Totals()
     totals.add(result_of(schedule))
     totals.add(result_of(schedule, BROKEN))
-    faults = sum(event.kind not in MOVES for event in schedule.events)
-
     lines = summary_lines(totals, took_seconds=2.0)
 
-    assert lines[0] == f"runs 2, events {2 * len(schedule.events)}, faults {2 * faults}, moves 4, violations 1"
+    assert lines[0] == f"runs 2, events {2 * len(schedule.events)}, faults 14, moves 4, violations 1"
     assert lines[1].endswith(f"{len(schedule.agents):.2f} agent-hours per second")
-    assert "detection, notice to move (4): p50 1.00 s, p95 2.00 s, p99 2.00 s, most 2.00 s" in lines
+    assert "notices with a replica ready: 4, served by another within 120 s: 2 (50.0 %)" in lines
+    assert "  detection, a replica ready (4): p50 1.00 s, p95 2.00 s, p99 2.00 s, most 2.00 s" in lines
+    assert "  notice to traffic, a replica ready (4): p50 6.00 s, p95 130.00 s, p99 130.00 s, most 130.00 s" in lines
+    assert "notices with no replica ready: 2, served by another within 120 s: 0 (0.0 %)" in lines
+    assert "  notice to traffic, no replica ready: none" in lines
+    assert "downtime of notice stateless (4): p50 4.00 s, p95 5.00 s, p99 5.00 s, most 5.00 s" in lines
+
+
+def test_a_fair_schedule_is_the_same_without_its_faults() -> None:
+    drawn, fair = draw_schedule(11), draw_schedule(11, is_fair=True)
+
+    assert fair.events == tuple(event for event in drawn.events if event.kind in MOVES)
+    assert (fair.agents, fair.has_control_role) == (drawn.agents, drawn.has_control_role)
 
 
 def test_cells_that_were_met_too_seldom_have_a_star() -> None:

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from spot_server.features.replicas.coordinating import SURPLUS
 from spot_simulator.machine import Machine
 from spot_simulator.virtual.entropy import seeded_entropy
 from spot_simulator.virtual.fleet import Fleet
 from spot_simulator.virtual.invariants import Invariants
 from spot_simulator.virtual.run import Result, play
-from spot_simulator.virtual.schedule import AgentPlan, Event, Kind, Schedule
+from spot_simulator.virtual.schedule import AT_STEP, AgentPlan, Event, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 from spot_simulator.virtual.ways import Leaves
 
@@ -42,8 +43,11 @@ def result() -> Result:
 def test_a_notice_and_a_switch_are_carried_out_and_judged(result: Result) -> None:
     assert result.violations == ()
     assert result.moves == {"manual completed": 1, "notice completed": 1}
-    assert len(result.figures.detections) == len(result.figures.promotions) == 1
-    assert result.figures.detections[0] < 5
+    (answer,) = result.figures.answers
+    assert answer.detection is not None
+    assert answer.detection < 5
+    assert (answer.is_ready, answer.traffic is not None) == (False, True)
+    assert set(result.figures.downtimes) == {"notice stateless", "manual stateless"}
     assert result.met == {("manual", "image", "cut_from_server"): 1}
     assert result.agent_hours == pytest.approx(2 * result.simulated_seconds / 3600)
 
@@ -80,9 +84,12 @@ def test_leaving_quiet_turns_of_daemons_out_changes_no_history() -> None:
     turns, whole = play(SCHEDULE, leaves_out=Leaves.TURNS), play(SCHEDULE, leaves_out=Leaves.NOTHING)
 
     assert (whole.moves, whole.violations) == (turns.moves, turns.violations)
-    assert sorted(turns.figures.detections) == pytest.approx(sorted(whole.figures.detections), abs=2.0)
-    assert sorted(turns.figures.promotions) == pytest.approx(sorted(whole.figures.promotions), rel=0.1, abs=5.0)
-    assert sum(turns.figures.downtimes) == pytest.approx(sum(whole.figures.downtimes), rel=0.25, abs=5.0)
+    (answer,), (answer_of_whole,) = turns.figures.answers, whole.figures.answers
+    assert answer.detection == pytest.approx(answer_of_whole.detection, abs=2.0)
+    assert answer.traffic == pytest.approx(answer_of_whole.traffic, rel=0.1, abs=5.0)
+    assert set(turns.figures.downtimes) == set(whole.figures.downtimes)
+    for name, seconds in turns.figures.downtimes.items():
+        assert sum(seconds) == pytest.approx(sum(whole.figures.downtimes[name]), rel=0.25, abs=5.0)
 
 
 @pytest.fixture
@@ -199,3 +206,29 @@ def launched(fleet: Fleet, like: Machine) -> Machine:
         TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
     )
     return fleet.region.machines.by_id[answer["Instances"][0]["InstanceId"]]
+
+
+AIMED = Event(610.0, Kind.KILL_WEB, 0, {AT_STEP: "traffic"})
+NEVER_MET = Event(610.0, Kind.KILL_WEB, 0, {AT_STEP: "receiver"})
+
+
+def test_a_fault_that_is_aimed_strikes_when_its_step_begins_and_not_at_all_when_it_never_does() -> None:
+    played = play(replace(SCHEDULE, agents=(PLAN,), events=(EVENTS[0], AIMED, NEVER_MET)))
+
+    assert played.faults == 1
+    assert played.met["notice", "traffic", "kill_web"] == 1
+
+
+def test_a_ready_standby_that_is_given_up_for_none_is_seen(fleet: Fleet) -> None:
+    fleet.operator.begin(lambda: keep_a_standby(fleet))
+    fleet.scheduler.run_until(700.0)
+    invariants = Invariants(fleet)
+    assert invariants.always() == []
+    fleet.database.raw.execute("UPDATE replica_instances SET status = 'terminated', status_reason = ? WHERE status = 'ready'", (SURPLUS,))
+
+    assert {violation.invariant for violation in invariants.always()} == {"ready-standby-is-kept"}
+
+
+def keep_a_standby(fleet: Fleet) -> None:
+    body = {"request_id": "keep", "manual_replica_enabled": True, "replica_count": 1}
+    fleet.operator.post(f"/agents/{fleet.agent_id(fleet.members[0])}/config", body)

@@ -23,7 +23,7 @@ def main() -> int:
     prepare()
     totals, began_seconds = Totals(), time.monotonic()  # noqa: TID251 - how long the real machine took
     told_seconds = began_seconds
-    for result in results(range(options.seed, options.seed + options.runs), options.processes, options.plant):
+    for result in results(range(options.seed, options.seed + options.runs), options.processes, plant=options.plant, is_fair=options.fair):
         totals.add(result)
         if result.violations:
             _tell_violation(result, options)
@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--plant", choices=sorted(PLANTS), help="plant this defect, and end with 0 at the first run that finds it, with 1 if none does"
     )
+    parser.add_argument("--fair", action="store_true", help="leave every fault out: what moves cost while nothing goes wrong")
     parser.add_argument(
         "--as-drawn", action="store_true", help="print the whole schedule of a violation, not a smaller one that breaks the same"
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
 from spot_simulator.virtual.coverage import Met
+from spot_simulator.virtual.figures import Answer
 from spot_simulator.virtual.plants import planted
 from spot_simulator.virtual.run import Result, play
-from spot_simulator.virtual.schedule import MOVES, draw_schedule
+from spot_simulator.virtual.schedule import draw_schedule
 from spot_simulator.virtual.silence import be_silent
 
 
@@ -27,31 +28,32 @@ class Totals:
     beyond_help: int = 0
     moves: Counter[str] = field(default_factory=Counter)
     met: Counter[Met] = field(default_factory=Counter)
-    detections: list[float] = field(default_factory=list)
-    promotions: list[float] = field(default_factory=list)
-    downtimes: list[float] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    downtimes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     failed: list[Result] = field(default_factory=list)
 
     def add(self, result: Result) -> None:
         """Count one more run."""
-        kinds = [event.kind for event in result.schedule.events]
         self.runs += 1
-        self.events += len(kinds)
-        self.faults += sum(kind not in MOVES for kind in kinds)
+        self.events += len(result.schedule.events)
+        self.faults += result.faults
         self.agent_hours += result.agent_hours
         self.beyond_help += result.beyond_help
         self.moves.update(result.moves)
         self.met.update(result.met)
-        self.detections += result.figures.detections
-        self.promotions += result.figures.promotions
-        self.downtimes += result.figures.downtimes
+        self.answers += result.figures.answers
+        for name, values in result.figures.downtimes.items():
+            self.downtimes[name] += values
         if result.violations:
             self.failed.append(result)
 
 
-def results(seeds: Iterable[int], processes: int, plant: str | None = None) -> Iterator[Result]:
-    """Play the schedules of these seeds, in as many processes, with this defect (plants.py); in the order of the seeds."""
-    play_seed = partial(_play_seed, plant=plant)
+def results(seeds: Iterable[int], processes: int, *, plant: str | None = None, is_fair: bool = False) -> Iterator[Result]:
+    """Play the schedules of these seeds, in as many processes, with this defect (plants.py); in the order of the seeds.
+
+    `is_fair` leaves the faults out.
+    """
+    play_seed = partial(_play_seed, plant=plant, is_fair=is_fair)
     if processes == 1:
         yield from map(play_seed, seeds)
         return
@@ -77,6 +79,6 @@ def prepare() -> None:
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 50)
 
 
-def _play_seed(seed: int, plant: str | None) -> Result:
+def _play_seed(seed: int, plant: str | None, *, is_fair: bool) -> Result:
     with planted(plant):
-        return play(draw_schedule(seed))
+        return play(draw_schedule(seed, is_fair=is_fair))

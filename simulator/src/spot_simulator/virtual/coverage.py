@@ -38,16 +38,16 @@ class Coverage:
         self._fleet = fleet
         self._lasting: list[tuple[float, int, Event]] = []
         self._seen: set[tuple[int, str, str]] = set()
-        self._count = 0
+        self.faults = 0
         self.met: Counter[Met] = Counter()
 
     def begin(self, event: Event) -> None:
         """Remember a fault that begins now; moves are none."""
         if event.kind in MOVES:
             return
-        self._count += 1
+        self.faults += 1
         lasts_seconds = max(LEAST_SECONDS, float(event.facts.get("for_seconds", 0.0)))
-        self._lasting.append((self._fleet.scheduler.monotonic_seconds() + lasts_seconds, self._count, event))
+        self._lasting.append((self._fleet.scheduler.monotonic_seconds() + lasts_seconds, self.faults, event))
         self.look()
 
     def look(self) -> None:

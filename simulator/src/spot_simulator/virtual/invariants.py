@@ -9,6 +9,7 @@ from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.memory.truth import Truth
 from spot_simulator.virtual.fleet import TAG_AGENT, Fleet, Member
 from spot_simulator.virtual.judging import Violation
+from spot_simulator.virtual.ready_standbys import ReadyStandbys
 
 TAG_REPLICA = "spot-optimizer:replica-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
@@ -36,10 +37,13 @@ class Invariants:
         self._led: frozenset[str] = frozenset()
         self._named: frozenset[str] = frozenset()
         self._ended: set[str] = set()
+        self._standbys = ReadyStandbys(fleet.database)
 
     def always(self) -> list[Violation]:
         """Return what is wrong now and may never be."""
-        return self._violations([*self._double_serving(), *self._doubles(), *self._falling_epochs(), *self._wrong_ends()])
+        return self._violations(
+            [*self._double_serving(), *self._doubles(), *self._falling_epochs(), *self._wrong_ends(), *self._standbys.look()]
+        )
 
     def finally_(self) -> list[Violation]:
         """Return what is wrong at the end."""

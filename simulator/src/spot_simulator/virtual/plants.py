@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from spot_server.features.replicas.rules import AskAnother, TryAgain
 from spot_server.features.switches.decisions import Settle, UndoSettle
-from spot_server.words import StepName, StepStatus
+from spot_server.words import LIVE_REPLICA_STATUSES, ReplicaStatus, StepName, StepStatus
 
 Substitute = Callable[[Any], Any]
 """Given what is there, returns what takes its place."""
@@ -100,6 +100,35 @@ def _believed_terminated(_original: object) -> Callable[..., object]:
     return drive
 
 
+def _any_epoch_admitted(original: Callable[..., object]) -> Callable[..., object]:
+    def admit(command: Any, record: Any, known: Any) -> object:  # noqa: ANN401 - the product's own
+        return original(command, record, replace(known, epoch=min(known.epoch, command.epoch)))
+
+    return admit
+
+
+def _any_epoch_followed(original: Callable[..., object]) -> Callable[..., object]:
+    def follow(role: object, epoch: int, view: Any) -> object:  # noqa: ANN401 - the product's own
+        return original(role, min(epoch, view.epoch - 1), view)
+
+    return follow
+
+
+def _newest_kept(original: Callable[..., object]) -> Callable[..., object]:
+    def plan(*, wanted_count: int, replicas: Any) -> object:  # noqa: ANN401 - the product's own
+        alike = [replace(one, status=ReplicaStatus.READY) if one.status in LIVE_REPLICA_STATUSES else one for one in replicas]
+        return original(wanted_count=wanted_count, replicas=alike)
+
+    return plan
+
+
+def _quiesce_taken_for_done(original: Callable[..., object]) -> Callable[..., object]:
+    def decide(step: Any, facts: Any, policy: Any) -> object:  # noqa: ANN401 - the product's own
+        return Settle(step.name, StepStatus.DONE) if step.name is StepName.QUIESCE else original(step, facts, policy)
+
+    return decide
+
+
 def _epoch_falls(_original: object) -> Callable[..., bool]:
     def write(tx: Any, agent: Any) -> bool:  # noqa: ANN401 - the product's own
         table: Any = pkgutil.resolve_name("spot_server.features.instances.service.agents")
@@ -157,6 +186,21 @@ PLANTS: dict[str, Plant] = {
     ),
     "silence-unheard": Plant(
         "nobody looks into a primary that falls silent", {f"{_SERVER}.silences.jobs.SilenceWatch.__call__": _returning("")}
+    ),
+    "any-epoch": Plant(
+        "daemons carry out commands, and take roles, of whatever epoch",
+        {f"{_DAEMON}.workers.commands.admit": _any_epoch_admitted, f"{_DAEMON}.roles.follow_server": _any_epoch_followed},
+    ),
+    "newest-kept": Plant(
+        "of two standbys the newest is kept, also when only the other is ready",
+        {
+            f"{_SERVER}.replicas.coordinating.plan_standbys": _newest_kept,
+            f"{_SERVER}.replicas.standby_rules.plan_standbys": _newest_kept,
+        },
+    ),
+    "quiesce-unasked": Plant(
+        "the workload is taken to be stopped before its daemon was asked",
+        {f"{_SERVER}.switches.rules._decide_step": _quiesce_taken_for_done},
     ),
     "epoch-falls": Plant("a promotion lowers the epoch", {f"{_SERVER}.instances.service._raise_epoch": _epoch_falls}),
 }

@@ -6,9 +6,11 @@ from collections import Counter
 
 from spot_simulator.virtual.campaign import Totals
 from spot_simulator.virtual.coverage import Met
-from spot_simulator.virtual.figures import percentile
+from spot_simulator.virtual.figures import Answer, percentile
 from spot_simulator.virtual.run import Result
 
+PROMISED_SECONDS = 120.0
+"""What a notice leaves."""
 SHARES = (0.5, 0.95, 0.99, 1.0)
 
 
@@ -21,9 +23,22 @@ def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
         f"{totals.agent_hours:.1f} agent-hours in {took_seconds:.1f} s: {rate:.2f} agent-hours per second",
         f"{totals.beyond_help} agents ended with no instance, and with nothing to make one from or nobody who may",
         "moves: " + (", ".join(f"{name} {count}" for name, count in sorted(totals.moves.items())) or "none"),
-        _distribution("detection, notice to move", totals.detections),
-        _distribution("promotion, notice to serving", totals.promotions),
-        _distribution("downtime, each outage", totals.downtimes),
+        *_answer_lines("a replica ready", [answer for answer in totals.answers if answer.is_ready]),
+        *_answer_lines("no replica ready", [answer for answer in totals.answers if not answer.is_ready]),
+        *(_distribution(f"downtime of {name}", values) for name, values in sorted(totals.downtimes.items())),
+    ]
+
+
+def _answer_lines(name: str, answers: list[Answer]) -> list[str]:
+    """Say how notices were answered that found things in one way; the prober's figures are those of notices that were answered at all."""
+    served = [answer.traffic for answer in answers if answer.traffic is not None]
+    in_time = sum(seconds <= PROMISED_SECONDS for seconds in served)
+    share = f"{100 * in_time / len(answers):.1f} %" if answers else "none"
+    return [
+        f"notices with {name}: {len(answers)}, served by another within {PROMISED_SECONDS:.0f} s: {in_time} ({share})",
+        _distribution(f"  detection, {name}", [answer.detection for answer in answers if answer.detection is not None]),
+        _distribution(f"  notice to traffic, {name}", served),
+        _distribution(f"  beyond the region's own time, {name}", [answer.beyond for answer in answers if answer.beyond is not None]),
     ]
 
 

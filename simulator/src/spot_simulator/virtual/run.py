@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from spot_simulator.virtual.acts import Acts
+from spot_simulator.virtual.aiming import Aim
 from spot_simulator.virtual.coverage import Coverage, Met
 from spot_simulator.virtual.entropy import seeded_entropy
-from spot_simulator.virtual.figures import Figures, figures_of
+from spot_simulator.virtual.figures import Figures
 from spot_simulator.virtual.fleet import Fleet
 from spot_simulator.virtual.history import Happening, history_of
 from spot_simulator.virtual.invariants import Invariants
 from spot_simulator.virtual.judging import Violation
-from spot_simulator.virtual.schedule import CALM_SECONDS, SETTLE_SECONDS, Event, Schedule
+from spot_simulator.virtual.measuring import figures_of
+from spot_simulator.virtual.schedule import AT_STEP, CALM_SECONDS, SETTLE_SECONDS, SETTLED_IN_SECONDS, Event, Kind, Schedule
 from spot_simulator.virtual.ways import Leaves
 
 LOOK_SECONDS = 1.0
@@ -32,6 +34,8 @@ class Result:
     moves: dict[str, int]
     met: dict[Met, int]
     """How often which step of which move was met by which kind of fault."""
+    faults: int
+    """How many faults there were; one whose step never came is none."""
     figures: Figures
     callbacks: int
     simulated_seconds: float
@@ -71,20 +75,29 @@ def play(
             fleet.close()
 
 
+def _first_wishes(schedule: Schedule) -> Iterator[Event]:
+    """What people ask for before anything happens, once every agent has registered."""
+    for number, plan in enumerate(schedule.agents):
+        if plan.keeps_standby:
+            yield Event(SETTLED_IN_SECONDS, Kind.KEEP_STANDBY, number)
+
+
 class _Run:
     def __init__(self, schedule: Schedule, fleet: Fleet) -> None:
         self._schedule, self._fleet = schedule, fleet
         self._acts = Acts(fleet, schedule.seed)
+        self._aim = Aim(fleet, self._strike)
         self._invariants = Invariants(fleet)
         self._coverage = Coverage(fleet)
         self._violations: list[Violation] = []
         self._seen = (0, 0)
 
     def play(self) -> Result:
-        for event in self._schedule.events:
+        for event in (*_first_wishes(self._schedule), *self._schedule.events):
             self._fleet.scheduler.after(event.at_seconds, lambda event=event: self._begin(event))  # type: ignore[misc]
         mended_seconds = CALM_SECONDS + self._schedule.eventful_seconds
         self._run_until(mended_seconds)
+        self._aim.give_up()
         self._acts.mend()
         self._settle(mended_seconds + SETTLE_SECONDS)
         if not self._violations:
@@ -92,6 +105,12 @@ class _Run:
         return self._result()
 
     def _begin(self, event: Event) -> None:
+        if AT_STEP in event.facts:
+            self._aim.add(event)
+        else:
+            self._strike(event)
+
+    def _strike(self, event: Event) -> None:
         self._acts.begin(event)
         self._coverage.begin(event)
 
@@ -126,6 +145,7 @@ class _Run:
             violations=tuple(self._violations),
             moves={f"{trigger} {status}": count for trigger, status, count in rows},
             met=dict(self._coverage.met),
+            faults=self._coverage.faults,
             figures=figures_of(self._fleet),
             callbacks=self._fleet.scheduler.callbacks_run,
             simulated_seconds=self._fleet.scheduler.monotonic_seconds(),

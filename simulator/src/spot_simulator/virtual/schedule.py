@@ -10,6 +10,8 @@ from spot_simulator.virtual.handles import HandleKind
 HOUR_SECONDS = 3600.0
 CALM_SECONDS = 600.0
 """Before the first event: every agent has registered and reported prices."""
+SETTLED_IN_SECONDS = 240.0
+"""By then all have registered; standbys that are to be kept are asked for, and are ready when the events begin."""
 EVENTFUL_SECONDS = HOUR_SECONDS
 SETTLE_SECONDS = 2 * HOUR_SECONDS
 """After the last event, with everything mended: by then each workload must serve, from one instance, and nothing be left over."""
@@ -69,6 +71,9 @@ MOVES = frozenset(
 )
 """What makes the product move a workload. All other kinds are there to disturb it."""
 
+AT_STEP = "at_step"
+"""The fact of a fault that names a step: it strikes when that step of a move of its agent begins, from its own time on."""
+STEPS = ("image", "launch", "boot", "prepare", "quiesce", "fence", "traffic", "promote", "start", "retire")
 LOSABLE_ACTIONS = ("RunInstances", "CreateImage", "AssociateAddress", "TerminateInstances", "CreateSnapshots")
 METADATA_MODES = ("hang", "error", "off", "truncated")
 BLOWS = ("die_before", "die_after", "fail_before", "fail_after")
@@ -128,8 +133,11 @@ class Schedule:
         return head + [f"  {event.line()}" for event in self.events]
 
 
-def draw_schedule(seed: int) -> Schedule:
-    """Draw a fleet of 3 to 20 agents, and what happens to it: 2 to 8 moves, each with its disturbances around it."""
+def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
+    """Draw a fleet of 3 to 20 agents, and what happens to it: 2 to 8 moves, each with its disturbances around it.
+
+    `is_fair` leaves the disturbances out; the rest is the same.
+    """
     dice = random.Random(f"schedule-{seed}")
     agents = tuple(_draw_agent(dice) for _ in range(min(20, 3 + int(dice.expovariate(1 / 3)))))
     events: list[Event] = []
@@ -138,7 +146,10 @@ def draw_schedule(seed: int) -> Schedule:
         move = _draw_move(dice, at_seconds, len(agents))
         events.append(move)
         events += [_draw_disturbance(dice, move, len(agents)) for _ in range(_draw_count(dice))]
-    return Schedule(seed, _happens(dice, 0.5), agents, tuple(sorted(events, key=lambda event: event.at_seconds)))
+    has_control_role = _happens(dice, 0.5)
+    if is_fair:
+        events = [event for event in events if event.kind in MOVES]
+    return Schedule(seed, has_control_role, agents, tuple(sorted(events, key=lambda event: event.at_seconds)))
 
 
 def _happens(dice: random.Random, probability: float) -> bool:
@@ -200,6 +211,8 @@ def _draw_disturbance(dice: random.Random, move: Event, agents: int) -> Event:
     kind = dice.choice(sorted(set(Kind) - MOVES))
     is_near = _happens(dice, 0.8)
     agent = move.agent if is_near else dice.randrange(agents)
+    if is_near and kind is not Kind.NO_CAPACITY and _happens(dice, 0.6):
+        return Event(move.at_seconds, kind, agent, {**_facts_of_disturbance(dice, kind), AT_STEP: dice.choice(STEPS)})
     # Around the move: capacity is short before it is asked for; all else falls somewhere into the minutes that it takes.
     offset_seconds = dice.uniform(-60, 30) if kind is Kind.NO_CAPACITY else dice.triangular(-30, 900, 60)
     return Event(max(CALM_SECONDS, move.at_seconds + offset_seconds), kind, agent, _facts_of_disturbance(dice, kind))

@@ -3,7 +3,7 @@
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -41,6 +41,7 @@ class TableWatch:
         self._touches: Counter[str] = Counter()
         self._named: set[str] = set()
         self._waiting: dict[VirtualEvent, frozenset[str]] = {}
+        self._heeding: dict[str, list[Callable[[], None]]] = {}
         self.asked: list[Question] = []
         """Since `begin`, in order."""
         self.has_written_nothing_in_vain = True
@@ -84,6 +85,10 @@ class TableWatch:
         finally:
             self._waiting.pop(changed, None)
 
+    def heed(self, table: str, tell: Callable[[], None]) -> None:
+        """Call `tell` in the middle of each statement that changes `table`, from now on."""
+        self._heeding.setdefault(table, []).append(tell)
+
     def touch(self, names: frozenset[str]) -> None:
         """Note that what these names stand for has changed."""
         self._touches.update(names)
@@ -106,6 +111,8 @@ class TableWatch:
             self.rehearsed_changes += 1
         elif not statement.startswith(_REDELIVERY):
             self._changes[table] += 1
+            for tell in self._heeding.get(table, ()):
+                tell()
             self._wake([changed for changed, awaited in self._waiting.items() if table in awaited])
 
     def _wake(self, waiting: list[VirtualEvent]) -> None:

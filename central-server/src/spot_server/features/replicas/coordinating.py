@@ -20,6 +20,9 @@ from spot_server.features.replicas.standby_rules import StandbyFacts, pause_end,
 from spot_server.features.switches import queries as switch_queries
 from spot_server.words import Severity
 
+SURPLUS = "a standby that is better, or none, is wanted"
+"""Why a standby was given up that the plan does not keep."""
+
 
 def coordinate(tx: Transaction, *, agent_id: str) -> str | None:
     """Compare the manual replicas of one agent with those wanted, and end what nobody needs; return what was done, or None."""
@@ -34,7 +37,7 @@ def coordinate(tx: Transaction, *, agent_id: str) -> str | None:
     wanted_count = agent.replica_count if agent.manual_replica_enabled else 0
     plan = plan_standbys(wanted_count=wanted_count, replicas=[_facts(tx, agent, replica, primary, in_handover) for replica in replicas])
     for replica_id in plan.retire:
-        _retire(tx, agent, queries.load_replica(tx, agent_id, replica_id), "a standby that is better, or none, is wanted")
+        _retire(tx, agent, queries.load_replica(tx, agent_id, replica_id), SURPLUS)
     made = 0
     # While a move runs, the primary is about to change: a standby placed now could land beside the next one.
     if plan.create_count and running is None and not _is_pausing(tx, agent):
