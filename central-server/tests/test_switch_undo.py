@@ -174,6 +174,18 @@ def test_an_undo_step_that_fails_is_tried_until_it_succeeds(story: Story) -> Non
     assert_all_as_before(story, promoted=True)
 
 
+def test_the_new_instance_is_ended_only_when_all_is_back_for_the_handles_may_lead_to_it_until_then(story: Story) -> None:
+    story.region.fail(CommandKind.START_SERVING, "check_failed", on="i-2")
+    story.region.fail(CommandKind.MOVE_ADDRESS, "throttled", on="i-1", times=3)
+    story.switch()
+
+    story.settles(600)
+
+    calls = story.region.calls
+    assert calls.index((CommandKind.TERMINATE_INSTANCE, "i-1")) > calls.index((CommandKind.START_SERVING, "i-1"))
+    assert_all_as_before(story, promoted=True)
+
+
 def test_the_client_is_told_that_a_move_was_taken_back_and_why(story: Story) -> None:
     story.region.fail(CommandKind.QUIESCE, "hook_failed")
     switch = story.switch()

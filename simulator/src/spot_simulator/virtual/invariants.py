@@ -104,7 +104,8 @@ class Invariants:
     def _wrong_ends(self) -> Iterator[Finding]:
         """Nothing is terminated by a call that holds a handle; nor, with auto-terminate off, what has served.
 
-        A book that named an instance at the last look and still does named it in between, when it was terminated.
+        A book that named an instance at the last look and still does named it in between, when it was terminated. Traffic that still went
+        to one that no book names any more counts where it was accepted.
         """
         named = self.truth.handle_holders()
         held = self._led | (self._named & named)
@@ -120,7 +121,7 @@ class Invariants:
                 yield "nothing-terminated-that-holds-a-handle", f"{machine.instance_id} of {agent} was terminated while it held a handle"
             if agent in plans and not plans[agent].is_auto_terminated and machine.serving:
                 yield "auto-terminate-off-is-obeyed", f"{machine.instance_id} of {agent} was terminated"
-        self._led = frozenset(holder for holder in self.truth.holders().values() if holder is not None)
+        self._led = frozenset(holder for holder in self.truth.holders().values() if holder in self.truth.accepting())
         self._named = named
 
     def _end_of(self, member: Member) -> Iterator[Finding]:

@@ -18,7 +18,8 @@ from spot_server.features.replicas.answers import emit_replica, launch_command, 
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import ReplicaEvent, next_replica_status
 from spot_server.features.replicas.termination import drive_termination
-from spot_server.words import CommandStatus, ReplicaStatus, Role, Severity
+from spot_server.features.switches.queries import active_switch, list_steps
+from spot_server.words import CommandStatus, ReplicaStatus, Role, Severity, StepName, StepStatus, SwitchStatus
 
 
 def end_replica(tx: Transaction, agent: Agent, replica: Replica, event: ReplicaEvent, reason: str) -> Replica:
@@ -68,8 +69,11 @@ def _withdraw_launch(tx: Transaction, command_id: str, reason: str) -> None:
 
 
 def finish_replica(tx: Transaction, agent: Agent, replica: Replica) -> None:
-    """See to it that the instance of an ended replica is gone, whenever its launch is answered."""
-    if replica.ended_at is not None:
+    """See to it that the instance of an ended replica is gone, whenever its launch is answered.
+
+    Not while the handles of its move are being brought back: until that is over, they may lead to it.
+    """
+    if replica.ended_at is not None or _is_losing_handles(tx, replica):
         return
     if replica.instance_id is None:
         command = launch_command(tx, replica)
@@ -83,6 +87,13 @@ def finish_replica(tx: Transaction, agent: Agent, replica: Replica) -> None:
     gone_at = drive_termination(tx, agent, replica.instance_id, may_be_new=replica.registered_at is None, asked_since=replica.created_at)
     if gone_at is not None:
         emit_replica(tx, _note_end(tx, replica, gone_at), "replica_gone", {})
+
+
+def _is_losing_handles(tx: Transaction, replica: Replica) -> bool:
+    running = active_switch(tx, replica.agent_id)
+    if running is None or running.status is not SwitchStatus.ROLLING_BACK or running.replica_id != replica.replica_id:
+        return False
+    return any(step.name is StepName.TRAFFIC and step.status is StepStatus.UNDOING for step in list_steps(tx, running.switch_id))
 
 
 def _note_end(tx: Transaction, replica: Replica, ended_at: datetime) -> Replica:
