@@ -18,7 +18,7 @@ from spot_simulator.virtual.run import play
 from spot_simulator.virtual.schedule import CALM_SECONDS, AgentPlan, Event, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 TOGETHER = AgentPlan("stateless", True, True, False, tuple(HandleKind))
 PLANS = (*(AgentPlan("stateless", True, True, False, (kind,)) for kind in HandleKind), TOGETHER)
@@ -161,21 +161,30 @@ def test_the_control_role_moves_and_confirms_what_a_daemon_without_ec2_cannot() 
     assert story.states("confirm") == ["done"] * len(CONFIRMED)
 
 
-def test_a_target_group_that_does_not_accept_the_new_side_keeps_the_old_instance_until_a_person_mends_it() -> None:
-    plan = AgentPlan("stateless", True, True, False, (HandleKind.TARGET_GROUP,))
+def spoil_target_group(fleet: Fleet, *, is_spoilt: bool) -> None:
+    """Let the load balancer ask for a page that never existed, or for the right one."""
+    arn = fleet.members[0].handles[0].setting["target_group_arn"]
+    path = "/missing" if is_spoilt else "/health"
+    fleet.region.client("elbv2", PERSON).modify_target_group(TargetGroupArn=arn, HealthCheckPath=path)
 
-    def ask_for(fleet: Fleet, path: str) -> None:
-        client = fleet.region.client("elbv2", PERSON)
-        arn = fleet.members[0].handles[0].setting["target_group_arn"]
-        client.modify_target_group(TargetGroupArn=arn, HealthCheckPath=path)
+
+def spoil_hook(fleet: Fleet, *, is_spoilt: bool) -> None:
+    """Let the check of the hook, which asks as a client does, get no answer, or one."""
+    fleet.switches.unheard = {fleet.members[0].name} if is_spoilt else set()
+
+
+@pytest.mark.parametrize(("kind", "spoil"), [(HandleKind.TARGET_GROUP, spoil_target_group), (HandleKind.HOOK, spoil_hook)])
+def test_a_handle_by_which_the_new_side_is_not_reached_keeps_the_old_instance_until_a_person_mends_it(
+    kind: HandleKind, spoil: Callable[..., None]
+) -> None:
+    plan = AgentPlan("stateless", True, True, False, (kind,))
 
     def prepare(fleet: Fleet) -> None:
-        fleet.scheduler.after(605.0, lambda: ask_for(fleet, "/missing"))
-        fleet.scheduler.after(MEND_SECONDS, lambda: ask_for(fleet, "/health"))
+        fleet.scheduler.after(605.0, lambda: spoil(fleet, is_spoilt=True))
+        fleet.scheduler.after(MEND_SECONDS, lambda: spoil(fleet, is_spoilt=False))
 
-    story = tell(
-        Event(610.0, Kind.SWITCH, 0, {"on_demand": False}), plans=(plan,), eventful_seconds=MEND_SECONDS - CALM_SECONDS, prepare=prepare
-    )
+    switch = Event(610.0, Kind.SWITCH, 0, {"on_demand": False})
+    story = tell(switch, plans=(plan,), eventful_seconds=MEND_SECONDS - CALM_SECONDS, prepare=prepare)
 
     assert story.moves == {"manual completed": 1}
     assert "handle_not_confirmed" in story.notifications

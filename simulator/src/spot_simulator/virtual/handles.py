@@ -43,8 +43,8 @@ class OwnSwitches:
     """What hooks of clients work: a way of their own to the workload, which obeys at once and can be asked."""
 
     region: MemoryRegion
-    is_stuck: set[str] = field(default_factory=set)
-    """Names of those that ``take`` and lead where they did."""
+    unheard: set[str] = field(default_factory=set)
+    """Names of those through which a client's request gets no answer, wherever they lead."""
     _fronts: dict[str, str] = field(default_factory=dict)
     _led: dict[str, str] = field(default_factory=dict)
 
@@ -56,14 +56,13 @@ class OwnSwitches:
 
     def take(self, name: str, instance_id: str) -> bool:
         """Lead clients to an instance."""
-        if name not in self.is_stuck:
-            self._led[name] = instance_id
-            self.region.traffic.route(self._fronts[name], [Lead(self.region.machines.by_id[instance_id].private_ip)])
+        self._led[name] = instance_id
+        self.region.traffic.route(self._fronts[name], [Lead(self.region.machines.by_id[instance_id].private_ip)])
         return True
 
     def leads_to(self, name: str, instance_id: str) -> bool:
-        """Whether clients are led to an instance."""
-        return self._led.get(name) == instance_id
+        """Whether clients are led to an instance, and answered."""
+        return self._led.get(name) == instance_id and name not in self.unheard
 
 
 class HandleMaker:
