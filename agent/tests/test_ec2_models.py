@@ -19,7 +19,7 @@ from botocore.regions import EndpointResolver
 from botocore.serialize import create_serializer
 from botocore.session import Session
 
-from spot_agent import ec2, ec2_balancing, ec2_dns
+from spot_agent import ec2, ec2_balancing, ec2_dns, ec2_volumes
 from spot_agent.ec2_clients import Ec2Session
 from spot_agent.ec2_models import ENDPOINT_SERVICES, OPERATIONS, ReducedFiles
 from spot_agent.logs import Log
@@ -88,14 +88,14 @@ def _parsed(service: ServiceModel, operation: OperationModel, body: str) -> Any:
     return create_parser(service.resolved_protocol).parse(raw, shape)
 
 
-ADAPTERS = {"ec2": ec2, "elbv2": ec2_balancing, "route53": ec2_dns}
+ADAPTERS = {"ec2": (ec2, ec2_volumes), "elbv2": (ec2_balancing,), "route53": (ec2_dns,)}
 
 
 @pytest.mark.parametrize("service", OPERATIONS)
 def test_the_operations_are_those_that_the_adapter_calls(service: str, full: Models) -> None:
-    tree = ast.parse(Path(str(ADAPTERS[service].__file__)).read_text())
-    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    names |= {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    nodes = [node for adapter in ADAPTERS[service] for node in ast.walk(ast.parse(Path(str(adapter.__file__)).read_text()))]
+    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names |= {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     called = {name for name in full[service].operation_names if botocore.xform_name(name) in names}
 
     assert called == set(OPERATIONS[service])

@@ -18,7 +18,7 @@ from spot_agent.logs import Log
 from spot_agent.model import Identity, JsonObject
 from spot_agent.observation import Observer
 from spot_agent.outcomes import Outcome
-from spot_agent.ports import CentralApi, Ec2, Freezer, Hooks, Imds, StateCarrier
+from spot_agent.ports import CentralApi, Ec2, Freezer, Hooks, Imds, Mounts, StateCarrier
 from spot_agent.progress import ProgressReports
 from spot_agent.registration import Registrar, RegistrarParts
 from spot_agent.roles import Roles
@@ -56,6 +56,7 @@ class Ports:
     hooks: Hooks
     freezer: Freezer
     carrier: StateCarrier
+    mounts: Mounts
     guard: Guard
     journal: Journal
     live: Live
@@ -86,6 +87,7 @@ def build_core(settings: Settings, ports: Ports) -> Core:
             live=ports.live,
             hooks=ports.hooks,
             guard=ports.guard,
+            mounts=ports.mounts,
             clock=ports.clock,
             stop=ports.stop,
             log=ports.log,
@@ -165,6 +167,7 @@ class _Assembly:
             hooks=ports.hooks,
             roles=self._core.roles,
             carrier=ports.carrier,
+            mounts=ports.mounts,
             carry=lambda: self._effective().carry,
             tell_progress=ProgressReports(ports.api, ports.clock, ports.log).tell,
             journal=ports.journal,

@@ -164,6 +164,7 @@ class Checker:
             image_id=images[0].image_id if images else None,
             snapshot_id=snapshots[0].snapshot_id if snapshots else None,
             has_control_role=self._config.get("has_control_role") is True,
+            carry=self._carry(),
         )
 
     def _traffic_handles(self) -> tuple[JsonObject, ...]:
@@ -172,11 +173,14 @@ class Checker:
         listed = handles if isinstance(handles, list) else self._settings.traffic_handles
         return tuple(handle for handle in listed if isinstance(handle, dict))
 
+    def _carry(self) -> str:
+        return str(self._config.get("carry") or self._settings.carry)
+
     def _workload(self) -> Iterator[Line]:
         name = self._settings.workload_unit
         unit = self._parts.surroundings.unit(name) if name else None
         yield work.judge_unit(unit, str(self._settings.runtime_directory / "serve"), DAEMON_UNIT)
-        carry = str(self._config.get("carry") or self._settings.carry)
+        carry = self._carry()
         yield work.judge_carry(carry, self._parts.carry_problems(carry))
         commands = self._settings.hooks.by_name()
         yield from work.judge_missing_hooks({setting: bool(commands[hook.value]) for hook, setting in HOOKS.items()})

@@ -24,6 +24,7 @@ from spot_agent.ec2_facts import (
     TypeFacts,
     VolumeSettings,
 )
+from spot_agent.ec2_volumes import BotocoreVolumes
 from spot_agent.errors import Ec2Failed, ErrorClass
 from spot_agent.logs import Log
 from spot_agent.model import TAG_LAUNCH_TOKEN
@@ -53,6 +54,7 @@ class BotocoreEc2:
         self._once = once
         self.balancing = BotocoreBalancing(partial(neighbour, "elbv2"))
         self.dns = BotocoreDns(partial(neighbour, "route53"))
+        self.volumes = BotocoreVolumes(repeatable, once)
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id."""
@@ -124,10 +126,12 @@ class BotocoreEc2:
         """List this account's images that carry all of `tags`."""
         return shapes.images(self._pages("describe_images", Owners=["self"], Filters=shapes.tag_filters(tags)))
 
-    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str], without_devices: Sequence[str] = ()) -> str:
         """Begin an image without a reboot; its id."""
-        specifications = shapes.tag_specifications(tags, ("image", "snapshot"))
-        answer = asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications))
+        wanted: Any = {"TagSpecifications": shapes.tag_specifications(tags, ("image", "snapshot"))}
+        if without_devices:
+            wanted["BlockDeviceMappings"] = [{"DeviceName": name, "NoDevice": ""} for name in without_devices]
+        answer = asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, **wanted))
         return str(answer["ImageId"])
 
     def deregister_image(self, image_id: str) -> None:

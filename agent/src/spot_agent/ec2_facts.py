@@ -34,6 +34,45 @@ class VolumeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentFacts:
+    """Where a volume is attached. `state` is EC2's own word: attaching, attached, detaching, busy."""
+
+    instance_id: str
+    device_name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class EbsFacts:
+    """A volume, wherever it is. `state` is EC2's own word: creating, available, in-use, deleting, ..."""
+
+    volume_id: str
+    state: str
+    az_name: str
+    size_gib: int = 0
+    volume_type: str = ""
+    iops: int | None = None
+    throughput_mib_per_second: int | None = None
+    is_encrypted: bool = False
+    kms_key_id: str | None = None
+    is_multi_attach: bool = False
+    attachments: tuple[AttachmentFacts, ...] = ()
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeRequest:
+    """What CreateVolume is asked for. `client_token` makes a repeat find the first result."""
+
+    client_token: str
+    snapshot_id: str
+    az_name: str
+    like: EbsFacts
+    """The volume whose type, size, IOPS, throughput and encryption the new one has."""
+    tags: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceFacts:
     """One instance. `lifecycle` is None for on-demand; `state` is EC2's own word; `client_token` is that of the call that launched it."""
 
@@ -56,6 +95,7 @@ class InstanceFacts:
     metadata_options: JsonObject = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     volumes: tuple[VolumeFacts, ...] = ()
+    root_device_name: str | None = None
     interface_id: str | None = None
     """Of its primary network interface."""
     private_ips: tuple[str, ...] = ()
@@ -114,6 +154,10 @@ class SnapshotFacts:
     volume_id: str
     started_at: datetime | None
     tags: dict[str, str] = field(default_factory=dict)
+    state: str = "completed"
+    """EC2's own word: pending, completed, error, ..."""
+    progress: str = ""
+    """How much of a pending one is done, in EC2's words, such as 42%."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """botocore's descriptions of services, of which only what the daemon calls becomes objects.
 
-botocore reads the models of a service whole: EC2's is 4 MB of JSON for 790 operations, of which the daemon calls 23, and the
+botocore reads the models of a service whole: EC2's is 4 MB of JSON for 790 operations, of which the daemon calls 28, and the
 directory of endpoints lists every service of AWS. What is kept is kept as it is, so requests are written and answers are read
 the same. Nothing is stored: at every start the models are those of the botocore that is installed (docs/adr/0011).
 """
@@ -21,11 +21,15 @@ from spot_agent.partial_json import opened, whole
 EC2_OPERATIONS = (
     "AssignPrivateIpAddresses",
     "AssociateAddress",
+    "AttachVolume",
     "CancelSpotInstanceRequests",
     "CreateImage",
+    "CreateSnapshot",
     "CreateSnapshots",
     "CreateTags",
+    "CreateVolume",
     "DeleteSnapshot",
+    "DeleteVolume",
     "DeregisterImage",
     "DescribeAddresses",
     "DescribeAvailabilityZones",
@@ -39,6 +43,7 @@ EC2_OPERATIONS = (
     "DescribeSpotPriceHistory",
     "DescribeSubnets",
     "DescribeVolumes",
+    "DetachVolume",
     "ModifyInstanceAttribute",
     "RunInstances",
     "StopInstances",
@@ -50,7 +55,7 @@ OPERATIONS = {
     "elbv2": ("DeregisterTargets", "DescribeTargetHealth", "RegisterTargets"),
     "route53": ("ChangeResourceRecordSets", "GetChange", "ListResourceRecordSets"),
 }
-"""All that `ec2.py`, `ec2_balancing.py` and `ec2_dns.py` call, by botocore's name of the service; a test compares."""
+"""All that `ec2.py`, `ec2_volumes.py`, `ec2_balancing.py` and `ec2_dns.py` call, by botocore's name of the service; a test compares."""
 
 ENDPOINT_SERVICES = ("ec2", "elasticloadbalancing", "oidc", "portal.sso", "route53", "signin", "sts")
 """Those three, and what botocore itself calls to get credentials: profiles that assume a role or sign in."""

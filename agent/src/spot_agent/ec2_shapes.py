@@ -9,6 +9,8 @@ from typing import Any
 
 from spot_agent.ec2_facts import (
     AddressFacts,
+    AttachmentFacts,
+    EbsFacts,
     ImageFacts,
     InstanceFacts,
     LaunchRequest,
@@ -148,6 +150,7 @@ def _instance(made: Mapping[str, Any]) -> InstanceFacts:
         metadata_options=_metadata_options(made.get("MetadataOptions", {})),
         tags=_tags(made),
         volumes=tuple(_volume(mapping) for mapping in made.get("BlockDeviceMappings", []) if "Ebs" in mapping),
+        root_device_name=made.get("RootDeviceName") or None,
         interface_id=_primary_interface(made).get("NetworkInterfaceId"),
         private_ips=_private_ips(made),
         public_ip=made.get("PublicIpAddress") or None,
@@ -185,6 +188,32 @@ def _volume(mapping: Mapping[str, Any]) -> VolumeFacts:
     return VolumeFacts(ebs["VolumeId"], mapping["DeviceName"], bool(ebs.get("DeleteOnTermination", False)))
 
 
+def volumes(pages: Pages) -> tuple[EbsFacts, ...]:
+    """All volumes of DescribeVolumes pages."""
+    return tuple(
+        EbsFacts(
+            volume_id=made["VolumeId"],
+            state=made.get("State", ""),
+            az_name=made.get("AvailabilityZone", ""),
+            size_gib=int(made.get("Size", 0)),
+            volume_type=made.get("VolumeType", ""),
+            iops=made.get("Iops"),
+            throughput_mib_per_second=made.get("Throughput"),
+            is_encrypted=bool(made.get("Encrypted", False)),
+            kms_key_id=made.get("KmsKeyId") or None,
+            is_multi_attach=bool(made.get("MultiAttachEnabled", False)),
+            attachments=tuple(
+                AttachmentFacts(one["InstanceId"], one.get("Device", ""), one.get("State", ""))
+                for one in made.get("Attachments", [])
+                if one.get("InstanceId") and one.get("State") != "detached"
+            ),
+            tags=_tags(made),
+        )
+        for page in pages
+        for made in page.get("Volumes", [])
+    )
+
+
 def _tags(made: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in made.get("Tags") or []}
 
@@ -219,7 +248,14 @@ def images(pages: Pages) -> tuple[ImageFacts, ...]:
 def snapshots(pages: Pages) -> tuple[SnapshotFacts, ...]:
     """All snapshots of DescribeSnapshots pages."""
     return tuple(
-        SnapshotFacts(made["SnapshotId"], made.get("VolumeId", ""), made.get("StartTime"), _tags(made))
+        SnapshotFacts(
+            made["SnapshotId"],
+            made.get("VolumeId", ""),
+            made.get("StartTime"),
+            _tags(made),
+            made.get("State", ""),
+            made.get("Progress", ""),
+        )
         for page in pages
         for made in page.get("Snapshots", [])
     )

@@ -44,6 +44,7 @@ class JournalContents:
     `quiesced` means: must not serve until told; true for all but a PRIMARY that may serve. `registration_attempted`:
     a registration was sent whose answer is not known. `end_announced`: EC2 said that it would terminate, stop or
     hibernate this instance. `freezing`: the workload may be held still for an image, and is to be thawed.
+    `volumes`: what must be mounted before the workload starts, as mount_volumes was told.
     """
 
     instance_id: str = ""
@@ -62,6 +63,7 @@ class JournalContents:
     commands: tuple[CommandRecord, ...] = ()
     unsent: tuple[UnsentReport, ...] = ()
     known_notices: tuple[str, ...] = ()
+    volumes: tuple[JsonObject, ...] = ()
     config: JsonObject | None = None
     plan: JsonObject | None = None
 
@@ -147,7 +149,8 @@ def from_json(document: object) -> JournalContents:
         values["role"] = Role(values["role"]) if values.get("role") else None
         values["commands"] = tuple(CommandRecord(**record) for record in values.get("commands", ()))
         values["unsent"] = tuple(UnsentReport(**report) for report in values.get("unsent", ()))
+        values["volumes"] = tuple(dict(volume) for volume in values.get("volumes", ()))
         values["known_notices"] = tuple(str(notice) for notice in values.get("known_notices", ()))
         return JournalContents(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(str(error)) from error

@@ -16,7 +16,8 @@ class LiveFacts:
     """One snapshot. `halted` says why the daemon may not act at all; `registration_problem` why it waits.
 
     `is_start_held`: the instance has just booted, and the server is asked once before the workload starts.
-    `scheduled_events` is None until metadata was asked. `resources_seen_seconds` is `since_boot_seconds` of the last look at EC2.
+    `scheduled_events` is None until metadata was asked, `attached_volumes` until EC2 was, which only the carry `volume` does.
+    `resources_seen_seconds` is `since_boot_seconds` of the last look at EC2.
     `configuration` is what EC2 says of this instance that a move must bring along; None before the first look.
     """
 
@@ -27,6 +28,7 @@ class LiveFacts:
     resources_seen_seconds: float | None = None
     configuration: JsonObject | None = None
     scheduled_events: tuple[JsonObject, ...] | None = None
+    attached_volumes: tuple[JsonObject, ...] | None = None
     token_refused: bool = False
     halted: str | None = None
     registration_problem: str | None = None

@@ -27,6 +27,7 @@ from spot_agent.model import (
 from spot_agent.ports import Ec2
 from spot_agent.rules.ownership import is_ours, tags_to_set
 from spot_agent.timestamps import UTC, to_wire
+from spot_agent.volume_watch import VolumeWatch
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 MOST_LISTED = 50
@@ -43,6 +44,7 @@ class Observer:
         self._clock = clock
         self._log = log
         self._tagging_trouble: str | None = None
+        self._volumes = VolumeWatch(ec2, live, log)
 
     def observe(self, contents: JournalContents) -> bool:
         """One look; False when EC2 did not answer all of it."""
@@ -54,7 +56,10 @@ class Observer:
             self._log.warning("resources_not_observed", error_class=error.error_class, code=error.code)
             return False
         self._live.change(lambda facts: replace(facts, resources=resources, resources_seen_seconds=seen_seconds))
-        return instance is not None and self._keep_tags(instance, contents)
+        if instance is None:
+            return False
+        are_volumes_told = self._volumes.look(instance, contents)
+        return self._keep_tags(instance, contents) and are_volumes_told
 
     def _resources(self, contents: JournalContents) -> JsonObject:
         tags = {TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: contents.logical_agent_id}

@@ -12,6 +12,7 @@ from spot_agent.carrying.passes import HookOrder, HookRan, Order, Sending, Sent
 from spot_agent.ec2_facts import (
     AddressFacts,
     DryRun,
+    EbsFacts,
     ImageFacts,
     InstanceFacts,
     LaunchRequest,
@@ -22,9 +23,11 @@ from spot_agent.ec2_facts import (
     TargetFacts,
     TypeFacts,
     VolumeSettings,
+    VolumeRequest,
 )
 from spot_agent.model import JsonObject
 from spot_agent.rules.rsync import Door
+from spot_agent.rules.volumes import DataVolume
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,16 @@ class StateCarrier(Protocol):
         """Say what is missing on this instance for this carry."""
 
 
+class Mounts(Protocol):
+    """The file systems of data volumes on this machine. Every act raises ActFailed, and may be repeated."""
+
+    def mount(self, volume: DataVolume, bound_seconds: float) -> str:
+        """Wait for the volume's device and mount it; the device's name. One that is mounted there already is fine."""
+
+    def unmount(self, volume: DataVolume, bound_seconds: float) -> None:
+        """Unmount it, never lazily: afterwards nothing on this machine writes to it. One that is mounted nowhere is fine."""
+
+
 class CentralApi(Protocol):
     """The server's agent side.
 
@@ -232,6 +245,31 @@ class Dns(Protocol):
         """Whether all of Route 53's servers answer with the change."""
 
 
+class Volumes(Protocol):
+    """EBS of this instance's region. Every call raises Ec2Failed with its meaning."""
+
+    def describe(self, volume_ids: Sequence[str]) -> tuple[EbsFacts, ...]:
+        """Describe those of these volumes that EC2 knows, in this order."""
+
+    def attach(self, volume_id: str, instance_id: str, device_name: str) -> None:
+        """Begin to attach; EC2 refuses (VolumeInUse) what is attached anywhere."""
+
+    def detach(self, volume_id: str, instance_id: str, *, is_forced: bool) -> None:
+        """Begin to detach. With force EC2 does not wait for the system, which may lose what it has not written."""
+
+    def snapshots_of(self, volume_id: str) -> tuple[SnapshotFacts, ...]:
+        """List this account's snapshots of a volume, which may be gone."""
+
+    def create_snapshot(self, volume_id: str, tags: Mapping[str, str]) -> str:
+        """Begin a snapshot of the volume as it is now; its id."""
+
+    def create_volume(self, request: VolumeRequest) -> str:
+        """Begin a volume; its id. A repeat with the same client token finds the first."""
+
+    def delete(self, volume_id: str) -> None:
+        """Delete; one that is gone already is fine. EC2 refuses (VolumeInUse) what is attached."""
+
+
 class Ec2(Protocol):
     """EC2 of this instance's region. Every call raises Ec2Failed with its meaning; None means EC2 knows no such thing."""
 
@@ -242,6 +280,10 @@ class Ec2(Protocol):
     @property
     def dns(self) -> Dns:
         """Route 53, with the same credentials."""
+
+    @property
+    def volumes(self) -> Volumes:
+        """The volumes, with the same credentials."""
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id."""
@@ -282,8 +324,8 @@ class Ec2(Protocol):
     def find_images(self, tags: Mapping[str, str]) -> tuple[ImageFacts, ...]:
         """List this account's images that carry all of `tags`."""
 
-    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """Always without a reboot. The image's id."""
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str], without_devices: Sequence[str] = ()) -> str:
+        """Always without a reboot. The image's id. What is attached at `without_devices` is not in it."""
 
     def deregister_image(self, image_id: str) -> None:
         """Deregister; one that is gone already is fine. Its snapshots stay."""

@@ -10,8 +10,8 @@ from spot_agent.errors import SettingsInvalid
 from spot_agent.model import JsonObject
 from spot_agent.settings_reader import Reader
 
-CARRY_RSYNC, CARRY_HOOK = "rsync", "hook"
-CARRIES = ("stateless", "image_after_quiesce", CARRY_RSYNC, CARRY_HOOK)
+CARRY_RSYNC, CARRY_HOOK, CARRY_VOLUME = "rsync", "hook", "volume"
+CARRIES = ("stateless", "image_after_quiesce", CARRY_RSYNC, CARRY_HOOK, CARRY_VOLUME)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -62,6 +62,7 @@ class Settings:
     cleanup_images_older_than_days: int
     image_refresh_hours: int
     carry: str
+    data_volumes: tuple[JsonObject, ...]
     sync_paths: tuple[Path, ...]
     sync_port: int
     sync_first_command: tuple[str, ...]
@@ -108,6 +109,7 @@ def _read(reader: Reader) -> Settings:
         cleanup_images_older_than_days=reader.whole("CLEANUP_AMIS_OLDER_THAN_DAYS", 30, 1, 3_650),
         image_refresh_hours=reader.whole("AMI_REFRESH_HOURS", 24, 0, 720),
         carry=reader.one_of("CARRY", "stateless", CARRIES),
+        data_volumes=reader.objects("DATA_VOLUMES", "mount_point"),
         sync_paths=reader.paths("SYNC_PATHS"),
         sync_port=reader.whole("SYNC_PORT", 7_022, 1, 65_535),
         sync_first_command=reader.command("SYNC_FIRST_COMMAND"),

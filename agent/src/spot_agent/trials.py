@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from spot_agent.ec2_facts import InstanceFacts
 from spot_agent.model import JsonObject
 
+BY_CONTROL_ROLE = "not needed: the server does it with its control role"
+
 
 @dataclass(frozen=True, slots=True)
 class Right:
@@ -40,3 +42,4 @@ class Trial:
     image_id: str | None
     snapshot_id: str | None
     has_control_role: bool
+    carry: str = "stateless"

@@ -31,6 +31,7 @@ CONFIG_FIELDS = frozenset(
         "carry",
         "allowed_instance_types",
         "traffic_handles",
+        "data_volumes",
         "cleanup_snapshots_older_than_days",
         "cleanup_images_older_than_days",
         "image_refresh_hours",

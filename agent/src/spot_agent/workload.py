@@ -11,7 +11,8 @@ from spot_agent.guard import Guard
 from spot_agent.journal import Journal
 from spot_agent.live import Live
 from spot_agent.logs import Log
-from spot_agent.ports import HookName, HookResult, Hooks
+from spot_agent.ports import HookName, HookResult, Hooks, Mounts
+from spot_agent.rules.volumes import parse_volumes
 from spot_agent.stillness import Stillness
 
 CHECK_POLL_SECONDS = 0.5
@@ -29,6 +30,7 @@ class WorkloadParts:
     live: Live
     hooks: Hooks
     guard: Guard
+    mounts: Mounts
     clock: Clock
     stop: Stop
     log: Log
@@ -44,6 +46,7 @@ class Workload:
         self._live = parts.live
         self._hooks = parts.hooks
         self._guard = parts.guard
+        self._mounts = parts.mounts
         self._clock = parts.clock
         self._stop = parts.stop
         self._log = parts.log
@@ -109,6 +112,7 @@ class Workload:
         ends_seconds = self._clock.monotonic_seconds() + bound_seconds
         with self._lock:
             self._require_permission()
+            self._mount_volumes(self._left(ends_seconds))
             self.grant()
             if self.serving() is True:
                 return
@@ -126,6 +130,7 @@ class Workload:
             if not self._journal.read().may_serve:
                 return False
             try:
+                self._mount_volumes(bound_seconds)
                 self.grant()
                 if self.serving() is not True:
                     _require_passed("START_COMMAND", self._hooks.run(HookName.START, bound_seconds))
@@ -165,6 +170,12 @@ class Workload:
                 return False
             self.stop(bound_seconds)
             return True
+
+    def _mount_volumes(self, bound_seconds: float) -> None:
+        """A workload whose volume is not there would write to the disk below: it is not started."""
+        noted = self._journal.read().volumes
+        for volume in parse_volumes(list(noted)) if noted else ():
+            self._mounts.mount(volume, bound_seconds)
 
     def _await_serving(self, ends_seconds: float, *, may_be_final: bool) -> None:
         while True:

@@ -172,7 +172,7 @@ class FakeCarrier:
             raise self.refusals.pop(0)
 
     def problems(self, carry: str) -> list[str]:
-        return self.missing if carry in {"rsync", "hook"} else []
+        return self.missing if carry in {"rsync", "hook", "volume"} else []
 
     def run_hook(self, order: HookOrder) -> HookRan | Sending:
         self._act(f"{order.which.value} pass by hook to {order.instance_id} at {order.host}")

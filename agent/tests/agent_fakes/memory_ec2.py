@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from agent_fakes.memory_traffic import FakeBalancing, FakeDns
+from agent_fakes.memory_volumes import FakeVolumes
 from agent_fakes.virtual import START
 from spot_agent.ec2_facts import (
     AddressFacts,
@@ -65,6 +66,8 @@ class FakeEc2:
         self._number = 0
         self.balancing = FakeBalancing(self._begin, self._end)
         self.dns = FakeDns(self._begin, self._end)
+        self.volumes = FakeVolumes(self._begin, self._end, self.instances, self.snapshots)
+        self.left_out: list[tuple[str, ...]] = []
 
     def add_instance(self, instance_id: str, **facts: object) -> InstanceFacts:
         base = InstanceFacts(
@@ -76,6 +79,7 @@ class FakeEc2:
             subnet_id="subnet-1",
             az_name="us-east-1a",
             volumes=(VolumeFacts(f"vol-{instance_id}", "/dev/xvda", delete_on_termination=True),),
+            root_device_name="/dev/xvda",
             interface_id=f"eni-{instance_id}",
             private_ips=(f"10.0.0.{len(self.instances) + 1}",),
             public_ip=f"198.51.100.{len(self.instances) + 1}",
@@ -165,8 +169,9 @@ class FakeEc2:
         self._begin("find_images")
         return tuple(made for made in self.images.values() if _has(made.tags, tags))
 
-    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str], without_devices: Sequence[str] = ()) -> str:
         self._begin("create_image")
+        self.left_out.append(tuple(without_devices))
         if any(made.name == name for made in self.images.values()):
             raise _failed("InvalidAMIName.Duplicate")
         image_id, snapshot_id = self._new_id("ami"), self._new_id("snap")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agent_fakes.memory import FakeCarrier, FakeCentralApi, FakeDiskJournal, FakeFreezer, FakeGuard, FakeHooks, FakeImds, FakeWorkload
 from agent_fakes.memory_ec2 import FakeEc2
+from agent_fakes.memory_volumes import FakeMounts
 from agent_fakes.virtual import CountingBell, LogLines, VirtualClock, VirtualStop
 from spot_agent.bootstrap import Core, Ports, build_core, build_startup, build_workers
 from spot_agent.clock import Bell
@@ -46,6 +47,7 @@ class World:
         self.hooks = FakeHooks(self.workload)
         self.freezer = FakeFreezer(self.clock)
         self.carrier = FakeCarrier()
+        self.mounts = FakeMounts()
         self.imds = FakeImds()
         self.ec2 = FakeEc2()
         self.ec2.add_instance("i-own")
@@ -67,6 +69,7 @@ class World:
             hooks=self.hooks,
             freezer=self.freezer,
             carrier=self.carrier,
+            mounts=self.mounts,
             guard=self.guard,
             journal=self.journal,
             live=self.live,

@@ -28,7 +28,8 @@ INSTANCE = InstanceFacts(
     spot_request_id="sir-1",
     iam_instance_profile_arn="arn:aws:iam::1:instance-profile/web",
     interface_id="eni-1",
-    volumes=(VolumeFacts("vol-1", "/dev/xvda", delete_on_termination=True),),
+    volumes=(VolumeFacts("vol-1", "/dev/xvda", delete_on_termination=True), VolumeFacts("vol-2", "/dev/sdf", delete_on_termination=False)),
+    root_device_name="/dev/xvda",
 )
 
 HANDLES: tuple[JsonObject, ...] = (
@@ -41,7 +42,7 @@ HANDLES: tuple[JsonObject, ...] = (
 
 
 def trial(instance: InstanceFacts | None = INSTANCE, *, has_control_role: bool = False, own: str | None = "x-1") -> Trial:
-    return Trial("i-own", instance, "web-1", HANDLES, own, own, has_control_role)
+    return Trial("i-own", instance, "web-1", HANDLES, own, own, has_control_role, carry="volume")
 
 
 def all_rights() -> list[Right]:
@@ -50,7 +51,7 @@ def all_rights() -> list[Right]:
 
 def test_every_call_that_the_daemon_makes_is_tried() -> None:
     package = ROOT / "agent" / "src" / "spot_agent"
-    source = "".join((package / name).read_text() for name in ("ec2.py", "ec2_balancing.py", "ec2_dns.py"))
+    source = "".join((package / name).read_text() for name in ("ec2.py", "ec2_volumes.py", "ec2_balancing.py", "ec2_dns.py"))
     called = set(re.findall(r'self\._(?:repeatable|once|client\(\))\.(?!get_paginator)(\w+)|self\._pages\(\s*"(\w+)"', source))
 
     assert {one or other for one, other in called} == {right.operation for right in all_rights()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from spot_agent.carrying import programs
+from spot_agent.carrying import mounts, programs
 from spot_agent.carrying.hook_passes import HookPasses
 from spot_agent.carrying.passes import HookOrder, HookRan, Order, Sending, Sent
 from spot_agent.carrying.receiver import Receiver
@@ -12,7 +12,7 @@ from spot_agent.carrying.receiver_session import read_session
 from spot_agent.carrying.sender import Sender
 from spot_agent.clock import Clock, Stop
 from spot_agent.rules.rsync import Door, Pass
-from spot_agent.settings import CARRY_HOOK, CARRY_RSYNC, Settings
+from spot_agent.settings import CARRY_HOOK, CARRY_RSYNC, CARRY_VOLUME, Settings
 
 
 class MachineCarrier:
@@ -68,6 +68,8 @@ class MachineCarrier:
         """Say what is missing here for this carry; empty when nothing is."""
         if carry == CARRY_HOOK:
             return self._hooks.problems()
+        if carry == CARRY_VOLUME:
+            return mounts.missing_programs()
         if carry != CARRY_RSYNC:
             return []
         missing = [f"{name} is not installed" for name in programs.missing_programs()]

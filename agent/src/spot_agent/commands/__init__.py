@@ -5,12 +5,15 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from spot_agent.commands import (
+    attach_volumes,
     close_sync,
+    copy_volumes,
     create_image,
     demote,
     describe_instance,
     launch_instance,
     make_sync_key,
+    mount_volumes,
     move_address,
     move_private_ip,
     move_record,
@@ -53,6 +56,12 @@ KINDS = MappingProxyType(
         "open_receiver": Kind(open_receiver.handle, fast),
         "send_state": Kind(send_state.handle, slow),
         "close_sync": Kind(close_sync.handle, fast),
+        "mount_volumes": Kind(mount_volumes.mount, fast),
+        "unmount_volumes": Kind(mount_volumes.unmount, fast),
+        "detach_volumes": Kind(attach_volumes.detach, fast),
+        "attach_volumes": Kind(attach_volumes.attach, fast),
+        "copy_volumes": Kind(copy_volumes.copy, slow),
+        "discard_volumes": Kind(copy_volumes.discard, fast),
         "release": Kind(release.handle, fast),
     }
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, bad_payload, tags, text
+from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, bad_payload, tags, text, texts
 from spot_agent.ec2_facts import ImageFacts
 from spot_agent.errors import ActFailed, Ec2Failed, ErrorClass
 from spot_agent.model import Command, JsonObject
@@ -22,12 +22,12 @@ def handle(command: Command, tools: Tools) -> Handled:
     name, instance_id = text(command, "image_name"), text(command, "instance_id")
     is_quiet = command.payload.get("freeze") is True and tools.stillness.is_wanted() and instance_id == tools.identity.instance_id
     try:
-        image = image_named(name, instance_id, tags(command), tools, is_held_still=is_quiet)
+        image = image_named(name, instance_id, command, tools, is_held_still=is_quiet)
     except ActFailed:
         tools.stillness.end(NOT_MADE)
         raise
     if tools.stillness.is_held_for(name):
-        if image is None or (image.state == "pending" and not _has_all_snapshots(image, instance_id, tools)):
+        if image is None or (image.state == "pending" and not _has_all_snapshots(image, instance_id, command, tools)):
             return NotYet(CODE_PENDING, HELD_LOOK_SECONDS)
         tools.stillness.end()
     if image is None or image.state == "pending":
@@ -51,10 +51,13 @@ def _result(image: ImageFacts, name: str, tools: Tools) -> JsonObject:
     return result
 
 
-def _has_all_snapshots(image: ImageFacts, instance_id: str, tools: Tools) -> bool:
+def _has_all_snapshots(image: ImageFacts, instance_id: str, command: Command, tools: Tools) -> bool:
     """A snapshot holds the state of the moment in which EC2 began it; once it is shown, later writes are not in it."""
     instance = tools.ec2.describe_instance(instance_id)
-    return instance is not None and len(image.snapshot_ids) >= max(1, len(instance.volumes))
+    if instance is None:
+        return False
+    left_out = texts(command, "without_devices")
+    return len(image.snapshot_ids) >= max(1, sum(volume.device_name not in left_out for volume in instance.volumes))
 
 
 def _was_made_before(name: str, tools: Tools) -> bool:
@@ -63,16 +66,14 @@ def _was_made_before(name: str, tools: Tools) -> bool:
     return held is not None and held.problem != NOT_MADE
 
 
-def image_named(
-    name: str, instance_id: str, wanted_tags: dict[str, str], tools: Tools, *, is_held_still: bool = False
-) -> ImageFacts | None:
+def image_named(name: str, instance_id: str, command: Command, tools: Tools, *, is_held_still: bool = False) -> ImageFacts | None:
     """The image of this name, begun if there is none; None while EC2 does not list it yet. Never a failed one."""
     image = tools.ec2.find_image(name)
     if image is None:
         if is_held_still and not tools.stillness.is_held_for(name) and not _was_made_before(name, tools):
             tools.stillness.begin(name)
         try:
-            tools.ec2.create_image(instance_id, name, wanted_tags)
+            tools.ec2.create_image(instance_id, name, tags(command), texts(command, "without_devices"))
         except Ec2Failed as error:
             if error.code != CODE_DUPLICATE_NAME:
                 raise

@@ -10,7 +10,7 @@ from spot_agent.clock import Clock, Stop
 from spot_agent.errors import ActFailed, ErrorClass, Stopping
 from spot_agent.journal import Journal
 from spot_agent.model import Command, Identity, JsonObject, Lane
-from spot_agent.ports import Ec2, Hooks, StateCarrier
+from spot_agent.ports import Ec2, Hooks, Mounts, StateCarrier
 from spot_agent.roles import Roles
 from spot_agent.stillness import Stillness
 from spot_agent.timestamps import from_wire
@@ -25,6 +25,7 @@ class Tools:
     hooks: Hooks
     roles: Roles
     carrier: StateCarrier
+    mounts: Mounts
     carry: Callable[[], str]
     """How the state comes along, as the server says now."""
 

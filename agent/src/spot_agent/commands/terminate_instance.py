@@ -32,6 +32,8 @@ def handle(command: Command, tools: Tools) -> Handled:
     if instance.state in _ENDED:
         return Succeeded({"state": instance.state})
     _require_leave(instance, command, tools)
+    if command.payload.get("keep_data_volumes") is True:
+        _keep_data_volumes(instance, tools)
     # A persistent spot request goes first, or EC2 would launch another.
     if instance.spot_request_id and tools.ec2.is_persistent_request(instance.spot_request_id):
         tools.ec2.cancel_spot_request(instance.spot_request_id)
@@ -47,6 +49,13 @@ def _require_leave(instance: InstanceFacts, command: Command, tools: Tools) -> N
     refusal = refusal_to_terminate(instance.instance_id, instance.tags, tools.journal.read().agent_id or "", handles, others)
     if refusal is not None:
         raise refusal
+
+
+def _keep_data_volumes(instance: InstanceFacts, tools: Tools) -> None:
+    """All but the root outlive it. Where that is not allowed the instance is not ended: somebody's data would go with it."""
+    going = [held.device_name for held in instance.volumes if held.delete_on_termination and held.device_name != instance.root_device_name]
+    if going:
+        tools.ec2.keep_volumes(instance.instance_id, going)
 
 
 def _may_become_known(command: Command, tools: Tools) -> bool:

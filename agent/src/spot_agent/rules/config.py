@@ -50,6 +50,7 @@ def settings_on_the_wire(settings: Settings) -> JsonObject:
         "carry": settings.carry,
         "allowed_instance_types": list(settings.allowed_instance_types),
         "traffic_handles": [dict(handle) for handle in settings.traffic_handles],
+        "data_volumes": [dict(volume) for volume in settings.data_volumes],
         "cleanup_snapshots_older_than_days": settings.cleanup_snapshots_older_than_days,
         "cleanup_images_older_than_days": settings.cleanup_images_older_than_days,
         "image_refresh_hours": settings.image_refresh_hours,

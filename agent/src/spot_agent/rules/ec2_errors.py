@@ -44,6 +44,7 @@ MEANINGS: dict[ErrorClass, tuple[str, ...]] = {
         "InvalidInstanceID",
         "InvalidInstanceID.NotFound",
         "IncorrectInstanceState",
+        "IncorrectState",
         "IncorrectSpotRequestState",
         "InvalidAMIID.Unavailable",
         "VolumeInUse",

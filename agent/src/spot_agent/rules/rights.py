@@ -14,9 +14,9 @@ from spot_agent.errors import ErrorClass
 from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED
 from spot_agent.rules.checks import Line, fail, ok, skip
 from spot_agent.rules.handle_rights import rights_to_move
-from spot_agent.trials import Right, Trial
+from spot_agent.rules.volume_rights import rights_to_carry
+from spot_agent.trials import BY_CONTROL_ROLE, Right, Trial
 
-BY_CONTROL_ROLE = "not needed: the server does it with its control role"
 _ENCODED = re.compile(r"\s*Encoded authorization failure message:.*", re.DOTALL)
 
 
@@ -38,7 +38,7 @@ def rights_to_look() -> tuple[Right, ...]:
 
 def rights_to_act(trial: Trial) -> tuple[Right, ...]:
     """Those that change something, with what the daemon would really ask for."""
-    return (*_making(trial), *_saving(trial), *rights_to_move(trial), *_ending(trial), *_cleaning(trial))
+    return (*_making(trial), *_saving(trial), *rights_to_move(trial), *rights_to_carry(trial), *_ending(trial), *_cleaning(trial))
 
 
 def _making(trial: Trial) -> tuple[Right, ...]:

@@ -149,6 +149,8 @@ class Heartbeat:
             body["resources"] = {**facts.resources, "age_seconds": round(age_seconds, 1)}
         if facts.configuration is not None and facts.configuration != self._told_configuration:
             body["configuration"] = facts.configuration
+        if facts.attached_volumes is not None:
+            body["attached_volumes"] = list(facts.attached_volumes)
         if facts.scheduled_events is not None:
             body["scheduled_events"] = list(facts.scheduled_events)
         return body

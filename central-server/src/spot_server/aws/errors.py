@@ -68,6 +68,7 @@ CODES: dict[ErrorClass, tuple[str, ...]] = {
         "InvalidInstanceID",
         "InvalidInstanceID.NotFound",
         "IncorrectInstanceState",
+        "IncorrectState",
         "IncorrectSpotRequestState",
         "InvalidAMIID.Unavailable",
         "VolumeInUse",

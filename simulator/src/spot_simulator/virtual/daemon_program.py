@@ -25,6 +25,7 @@ from spot_simulator.virtual.carrier import Receivers, VirtualCarrier
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.daemon_ports import DiskJournal, HostImds, InitHooks, NetworkHttp, NoFreezer, RunGuard
 from spot_simulator.virtual.handles import OwnSwitches
+from spot_simulator.virtual.mounts import VirtualMounts
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.quiet import Quiet
@@ -156,6 +157,7 @@ class RunningDaemon:
             hooks=InitHooks(host, process, world.switches),
             freezer=NoFreezer(),
             carrier=VirtualCarrier(host, process, world.network, world.receivers),
+            mounts=VirtualMounts(),
             guard=RunGuard(host, process),
             journal=journal,
             live=live,

@@ -1,0 +1,60 @@
+"""What the heartbeats tell of the volumes of this instance, and that data volumes outlive it: for agents whose carry is `volume`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from spot_agent.ec2_facts import InstanceFacts
+from spot_agent.errors import Ec2Failed
+from spot_agent.journal_contents import JournalContents
+from spot_agent.live import Live
+from spot_agent.logs import Log
+from spot_agent.model import JsonObject
+from spot_agent.ports import Ec2
+from spot_agent.rules.volumes import attached_volumes, devices_to_keep
+from spot_agent.settings import CARRY_VOLUME
+
+
+class VolumeWatch:
+    """One look with each look at EC2. The server plans moves by what is told here, also those of an instance that is gone."""
+
+    def __init__(self, ec2: Ec2, live: Live, log: Log) -> None:
+        self._ec2 = ec2
+        self._live = live
+        self._log = log
+        self._trouble: str | None = None
+
+    def look(self, instance: InstanceFacts, contents: JournalContents) -> bool:
+        """False when EC2 did not answer all of it. A right that is missing is said once, and seen in what is told."""
+        config = contents.config or {}
+        if config.get("carry") != CARRY_VOLUME:
+            return True
+        trouble = None
+        try:
+            listed = self._listed(instance)
+            kept = self._keep(instance, listed, config) if contents.may_serve else frozenset()
+            told = tuple({**held, "delete_on_termination": False} if held["device_name"] in kept else held for held in listed)
+            self._live.change(lambda facts: replace(facts, attached_volumes=told))
+        except Ec2Failed as error:
+            trouble = error.code
+            if trouble != self._trouble:
+                self._log.warning("volumes_not_observed", error_class=error.error_class, code=error.code)
+        self._trouble = trouble
+        return trouble is None
+
+    def _listed(self, instance: InstanceFacts) -> list[JsonObject]:
+        return attached_volumes(instance, self._ec2.volumes.describe([held.volume_id for held in instance.volumes]))
+
+    def _keep(self, instance: InstanceFacts, listed: list[JsonObject], config: JsonObject) -> frozenset[str]:
+        """Have EC2 keep the data volumes when it ends this instance; which were set to go. What EC2 refuses is told as it is."""
+        wanted = config.get("data_volumes")
+        devices = devices_to_keep(listed, wanted if isinstance(wanted, list) else [])
+        if not devices:
+            return frozenset()
+        try:
+            self._ec2.keep_volumes(instance.instance_id, devices)
+        except Ec2Failed as error:
+            self._log.failure("data_volumes_not_kept", error_class=error.error_class, code=error.code, devices=devices)
+            return frozenset()
+        self._log.info("data_volumes_kept", devices=devices)
+        return frozenset(devices)
