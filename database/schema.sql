@@ -134,6 +134,7 @@ CREATE TABLE agents (
 	carry VARCHAR(32) NOT NULL,
 	allowed_instance_types MEDIUMTEXT NOT NULL,
 	traffic_handles MEDIUMTEXT NOT NULL,
+	data_volumes MEDIUMTEXT NOT NULL,
 	launch_specification MEDIUMTEXT,
 	base_image_id VARCHAR(64),
 	failover_when_silent BOOL NOT NULL,
@@ -357,6 +358,7 @@ CREATE TABLE instances (
 	effective_settings MEDIUMTEXT NOT NULL,
 	reported_resources MEDIUMTEXT,
 	scheduled_events MEDIUMTEXT,
+	attached_volumes MEDIUMTEXT,
 	metadata_failures INTEGER NOT NULL,
 	unknown_fields INTEGER NOT NULL,
 	clock_skew_seconds FLOAT,
@@ -372,7 +374,7 @@ CREATE TABLE instances (
 	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
 	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
 
@@ -490,6 +492,7 @@ CREATE TABLE switches (
 	initiated_by VARCHAR(128) NOT NULL,
 	carry VARCHAR(32) NOT NULL,
 	traffic_handles MEDIUMTEXT NOT NULL,
+	data_volumes MEDIUMTEXT NOT NULL,
 	from_instance_id VARCHAR(64) NOT NULL,
 	from_instance_type VARCHAR(64) NOT NULL,
 	from_az_id VARCHAR(32) NOT NULL,

@@ -30,7 +30,7 @@ def replica(tmp_path: Path) -> World:
     """The new side, i-own; the volume is attached to the old one, i-old."""
     world = World(tmp_path, journal_of(Role.REPLICA, quiesced=True), CARRY="volume")
     world.ec2.add_instance("i-old")
-    world.ec2.volumes.add("vol-1", "i-old", tags={"Name": "shop-data", "aws:x": "y"})
+    world.ec2.ebs.add("vol-1", "i-old", tags={"Name": "shop-data", "aws:x": "y"})
     world.boot()
     return world
 
@@ -40,11 +40,11 @@ def code_of(answer: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def holder(world: World) -> list[tuple[str, str]]:
-    return [(held.instance_id, held.state) for held in world.ec2.volumes.known["vol-1"].attachments]
+    return [(held.instance_id, held.state) for held in world.ec2.ebs.known["vol-1"].attachments]
 
 
 def test_a_volume_goes_from_the_side_that_released_it_to_the_new_one_and_is_mounted(replica: World) -> None:
-    replica.ec2.volumes.looks_until_settled = 3
+    replica.ec2.ebs.looks_until_settled = 3
 
     answers = [replica.execute(command_json("detach_volumes", DETACH))]
     answers.append(replica.execute(command_json("attach_volumes", ATTACH, command_id="c-2", request_id="r-2")))
@@ -53,7 +53,7 @@ def test_a_volume_goes_from_the_side_that_released_it_to_the_new_one_and_is_moun
     assert [answer["outcome"] for answer in answers] == ["succeeded"] * 3
     assert holder(replica) == [("i-own", "attached")]
     assert replica.mounts.mounted == {"/srv/shop": "vol-1"}
-    assert replica.ec2.volumes.forced == []
+    assert replica.ec2.ebs.forced == []
 
 
 @pytest.mark.parametrize("kind", ["detach_volumes", "attach_volumes"])
@@ -88,17 +88,17 @@ def test_ec2s_word_counts_only_once_the_instance_has_ended(replica: World, state
 
 
 def test_a_detachment_that_is_stuck_is_forced_only_after_ec2_says_that_the_instance_ended(replica: World) -> None:
-    replica.ec2.volumes.stuck.add("vol-1")
+    replica.ec2.ebs.stuck.add("vol-1")
 
     running = replica.execute(command_json("detach_volumes", DETACH))
-    forced_while_running = list(replica.ec2.volumes.forced)
+    forced_while_running = list(replica.ec2.ebs.forced)
     replica.ec2.set_state("i-old", "stopped")
     ended = replica.execute(command_json("detach_volumes", DETACH, command_id="c-2", request_id="r-2"))
 
     assert code_of(running) == ("race", "volume_not_detached")
     assert forced_while_running == []
     assert ended["outcome"] == "succeeded"
-    assert replica.ec2.volumes.forced == ["vol-1"]
+    assert replica.ec2.ebs.forced == ["vol-1"]
 
 
 def test_a_volume_that_is_attached_elsewhere_is_not_attached_here(replica: World) -> None:
@@ -111,7 +111,7 @@ def test_a_volume_that_is_attached_elsewhere_is_not_attached_here(replica: World
 def test_who_loses_the_race_for_a_volume_does_not_count_it_as_attached(replica: World) -> None:
     replica.execute(command_json("detach_volumes", DETACH))
     replica.ec2.failures["attach_volume"] = ["VolumeInUse"]
-    volumes = replica.ec2.volumes
+    volumes = replica.ec2.ebs
     replica.ec2.add_instance("i-third")
     answered: list[int] = []
 
@@ -134,7 +134,7 @@ def test_who_loses_the_race_for_a_volume_does_not_count_it_as_attached(replica: 
 
 @pytest.mark.parametrize("kind", ["detach_volumes", "attach_volumes"])
 def test_a_volume_that_may_be_attached_twice_fences_nobody_and_is_refused(replica: World, kind: str) -> None:
-    replica.ec2.volumes.add("vol-1", "i-old", is_multi_attach=True)
+    replica.ec2.ebs.add("vol-1", "i-old", is_multi_attach=True)
 
     answer = replica.execute(command_json(kind, DETACH if kind == "detach_volumes" else ATTACH))
 
@@ -159,18 +159,33 @@ def test_nothing_is_unmounted_where_the_workload_may_serve(tmp_path: Path) -> No
     assert primary.mounts.calls == []
 
 
+def test_a_side_that_let_go_of_its_volume_serves_with_it_or_not_at_all(tmp_path: Path) -> None:
+    primary = World(tmp_path, journal_of(Role.PRIMARY, quiesced=True), CARRY="volume")
+    primary.boot()
+    primary.execute(command_json("unmount_volumes", VOLUMES))
+    primary.mounts.refusals = [ActFailed(ErrorClass.RACE, "device_not_there", "the volume is elsewhere")]
+    serve = {"epoch": 1, "bound_seconds": 30}
+
+    without = primary.execute(command_json("start_serving", serve, command_id="c-2", request_id="r-2"))
+    served_without = primary.workload.serves
+    again = primary.execute(command_json("start_serving", serve, command_id="c-3", request_id="r-3"))
+
+    assert code_of(without) == ("race", "device_not_there")
+    assert not served_without
+    assert again["outcome"] == "succeeded"
+    assert primary.mounts.mounted == {"/srv/shop": "vol-1"}
+
+
 def test_a_file_system_that_is_busy_stays_noted_and_mounted(replica: World) -> None:
     replica.execute(command_json("mount_volumes", VOLUMES))
     replica.mounts.refusals = [ActFailed(ErrorClass.CHECK_FAILED, "volume_busy", "umount: /srv/shop: target is busy.")]
 
     busy = replica.execute(command_json("unmount_volumes", VOLUMES, command_id="c-2", request_id="r-2"))
-    noted = replica.journal.read().volumes
     again = replica.execute(command_json("unmount_volumes", VOLUMES, command_id="c-3", request_id="r-3"))
 
     assert code_of(busy) == ("check_failed", "volume_busy")
-    assert noted == (DATA,)
     assert again["outcome"] == "succeeded"
-    assert replica.journal.read().volumes == ()
+    assert replica.journal.read().volumes == (DATA,)
     assert replica.mounts.mounted == {}
 
 
@@ -214,9 +229,9 @@ def test_a_copy_has_the_type_of_its_source_and_is_made_once_whatever_is_lost(rep
     made = replica.execute(command_json("copy_volumes", COPY, command_id="c-2", request_id="r-2"))["result"]
 
     assert replica.ec2.calls.count("create_snapshot") == 1
-    assert len(replica.ec2.volumes.known) == 2
-    assert len({request.client_token for request in replica.ec2.volumes.requests}) == 1
-    copy = replica.ec2.volumes.known[made["volumes"][0]["volume_id"]]
+    assert len(replica.ec2.ebs.known) == 2
+    assert len({request.client_token for request in replica.ec2.ebs.requests}) == 1
+    copy = replica.ec2.ebs.known[made["volumes"][0]["volume_id"]]
     assert (copy.az_name, copy.volume_type, copy.size_gib, copy.iops, copy.throughput_mib_per_second) == (
         "us-east-1b",
         "gp3",
@@ -231,18 +246,18 @@ def test_a_copy_has_the_type_of_its_source_and_is_made_once_whatever_is_lost(rep
 
 
 def test_a_snapshot_that_takes_its_time_is_told_of_and_waited_for(replica: World) -> None:
-    replica.ec2.volumes.new_snapshot_state = "pending"
+    replica.ec2.ebs.new_snapshot_state = "pending"
     order = command_json("copy_volumes", {**COPY, "wait_seconds": 20})
 
     answer = replica.execute(order)
 
     assert code_of(answer) == ("race", "snapshot_pending")
     assert replica.api.bodies("switch-report")[0]["detail"] == {"step_progress": {"pass": "last", "snapshots": {"vol-1": "0%"}}}
-    assert replica.ec2.volumes.requests == []
+    assert replica.ec2.ebs.requests == []
 
 
 def test_a_volume_that_is_gone_comes_back_as_its_newest_completed_snapshot_and_that_is_said(replica: World) -> None:
-    del replica.ec2.volumes.known["vol-1"]
+    del replica.ec2.ebs.known["vol-1"]
     ages = {"snap-old": 9, "snap-new": 5, "snap-cut-short": 1}
     for snapshot_id, hours in ages.items():
         state = "pending" if snapshot_id == "snap-cut-short" else "completed"
@@ -252,11 +267,11 @@ def test_a_volume_that_is_gone_comes_back_as_its_newest_completed_snapshot_and_t
 
     assert (answer["result"]["is_fresh"], answer["result"]["snapshot_ids"]) == (False, ["snap-new"])
     assert answer["result"]["state_at"] == "2025-12-31T19:00:00Z"
-    assert replica.ec2.volumes.requests[-1].like.volume_type == "io2"
+    assert replica.ec2.ebs.requests[-1].like.volume_type == "io2"
 
 
 def test_without_volume_and_snapshot_there_is_nothing_to_copy(replica: World) -> None:
-    del replica.ec2.volumes.known["vol-1"]
+    del replica.ec2.ebs.known["vol-1"]
 
     answer = replica.execute(command_json("copy_volumes", COPY))
 
@@ -265,13 +280,17 @@ def test_without_volume_and_snapshot_there_is_nothing_to_copy(replica: World) ->
 
 def test_only_the_copies_of_this_very_move_are_discarded(replica: World) -> None:
     made = replica.execute(command_json("copy_volumes", COPY))["result"]["volumes"][0]["volume_id"]
-    other = {"move_id": "move-2", "volume_ids": [made, "vol-1", "vol-9"]}
+    replica.ec2.ebs.attach(made, "i-own", "/dev/sdf")
+    order = {"move_id": "move-1", "wait_seconds": 10}
 
-    kept = replica.execute(command_json("discard_volumes", other, command_id="c-2", request_id="r-2"))["result"]["kept"]
-    replica.execute(command_json("discard_volumes", {**other, "move_id": "move-1"}, command_id="c-3", request_id="r-3"))
+    attached = replica.execute(command_json("discard_volumes", order, command_id="c-2", request_id="r-2"))
+    replica.ec2.ebs.detach(made, "i-own", is_forced=False)
+    others = replica.execute(command_json("discard_volumes", {**order, "move_id": "move-2"}, command_id="c-3", request_id="r-3"))
+    free = replica.execute(command_json("discard_volumes", order, command_id="c-4", request_id="r-4"))
 
-    assert [one["volume_id"] for one in kept] == [made, "vol-1"]
-    assert set(replica.ec2.volumes.known) == {"vol-1"}
+    assert code_of(attached) == ("race", "copy_in_use")
+    assert [answer["result"]["deleted"] for answer in (others, free)] == [[], [made]]
+    assert set(replica.ec2.ebs.known) == {"vol-1"}
 
 
 def test_an_instance_is_ended_only_once_its_data_volumes_are_kept(replica: World) -> None:

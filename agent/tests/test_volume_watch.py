@@ -20,8 +20,8 @@ def world_with(directory: Path, *, role: Role = Role.PRIMARY, **config: Any) -> 
     """An instance with a data volume that EC2 would delete with it."""
     contents = journal_of(role, quiesced=role is not Role.PRIMARY)
     world = World(directory, replace(contents, config={**CONFIG, "data_volumes": BY_DEVICE, **config}))
-    world.ec2.volumes.add("vol-1", "i-own", tags={"Name": "shop-data"})
-    world.ec2.volumes.add("vol-i-own", "i-own", "/dev/xvda")
+    world.ec2.ebs.add("vol-1", "i-own", tags={"Name": "shop-data"})
+    world.ec2.ebs.add("vol-i-own", "i-own", "/dev/xvda")
     own = world.ec2.instances["i-own"]
     world.ec2.instances["i-own"] = replace(own, volumes=tuple(replace(held, delete_on_termination=True) for held in own.volumes))
     world.boot()
@@ -90,4 +90,4 @@ def test_agents_with_another_carry_are_not_asked_about(tmp_path: Path) -> None:
     world = world_with(tmp_path, carry="rsync")
 
     assert told(world) is None
-    assert "describe_volumes" not in world.ec2.calls
+    assert "describe_ebs" not in world.ec2.calls

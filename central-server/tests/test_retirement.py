@@ -33,7 +33,8 @@ def test_the_old_instance_is_left_alone_until_its_time_and_then_terminated(story
 
     assert before == ([], "ZOMBIE")
     assert story.region.kinds(CommandKind.TERMINATE_INSTANCE) == ["i-2"]
-    assert story.payloads("terminate_instance") == [{"instance_id": "i-1", "handle_allocation_ids": ["eipalloc-1"]}]
+    keeps = {"keep_data_volumes": True}  # it was not launched by us: what somebody attached to it is no part of its disk
+    assert story.payloads("terminate_instance") == [{"instance_id": "i-1", "handle_allocation_ids": ["eipalloc-1"], **keeps}]
     assert story.roles["i-1"] == "TERMINATED"
     assert story.switches()[0].old_terminated_at is not None
 

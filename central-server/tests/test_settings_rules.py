@@ -25,6 +25,7 @@ BASE: dict[str, Any] = {
     "carry": "stateless",
     "allowed_instance_types": ["m5.large"],
     "traffic_handles": [],
+    "data_volumes": [],
     "launch_specification": None,
     "base_image_id": None,
     "failover_when_silent": False,
@@ -40,6 +41,8 @@ changes = st.fixed_dictionaries(
         "manual_replica_enabled": st.booleans(),
         "replica_count": st.integers(0, 1),
         "terminate_wait_seconds": st.integers(0, 5),
+        "carry": st.sampled_from(["stateless", "rsync", "volume"]),
+        "data_volumes": st.lists(st.just({"device_name": "/dev/sdf", "mount_point": "/srv/shop", "file_system": "ext4"}), max_size=1),
     },
 )
 
@@ -59,6 +62,7 @@ def test_no_sequence_of_changes_leads_to_settings_that_contradict_each_other(seq
 
     assert not (current["auto_switch_enabled"] and current["manual_replica_enabled"])
     assert current["replica_count"] == (1 if current["manual_replica_enabled"] else 0)
+    assert current["carry"] != "volume" or current["data_volumes"]
 
 
 @given(changes, changes)

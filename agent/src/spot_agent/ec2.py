@@ -54,7 +54,7 @@ class BotocoreEc2:
         self._once = once
         self.balancing = BotocoreBalancing(partial(neighbour, "elbv2"))
         self.dns = BotocoreDns(partial(neighbour, "route53"))
-        self.volumes = BotocoreVolumes(repeatable, once)
+        self.ebs = BotocoreVolumes(repeatable, once)
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id."""

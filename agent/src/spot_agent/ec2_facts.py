@@ -95,7 +95,6 @@ class InstanceFacts:
     metadata_options: JsonObject = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     volumes: tuple[VolumeFacts, ...] = ()
-    root_device_name: str | None = None
     interface_id: str | None = None
     """Of its primary network interface."""
     private_ips: tuple[str, ...] = ()

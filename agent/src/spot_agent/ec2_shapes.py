@@ -150,7 +150,6 @@ def _instance(made: Mapping[str, Any]) -> InstanceFacts:
         metadata_options=_metadata_options(made.get("MetadataOptions", {})),
         tags=_tags(made),
         volumes=tuple(_volume(mapping) for mapping in made.get("BlockDeviceMappings", []) if "Ebs" in mapping),
-        root_device_name=made.get("RootDeviceName") or None,
         interface_id=_primary_interface(made).get("NetworkInterfaceId"),
         private_ips=_private_ips(made),
         public_ip=made.get("PublicIpAddress") or None,

@@ -22,8 +22,8 @@ from spot_agent.ec2_facts import (
     SubnetFacts,
     TargetFacts,
     TypeFacts,
-    VolumeSettings,
     VolumeRequest,
+    VolumeSettings,
 )
 from spot_agent.model import JsonObject
 from spot_agent.rules.rsync import Door
@@ -282,7 +282,7 @@ class Ec2(Protocol):
         """Route 53, with the same credentials."""
 
     @property
-    def volumes(self) -> Volumes:
+    def ebs(self) -> Volumes:
         """The volumes, with the same credentials."""
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:

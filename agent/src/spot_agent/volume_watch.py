@@ -43,7 +43,7 @@ class VolumeWatch:
         return trouble is None
 
     def _listed(self, instance: InstanceFacts) -> list[JsonObject]:
-        return attached_volumes(instance, self._ec2.volumes.describe([held.volume_id for held in instance.volumes]))
+        return attached_volumes(instance, self._ec2.ebs.describe([held.volume_id for held in instance.volumes]))
 
     def _keep(self, instance: InstanceFacts, listed: list[JsonObject], config: JsonObject) -> frozenset[str]:
         """Have EC2 keep the data volumes when it ends this instance; which were set to go. What EC2 refuses is told as it is."""

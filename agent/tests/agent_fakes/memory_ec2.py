@@ -66,7 +66,7 @@ class FakeEc2:
         self._number = 0
         self.balancing = FakeBalancing(self._begin, self._end)
         self.dns = FakeDns(self._begin, self._end)
-        self.volumes = FakeVolumes(self._begin, self._end, self.instances, self.snapshots)
+        self.ebs = FakeVolumes(self._begin, self._end, self.instances, self.snapshots)
         self.left_out: list[tuple[str, ...]] = []
 
     def add_instance(self, instance_id: str, **facts: object) -> InstanceFacts:
@@ -211,7 +211,10 @@ class FakeEc2:
 
     def find_volumes(self, tags: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         self._begin("find_volumes")
-        return tuple((volume.volume_id, "in-use") for made in self.instances.values() if _has(made.tags, tags) for volume in made.volumes)
+        own = tuple((made.volume_id, made.state) for made in self.ebs.known.values() if tags and _has(made.tags, tags))
+        return own + tuple(
+            (volume.volume_id, "in-use") for made in self.instances.values() if _has(made.tags, tags) for volume in made.volumes
+        )
 
     def volume_settings(self, volume_ids: Sequence[str]) -> tuple[VolumeSettings, ...]:
         self._begin("volume_settings")

@@ -41,7 +41,7 @@ class FakeVolumes:
         return self.known[volume_id]
 
     def describe(self, volume_ids: Sequence[str]) -> tuple[EbsFacts, ...]:
-        self._begin("describe_volumes")
+        self._begin("describe_ebs")
         self._looks -= 1
         if self._looks < 0:
             self._settle()

@@ -40,6 +40,15 @@ class MovePolicy:
     image_flush_seconds: float = 120.0
     """What was last changed this long before an image was begun is whole in it. The kernel writes back what is older than 30 s."""
 
+    volume_bound_seconds: float = 60.0
+    """Each of detaching, attaching, mounting and unmounting the data volumes of the carry `volume`. EC2 usually takes seconds."""
+
+    volume_copy_bound_seconds: float = 7200.0
+    """Snapshots of the data volumes, and new volumes of them, for a move to another AZ."""
+
+    assumed_snapshot_mib_per_second: float = 64.0
+    """What a person is told of a copy before the agent's first one was measured. An assumption: AWS promises no rate."""
+
     traffic_bound_seconds: float = 120.0
     confirm_bound_seconds: float = 120.0
     """One question whether a handle leads to the new side: a load balancer's health checks, or Route 53's servers, take up to a minute."""

@@ -18,6 +18,7 @@ MOST_PLACES = 5
 _LOSS_OF_CARRY = {
     "stateless": "nothing of its disk comes along: the workload is set up as stateless",
     "rsync": "no write to its configured paths is lost: they come along to the last byte; the rest of its disk is as old as the image",
+    "volume": "no write to its data volumes is lost: they move, or last snapshots of them do; the rest of its disk is as old as the image",
     "image_after_quiesce": "no write is lost: it stops writing first, and goes on when the image is made and the new instance has booted",
 }
 
@@ -43,6 +44,12 @@ def plan_lines(agent: Json, carry: str, plan: Json, window_seconds: float | None
         ("steps", ", ".join(plan["steps"])),
         ("loss", loss_text(plan["loses_writes_since"], window_seconds, carry)),
     ]
+    if plan.get("copy_seconds") is not None:
+        basis = "as measured" if plan["copy_basis"] == "measured" else "an assumption from the volumes' size"
+        told = (
+            f"the data volumes are copied to another AZ: about {span(plan['copy_seconds'])} ({basis}), most of it while the workload serves"
+        )
+        members.append(("copy", told))
     places = table(["PLACE", "USD PER HOUR"], [[_place_of(offer), _usd(offer)] for offer in plan["suitable"][:MOST_PLACES]])
     more = len(plan["suitable"]) - MOST_PLACES
     return [

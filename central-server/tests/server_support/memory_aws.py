@@ -10,6 +10,7 @@ from typing import Any
 
 from server_support.clock import START
 from server_support.memory_traffic import FakeBalancing, FakeDns
+from server_support.memory_volumes import FakeVolumes
 from spot_server.aws.errors import AwsFailed, ErrorClass, class_of_code
 from spot_server.aws.ports import (
     TAG_CLIENT_ID,
@@ -61,6 +62,8 @@ class FakeEc2:
         self._number = 0
         self.balancing = FakeBalancing(self._begin, self._end)
         self.dns = FakeDns(self._begin, self._end)
+        self.volumes = FakeVolumes(self._begin, self._end)
+        self.left_out: list[tuple[str, ...]] = []
 
     def add_instance(self, instance_id: str, state: str = "running", spot_request_id: str | None = None, **facts: Any) -> None:
         self._number += 1
@@ -169,8 +172,9 @@ class FakeEc2:
         self._begin("describe_image")
         return self.images.get(image_id)
 
-    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str], without_devices: Sequence[str] = ()) -> str:
         self._begin("create_image")
+        self.left_out.append(tuple(without_devices))
         if instance_id not in self.instances:
             raise failure("InvalidInstanceID.NotFound")
         if any(made.name == name for made in self.images.values()):

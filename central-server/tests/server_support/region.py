@@ -11,6 +11,7 @@ from typing import Any
 
 from server_support.region_traffic import RegionTraffic
 from server_support.rsync_sides import RsyncSides
+from server_support.volume_sides import VolumeSides
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
 from spot_server.features.commands.queries import Command
 from spot_server.words import CommandKind
@@ -85,6 +86,7 @@ class Region:
         self.standbys_pass = True
         """Whether what is launched passes its own standby check, and reports itself ready."""
         self.rsync = RsyncSides()
+        self.data = VolumeSides(self.machines, self.violations)
         self.stopped_by_us: list[str] = []
         self._numbers = itertools.count(2)
         self.agent_id = ""
@@ -129,6 +131,7 @@ class Region:
                 machine.state = "stopped"
             if machine.taken_away_at is not None and now >= machine.taken_away_at and machine.state == "running":
                 self.lose(machine.instance_id, "stopped" if machine.action == "stop" else "terminated")
+        self.data.pass_time()
 
     @property
     def serving(self) -> list[str]:
@@ -192,6 +195,12 @@ class Region:
             CommandKind.OPEN_RECEIVER: self._carry(self.rsync.open_receiver),
             CommandKind.SEND_STATE: self._carry(self.rsync.send),
             CommandKind.CLOSE_SYNC: self._carry(self.rsync.close),
+            CommandKind.UNMOUNT_VOLUMES: _answered(self.data.unmount),
+            CommandKind.DETACH_VOLUMES: _answered(self.data.detach),
+            CommandKind.ATTACH_VOLUMES: _answered(self.data.attach),
+            CommandKind.MOUNT_VOLUMES: _answered(self.data.mount),
+            CommandKind.COPY_VOLUMES: _answered(self.data.copy),
+            CommandKind.DISCARD_VOLUMES: _answered(self.data.discard),
             CommandKind.RELEASE: lambda _machine, _payload, _now: _succeeded({}),
         }
         return acts[command.kind](machine, command.payload, now)
@@ -252,6 +261,8 @@ class Region:
         others = [instance_id for instance_id in self.serving if instance_id != machine.instance_id]
         if others:
             self.violations.append(f"{machine.instance_id} starts while {others} serve")
+        if not self.data.check_start(machine.instance_id):
+            return _failed("race", "device_not_there")
         machine.is_serving, machine.is_quiesced = True, False
         return _succeeded({"serving": True, "serving_at": now.isoformat()})
 
@@ -292,6 +303,16 @@ class Region:
         self.lose(target.instance_id, "stopping")
         self.stopped_by_us.append(target.instance_id)
         return _succeeded({"state": target.state})
+
+
+def _answered(act: Callable[[Machine, dict[str, Any], datetime], dict[str, Any] | str]) -> Act:
+    """An act that answers with a result or the class of an error."""
+
+    def handle(machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        answer = act(machine, payload, now)
+        return _failed(answer) if isinstance(answer, str) else _succeeded(answer)
+
+    return handle
 
 
 def _succeeded(result: dict[str, Any]) -> dict[str, Any]:

@@ -220,7 +220,12 @@ class Story:
             self.execute(machine, command)
 
     def _register(self, machine: Machine) -> bool:
-        place = {"instance_type": machine.instance_type, "az_id": machine.az_id, "mode": Mode(machine.mode)}
+        place = {
+            "instance_type": machine.instance_type,
+            "az_id": machine.az_id,
+            "mode": Mode(machine.mode),
+            "az_name": f"name-{machine.az_id}",
+        }
         fleet = replace(self.fleet, database=self.database)
         act = partial(fleet.try_register, machine.nonce, instance_id=machine.instance_id, image_id="ami-good", **place)
         outcome = self._attempt(act)

@@ -61,7 +61,7 @@ KINDS = MappingProxyType(
         "detach_volumes": Kind(attach_volumes.detach, fast),
         "attach_volumes": Kind(attach_volumes.attach, fast),
         "copy_volumes": Kind(copy_volumes.copy, slow),
-        "discard_volumes": Kind(copy_volumes.discard, fast),
+        "discard_volumes": Kind(copy_volumes.discard, slow),
         "release": Kind(release.handle, fast),
     }
 )

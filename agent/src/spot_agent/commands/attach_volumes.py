@@ -50,7 +50,7 @@ def _take(volume: EbsFacts, held: AttachmentFacts, tools: Tools, *, is_released:
     if not is_released and not has_ended:
         return f"{volume.volume_id} is attached to {held.instance_id}, which has neither released it nor ended by EC2's word"
     if not is_under_way or (has_ended and is_stuck):
-        tools.ec2.volumes.detach(volume.volume_id, held.instance_id, is_forced=has_ended and is_stuck)
+        tools.ec2.ebs.detach(volume.volume_id, held.instance_id, is_forced=has_ended and is_stuck)
     return f"{volume.volume_id} is {held.state} with {held.instance_id}"
 
 
@@ -81,7 +81,7 @@ def attach(command: Command, tools: Tools) -> Handled:
 
 def _begin_to_attach(volume_id: str, instance_id: str, device_name: str, tools: Tools) -> None:
     try:
-        tools.ec2.volumes.attach(volume_id, instance_id, device_name)
+        tools.ec2.ebs.attach(volume_id, instance_id, device_name)
     except Ec2Failed as error:
         # Ours, whose answer was lost, or another's: the next look tells.
         if error.code != CODE_IN_USE:
@@ -101,7 +101,7 @@ def _look_until_done(
     """Look at the volumes again and again until none has anything in its way; ActFailed of class `race` with what is left at the bound."""
     ends_seconds = tools.clock.monotonic_seconds() + seconds(command, "wait_seconds", WAIT_SECONDS)
     while True:
-        volumes = tools.ec2.volumes.describe(volume_ids)
+        volumes = tools.ec2.ebs.describe(volume_ids)
         unknown = sorted(set(volume_ids) - {volume.volume_id for volume in volumes})
         if unknown:
             raise ActFailed(ErrorClass.NOT_FOUND, "InvalidVolume.NotFound", f"EC2 knows no {', '.join(unknown)}")

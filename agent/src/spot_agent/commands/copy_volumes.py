@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, bad_payload, tags, text, texts
+from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, bad_payload, tags, text
 from spot_agent.commands.mount_volumes import wanted_volumes
 from spot_agent.ec2_facts import EbsFacts, SnapshotFacts, VolumeRequest
 from spot_agent.errors import ActFailed, ErrorClass
@@ -34,7 +34,7 @@ def copy(command: Command, tools: Tools) -> Handled:
     volumes = wanted_volumes(command)
     if which is Pass.LAST and tools.journal.read().may_serve:
         raise ActFailed(ErrorClass.REFUSED, "still_serving", "the last snapshot comes after the quiesce: the workload may serve here")
-    sources = {volume.volume_id: volume for volume in tools.ec2.volumes.describe([one.volume_id for one in volumes])}
+    sources = {volume.volume_id: volume for volume in tools.ec2.ebs.describe([one.volume_id for one in volumes])}
     snapshots = {one.volume_id: _snapshot(one, sources.get(one.volume_id), which, command, tools) for one in volumes}
     pending = [made for made in snapshots.values() if made.state == "pending"]
     if pending:
@@ -56,7 +56,7 @@ def copy(command: Command, tools: Tools) -> Handled:
 
 def _snapshot(wanted: DataVolume, source: EbsFacts | None, which: Pass, command: Command, tools: Tools) -> SnapshotFacts:
     """That of this move and pass, begun if there is none; for a volume that is gone the newest completed one, whoever made it."""
-    listed = tools.ec2.volumes.snapshots_of(wanted.volume_id)
+    listed = tools.ec2.ebs.snapshots_of(wanted.volume_id)
     if source is None:
         completed = [made for made in listed if made.state == "completed"]
         if not completed:
@@ -66,7 +66,7 @@ def _snapshot(wanted: DataVolume, source: EbsFacts | None, which: Pass, command:
     found = [made for made in listed if all(made.tags.get(key) == value for key, value in mark.items()) and made.state != "error"]
     if found:
         return min(found, key=lambda made: made.snapshot_id)
-    snapshot_id = tools.ec2.volumes.create_snapshot(wanted.volume_id, {**tags(command), **mark})
+    snapshot_id = tools.ec2.ebs.create_snapshot(wanted.volume_id, {**tags(command), **mark})
     return SnapshotFacts(snapshot_id, wanted.volume_id, tools.clock.now(), mark, "pending")
 
 
@@ -79,7 +79,7 @@ def _volumes_of(
     tools: Tools,
 ) -> Handled:
     made = {one.volume_id: _create(one, snapshots[one.volume_id], sources.get(one.volume_id), command, tools) for one in volumes}
-    facts = {volume.volume_id: volume for volume in tools.ec2.volumes.describe(list(made.values()))}
+    facts = {volume.volume_id: volume for volume in tools.ec2.ebs.describe(list(made.values()))}
     states = {volume_id: facts[volume_id].state if volume_id in facts else "creating" for volume_id in made.values()}
     if "error" in states.values():
         raise ActFailed(ErrorClass.UNEXPECTED, "volume_failed", f"a new volume could not be made: {states}")
@@ -95,7 +95,7 @@ def _create(wanted: DataVolume, snapshot: SnapshotFacts, source: EbsFacts | None
     own = {key: value for key, value in like.tags.items() if not key.startswith("aws:")}
     token = hashlib.sha256(f"{move_id}|{wanted.volume_id}|{snapshot.snapshot_id}|{az_name}".encode()).hexdigest()
     marked = {**own, **tags(command), TAG_COPY_OF: wanted.volume_id, TAG_MOVE_ID: move_id}
-    return tools.ec2.volumes.create_volume(VolumeRequest(token, snapshot.snapshot_id, az_name, like, marked))
+    return tools.ec2.ebs.create_volume(VolumeRequest(token, snapshot.snapshot_id, az_name, like, marked))
 
 
 def _as_reported(wanted: DataVolume, command: Command) -> EbsFacts:
@@ -114,16 +114,15 @@ def _as_reported(wanted: DataVolume, command: Command) -> EbsFacts:
 
 
 def discard(command: Command, tools: Tools) -> Handled:
-    """Delete the copies that this very move made, by their tags and EC2's word; anything else is left alone, and said."""
-    move_id = text(command, "move_id")
-    kept = []
-    for volume in tools.ec2.volumes.describe(list(texts(command, "volume_ids"))):
-        is_ours = volume.tags.get(TAG_MOVE_ID) == move_id and TAG_COPY_OF in volume.tags and volume.tags.get(TAG_MANAGED) == "true"
-        if is_ours and volume.state in ("available", "error"):
-            tools.ec2.volumes.delete(volume.volume_id)
-        elif volume.state not in ("deleting", "deleted"):
-            kept.append({"volume_id": volume.volume_id, "state": volume.state})
-    return Succeeded({"kept": kept})
+    """Delete the copies that this very move made, found by their tags, once nothing has them attached any more."""
+    found = tools.ec2.find_volumes({TAG_MANAGED: "true", TAG_MOVE_ID: text(command, "move_id")})
+    copies = [one for one in tools.ec2.ebs.describe([volume_id for volume_id, _state in found]) if TAG_COPY_OF in one.tags]
+    for volume in copies:
+        if volume.state in ("available", "error"):
+            tools.ec2.ebs.delete(volume.volume_id)
+    if any(volume.state in ("creating", "in-use") for volume in copies):
+        return NotYet("copy_in_use", LOOK_SECONDS)
+    return Succeeded({"deleted": [volume.volume_id for volume in copies]})
 
 
 def _pass_of(command: Command) -> Pass:

@@ -26,15 +26,18 @@ def mount(command: Command, tools: Tools) -> Handled:
 
 
 def unmount(command: Command, tools: Tools) -> Handled:
-    """The last one first. Refused while the workload may serve: what it writes next would be on the disk below."""
+    """The last one first. Refused while the workload may serve: what it writes next would be on the disk below.
+
+    What must be mounted is noted: should this side be told to serve after all, it does so with its volumes or not at all.
+    """
     volumes, bound_seconds = wanted_volumes(command), seconds(command, "bound_seconds", BOUND_SECONDS)
     if tools.journal.read().may_serve:
         raise ActFailed(ErrorClass.REFUSED, "still_serving", "volumes are unmounted after the quiesce: the workload may serve")
+    noted = tuple(volume_json(volume) for volume in volumes)
+    tools.journal.change(lambda now: replace(now, volumes=noted))
     ends_seconds = tools.clock.monotonic_seconds() + bound_seconds
     for volume in reversed(volumes):
         tools.mounts.unmount(volume, max(1.0, ends_seconds - tools.clock.monotonic_seconds()))
-    # Afterwards: a daemon that dies between two of them finds the note, and its next try finds the rest.
-    tools.journal.change(lambda now: replace(now, volumes=()))
     return Succeeded({"unmounted_at": to_wire(tools.clock.now())})
 
 

@@ -22,6 +22,7 @@ from spot_server.aws.ports import (
     LaunchRequest,
     SpotRequestFacts,
 )
+from spot_server.aws.volumes import Boto3Volumes
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -46,6 +47,7 @@ class Boto3Ec2:
         self._once = once
         self.balancing = Boto3Balancing(partial(neighbour, "elbv2"))
         self.dns = Boto3Dns(partial(neighbour, "route53"))
+        self.volumes = Boto3Volumes(repeatable, once)
 
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance."""
@@ -140,10 +142,12 @@ class Boto3Ec2:
         listed = shapes.images([answer] if answer else [])
         return listed[0] if listed else None
 
-    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str], without_devices: Sequence[str] = ()) -> str:
         """Begin an image without a reboot."""
-        specifications = shapes.tag_specifications(tags, ("image", "snapshot"))
-        answer = asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, TagSpecifications=specifications))
+        wanted: Any = {"TagSpecifications": shapes.tag_specifications(tags, ("image", "snapshot"))}
+        if without_devices:
+            wanted["BlockDeviceMappings"] = [{"DeviceName": name, "NoDevice": ""} for name in without_devices]
+        answer = asked(lambda: self._once.create_image(InstanceId=instance_id, Name=name, NoReboot=True, **wanted))
         return str(answer["ImageId"])
 
     def describe_address(self, allocation_id: str) -> AddressFacts | None:

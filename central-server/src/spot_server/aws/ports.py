@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from spot_server.aws.volume_ports import Volumes
+
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
 """Carries the client token, by which anyone who may describe instances finds the result of an earlier launch."""
 
@@ -48,6 +50,8 @@ class InstanceFacts:
     client_token: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     network: NetworkFacts = field(default_factory=NetworkFacts)
+    going_devices: tuple[str, ...] = ()
+    """Where volumes beside the root are attached that EC2 would delete with the instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,10 @@ class Ec2Port(Protocol):
     def dns(self) -> Dns:
         """Route 53 of the same account and credentials."""
 
+    @property
+    def volumes(self) -> Volumes:
+        """EBS of the same account, region and credentials."""
+
     def describe_instance(self, instance_id: str) -> InstanceFacts | None:
         """Describe one instance; None when EC2 knows no such id, which may also be because it is too new."""
 
@@ -233,8 +241,11 @@ class Ec2Port(Protocol):
     def describe_image(self, image_id: str) -> ImageFacts | None:
         """Describe one of the account's images."""
 
-    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """Begin an image, always without a reboot, and return its id; image and snapshots carry the tags."""
+    def create_image(self, instance_id: str, name: str, tags: Mapping[str, str], without_devices: Sequence[str] = ()) -> str:
+        """Begin an image, always without a reboot, and return its id; image and snapshots carry the tags.
+
+        What is attached at `without_devices` is not in it.
+        """
 
     def describe_address(self, allocation_id: str) -> AddressFacts | None:
         """Describe an Elastic IP."""

@@ -91,11 +91,17 @@ def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
             client_token=made.get("ClientToken") or None,
             tags={tag["Key"]: tag["Value"] for tag in made.get("Tags") or []},
             network=_network(made),
+            going_devices=_going_devices(made),
         )
         for page in pages
         for reservation in page.get("Reservations", [])
         for made in reservation.get("Instances", [])
     )
+
+
+def _going_devices(made: Mapping[str, Any]) -> tuple[str, ...]:
+    mappings = [mapping for mapping in made.get("BlockDeviceMappings", []) if mapping.get("Ebs", {}).get("DeleteOnTermination")]
+    return tuple(str(mapping["DeviceName"]) for mapping in mappings if mapping["DeviceName"] != made.get("RootDeviceName"))
 
 
 def _network(made: Mapping[str, Any]) -> NetworkFacts:

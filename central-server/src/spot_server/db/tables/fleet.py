@@ -29,6 +29,7 @@ agents = define_table(
     Column("carry", EnumText(Carry), nullable=False),
     Column("allowed_instance_types", JsonText, nullable=False),
     Column("traffic_handles", JsonText, nullable=False),
+    Column("data_volumes", JsonText, nullable=False, default=[]),
     Column("launch_specification", JsonText),
     Column("base_image_id", Ec2Id),
     Column("failover_when_silent", Boolean, nullable=False, default=False),
@@ -84,6 +85,7 @@ instances = define_table(
     Column("effective_settings", JsonText, nullable=False),
     Column("reported_resources", JsonText),
     Column("scheduled_events", JsonText),
+    Column("attached_volumes", JsonText),
     Column("metadata_failures", Integer, nullable=False, default=0),
     Column("unknown_fields", Integer, nullable=False, default=0),
     Column("clock_skew_seconds", Float),
@@ -106,7 +108,8 @@ instances = define_table(
         "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. "
         "stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. "
         "scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. "
-        "end_asked_at: when a person asked for the end of one that nothing else ends."
+        "end_asked_at: when a person asked for the end of one that nothing else ends. "
+        "attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known."
     ),
 )
 

@@ -67,6 +67,7 @@ switches = define_table(
     Column("initiated_by", Name, nullable=False),
     Column("carry", EnumText(Carry), nullable=False),
     Column("traffic_handles", JsonText, nullable=False),
+    Column("data_volumes", JsonText, nullable=False, default=[]),
     Column("from_instance_id", Ec2Id, nullable=False),
     Column("from_instance_type", String(64), nullable=False),
     Column("from_az_id", String(32), nullable=False),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spot_server.errors import SettingsConflict
+from spot_server.words import Carry
 
 TERMINATE_WAIT_SECONDS_MAX = 7 * 86_400
 REBALANCE_HOLD_SECONDS_MAX = 86_400
@@ -28,6 +29,7 @@ SETTING_NAMES = (
     "carry",
     "allowed_instance_types",
     "traffic_handles",
+    "data_volumes",
     "launch_specification",
     "base_image_id",
     "failover_when_silent",
@@ -65,6 +67,11 @@ def decide_change(current: Mapping[str, Any], requested: Mapping[str, Any]) -> S
             fields=["replica_count", "manual_replica_enabled"],
         )
     wanted["replica_count"] = count
+    if wanted["carry"] == Carry.VOLUME and not wanted["data_volumes"]:
+        raise SettingsConflict(
+            "carry is volume and data_volumes is empty: name at least one data volume in the same request, or another carry",
+            fields=["carry", "data_volumes"],
+        )
     changed = [name for name in SETTING_NAMES if wanted[name] != current[name]]
     return SettingsChange({name: current[name] for name in changed}, {name: wanted[name] for name in changed})
 

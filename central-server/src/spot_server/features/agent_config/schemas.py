@@ -15,6 +15,7 @@ from spot_server.features.agent_config.rules import (
     SETTING_NAMES,
     TERMINATE_WAIT_SECONDS_MAX,
 )
+from spot_server.features.agent_config.volume_schemas import MOST_VOLUMES, DataVolumeSchema, refuse_shared_places
 from spot_server.http.fields import BoundedText, StrictBoolean, StrictInteger, UtcMoment
 from spot_server.http.schemas import AnswerSchema, StrictSchema, TolerantSchema
 from spot_server.words import Carry, InstanceStatus
@@ -38,6 +39,7 @@ class InstanceTypeText(BoundedText):
 
 
 _HANDLES: list[Callable[[Any], Any]] = [validate.Length(max=MOST_HANDLES), refuse_twins]
+_VOLUMES: list[Callable[[Any], Any]] = [validate.Length(max=MOST_VOLUMES), refuse_shared_places]
 
 
 _ENABLED = validate.OneOf(["enabled"], error='expected "enabled"')
@@ -83,6 +85,7 @@ class _DaemonSettings(Schema):
     carry = fields.Enum(Carry, by_value=True)
     allowed_instance_types = fields.List(InstanceTypeText(), validate=validate.Length(max=MOST_TYPES))
     traffic_handles = fields.List(fields.Nested(TrafficHandleSchema), validate=_HANDLES)
+    data_volumes = fields.List(fields.Nested(DataVolumeSchema), validate=_VOLUMES)
     cleanup_snapshots_older_than_days = StrictInteger(least=1, most=CLEANUP_DAYS_MAX)
     cleanup_images_older_than_days = StrictInteger(least=1, most=CLEANUP_DAYS_MAX)
     image_refresh_hours = StrictInteger(
@@ -96,6 +99,7 @@ class SeedSettingsSchema(_DaemonSettings, TolerantSchema):
     """What a daemon's environment says of its agent's settings; counts at the first registration only."""
 
     traffic_handles = fields.List(fields.Nested(TrafficHandleSchema, unknown=EXCLUDE), validate=_HANDLES)
+    data_volumes = fields.List(fields.Nested(DataVolumeSchema, unknown=EXCLUDE), validate=_VOLUMES)
 
 
 class _Settings(_DaemonSettings):
@@ -173,6 +177,7 @@ class DaemonConfigAnswer(AnswerSchema):
     carry = fields.Enum(Carry, by_value=True, required=True, attribute="agent.carry")
     allowed_instance_types = fields.List(fields.String(), required=True, attribute="agent.allowed_instance_types")
     traffic_handles = fields.List(fields.Dict(), required=True, attribute="agent.traffic_handles")
+    data_volumes = fields.List(fields.Dict(), required=True, attribute="agent.data_volumes")
     cleanup_snapshots_older_than_days = fields.Integer(required=True, attribute="agent.cleanup_snapshots_older_than_days")
     cleanup_images_older_than_days = fields.Integer(required=True, attribute="agent.cleanup_images_older_than_days")
     image_refresh_hours = fields.Integer(required=True, attribute="agent.image_refresh_hours")

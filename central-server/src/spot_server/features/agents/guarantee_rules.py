@@ -18,7 +18,7 @@ class FailoverFrom(StrEnum):
     NOTHING = "nothing"
 
 
-CARRIES_UNDER_NOTICE = frozenset({Carry.STATELESS, Carry.RSYNC, Carry.HOOK})
+CARRIES_UNDER_NOTICE = frozenset({Carry.STATELESS, Carry.RSYNC, Carry.HOOK, Carry.VOLUME})
 """With these a notice leaves time to bring everything along, as long as the old instance's daemon is heard."""
 
 
@@ -58,6 +58,8 @@ class GuaranteeFacts:
     """Whether there is an image to launch from that holds nothing of the agent's state, where the carry allows one."""
     handover_seconds: tuple[float, ...]
     launch_seconds: tuple[float, ...]
+    are_volumes_kept: bool = False
+    """With the carry `volume`: whether the data volumes are known, and EC2 keeps them when it ends the instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +117,10 @@ def _source(facts: GuaranteeFacts) -> FailoverFrom:
 
 
 def _lost_since(facts: GuaranteeFacts) -> datetime | None:
-    if facts.carry is Carry.STATELESS:
+    if facts.carry is Carry.STATELESS or (facts.carry is Carry.VOLUME and facts.are_volumes_kept):
         return None
+    if facts.carry is Carry.VOLUME:
+        return facts.agent_created_at
     image_state_at = None if facts.image is None else facts.image.state_at
     return facts.standby_state_at or image_state_at or facts.agent_created_at
 

@@ -15,6 +15,7 @@ from spot_server.features.replicas.image_queries import available_images, find_i
 from spot_server.features.replicas.image_rules import AgentImage, Purpose, pick_image
 from spot_server.features.replicas.launching import choose_image
 from spot_server.features.replicas.queries import nearest_live_replicas
+from spot_server.features.volumes.queries import volumes_of
 from spot_server.words import ReplicaStatus, SwitchStatus
 
 MOST_MEASURED = 20
@@ -25,6 +26,7 @@ def read_guarantee(tx: Transaction, agent: Agent) -> Guarantee:
     """Return what could be promised for this agent at the transaction's time."""
     images = available_images(tx, agent.agent_id)
     image = pick_image(images, Purpose.EMERGENCY)
+    primary = primary_of(tx, agent.agent_id)
     return judge_guarantee(
         GuaranteeFacts(
             now=tx.now,
@@ -33,9 +35,10 @@ def read_guarantee(tx: Transaction, agent: Agent) -> Guarantee:
             standby_state_at=_standby_state_at(tx, agent),
             image=_state_image(image),
             newest_image=_state_image(next(iter(images), None)),
-            has_base_image=image is None and choose_image(tx, agent, primary_of(tx, agent.agent_id)) is not None,
+            has_base_image=image is None and choose_image(tx, agent, primary) is not None,
             handover_seconds=_handover_seconds(tx, agent.agent_id),
             launch_seconds=_launch_seconds(tx, agent.agent_id),
+            are_volumes_kept=volumes_of(agent, primary).outlive_their_instance,
         )
     )
 

@@ -37,6 +37,7 @@ class Agent:
     carry: Carry
     allowed_instance_types: list[str]
     traffic_handles: list[dict[str, Any]]
+    data_volumes: list[dict[str, Any]]
     launch_specification: dict[str, Any] | None
     base_image_id: str | None
     failover_when_silent: bool

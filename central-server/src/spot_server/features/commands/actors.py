@@ -25,6 +25,10 @@ class Act(StrEnum):
     CONFIRM_RECORD = "confirm_record"
     TRAFFIC_HOOK = "traffic_hook"
     DESCRIBE = "describe"
+    DETACH_VOLUMES = "detach_volumes"
+    ATTACH_VOLUMES = "attach_volumes"
+    COPY_VOLUMES = "copy_volumes"
+    DISCARD_VOLUMES = "discard_volumes"
     TERMINATE = "terminate"
     STOP = "stop"
 
@@ -54,6 +58,10 @@ ACTOR_TABLE: dict[Act, tuple[Candidate, ...]] = {
     Act.MOVE_RECORD: _NEW_SIDE_FIRST,
     Act.CONFIRM_RECORD: _OUTSIDE_FIRST,
     Act.TRAFFIC_HOOK: (Candidate.HANDLE_TARGET,),
+    Act.DETACH_VOLUMES: _OUTSIDE_FIRST,
+    Act.ATTACH_VOLUMES: _OUTSIDE_FIRST,
+    Act.COPY_VOLUMES: _OUTSIDE_FIRST,
+    Act.DISCARD_VOLUMES: (Candidate.CONTROL_ROLE, Candidate.PRIMARY),
     Act.DESCRIBE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
     Act.TERMINATE: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
     Act.STOP: (Candidate.CONTROL_ROLE, Candidate.PRIMARY, Candidate.ANY_OTHER),
@@ -73,6 +81,10 @@ KINDS_OF_ACT: dict[Act, frozenset[CommandKind]] = {
     Act.MOVE_RECORD: frozenset({CommandKind.MOVE_RECORD}),
     Act.CONFIRM_RECORD: frozenset({CommandKind.CONFIRM_RECORD}),
     Act.TRAFFIC_HOOK: frozenset({CommandKind.TRAFFIC_HOOK}),
+    Act.DETACH_VOLUMES: frozenset({CommandKind.DETACH_VOLUMES}),
+    Act.ATTACH_VOLUMES: frozenset({CommandKind.ATTACH_VOLUMES}),
+    Act.COPY_VOLUMES: frozenset({CommandKind.COPY_VOLUMES}),
+    Act.DISCARD_VOLUMES: frozenset({CommandKind.DISCARD_VOLUMES}),
     Act.DESCRIBE: frozenset({CommandKind.DESCRIBE_INSTANCE, CommandKind.WAIT_TERMINATED}),
     Act.TERMINATE: frozenset({CommandKind.TERMINATE_INSTANCE, CommandKind.WAIT_TERMINATED, CommandKind.DESCRIBE_INSTANCE}),
     Act.STOP: frozenset({CommandKind.STOP_INSTANCE}),

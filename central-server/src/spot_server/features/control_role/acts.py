@@ -15,6 +15,7 @@ from spot_server.features.control_role.acting import Done, Handled, NotYet, Task
 from spot_server.features.control_role.handle_acts import confirm_record, confirm_target, held_by, move_private_ip, move_record, move_target
 from spot_server.features.control_role.payloads import bad_payload, handles, launch_request, tags, text, texts
 from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, refusal_to_terminate, worst_check
+from spot_server.features.control_role.volume_acts import attach_volumes, copy_volumes, detach_volumes, discard_volumes, keep_data_volumes
 from spot_server.words import CommandKind
 
 STATE_GONE = "gone"
@@ -56,7 +57,7 @@ def _image_named(name: str, instance_id: str, task: Task, ec2: Ec2Port) -> Image
     if image is None:
         task.require_leave_to_act()
         try:
-            ec2.create_image(instance_id, name, tags(task.payload) or task.default_tags)
+            ec2.create_image(instance_id, name, tags(task.payload) or task.default_tags, texts(task.payload, "without_devices"))
         except AwsFailed as error:
             if error.code != CODE_DUPLICATE_NAME:
                 raise
@@ -125,6 +126,8 @@ def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
     refusal = refusal_to_terminate(instance, task.default_tags, [address for address in addresses if address is not None], held)
     if refusal is not None:
         raise refusal
+    if task.payload.get("keep_data_volumes") is True:
+        keep_data_volumes(instance, ec2)
     # A persistent spot request goes first, or EC2 would launch another.
     if instance.spot_request_id is not None and ec2.is_persistent_request(instance.spot_request_id):
         ec2.cancel_spot_request(instance.spot_request_id)
@@ -206,5 +209,9 @@ HANDLERS: dict[CommandKind, Handler] = {
     CommandKind.CONFIRM_TARGET: confirm_target,
     CommandKind.MOVE_RECORD: move_record,
     CommandKind.CONFIRM_RECORD: confirm_record,
+    CommandKind.DETACH_VOLUMES: detach_volumes,
+    CommandKind.ATTACH_VOLUMES: attach_volumes,
+    CommandKind.COPY_VOLUMES: copy_volumes,
+    CommandKind.DISCARD_VOLUMES: discard_volumes,
 }
 """Every kind that `features.commands.actors` may give to the control role."""

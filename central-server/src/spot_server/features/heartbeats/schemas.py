@@ -15,6 +15,8 @@ from spot_server.words import InstanceStatus, Mode, Role
 MOST_RESOURCES = 500
 MOST_SETTINGS = 100
 MOST_EVENTS = 50
+MOST_VOLUMES = 128
+"""EC2 attaches no more to one instance."""
 
 
 class ResourcesSchema(TolerantSchema):
@@ -61,6 +63,16 @@ class HeartbeatSchema(TolerantSchema):
         allow_none=True,
         load_default=None,
         metadata={"description": "Sent when it changed, and after a start; left out: as it was told before."},
+    )
+
+    attached_volumes = fields.List(
+        fields.Dict(),
+        allow_none=True,
+        load_default=None,
+        validate=validate.Length(max=MOST_VOLUMES),
+        metadata={
+            "description": "What EC2 shows as attached to the instance, with the carry `volume` alone; left out before the first look."
+        },
     )
 
     @post_load

@@ -35,6 +35,7 @@ class Heartbeat:
     scheduled_events: list[dict[str, Any]] | None = None
     configuration: dict[str, Any] | None = None
     """What a move must bring along; None: as it was told before."""
+    attached_volumes: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,12 @@ def warn_of_odd_instances(tx: Transaction, *, heard_within_seconds: float) -> in
 
 def _values(heartbeat: Heartbeat, now: datetime) -> dict[str, Any]:
     # A daemon that does not say leaves standing what its answers to commands said.
-    told = {"quiesced": heartbeat.quiesced, "scheduled_events": heartbeat.scheduled_events, "configuration": heartbeat.configuration}
+    told = {
+        "quiesced": heartbeat.quiesced,
+        "scheduled_events": heartbeat.scheduled_events,
+        "attached_volumes": heartbeat.attached_volumes,
+        "configuration": heartbeat.configuration,
+    }
     said = {name: value for name, value in told.items() if value is not None}
     return {
         **said,

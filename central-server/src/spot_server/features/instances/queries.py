@@ -48,6 +48,7 @@ class Instance:
     effective_settings: dict[str, Any]
     reported_resources: dict[str, Any] | None
     scheduled_events: list[dict[str, Any]] | None
+    attached_volumes: list[dict[str, Any]] | None
     metadata_failures: int
     unknown_fields: int
     clock_skew_seconds: float | None

@@ -20,7 +20,7 @@ from spot_server.features.replicas.approved import ApprovedInstance, take_approv
 from spot_server.features.replicas.placement import Place
 from spot_server.features.replicas.service import on_registered
 from spot_server.features.unexpected.queries import note_claim
-from spot_server.words import Mode, Role, Severity
+from spot_server.words import Carry, Mode, Role, Severity
 
 BY = "registration"
 
@@ -288,6 +288,9 @@ def _agent_values(tx: Transaction, agent_id: str, client_id: str, request: NewRe
     # A new agent may move within its own instance type until a person allows more.
     seed["allowed_instance_types"] = seed.get("allowed_instance_types") or [request.instance_type]
     seed.setdefault("traffic_handles", [])
+    seed.setdefault("data_volumes", [])
+    if seed["carry"] is Carry.VOLUME and not seed["data_volumes"]:
+        raise FieldInvalid("settings.data_volumes", [], "at least one data volume: the carry is volume")
     seed.setdefault("rebalance_hold_seconds", round(tx.policy.rebalance_hold_seconds))
     return {
         "agent_id": agent_id,

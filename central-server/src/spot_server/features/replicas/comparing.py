@@ -16,7 +16,8 @@ from spot_server.features.replicas import queries
 from spot_server.features.replicas.answers import emit_replica
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches.configuration_rules import Difference, Document, compare, is_told_in_full
-from spot_server.words import ReplicaKind, ReplicaStatus, Severity
+from spot_server.features.volumes.rules import devices_of, resolve_volumes, without_devices
+from spot_server.words import Carry, ReplicaKind, ReplicaStatus, Severity
 
 STANDBY_KINDS = (ReplicaKind.MANUAL, ReplicaKind.EMERGENCY)
 """What stands and waits. A replica that was made for a move is compared by that move."""
@@ -31,6 +32,9 @@ _SIDES = (
         _standby.c.registered_at,
         _primary.c.instance_id.label("primary_instance_id"),
         _primary.c.configuration.label("primary_configuration"),
+        _primary.c.attached_volumes,
+        agents.c.carry,
+        agents.c.data_volumes,
         _standby.c.configuration.label("standby_configuration"),
     )
     .join_from(replica_instances, agents, agents.c.agent_id == replica_instances.c.agent_id)
@@ -82,7 +86,9 @@ def _news(tx: Transaction, row: Any) -> tuple[Difference, ...] | None:  # noqa: 
     is_late = tx.now >= registered_at + timedelta(seconds=tx.policy.check_bound_seconds)
     if not is_late and not is_told_in_full(old, new):
         return None
-    found = compare(old, new)
+    is_moving = row.carry is Carry.VOLUME
+    moving = devices_of(resolve_volumes(row.data_volumes, row.attached_volumes, row.primary_instance_id)) if is_moving else frozenset()
+    found = compare(without_devices(old, moving), None if new is None else without_devices(new, moving))
     return None if [asdict(one) for one in found] == row.differences else found
 
 

@@ -88,7 +88,8 @@ def wish_of(
         mode=Mode(target["mode"]) if target.get("mode") else None,
         instance_type=target.get("instance_type"),
         az_id=target.get("az_id"),
-        bound_by=bound_by(agent),
+        bound_by=bound_by(agent, may_copy_volumes=is_last_resort or bool(target.get("az_id"))),
+        stays_in_zone=agent.carry is Carry.VOLUME,
         is_standby=is_standby,
         is_last_resort=is_last_resort,
         is_urgent=is_urgent,
@@ -96,10 +97,17 @@ def wish_of(
     )
 
 
-def bound_by(agent: Agent) -> str | None:
-    """Name what only moves within one subnet, and so within one AZ; None when the agent has no such handle."""
+def bound_by(agent: Agent, *, may_copy_volumes: bool = False) -> str | None:
+    """Name what only moves within one AZ; None when the agent has no such thing.
+
+    Data volumes leave it as copies alone, which takes minutes: where a person asks for that AZ, or nothing else is left.
+    """
     bound = [handle["private_ip"] for handle in agent.traffic_handles if handle["kind"] == HandleKind.SECONDARY_PRIVATE_IP]
-    return f"the secondary private IP {bound[0]}" if bound else None
+    if bound:
+        return f"the secondary private IP {bound[0]}"
+    return (
+        "its data volumes (a move that names another az_id copies them)" if agent.carry is Carry.VOLUME and not may_copy_volumes else None
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,7 @@ class LaunchImage:
 
 
 def choose_image(tx: Transaction, agent: Agent, primary: Instance | None, purpose: Purpose = Purpose.EMERGENCY) -> LaunchImage | None:
-    """Return an image of the agent; else the base image; else, for a stateless agent, the primary's own. None: there is none.
+    """Return an image of the agent; else the base image; else the primary's own, for an agent that has no state in it. None: there is none.
 
     The primary's own image would bring an agent that carries state up empty, which is worse than not at all.
     """
@@ -120,7 +128,7 @@ def choose_image(tx: Transaction, agent: Agent, primary: Instance | None, purpos
         return LaunchImage(image.image_id, "the newest that has booted" if image.has_booted else "never booted yet")
     if agent.base_image_id is not None:
         return LaunchImage(agent.base_image_id, "base image")
-    if agent.carry is Carry.STATELESS and primary is not None and primary.image_id is not None:
+    if agent.carry in {Carry.STATELESS, Carry.VOLUME} and primary is not None and primary.image_id is not None:
         return LaunchImage(primary.image_id, "the primary's own image")
     return None
 

@@ -57,6 +57,8 @@ class Wish:
     az_id: str | None = None
     bound_by: str | None = None
     """What cannot leave the primary's AZ, in words for a person; None: nothing."""
+    stays_in_zone: bool = False
+    """What the workload needs is in the primary's AZ: any place there is better than one elsewhere."""
     is_standby: bool = False
     """A standby must not share the primary's fate: it differs in AZ, and in type where types allow."""
     is_last_resort: bool = False
@@ -207,7 +209,7 @@ def _unfit(instance_type: str, wish: Wish, shapes: Mapping[str, Shape]) -> str |
     return None
 
 
-_Rank = tuple[bool, float, bool, bool, bool, bool, bool, float, bool, Decimal, str]
+_Rank = tuple[bool, float, bool, bool, bool, bool, bool, bool, float, bool, Decimal, str]
 
 BOOT_STEP_SECONDS = 5.0
 """Boot times that differ by less count as equal, and the price decides: the same place differs from itself by as much."""
@@ -220,9 +222,10 @@ def _rank(offer: Offer, wish: Wish) -> _Rank:
         # What was refused a moment ago comes behind everything else, on-demand too; of several, what has waited longest.
         offer.cooling_until is not None,
         0.0 if offer.cooling_until is None else offer.cooling_until.timestamp(),
+        wish.stays_in_zone and place.az_id != wish.primary.az_id,
         wish.is_standby and shares_fate(place, wish.primary),
         # A standby beside its primary is worth less than one that costs more elsewhere.
-        wish.is_standby and place.az_id == wish.primary.az_id,
+        wish.is_standby and not wish.stays_in_zone and place.az_id == wish.primary.az_id,
         # On-demand is the fallback unless it was asked for.
         place.mode is not Mode.SPOT,
         wish.is_standby and place.instance_type == wish.primary.instance_type,

@@ -18,7 +18,7 @@ from spot_server.features.instances.queries import find_instance
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
 from spot_server.features.replicas.launching import owner_tags
-from spot_server.words import CommandKind, HandleKind, Role
+from spot_server.words import Carry, CommandKind, HandleKind, Role
 
 WAIT_SECONDS = 30
 """How long one look at a terminating instance lasts; another follows, so that no daemon's slow lane is held for long."""
@@ -61,6 +61,9 @@ def drive_termination(
     other_handles = _other_handles(*agent.traffic_handles, *former_handles)
     if other_handles:
         payload["handles"] = other_handles
+    if agent.carry is Carry.VOLUME or (instance is not None and not instance.launched_by_server):
+        # What somebody attached to an instance of theirs, or what moves from one to the next, is no part of its disk.
+        payload["keep_data_volumes"] = True
     # What is asked of an instance that EC2 knows is done at once. The shorter it may be begun, the sooner a call back is sure.
     bound_seconds = tx.policy.check_bound_seconds
     if may_be_new:

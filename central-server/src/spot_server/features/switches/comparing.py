@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from spot_server.features.switches import issuing, queries
 from spot_server.features.switches.configuration_rules import Difference, compare, is_told_in_full
 from spot_server.features.switches.decisions import Comparison
 from spot_server.features.switches.queries import Switch
+from spot_server.features.volumes.rules import without_devices
 from spot_server.words import RESCUE_TRIGGERS, Severity
 
 
@@ -48,7 +50,14 @@ def _find_differences(tx: Transaction, switch: Switch) -> tuple[Difference, ...]
     """Compare both sides of a move by what their daemons last said; empty where the old one never did."""
     old = load_instance(tx, switch.agent_id, switch.from_instance_id)
     new = None if switch.to_instance_id is None else find_instance(tx, switch.agent_id, switch.to_instance_id)
-    return () if old.configuration is None else compare(old.configuration, None if new is None else new.configuration)
+    if old.configuration is None:
+        return ()
+    moving = {str(volume["device_name"]) for volume in switch.data_volumes}
+    return compare(without_devices(old.configuration, moving), _without(None if new is None else new.configuration, moving))
+
+
+def _without(configuration: Mapping[str, Any] | None, devices: Collection[str]) -> Mapping[str, Any] | None:
+    return None if configuration is None else without_devices(configuration, devices)
 
 
 def words_of(differences: list[dict[str, Any]] | None) -> tuple[str, ...]:

@@ -113,6 +113,10 @@ class SwitchFacts:
     now: datetime
     ends_old_by: CommandKind = CommandKind.TERMINATE_INSTANCE
     """How it would be ended: by termination, or by a stop with force where the disk should stay."""
+    needs_copies: bool = False
+    """Whether the new instance gets copies of the data volumes: it is in another AZ, or they went with the old one."""
+    has_volumes: bool = True
+    """Whether it is known which data volumes the agent has; asked only with the carry `volume`."""
     why_old_is_kept: str = ""
     """Why we do not end an old instance that outlives its notice, or is taken for lost; empty when we may."""
     is_rescue: bool = False

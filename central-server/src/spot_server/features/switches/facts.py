@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from spot_server.db.runner import Transaction
@@ -13,6 +14,7 @@ from spot_server.features.instances.queries import Instance, find_instance, load
 from spot_server.features.interruptions.queries import InterruptionEvent, find_event
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.launching import choose_image, last_primary
+from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
 from spot_server.features.switches.comparing import comparison_of, words_of
@@ -21,7 +23,7 @@ from spot_server.features.switches.new_sides import side_called_back, side_of_re
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.silent_fences import why_not_fenced
-from spot_server.words import RESCUE_TRIGGERS, Actor, CommandKind, HandleKind, InterruptionKind, Mode
+from spot_server.words import RESCUE_TRIGGERS, Actor, CommandKind, HandleKind, InterruptionKind, Mode, StepName, StepStatus
 
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
@@ -41,9 +43,10 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     event = None if switch.interruption_event_id is None else find_event(tx, switch.interruption_event_id)
     is_outlived = deadline_at is not None and deadline_at <= tx.now and not _is_given_up(tx, old, deadline_at, event)
     is_stopped_by_us = _is_silence(event) and old.mode is Mode.ON_DEMAND
+    steps = tuple(_step_view(tx, agent, switch, step, reachable) for step in queries.list_steps(tx, switch.switch_id))
     return SwitchFacts(
         status=switch.status,
-        steps=tuple(_step_view(tx, agent, switch, step, reachable) for step in queries.list_steps(tx, switch.switch_id)),
+        steps=steps,
         replica_status=new_side.status,
         replica_reason=new_side.reason,
         new_instance_id=new_id,
@@ -56,6 +59,8 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         action_at=None if is_outlived else deadline_at,
         may_terminate_old=not (why_old_is_kept := _why_old_is_kept(agent, old, event)),
         ends_old_by=CommandKind.STOP_INSTANCE if is_stopped_by_us else CommandKind.TERMINATE_INSTANCE,
+        needs_copies=_needs_copies(switch, steps, _az_of(new, replica, old), old.az_id),
+        has_volumes=bool(switch.data_volumes),
         now=tx.now,
         why_old_is_kept=why_old_is_kept,
         is_rescue=switch.trigger in RESCUE_TRIGGERS,
@@ -65,6 +70,17 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         is_forced=switch.timing.get(queries.IS_FORCED) is True,
         may_terminate_new=not switch.is_call_back or (agent.auto_terminate_enabled and new is not None and new.launched_by_server),
     )
+
+
+def _az_of(new: Instance | None, replica: Replica | None, old: Instance) -> str:
+    """Return where the new side is, or is to be; where the old one is before that is known."""
+    return new.az_id if new is not None else old.az_id if replica is None else replica.az_id
+
+
+def _needs_copies(switch: Switch, steps: Sequence[StepView], to_az_id: str, from_az_id: str) -> bool:
+    """Tell whether the volumes themselves cannot be attached to the new instance."""
+    has_old_ended = any(step.name is StepName.FENCE and step.status is StepStatus.DONE for step in steps)
+    return to_az_id != from_az_id or (has_old_ended and any(volume.get("delete_on_termination") for volume in switch.data_volumes))
 
 
 def _is_silence(event: InterruptionEvent | None) -> bool:

@@ -18,6 +18,8 @@ from spot_server.features.switches.carry_payloads import carry_payload
 from spot_server.features.switches.decisions import Issue
 from spot_server.features.switches.plans import ACT_OF_KIND, Side
 from spot_server.features.switches.queries import Step, Switch
+from spot_server.features.switches.volume_payloads import VOLUME_KINDS, volume_payload
+from spot_server.features.switches.volume_rules import VOLUME_STEPS
 from spot_server.words import (
     PRIORITY_DECISION,
     PRIORITY_EMERGENCY,
@@ -120,7 +122,7 @@ def issue_order(tx: Transaction, agent: Agent, switch: Switch, chosen: Assignmen
 
 
 def _target(switch: Switch, step: StepName) -> str:
-    if step is StepName.TRAFFIC:
+    if step is StepName.TRAFFIC or step in VOLUME_STEPS:
         return switch.to_instance_id or ""
     return switch.from_instance_id
 
@@ -138,6 +140,8 @@ def choose_step_actor(tx: Transaction, agent: Agent, switch: Switch, kind: Comma
 
 def _payload(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -> dict[str, Any]:
     """What a carry's command says needs what other steps brought; all else follows from the switch."""
+    if decision.kind in VOLUME_KINDS:
+        return volume_payload(tx, agent, switch, decision)
     is_carried = decision.kind in {CommandKind.MAKE_SYNC_KEY, CommandKind.OPEN_RECEIVER, CommandKind.SEND_STATE}
     return carry_payload(tx, switch, decision) if is_carried else payloads.payload_of(agent, switch, decision)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
@@ -16,9 +18,11 @@ from spot_server.words import RESCUE_TRIGGERS, Carry, Severity, StepName, StepSt
 def writes_lost_since(tx: Transaction, agent: Agent, image_id: str | None) -> datetime | None:
     """Return the moment after which writes are not in the image; None for a stateless agent, which has none to lose.
 
+    None also with `volume`: the volumes hold everything, unless they are gone (`note_volume_loss`).
+
     For `rsync` and `hook` that is what is lost if the last pass cannot be made, because the old instance is gone before.
     """
-    if agent.carry is Carry.STATELESS or image_id is None:
+    if agent.carry in {Carry.STATELESS, Carry.VOLUME} or image_id is None:
         return None
     image = find_image(tx, agent.agent_id, image_id)
     # A base image holds nothing of the agent's state.
@@ -51,10 +55,36 @@ def _lost_since(tx: Transaction, agent: Agent, switch: Switch, image_id: str | N
     if _is_brought_along(tx, switch):
         return None
     if switch.is_call_back:
-        return None if agent.carry is Carry.STATELESS else datetime.fromisoformat(switch.timing[queries.CALLS_BACK])
+        return None if agent.carry in {Carry.STATELESS, Carry.VOLUME} else datetime.fromisoformat(switch.timing[queries.CALLS_BACK])
     if image_id is None or _is_taken_after_the_last_write(tx, switch, image_id):
         return None
     return writes_lost_since(tx, agent, image_id)
+
+
+def note_volume_loss(tx: Transaction, agent: Agent, switch: Switch, copied: Mapping[str, Any]) -> Switch:
+    """Keep with the switch what it loses by going on from older snapshots, because a volume was gone; and say so."""
+    state_at = copied.get("state_at")
+    if copied.get("is_fresh") is not False or not isinstance(state_at, str):
+        return switch
+    since = datetime.fromisoformat(state_at)
+    window_seconds = round((tx.now - since).total_seconds())
+    noted = queries.update_switch(tx, switch, loses_writes_since=since, loss_window_seconds=window_seconds)
+    data = {"switch_id": noted.switch_id, "loses_writes_since": state_at, "loss_window_seconds": window_seconds}
+    tx.emit("loss_window", client_id=agent.client_id, agent_id=agent.agent_id, instance_id=noted.from_instance_id, data=data)
+    snapshots = ", ".join(map(str, copied.get("snapshot_ids") or []))
+    notify(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        severity=Severity.CRITICAL,
+        kind="writes_lost",
+        text=(
+            f"a data volume of {agent.logical_agent_id} is gone: switch {noted.switch_id} goes on from snapshots ({snapshots}), "
+            f"{window_seconds} s old: everything written since {state_at} is lost"
+        ),
+        dedupe_key=f"writes_lost/{agent.agent_id}/{noted.switch_id}",
+    )
+    return noted
 
 
 def _is_brought_along(tx: Transaction, switch: Switch) -> bool:

@@ -21,6 +21,8 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.losses import note_loss
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch, steps_shown
 from spot_server.features.switches.queries import Switch
+from spot_server.features.volumes.queries import copy_seconds, volumes_of
+from spot_server.features.volumes.rules import ExpectedCopy, expect_copy
 from spot_server.words import RESCUE_TRIGGERS, Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
 
 
@@ -34,6 +36,8 @@ class Preview:
     image_id: str | None
     handle_seconds: int
     """How long a client may still be led to the old instance after the handles moved: the longest time to live of a record."""
+    copy: ExpectedCopy | None
+    """How long the data volumes' copy to another AZ is expected to take; None when nothing is copied."""
     loses_writes_since: datetime | None
     """Writes after this moment would be lost; None when none are, or when the agent is stateless."""
 
@@ -93,6 +97,7 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
         ranking=ranking,
         takes_image=takes_image,
         image_id=None if takes_image or image is None else image.image_id,
+        copy=_expected_copy(tx, agent, primary, leaves_zone=ranking.suitable[0].place.az_id != primary.az_id),
         loses_writes_since=None,
     )
 
@@ -100,6 +105,12 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
 def handle_seconds(agent: Agent) -> int:
     """Return how long a client may still be led to the old side after the handles moved: the longest time to live of a record."""
     return max((handle.get("ttl_seconds", 0) for handle in agent.traffic_handles), default=0)
+
+
+def _expected_copy(tx: Transaction, agent: Agent, primary: Instance, *, leaves_zone: bool) -> ExpectedCopy | None:
+    if agent.carry is not Carry.VOLUME or not leaves_zone:
+        return None
+    return expect_copy(volumes_of(agent, primary).volumes, copy_seconds(tx, agent.agent_id), tx.policy.assumed_snapshot_mib_per_second)
 
 
 def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
@@ -145,6 +156,7 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         initiated_by=opening.initiated_by,
         carry=agent.carry,
         traffic_handles=agent.traffic_handles,
+        data_volumes=list(volumes_of(agent, opening.primary).volumes),
         from_instance_id=opening.primary.instance_id,
         from_instance_type=opening.primary.instance_type,
         from_az_id=opening.primary.az_id,
@@ -242,7 +254,10 @@ def rescue_opening(agent: Agent, primary: Instance, replica: Replica | None, cau
 
 
 def movable_primary(tx: Transaction, agent: Agent) -> Instance:
-    """Return the PRIMARY to move from; StateConflict for a deleted agent, MoveRefused where there is none, or its mode is not known."""
+    """Return the PRIMARY to move from; StateConflict for a deleted agent, MoveRefused where there is none, or its mode is not known.
+
+    MoveRefused, too, where the data volumes of the carry `volume` cannot come along.
+    """
     if agent.is_deleted:
         raise StateConflict("the agent is deleted", agent_id=agent.agent_id)
     primary = primary_of(tx, agent.agent_id)
@@ -253,4 +268,7 @@ def movable_primary(tx: Transaction, agent: Agent) -> Instance:
             "metadata and the EC2 API disagree about the primary's mode; no move is made before that is cleared",
             mode_evidence=primary.mode_evidence,
         )
+    problem = volumes_of(agent, primary).problem
+    if problem:
+        raise MoveRefused(f"the data volumes cannot move: {problem}")
     return primary

@@ -24,9 +24,10 @@ from spot_server.features.replicas.termination import is_final_image, note_termi
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Settle
 from spot_server.features.switches.issuing import emit_step, load_step, moment, tell_end
-from spot_server.features.switches.losses import note_loss
+from spot_server.features.switches.losses import note_loss, note_volume_loss
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
+from spot_server.features.switches.volume_payloads import note_attached
 from spot_server.words import (
     PRIORITY_HOUSEKEEPING,
     RESCUE_TRIGGERS,
@@ -108,6 +109,11 @@ def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName,
             )
         case StepName.QUIESCE if command is not None:
             return queries.update_switch(tx, switch, quiesced_at=moment(command.result.get("quiesced_at")) or tx.now)
+        case StepName.COPY_VOLUMES if command is not None:
+            return note_volume_loss(tx, agent, switch, command.result)
+        case StepName.ATTACH if command is not None:
+            note_attached(tx, switch)
+            return switch
         case StepName.START if command is not None:
             return queries.update_switch(tx, switch, serving_at=moment(command.result.get("serving_at")) or tx.now)
         case StepName.FENCE if command is not None and command.result.get("state") in {"terminated", "gone"}:

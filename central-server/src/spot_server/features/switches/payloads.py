@@ -10,7 +10,7 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.replicas.launching import owner_tags
 from spot_server.features.switches.decisions import Issue, UndoIssue
 from spot_server.features.switches.queries import Switch
-from spot_server.words import CommandKind, HandleKind, StepName
+from spot_server.words import Carry, CommandKind, HandleKind, StepName
 
 Handle = Mapping[str, Any]
 
@@ -34,14 +34,22 @@ def payload_of(agent: Agent, switch: Switch, decision: Issue) -> dict[str, Any]:
                 "no_reboot": True,
                 "tags": owner_tags(agent, switch_id=switch.switch_id),
                 "wait_seconds": decision.bound_seconds,
+                **_without_volumes(switch),
             }
         case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE | CommandKind.STOP_INSTANCE:
             # No handles that forbid the termination: the old side of a fence holds them, and they move once it has ended.
-            return {"instance_id": switch.from_instance_id}
+            keeps = {"keep_data_volumes": True} if switch.carry is Carry.VOLUME else {}
+            return {"instance_id": switch.from_instance_id, **(keeps if decision.kind is CommandKind.TERMINATE_INSTANCE else {})}
         case CommandKind.START_SERVING:
             return {"epoch": agent.epoch, "bound_seconds": decision.bound_seconds}
         case _:
             return {"bound_seconds": decision.bound_seconds}
+
+
+def _without_volumes(switch: Switch) -> dict[str, Any]:
+    """What moves as a volume is not in the image: a copy of it would lie where the volume itself is attached."""
+    devices = [volume["device_name"] for volume in switch.data_volumes]
+    return {"without_devices": devices} if switch.carry is Carry.VOLUME and devices else {}
 
 
 def undo_payload_of(agent: Agent, switch: Switch, decision: UndoIssue) -> dict[str, Any]:
@@ -49,7 +57,7 @@ def undo_payload_of(agent: Agent, switch: Switch, decision: UndoIssue) -> dict[s
     match decision.kind:
         case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE:
             # No handles that forbid the termination: the new side may hold them until it has ended, and they go back.
-            return {"instance_id": undo_target(switch, decision.step)}
+            return {"instance_id": undo_target(switch, decision.step, decision.kind)}
         case _:
             handle = handle_of(switch, decision.step, decision.part)
             if handle is not None:
@@ -57,9 +65,10 @@ def undo_payload_of(agent: Agent, switch: Switch, decision: UndoIssue) -> dict[s
             return {"epoch": agent.epoch, "bound_seconds": decision.bound_seconds}
 
 
-def undo_target(switch: Switch, step: StepName) -> str:
+def undo_target(switch: Switch, step: StepName, kind: CommandKind) -> str:
     """Return whom the undo is about: what serves on the new side must end, everything else goes back to the old side."""
-    if step is StepName.START and switch.to_instance_id is not None:
+    is_about_new_side = step is StepName.START or kind is CommandKind.TERMINATE_INSTANCE or step is StepName.MOUNT
+    if is_about_new_side and switch.to_instance_id is not None:
         return switch.to_instance_id
     return switch.from_instance_id
 

@@ -17,6 +17,24 @@ CARRY_STEPS: dict[Carry, tuple[StepName, ...]] = {
 }
 """What comes before the handover when the state is copied while the old primary serves. These carries sync after the quiesce."""
 
+VOLUME_HANDOVER = (
+    StepName.SNAPSHOT,
+    StepName.PREPARE,
+    StepName.QUIESCE,
+    StepName.UNMOUNT,
+    StepName.FENCE,
+    StepName.COPY_VOLUMES,
+    StepName.DETACH,
+    StepName.ATTACH,
+    StepName.MOUNT,
+    StepName.TRAFFIC,
+    StepName.PROMOTE,
+    StepName.START,
+    StepName.CONFIRM,
+    StepName.RETIRE,
+)
+"""With data volumes: they follow when the old side has let go of them, and clients follow when they are there."""
+
 HANDOVER = (
     StepName.PREPARE,
     StepName.QUIESCE,
@@ -35,10 +53,16 @@ STEP_MEANINGS: dict[StepName, str] = {
     StepName.BOOT: "The new instance boots, its daemon registers, and its standby check passes.",
     StepName.RECEIVER: "The new instance opens a private SSH server: for that key, for one command, for this move.",
     StepName.COPY: "The state is copied while the old primary serves: beside what the image brought, or as the person's hook does it.",
+    StepName.SNAPSHOT: "For another AZ: snapshots of the data volumes while the old primary serves: the last ones are quick then.",
     StepName.PREPARE: "The standby check passes once more, just before the handover.",
     StepName.QUIESCE: "The old primary stops writes and confirms that it serves no more.",
     StepName.SYNC: "What changed since the copy goes over; with `rsync` the copy is put in place whole.",
+    StepName.UNMOUNT: "The old primary unmounts the data volumes: nothing of it can write to them any more.",
     StepName.FENCE: "If the old primary did not confirm: EC2 says that it is terminated or stopped.",
+    StepName.COPY_VOLUMES: "For another AZ: last snapshots, and volumes of them where the new instance is.",
+    StepName.DETACH: "EC2 takes the data volumes from the old instance; with force only if it says that the instance has ended.",
+    StepName.ATTACH: "EC2 attaches the data volumes, or their copies, to the new instance.",
+    StepName.MOUNT: "The new instance mounts them.",
     StepName.TRAFFIC: "The traffic handles move to the new instance: one recorded part for each, in the order of the agent's settings.",
     StepName.PROMOTE: "One transaction makes the new instance the PRIMARY, under a new epoch.",
     StepName.START: "The new primary writes its start guard, starts the workload and passes its serving check.",
@@ -56,13 +80,19 @@ UNDO_MEANINGS: dict[StepName, str] = {
     StepName.BOOT: "Nothing beyond LAUNCH.",
     StepName.RECEIVER: "The new instance is told to close it; nothing waits for that, and it has an end of its own.",
     StepName.COPY: "The old primary is told to end a pass that is under way; the copy goes with the new instance.",
+    StepName.SNAPSHOT: "Nothing: the snapshots are kept, and cleaned up by age.",
     StepName.PREPARE: "Nothing.",
     StepName.QUIESCE: (
         "The old primary starts the workload again and passes its serving check. If it cannot, after some attempts, the move ends all the "
         "same, and the primary is told to serve for as long as it stands still."
     ),
     StepName.SYNC: "Nothing: the old primary still has everything.",
+    StepName.UNMOUNT: "The old primary mounts the data volumes again.",
     StepName.FENCE: "Nothing: an instance that is gone stays gone.",
+    StepName.COPY_VOLUMES: "The copies are deleted once the new instance is gone; nothing waits for that.",
+    StepName.DETACH: "EC2 attaches the data volumes to the old instance again.",
+    StepName.ATTACH: "EC2 takes them from the new instance, which is terminated if they do not come; copies go with it.",
+    StepName.MOUNT: "The new instance unmounts them; if it does not confirm, it is terminated first.",
     StepName.TRAFFIC: "The traffic handles move back to the old instance, the last one first.",
     StepName.PROMOTE: "One transaction makes the old instance the PRIMARY again, under another new epoch.",
     StepName.START: "The new instance stops the workload and confirms; if it does not, it is terminated first.",
@@ -104,6 +134,12 @@ STEP_SPECS: dict[StepName, StepSpec] = {
     StepName.PREPARE: StepSpec(CommandKind.STANDBY_CHECK, Side.NEW, "check_bound_seconds"),
     StepName.QUIESCE: StepSpec(CommandKind.QUIESCE, Side.OLD, "quiesce_bound_seconds"),
     StepName.FENCE: StepSpec(CommandKind.DESCRIBE_INSTANCE, Side.BY_TABLE, "check_bound_seconds", Act.DESCRIBE),
+    StepName.SNAPSHOT: StepSpec(CommandKind.COPY_VOLUMES, Side.BY_TABLE, "volume_copy_bound_seconds", Act.COPY_VOLUMES),
+    StepName.UNMOUNT: StepSpec(CommandKind.UNMOUNT_VOLUMES, Side.OLD, "volume_bound_seconds"),
+    StepName.COPY_VOLUMES: StepSpec(CommandKind.COPY_VOLUMES, Side.BY_TABLE, "volume_copy_bound_seconds", Act.COPY_VOLUMES),
+    StepName.DETACH: StepSpec(CommandKind.DETACH_VOLUMES, Side.BY_TABLE, "volume_bound_seconds", Act.DETACH_VOLUMES),
+    StepName.ATTACH: StepSpec(CommandKind.ATTACH_VOLUMES, Side.BY_TABLE, "volume_bound_seconds", Act.ATTACH_VOLUMES),
+    StepName.MOUNT: StepSpec(CommandKind.MOUNT_VOLUMES, Side.NEW, "volume_bound_seconds"),
     StepName.START: StepSpec(CommandKind.START_SERVING, Side.NEW, "start_bound_seconds"),
 }
 """The steps that are not here are the server's own (launch, boot, promote, retire), or depend on the handle (traffic)."""
@@ -130,6 +166,10 @@ AFTERWARDS = frozenset({StepName.CONFIRM, StepName.RETIRE})
 UNDO_SPECS: dict[StepName, StepSpec] = {
     StepName.START: StepSpec(CommandKind.DEMOTE, Side.NEW, "quiesce_bound_seconds"),
     StepName.QUIESCE: StepSpec(CommandKind.START_SERVING, Side.OLD, "start_bound_seconds"),
+    StepName.UNMOUNT: StepSpec(CommandKind.MOUNT_VOLUMES, Side.OLD, "volume_bound_seconds"),
+    StepName.DETACH: StepSpec(CommandKind.ATTACH_VOLUMES, Side.BY_TABLE, "volume_bound_seconds", Act.ATTACH_VOLUMES),
+    StepName.ATTACH: StepSpec(CommandKind.DETACH_VOLUMES, Side.BY_TABLE, "volume_bound_seconds", Act.DETACH_VOLUMES),
+    StepName.MOUNT: StepSpec(CommandKind.UNMOUNT_VOLUMES, Side.NEW, "volume_bound_seconds"),
 }
 
 
@@ -140,6 +180,9 @@ ACT_OF_KIND: dict[CommandKind, Act] = {
     CommandKind.MOVE_TARGET: Act.MOVE_TARGET,
     CommandKind.MOVE_RECORD: Act.MOVE_RECORD,
     CommandKind.TRAFFIC_HOOK: Act.TRAFFIC_HOOK,
+    CommandKind.DETACH_VOLUMES: Act.DETACH_VOLUMES,
+    CommandKind.ATTACH_VOLUMES: Act.ATTACH_VOLUMES,
+    CommandKind.COPY_VOLUMES: Act.COPY_VOLUMES,
     CommandKind.DESCRIBE_INSTANCE: Act.DESCRIBE,
     CommandKind.TERMINATE_INSTANCE: Act.TERMINATE,
     CommandKind.STOP_INSTANCE: Act.STOP,
@@ -204,6 +247,8 @@ def plan_replica_steps(carry: Carry, *, takes_image: bool) -> tuple[StepName, ..
 
 def plan_handover(carry: Carry) -> tuple[StepName, ...]:
     """Return the steps from a ready replica on, in order."""
+    if carry is Carry.VOLUME:
+        return VOLUME_HANDOVER
     if carry not in CARRY_STEPS:
         return HANDOVER
     after_quiesce = HANDOVER.index(StepName.QUIESCE) + 1

@@ -17,6 +17,8 @@ from spot_server.features.switches.configuration_rules import Difference, compar
 from spot_server.features.switches.losses import writes_lost_since
 from spot_server.features.switches.opening import Opening, handle_seconds, movable_primary
 from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, steps_shown
+from spot_server.features.volumes.queries import volumes_of
+from spot_server.features.volumes.rules import devices_of, without_devices
 from spot_server.words import ReplicaStatus, StepName, SwitchTrigger
 
 
@@ -70,7 +72,7 @@ def preview_promotion(tx: Transaction, agent: Agent, replica: Replica) -> Promot
         needs_force=replica.status is not ReplicaStatus.READY,
         loses_writes_since=lost_since,
         loss_window_seconds=None if lost_since is None else max(0, round((tx.now - lost_since).total_seconds())),
-        differences=known_differences(primary, standby),
+        differences=known_differences(primary, standby, devices_of(volumes_of(agent, primary))),
     )
 
 
@@ -106,11 +108,14 @@ def _require_acceptance(plan: PromotionPlan, accepts: Accepted) -> None:
         require_likeness(replica.instance_id, plan.differences)
 
 
-def known_differences(primary: Instance, standby: Instance | None) -> tuple[Difference, ...]:
-    """Return where a new side is not like the primary, by EC2's word of both; empty while one of them was not read yet."""
+def known_differences(primary: Instance, standby: Instance | None, moving: frozenset[str] = frozenset()) -> tuple[Difference, ...]:
+    """Return where a new side is not like the primary, by EC2's word of both; empty while one of them was not read yet.
+
+    `moving`: where the primary has data volumes, which come with the move.
+    """
     if primary.configuration is None or standby is None or standby.configuration is None:
         return ()
-    return compare(primary.configuration, standby.configuration)
+    return compare(without_devices(primary.configuration, moving), without_devices(standby.configuration, moving))
 
 
 def require_likeness(instance_id: str | None, differences: Sequence[Difference]) -> None:

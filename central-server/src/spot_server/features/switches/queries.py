@@ -44,6 +44,7 @@ class Switch:
     initiated_by: str
     carry: Carry
     traffic_handles: list[dict[str, Any]]
+    data_volumes: list[dict[str, Any]]
     from_instance_id: str
     from_instance_type: str
     from_az_id: str

@@ -26,6 +26,8 @@ from spot_server.features.switches.promotions import Accepted, known_differences
 from spot_server.features.switches.queries import CALLS_BACK, Switch
 from spot_server.features.switches.rollback_rules import MoveToUndo, OldSide, why_not_undone, why_old_side_cannot_serve
 from spot_server.features.switches.service import find_switch_of_agent
+from spot_server.features.volumes.queries import volumes_of
+from spot_server.features.volumes.rules import devices_of
 from spot_server.words import Carry, StepName, StepStatus, SwitchTrigger, WayBack
 
 
@@ -86,7 +88,7 @@ def request_rollback(tx: Transaction, client_id: str, agent_id: str, switch_id: 
             raise RequestIdReused(f"request_id {request.request_id!r} began switch {earlier.switch_id}")
         return earlier
     plan = _plan_rollback(tx, agent, move, request.to)
-    _require_acceptance(plan, request.accepts)
+    _require_acceptance(agent, plan, request.accepts)
     prepared = Opening(
         trigger=SwitchTrigger.ROLLBACK,
         request_id=request.request_id,
@@ -114,9 +116,11 @@ def request_rollback(tx: Transaction, client_id: str, agent_id: str, switch_id: 
     return drive(tx, agent, switch)
 
 
-def _require_acceptance(plan: RollbackPlan, accepts: Accepted) -> None:
+def _require_acceptance(agent: Agent, plan: RollbackPlan, accepts: Accepted) -> None:
     if plan.called_back is not None and not accepts.differences:
-        require_likeness(plan.to_instance_id, known_differences(plan.primary, plan.called_back))
+        require_likeness(
+            plan.to_instance_id, known_differences(plan.primary, plan.called_back, devices_of(volumes_of(agent, plan.primary)))
+        )
     if plan.loses_writes_since is None or accepts.loss:
         return
     since = plan.loses_writes_since.isoformat()
@@ -158,7 +162,7 @@ def _plan_to_old(tx: Transaction, agent: Agent, move: Switch, primary: Instance)
         )
     state_of = _left_at(move)
     # With the carries that copy, the last pass brings what the old instance lacks; should it fail, the move is taken back.
-    is_kept = agent.carry is Carry.STATELESS or agent.carry in CARRY_STEPS
+    is_kept = agent.carry in {Carry.STATELESS, Carry.VOLUME} or agent.carry in CARRY_STEPS
     lost_since = None if is_kept else state_of
     return RollbackPlan(
         switch_id=move.switch_id,

@@ -31,6 +31,7 @@ from spot_server.features.switches.fence_rules import decide_fence
 from spot_server.features.switches.likeness_rules import decide_likeness
 from spot_server.features.switches.plans import AFTERWARDS, spec_of
 from spot_server.features.switches.undo_rules import decide_undo
+from spot_server.features.switches.volume_rules import VOLUME_STEPS, has_let_go, why_volume_step_is_needless, why_volumes_cannot_move
 from spot_server.policy import MovePolicy
 from spot_server.words import (
     OPEN_COMMAND_STATUSES,
@@ -60,12 +61,14 @@ def decide(facts: SwitchFacts, policy: MovePolicy) -> Decision:
 
 
 _NEEDS_REPLICA = frozenset(
-    {StepName.LAUNCH, StepName.BOOT, StepName.PREPARE, StepName.QUIESCE, StepName.FENCE, StepName.TRAFFIC, StepName.PROMOTE} | SYNC_STEPS
+    {StepName.LAUNCH, StepName.BOOT, StepName.PREPARE, StepName.QUIESCE, StepName.FENCE, StepName.TRAFFIC, StepName.PROMOTE}
+    | SYNC_STEPS
+    | VOLUME_STEPS
 )
 
 
 def _decide_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    lost = _why_new_side_is_lost(step.name, facts)
+    lost = _why_new_side_is_lost(step.name, facts) or why_volumes_cannot_move(step.name, facts)
     if lost is not None:
         return Abandon(step.name, lost, step.part) if facts.is_old_doomed else BeginUndo(step.name, lost, step.part)
     unlike = decide_likeness(step, facts)
@@ -108,8 +111,9 @@ def _why_new_side_is_lost(name: StepName, facts: SwitchFacts) -> str | None:
 def _why_needless(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> str | None:
     """Return why a step is left out, or None when it is needed."""
     match step.name:
-        case name if name in SYNC_STEPS:
-            return why_carry_step_is_needless(step, facts, _left_seconds(facts, policy))
+        case name if name in SYNC_STEPS | VOLUME_STEPS:
+            why = why_carry_step_is_needless if name in SYNC_STEPS else why_volume_step_is_needless
+            return why(step, facts, _left_seconds(facts, policy))
         case StepName.TRAFFIC if not facts.has_handle:
             return "the agent has no traffic handle"
         case StepName.IMAGE if facts.is_old_doomed and facts.has_fallback_image:
@@ -120,7 +124,7 @@ def _why_needless(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> str
             return "no time for another check"
         case StepName.QUIESCE if facts.old_role is Role.TERMINATED:
             return "the old instance is terminated"
-        case StepName.FENCE if _is_done(facts, StepName.QUIESCE):
+        case StepName.FENCE if _is_done(facts, StepName.QUIESCE) and has_let_go(facts):
             return "the old side confirmed that it serves no more"
         case _:
             return None
@@ -150,7 +154,7 @@ def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy)
     if command.status is CommandStatus.SUCCEEDED:
         return Settle(step.name, StepStatus.DONE, part=step.part)
     if command.status in OPEN_COMMAND_STATUSES and not command.is_overdue(facts.now):
-        if step.name in OLD_SIDE_STEPS and facts.is_old_doomed and not facts.is_old_reachable:
+        if step.name in OLD_SIDE_STEPS | {StepName.UNMOUNT} and facts.is_old_doomed and not facts.is_old_reachable:
             return _on_failure(step, issue, facts, policy, "the old daemon cannot be reached")
         return Wait(f"{command.kind} is under way")
     if (command.error_class in PASSING_ERRORS or command.is_refused_to_one) and step.attempt < policy.max_attempts:
@@ -170,7 +174,7 @@ def _bound_seconds(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> fl
     match step.name:
         case name if name in SYNC_STEPS:
             return carry_bound_seconds(name, bound_seconds, _left_seconds(facts, policy))
-        case StepName.QUIESCE:
+        case StepName.QUIESCE | StepName.UNMOUNT:
             return max(1.0, min(bound_seconds, _left_seconds(facts, policy)))
         case StepName.PREPARE:
             return max(1.0, min(bound_seconds, _left_seconds(facts, policy) / 4))
@@ -198,7 +202,7 @@ def _on_failure(step: StepView, issue: Issue, facts: SwitchFacts, policy: MovePo
     """Say what a failed step means. With the old instance doomed there is no way back: what can be skipped is, the rest is tried on."""
     if not facts.is_old_doomed:
         return BeginUndo(step.name, reason, step.part)
-    if step.name in {StepName.PREPARE, StepName.QUIESCE} | SYNC_STEPS:
+    if step.name in {StepName.PREPARE, StepName.QUIESCE, StepName.UNMOUNT} | SYNC_STEPS:
         return Settle(step.name, StepStatus.SKIPPED, reason)
     if step.attempt >= 3 * policy.max_attempts:
         if _has_another_handle(step, facts):

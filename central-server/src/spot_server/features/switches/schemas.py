@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from spot_server.features.volumes.rules import CopyBasis
 from spot_server.http.fields import BoundedText, ChoiceText, StrictBoolean, UtcMoment
 from spot_server.http.schemas import AnswerSchema, PageQuery, StrictSchema, TolerantSchema
 from spot_server.words import Mode, WayBack
@@ -55,6 +56,22 @@ class PreviewAnswer(AnswerSchema):
     handle_seconds = fields.Integer(
         required=True,
         metadata={"description": "How long clients may still be led to the old instance: the longest time to live of a record."},
+    )
+    copy_seconds = fields.Integer(
+        attribute="copy.seconds",
+        dump_default=None,
+        allow_none=True,
+        required=True,
+        metadata={"description": "How long copying the data volumes to another AZ is expected to take; null when nothing is copied."},
+    )
+    copy_basis = fields.Enum(
+        CopyBasis,
+        by_value=True,
+        attribute="copy.basis",
+        dump_default=None,
+        allow_none=True,
+        required=True,
+        metadata={"description": "Whether that was measured on this agent, or is assumed from the volumes' size."},
     )
     loses_writes_since = UtcMoment(allow_none=True, required=True)
     suitable = fields.List(fields.Nested(OfferAnswer), attribute="ranking.suitable", required=True)
@@ -145,6 +162,9 @@ class SwitchAnswer(AnswerSchema):
     carry = fields.String(required=True)
     traffic_handles = fields.List(
         fields.Dict(), required=True, metadata={"description": "What clients reach the workload by, as it was when the move began."}
+    )
+    data_volumes = fields.List(
+        fields.Dict(), required=True, metadata={"description": "With the carry `volume`: what moves, as it was when the move began."}
     )
     from_instance_id = fields.String(required=True)
     from_instance_type = fields.String(required=True)

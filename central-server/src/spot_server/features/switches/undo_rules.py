@@ -20,6 +20,7 @@ from spot_server.features.switches.decisions import (
     Wait,
 )
 from spot_server.features.switches.plans import Side, undo_spec_of
+from spot_server.features.switches.volume_rules import VOLUME_STEPS
 from spot_server.policy import MovePolicy
 from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, Role, StepName, StepStatus
 
@@ -60,9 +61,10 @@ def _decide_undo_of(left: list[StepView], facts: SwitchFacts, policy: MovePolicy
         return decision
     stuck = left[0]
     for other in left[1:]:
-        if other.name not in {StepName.TRAFFIC, StepName.QUIESCE}:
+        if other.name not in {StepName.TRAFFIC, StepName.QUIESCE} | VOLUME_STEPS:
             continue
-        if not isinstance(decision, Wait) or stuck.undo_attempt <= 1:
+        # Volumes come back one step after the other, and before the workload: it does not start beside them.
+        if not isinstance(decision, Wait) or stuck.undo_attempt <= 1 or stuck.name is not StepName.TRAFFIC:
             break
         decision, stuck = _decide_undo_step(other, facts, policy), other
     return decision
@@ -77,8 +79,14 @@ def _decide_undo_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) ->
             return UndoPromote(step.name)
         case StepName.LAUNCH:
             return UndoReplica(step.name)
-        case StepName.START:
-            return _decide_undo_start(step, facts, policy)
+        case StepName.START | StepName.MOUNT:
+            return _decide_undo_on_new_side(step, facts, policy)
+        case StepName.ATTACH | StepName.DETACH if facts.needs_copies:
+            return UndoSettle(step.name)
+        case StepName.ATTACH:
+            return _decide_undo_attach(step, facts, policy)
+        case StepName.DETACH | StepName.UNMOUNT:
+            return _decide_undo_on_old_side(step, facts, policy)
         case StepName.TRAFFIC | StepName.QUIESCE:
             return _decide_undo_on_old_side(step, facts, policy)
         case _:
@@ -141,15 +149,28 @@ def _is_within(command: CommandView, pause_seconds: float, facts: SwitchFacts) -
     return facts.now - (command.finished_at or command.issued_at) < timedelta(seconds=pause_seconds)
 
 
-def _decide_undo_start(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    """The new side must be known not to serve before the old one may: it says so, or EC2 says that it is gone.
+def _decide_undo_attach(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
+    """The volumes come from the new side before the old one gets them. If they do not, the new instance ends, and has them no more."""
+    command = step.undo_command
+    decision = _decide_undo_command(step, facts, policy)
+    is_still_there = facts.new_role is not None and facts.new_role is not Role.TERMINATED
+    was_for_volumes = command is not None and command.kind is CommandKind.DETACH_VOLUMES
+    if was_for_volumes and isinstance(decision, UndoIssue) and is_still_there and facts.may_terminate_new:
+        return _end_new(step, policy)
+    if command is not None and not was_for_volumes and isinstance(decision, UndoSettle):
+        return _undo_issue(step, policy)
+    return decision
+
+
+def _decide_undo_on_new_side(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
+    """The new side must be known not to serve, nor to have a volume, before the old one may: it says so, or EC2 says that it is gone.
 
     One that may not be ended is told again between two looks.
     """
     command = step.undo_command
     if facts.new_role is Role.TERMINATED:
         return UndoSettle(step.name)
-    if command is None or command.kind is CommandKind.DEMOTE:
+    if command is None or command.kind is undo_spec_of(step.name, step.handle).kind:
         decision = _decide_undo_command(step, facts, policy)
         if command is not None and isinstance(decision, UndoIssue):
             return _end_new(step, policy) if facts.may_terminate_new else _look_at_new(step, policy)

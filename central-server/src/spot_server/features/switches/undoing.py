@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
@@ -23,6 +24,7 @@ from spot_server.features.switches.payloads import undo_payload_of, undo_target
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.features.switches.succession import give_up
+from spot_server.features.switches.volume_payloads import VOLUME_KINDS, discard_copies, undo_volume_payload
 from spot_server.words import RESCUE_TRIGGERS, CommandStatus, StepName, StepStatus, SwitchStatus
 
 UndoDecision = UndoIssue | UndoSettle | UndoPromote | UndoReplica | FinishUndo
@@ -52,6 +54,7 @@ def finish_undo(tx: Transaction, agent: Agent, switch: Switch) -> None:
     event = SwitchEvent.CANCEL_DONE if switch.failed_step is None else SwitchEvent.UNDONE
     status = next_switch_status(switch.status, event)
     ledger.give_up_switch(tx, switch.switch_id, reason="the move is taken back")
+    discard_copies(tx, switch)
     done = queries.update_switch(tx, switch, status=status, active_key=None, completed_at=tx.now)
     data = {
         "switch_id": done.switch_id,
@@ -77,7 +80,7 @@ def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssu
     if step.undo_attempt == 0:
         # The act may be under way or done: whatever it did, the undo comes after it.
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
-    chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=undo_target(switch, decision.step))
+    chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=undo_target(switch, decision.step, decision.kind))
     if chosen is None:
         if step.status is not StepStatus.UNDOING:
             queries.update_step(tx, switch.switch_id, decision.step, decision.part, status=StepStatus.UNDOING)
@@ -88,7 +91,7 @@ def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssu
         kind=decision.kind,
         step=decision.step,
         request_id=step_request_id(switch, decision.step, decision.part, f"undo/{attempt}"),
-        payload=undo_payload_of(agent, switch, decision),
+        payload=_undo_payload(tx, agent, switch, decision),
         deadline_at=tx.now + timedelta(seconds=decision.bound_seconds + tx.policy.command_margin_seconds),
     )
     command_id = issue_order(tx, agent, switch, chosen, order)
@@ -102,6 +105,11 @@ def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssu
         undo_command_id=command_id,
     )
     return True
+
+
+def _undo_payload(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssue) -> dict[str, Any]:
+    is_about_volumes = decision.kind in VOLUME_KINDS
+    return undo_volume_payload(tx, switch, decision) if is_about_volumes else undo_payload_of(agent, switch, decision)
 
 
 def undo_promote(tx: Transaction, agent: Agent, switch: Switch) -> bool:
