@@ -224,6 +224,26 @@ CREATE TABLE agent_requests (
 
 CREATE INDEX ix_agent_requests_received_at ON agent_requests (received_at);
 
+CREATE TABLE autonomy_plans (
+	plan_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36) NOT NULL,
+	current_of VARCHAR(36),
+	epoch INTEGER NOT NULL,
+	predecessor_instance_id VARCHAR(64) NOT NULL,
+	successor_instance_id VARCHAR(64) NOT NULL,
+	successor_replica_id VARCHAR(36) NOT NULL,
+	allocation_id VARCHAR(64) NOT NULL,
+	issued_at DATETIME(6) NOT NULL,
+	withdrawn_at DATETIME(6),
+	withdrawn_config_version INTEGER,
+	CONSTRAINT pk_autonomy_plans PRIMARY KEY (plan_id),
+	CONSTRAINT fk_autonomy_plans_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
+	CONSTRAINT uq_autonomy_plans_current_of UNIQUE (current_of)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What daemons may do without the server: one named successor may claim one address under one epoch. current_of = agent_id while daemons are told of it, else NULL. A row goes when its successor can act on it no more; until then nobody else is promoted without the same claim.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_autonomy_plans_agent_id ON autonomy_plans (agent_id);
+
 CREATE TABLE cleanup_logs (
 	agent_id VARCHAR(36) NOT NULL,
 	request_id VARCHAR(128) NOT NULL,
@@ -355,6 +375,7 @@ CREATE TABLE instances (
 	quiesced BOOL,
 	configuration MEDIUMTEXT,
 	daemon_epoch INTEGER,
+	acknowledged_config_version INTEGER,
 	effective_settings MEDIUMTEXT NOT NULL,
 	reported_resources MEDIUMTEXT,
 	scheduled_events MEDIUMTEXT,
@@ -374,7 +395,7 @@ CREATE TABLE instances (
 	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
 	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
 

@@ -138,6 +138,21 @@ def test_an_address_moves_only_with_leave(place: Place) -> None:
     assert place.ec2.describe_address("eipalloc-0123456789abcdef0") is None
 
 
+def test_an_address_is_freed_from_the_one_association_that_is_named(place: Place) -> None:
+    first, second = place.launch(), place.launch()
+    association_id = place.ec2.associate_address(place.allocation_id, first, allow_reassociation=False)
+
+    place.ec2.disassociate_address(association_id)
+    freed = place.ec2.describe_address(place.allocation_id)
+    place.ec2.associate_address(place.allocation_id, second, allow_reassociation=False)
+    place.ec2.disassociate_address(association_id)
+
+    held = place.ec2.describe_address(place.allocation_id)
+    assert freed is not None
+    assert held is not None
+    assert (freed.instance_id, held.instance_id) == (None, second)
+
+
 def test_volumes_are_kept_and_snapshotted(place: Place) -> None:
     instance_id = place.launch()
     instance = place.ec2.describe_instance(instance_id)

@@ -266,6 +266,22 @@ def test_an_address_moves_and_only_with_leave_from_another_holder(world: AwsWorl
     assert (held.value.error_class, held.value.code) == (ErrorClass.REFUSED, "Resource.AlreadyAssociated")
 
 
+def test_an_address_is_freed_from_the_one_association_that_is_named(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
+    allocation_id = world.address()
+    old, new = launch_and_settle(world, token), launch_and_settle(world, f"{token}-new")
+    first = ec2.associate_address(allocation_id, old, allow_reassociation=False)
+
+    ec2.disassociate_address(first)
+    freed = ec2.describe_address(allocation_id)
+    ec2.associate_address(allocation_id, new, allow_reassociation=False)
+    ec2.disassociate_address(first)
+
+    address = ec2.describe_address(allocation_id)
+    assert freed is not None
+    assert address is not None
+    assert (freed.instance_id, address.instance_id) == (None, new)
+
+
 def test_an_address_goes_to_a_running_instance_only(world: AwsWorld, ec2: Ec2Port, token: str) -> None:
     allocation_id, instance_id = world.address(), launch_and_settle(world, token)
     ec2.terminate_instance(instance_id)

@@ -33,12 +33,16 @@ facts = st.builds(
     has_base_image=st.booleans(),
     handover_seconds=DURATIONS,
     launch_seconds=DURATIONS,
+    has_control_role=st.booleans(),
+    why_no_successor=st.one_of(st.none(), st.just("no standby is ready that could take over")),
 )
 
 
 @given(facts)
 def test_nothing_is_promised_that_was_not_measured(seen: GuaranteeFacts) -> None:
     guarantee = judge_guarantee(seen)
+
+    assert guarantee.can_launch_without_daemons == (seen.has_control_role and guarantee.failover_from is not FailoverFrom.NOTHING)
 
     by_source: dict[FailoverFrom, list[tuple[float, ...]]] = {
         FailoverFrom.STANDBY: [seen.handover_seconds],
@@ -68,6 +72,9 @@ def test_no_loss_is_promised_only_where_nothing_can_be_lost(seen: GuaranteeFacts
     else:
         image_state_at = None if seen.image is None else seen.image.state_at
         state_at: datetime = seen.standby_state_at or image_state_at or seen.agent_created_at
+        if seen.carry is Carry.VOLUME:
+            # An image holds none of what is on the data volumes, which go with their instance here.
+            state_at = seen.agent_created_at
         assert guarantee.lost_if_gone_since == state_at
         assert guarantee.lost_if_gone_seconds == (START - state_at).total_seconds()
     expected = 0.0 if seen.carry in CARRIES_UNDER_NOTICE else guarantee.lost_if_gone_seconds

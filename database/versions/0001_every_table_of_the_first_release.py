@@ -337,6 +337,34 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_agent_requests_received_at"), ["received_at"], unique=False)
 
     op.create_table(
+        "autonomy_plans",
+        sa.Column("plan_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("current_of", sa.String(length=36), nullable=True),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("predecessor_instance_id", sa.String(length=64), nullable=False),
+        sa.Column("successor_instance_id", sa.String(length=64), nullable=False),
+        sa.Column("successor_replica_id", sa.String(length=36), nullable=False),
+        sa.Column("allocation_id", sa.String(length=64), nullable=False),
+        sa.Column("issued_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("withdrawn_config_version", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_autonomy_plans_agent_id_agents")),
+        sa.PrimaryKeyConstraint("plan_id", name=op.f("pk_autonomy_plans")),
+        sa.UniqueConstraint("current_of", name=op.f("uq_autonomy_plans_current_of")),
+        comment="What daemons may do without the server: one named successor may claim one address under one epoch. current_of = agent_id while daemons are told of it, else NULL. A row goes when its successor can act on it no more; until then nobody else is promoted without the same claim.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("autonomy_plans", schema=None) as batch_op:
+        batch_op.create_index("ix_autonomy_plans_agent_id", ["agent_id"], unique=False)
+
+    op.create_table(
         "cleanup_logs",
         sa.Column("agent_id", sa.String(length=36), nullable=False),
         sa.Column("request_id", sa.String(length=128), nullable=False),
@@ -488,6 +516,7 @@ def upgrade() -> None:
         sa.Column("quiesced", sa.Boolean(), nullable=True),
         sa.Column("configuration", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
         sa.Column("daemon_epoch", sa.Integer(), nullable=True),
+        sa.Column("acknowledged_config_version", sa.Integer(), nullable=True),
         sa.Column("effective_settings", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
         sa.Column("reported_resources", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
         sa.Column("scheduled_events", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
@@ -507,7 +536,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_instances_agent_id_agents")),
         sa.PrimaryKeyConstraint("agent_id", "instance_id", name=op.f("pk_instances")),
         sa.UniqueConstraint("primary_of", name=op.f("uq_instances_primary_of")),
-        comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known.",
+        comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -806,6 +835,8 @@ def downgrade() -> None:
     op.drop_table("commands")
 
     op.drop_table("cleanup_logs")
+
+    op.drop_table("autonomy_plans")
 
     op.drop_table("agent_requests")
 

@@ -11,6 +11,7 @@ from spot_agent.delivery import Delivery, DeliveryParts
 from spot_agent.discovery import Discoverer
 from spot_agent.executor import Executor
 from spot_agent.guard import Guard
+from spot_agent.handover import Handover, HandoverParts
 from spot_agent.journal import Journal
 from spot_agent.link import Answers, Link, Reports
 from spot_agent.live import Live
@@ -28,6 +29,7 @@ from spot_agent.slow_lane import SlowLane
 from spot_agent.startup import Startup
 from spot_agent.status import status_body
 from spot_agent.stillness import Stillness
+from spot_agent.succession import Succession, SuccessionParts
 from spot_agent.suspension import SuspensionWatch
 from spot_agent.wire import cached_config
 from spot_agent.worker import Pace, Worker
@@ -265,9 +267,44 @@ class _Assembly:
                 live=ports.live,
                 link=self._link,
                 delivery=self._delivery,
+                handover=self._handover(),
                 suspension=SuspensionWatch(ports.clock, self._core.roles, self._bells["heartbeat"], ports.log),
                 clock=ports.clock,
                 log=ports.log,
+            )
+        )
+
+    def _handover(self) -> Handover:
+        ports = self._core.ports
+        return Handover(
+            HandoverParts(
+                identity=self._identity,
+                urgent_api=ports.urgent_api,
+                ec2=self._ec2,
+                journal=ports.journal,
+                workload=self._core.workload,
+                clock=ports.clock,
+                log=ports.log,
+                hook_bound_seconds=self._core.settings.hook_bound_seconds,
+            )
+        )
+
+    def _succession(self) -> Succession:
+        ports = self._core.ports
+        return Succession(
+            SuccessionParts(
+                identity=self._identity,
+                api=ports.api,
+                ec2=self._ec2,
+                hooks=ports.hooks,
+                carrier=ports.carrier,
+                journal=ports.journal,
+                live=ports.live,
+                link=self._link,
+                roles=self._core.roles,
+                clock=ports.clock,
+                log=ports.log,
+                hook_bound_seconds=self._core.settings.hook_bound_seconds,
             )
         )
 
@@ -303,6 +340,7 @@ class _Assembly:
                 stillness=self._core.stillness,
                 executor=self._executor,
                 slow_lane=self._slow_lane,
+                succession=self._succession(),
                 observer=Observer(self._ec2, self._discoverer, ports.live, ports.clock, ports.log),
                 clock=ports.clock,
                 log=ports.log,

@@ -73,6 +73,6 @@ def _forget(core: Core) -> None:
     """The agent is ours no more: its token and plans go; that it was released, and may serve, stays."""
     core.ports.log.info("released")
     try:
-        core.ports.journal.change(lambda now: replace(now, token=None, plan=None, config=None, unsent=()))
+        core.ports.journal.change(lambda now: replace(now, token=None, config=None, unsent=()))
     except JournalUnwritable as error:
         core.ports.log.failure("journal_unwritable", error=str(error))

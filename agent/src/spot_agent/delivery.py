@@ -103,9 +103,10 @@ class Delivery:
         return max(0.0, number * TRY_EVERY_SECONDS - passed_seconds)
 
     def _is_deliverable(self, report: UnsentReport) -> bool:
-        """A ZOMBIE's notices concern nobody: its agent is served elsewhere."""
+        """A ZOMBIE's notices concern nobody, as its agent is served elsewhere: unless it gave its role up without the server."""
         is_notice = report.kind in REASONS or report.kind == EMERGENCY_REPLICA
-        if is_notice and self._parts.journal.read().role in (Role.ZOMBIE, Role.TERMINATED):
+        contents = self._parts.journal.read()
+        if is_notice and contents.role in (Role.ZOMBIE, Role.TERMINATED) and contents.handover is None:
             self._parts.reports.drop(report)
             return False
         return self._parts.link.why_not() is None

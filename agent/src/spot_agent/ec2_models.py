@@ -1,6 +1,6 @@
 """botocore's descriptions of services, of which only what the daemon calls becomes objects.
 
-botocore reads the models of a service whole: EC2's is 4 MB of JSON for 790 operations, of which the daemon calls 28, and the
+botocore reads the models of a service whole: EC2's is 4 MB of JSON for 790 operations, of which the daemon calls 29, and the
 directory of endpoints lists every service of AWS. What is kept is kept as it is, so requests are written and answers are read
 the same. Nothing is stored: at every start the models are those of the botocore that is installed (docs/adr/0011).
 """
@@ -44,6 +44,7 @@ EC2_OPERATIONS = (
     "DescribeSubnets",
     "DescribeVolumes",
     "DetachVolume",
+    "DisassociateAddress",
     "ModifyInstanceAttribute",
     "RunInstances",
     "StopInstances",

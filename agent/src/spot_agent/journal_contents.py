@@ -38,6 +38,34 @@ class UnsentReport:
 
 
 @dataclass(frozen=True, slots=True)
+class HandoverRecord:
+    """A handover to the named successor that this primary began without the server. `handed_over_at`: it gave its role up for good."""
+
+    plan_id: str
+    epoch: int
+    successor_instance_id: str
+    association_id: str
+    begun_at: str
+    handed_over_at: str | None = None
+    is_released: bool = False
+    """Its mark is in EC2, and the address is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRecord:
+    """A claim that this successor began without the server. `claimed_at`: EC2 gave it the address."""
+
+    plan_id: str
+    epoch: int
+    predecessor_instance_id: str
+    replica_id: str
+    allocation_id: str
+    begun_at: str
+    handed_over_at: str | None = None
+    claimed_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JournalContents:
     """Everything that must outlive the process.
 
@@ -45,6 +73,8 @@ class JournalContents:
     a registration was sent whose answer is not known. `end_announced`: EC2 said that it would terminate, stop or
     hibernate this instance. `freezing`: the workload may be held still for an image, and is to be thawed.
     `volumes`: what must be mounted before the workload starts, as mount_volumes was told.
+    The plan for a time without the server is in `config`, so that both are of one version;
+    `plan_seen_at`: when the server was last heard while it stood, to about 10 minutes.
     """
 
     instance_id: str = ""
@@ -65,7 +95,9 @@ class JournalContents:
     known_notices: tuple[str, ...] = ()
     volumes: tuple[JsonObject, ...] = ()
     config: JsonObject | None = None
-    plan: JsonObject | None = None
+    plan_seen_at: str | None = None
+    handover: HandoverRecord | None = None
+    claim: ClaimRecord | None = None
 
     @property
     def may_serve(self) -> bool:
@@ -150,6 +182,8 @@ def from_json(document: object) -> JournalContents:
         values["commands"] = tuple(CommandRecord(**record) for record in values.get("commands", ()))
         values["unsent"] = tuple(UnsentReport(**report) for report in values.get("unsent", ()))
         values["volumes"] = tuple(dict(volume) for volume in values.get("volumes", ()))
+        values["handover"] = HandoverRecord(**values["handover"]) if values.get("handover") else None
+        values["claim"] = ClaimRecord(**values["claim"]) if values.get("claim") else None
         values["known_notices"] = tuple(str(notice) for notice in values.get("known_notices", ()))
         return JournalContents(**values)
     except (TypeError, ValueError) as error:

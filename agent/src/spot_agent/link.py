@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from spot_agent import metrics
 from spot_agent.clock import Bell
-from spot_agent.errors import JournalUnwritable, NotRegistered, ServerFailed, ServerRefused, TokenRefused
+from spot_agent.errors import JournalUnwritable, NotRegistered, ServerFailed, ServerRefused, ServerUnreachable, TokenRefused
 from spot_agent.journal import Change, Journal
 from spot_agent.journal_contents import CommandRecord, UnsentReport, with_acknowledged, with_unsent, without_unsent
 from spot_agent.live import Live
@@ -42,6 +42,7 @@ class Link:
             self._live.change(lambda facts: replace(facts, token_refused=True))
             self._heartbeat_bell.ring()
             return Failed("token_refused", {"call": call, "detail": str(error)})
+        self._live.change(lambda facts: replace(facts, is_server_missed=isinstance(error, ServerUnreachable)))
         if isinstance(error, ServerRefused):
             return Failed("server_refused", {"call": call, "error": str(error)})
         return Failed("server_unreachable", {"call": call, "error": str(error) or type(error).__name__})

@@ -41,6 +41,8 @@ class LiveFacts:
     is_start_held: bool = False
     stop_pending: bool = False
     is_parked: bool = False
+    is_server_missed: bool = False
+    """The last call to the server got no answer."""
 
 
 class Live:

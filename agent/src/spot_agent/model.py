@@ -48,6 +48,7 @@ TAG_AGENT_ID = "spot-optimizer:agent-id"
 TAG_REPLICA_ID = "spot-optimizer:replica-id"
 TAG_EPOCH = "spot-optimizer:epoch"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
+TAG_HANDED_OVER = "spot-optimizer:handed-over"
 TAG_SALVAGED_FROM = "spot-optimizer:salvaged-from"
 
 

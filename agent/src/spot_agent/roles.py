@@ -74,7 +74,8 @@ class Roles:
         On ActFailed the workload is allowed and started again: a failed step leaves the old primary serving.
         """
         before = self._journal.read()
-        self._note(lambda now: replace(now, quiesced=True))
+        # A handover that began without the server, and is not committed, is the server's from here on.
+        self._note(lambda now: replace(now, quiesced=True, handover=None if now.role is Role.PRIMARY else now.handover))
         try:
             self._workload.stop(bound_seconds)
         except ActFailed:
@@ -138,7 +139,8 @@ class Roles:
 def _promoted(contents: JournalContents, epoch: int) -> JournalContents:
     if contents.epoch > epoch:
         return contents
-    return replace(contents, role=Role.PRIMARY, epoch=epoch, quiesced=False)
+    # Who is told to serve by the server does not hand over by itself any more.
+    return replace(contents, role=Role.PRIMARY, epoch=epoch, quiesced=False, handover=None)
 
 
 def _demoted(contents: JournalContents, epoch: int) -> JournalContents:

@@ -235,9 +235,18 @@ class FakeEc2:
             raise _failed("InvalidAllocationID.NotFound")
         if held.instance_id not in (None, instance_id) and not allow_reassociation:
             raise _failed("Resource.AlreadyAssociated")
-        association_id = self._new_id("eipassoc")
-        self.addresses[allocation_id] = replace(held, instance_id=instance_id, association_id=association_id)
-        return association_id
+        if held.instance_id != instance_id or held.association_id is None:
+            held = replace(held, instance_id=instance_id, association_id=self._new_id("eipassoc"))
+            self.addresses[allocation_id] = held
+        self._end("associate_address")
+        return str(held.association_id)
+
+    def disassociate_address(self, association_id: str) -> None:
+        self._begin("disassociate_address")
+        for allocation_id, held in self.addresses.items():
+            if held.association_id == association_id:
+                self.addresses[allocation_id] = replace(held, instance_id=None, association_id=None)
+        self._end("disassociate_address")
 
     def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
         self._begin("assign_private_ip")

@@ -22,7 +22,7 @@ def test_a_clone_keeps_nothing_of_its_parent(parent: str, own: str, role: Role, 
         epoch=epoch,
         quiesced=quiesced,
         unsent=(UnsentReport("k", "termination-imminent"),),
-        plan={"successor": "i-1"},
+        config={"config_version": 1, "plan": {"successor_instance_id": "i-own"}},
     )
 
     kept = own_journal(inherited, own)

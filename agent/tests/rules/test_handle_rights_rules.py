@@ -31,7 +31,7 @@ NEEDED = {
     "route53_record": {"route53:ListResourceRecordSets", "route53:ChangeResourceRecordSets", "route53:GetChange"},
     "hook": set(),
 }
-OF_EVERY_AGENT = {"ec2:DescribeAddresses", "ec2:AssociateAddress"}
+OF_EVERY_AGENT = {"ec2:DescribeAddresses", "ec2:AssociateAddress", "ec2:DisassociateAddress"}
 
 
 def trial(kinds: frozenset[str]) -> Trial:

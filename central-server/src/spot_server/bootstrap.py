@@ -15,6 +15,7 @@ from spot_server.features.agent_config.routes import client_blueprint as agent_c
 from spot_server.features.agent_config.routes import daemon_blueprint as daemon_config_blueprint
 from spot_server.features.agents.routes import blueprint as agents_blueprint
 from spot_server.features.audit.routes import blueprint as audit_blueprint
+from spot_server.features.autonomy.routes import daemon_blueprint as autonomy_blueprint
 from spot_server.features.cleanups.routes import client_blueprint as cleanup_history_blueprint
 from spot_server.features.cleanups.routes import daemon_blueprint as cleanup_reports_blueprint
 from spot_server.features.clients.routes import blueprint as clients_blueprint
@@ -77,6 +78,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     interruptions_blueprint,
     replicas_blueprint,
     client_replicas_blueprint,
+    autonomy_blueprint,
     switches_blueprint,
     switch_reports_blueprint,
     restore_holds_blueprint,

@@ -163,6 +163,13 @@ class NoImage(ProductError):
     slug = "no-image"
 
 
+class ClaimRefused(ProductError):
+    """The claim to be primary does not stand: whoever made it must step down."""
+
+    status = 409
+    slug = "claim-refused"
+
+
 class StateConflict(ProductError):
     """The thing is not in a state in which that can be done."""
 

@@ -204,6 +204,13 @@ class FakeEc2:
         self._end("associate_address")
         return str(held.association_id)
 
+    def disassociate_address(self, association_id: str) -> None:
+        self._begin("disassociate_address")
+        for allocation_id, held in self.addresses.items():
+            if held.association_id == association_id:
+                self.addresses[allocation_id] = replace(held, instance_id=None, association_id=None)
+        self._end("disassociate_address")
+
     def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
         self._begin("assign_private_ip")
         for made in list(self.instances.values()):

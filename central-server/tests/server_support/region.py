@@ -46,6 +46,9 @@ class Machine:
     in_hand: set[str] = field(default_factory=set)
     """Requests that its daemon is slow with: delivered again, they are ignored."""
 
+    acknowledges: bool = True
+    """Whether it says by which configuration it goes; a daemon that claims, or is of an old version, does not."""
+
     @property
     def is_heard(self) -> bool:
         return self.has_daemon and self.state == "running"
@@ -269,8 +272,17 @@ class Region:
     def _move_address(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         if self.machines[payload["instance_id"]].state != "running":
             return _failed("not_found")
+        # As EC2 does: an address that is held is given to another only where the order may take it away.
+        if not self._may_have(payload, self.address_of.get(payload["allocation_id"])):
+            return _failed("refused", "claimed_by_successor")
         self.address_of[payload["allocation_id"]] = payload["instance_id"]
         return _succeeded({"association_id": "eipassoc-1", "public_ip": "203.0.113.9", "moved_at": now.isoformat()})
+
+    def _may_have(self, payload: dict[str, Any], holder_id: str | None) -> bool:
+        claimants = payload.get("claimant_instance_ids", [])
+        if holder_id in claimants:
+            return False
+        return holder_id in {None, payload["instance_id"]} or payload["allow_reassociation"] or bool(claimants)
 
     def _describe(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         found = self.machines.get(payload["instance_id"])

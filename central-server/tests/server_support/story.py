@@ -20,6 +20,7 @@ from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import agent_images, agents, commands, instances
 from spot_server.errors import ProductError
 from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.autonomy.jobs import keep_plans
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands import service as command_service
 from spot_server.features.commands.queries import Command
@@ -204,7 +205,8 @@ class Story:
 
     def sweep(self) -> None:
         context = JobContext(self.database, self.clock, Settings(), Metrics(), structlog.get_logger())
-        for job in (sweep_switches, sweep_replicas, end_kept_instances, coordinate_replicas, end_standstills, resume_rescues, self.watch):
+        of_replicas = (sweep_replicas, end_kept_instances, coordinate_replicas, keep_plans)
+        for job in (sweep_switches, *of_replicas, end_standstills, resume_rescues, self.watch):
             self._attempt(partial(job, context))
 
     def _daemon(self, machine: Machine) -> None:
@@ -213,6 +215,10 @@ class Story:
         where = (instances.c.agent_id == self.agent_id, instances.c.instance_id == machine.instance_id)
         # Straight to the table: heartbeats decide nothing, and every test has hundreds of them.
         said = {"last_heartbeat_at": self.clock.now(), **({} if machine.is_old else {"quiesced": machine.is_quiesced})}
+        if machine.acknowledges and not machine.is_old:
+            said["acknowledged_config_version"] = (
+                select(agents.c.config_version).where(agents.c.agent_id == self.agent_id).scalar_subquery()
+            )
         self.fleet.execute(update(instances).where(*where).values(said))
         if machine.nonce is not None and not machine.is_reported_ready and self.region.standbys_pass:
             self._report_ready(machine)

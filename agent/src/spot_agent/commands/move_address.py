@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spot_agent.commands.handling import Handled, Succeeded, Tools, pause, seconds, text
+from spot_agent.commands.handling import Handled, Succeeded, Tools, pause, seconds, text, texts
 from spot_agent.ec2_facts import AddressFacts
 from spot_agent.errors import ActFailed, ErrorClass
 from spot_agent.model import Command
@@ -19,6 +19,9 @@ def handle(command: Command, tools: Tools) -> Handled:
 
     The workload is down meanwhile. So the first try that may take the address from whoever holds it does so without a look; to associate
     it with its own holder once more changes nothing.
+
+    Where others may claim the address, it is taken from none of them, and got only while nobody has it: EC2 then gives it to one of
+    two that ask.
     """
     allocation_id, instance_id = text(command, "allocation_id"), text(command, "instance_id")
     wait_seconds = seconds(command, "wait_seconds", WAIT_SECONDS)
@@ -28,10 +31,11 @@ def handle(command: Command, tools: Tools) -> Handled:
         return _moved(_confirmed(allocation_id, instance_id, wait_seconds, tools), tools)
     address = _described(allocation_id, tools)
     if address.instance_id != instance_id:
-        if address.instance_id is not None and not allowed:
-            message = f"{allocation_id} is associated with {address.instance_id}"
-            raise ActFailed(ErrorClass.REFUSED, "Resource.AlreadyAssociated", message)
-        tools.ec2.associate_address(allocation_id, instance_id, allow_reassociation=allowed)
+        may_take = _require_no_claim(command, allocation_id, address.instance_id)
+        if address.association_id is not None and address.instance_id in texts(command, "predecessor_instance_ids"):
+            tools.ec2.disassociate_address(address.association_id)
+            may_take = False
+        tools.ec2.associate_address(allocation_id, instance_id, allow_reassociation=may_take)
         address = _confirmed(allocation_id, instance_id, wait_seconds, tools)
     return _moved(address, tools)
 
@@ -44,6 +48,19 @@ def _moved(address: AddressFacts, tools: Tools) -> Succeeded:
             "moved_at": to_wire(tools.clock.now()),
         }
     )
+
+
+def _require_no_claim(command: Command, allocation_id: str, holder_id: str | None) -> bool:
+    """Tell whether the address may be taken from who has it. Raises ActFailed when it may neither be taken nor freed."""
+    claimants, predecessors = texts(command, "claimant_instance_ids"), texts(command, "predecessor_instance_ids")
+    if holder_id in claimants:
+        message = f"{allocation_id} is held by {holder_id}, which took over by its plan"
+        raise ActFailed(ErrorClass.REFUSED, "claimed_by_successor", message)
+    allowed = command.payload.get("allow_reassociation") is True or bool(claimants)
+    if holder_id is not None and not allowed and holder_id not in predecessors:
+        raise ActFailed(ErrorClass.REFUSED, "Resource.AlreadyAssociated", f"{allocation_id} is associated with {holder_id}")
+    # Of an address that nobody has, another may be about to get hold: then only one of us is given it.
+    return allowed and (holder_id is not None or not claimants)
 
 
 def _confirmed(allocation_id: str, instance_id: str, wait_seconds: float, tools: Tools) -> AddressFacts:

@@ -11,6 +11,7 @@ BALANCING = "elasticloadbalancing"
 DNS = "route53"
 CALL_WITHOUT_DRY_RUN = "not tried: this call has no dry run; it must be granted"
 """Of EC2, whose other calls have one. Source: the EC2 API reference, AssignPrivateIpAddresses."""
+WITHOUT_ASSOCIATION = "not tried: it names an association, and the address stays where it is; it must be granted"
 WITHOUT_DRY_RUN = "not tried: this service has no dry run; it must be granted"
 
 
@@ -28,6 +29,9 @@ def _elastic_ip(trial: Trial, handle: JsonObject) -> tuple[Right, ...]:
     return (
         Right("DescribeAddresses", "the Elastic IP", {"AllocationIds": [allocation_id]}, unset),
         Right("AssociateAddress", "move the Elastic IP to this instance", moving, unset),
+        Right(
+            "DisassociateAddress", "free the Elastic IP for its successor while the server is away", skipped=unset or WITHOUT_ASSOCIATION
+        ),
     )
 
 

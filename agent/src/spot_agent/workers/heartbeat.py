@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from spot_agent import __version__, metrics
 from spot_agent.clock import Bell, Clock, since_boot_seconds
@@ -19,10 +20,13 @@ from spot_agent.ports import CentralApi
 from spot_agent.registration import Registrar
 from spot_agent.roles import Roles
 from spot_agent.rules.config import settings_on_the_wire
+from spot_agent.rules.plans import acknowledged_config_version, plan_of
 from spot_agent.settings import Settings
 from spot_agent.timestamps import optional_from_wire, to_wire
 from spot_agent.wire import CONFIG_FIELDS, HEARTBEAT_FIELDS, parse_config, parse_view, unknown_fields
 from spot_agent.workload import Workload
+
+PLAN_SEEN_EVERY = timedelta(seconds=600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +90,15 @@ class Heartbeat:
         turn = self._parts.roles.follow(view)
         if answer.get("commands_waiting") is True:
             self._parts.commands_bell.ring()
+        before = acknowledged_config_version(self._parts.journal.read())
         failed = self._refresh_config(answer) or self._parts.delivery.flush()
         if failed is not None:
             return failed
         contents = self._parts.journal.read()
-        return Did("heartbeat_sent", {"role": contents.role, "epoch": contents.epoch, "turn": turn.value})
+        # The server waits to hear that a plan which it took back is not acted on any more.
+        is_news = acknowledged_config_version(contents) != before
+        fields = {"role": contents.role, "epoch": contents.epoch, "turn": turn.value}
+        return Did("heartbeat_sent", fields, next_after_seconds=0.0 if is_news else None)
 
     def _refresh_config(self, answer: JsonObject) -> Failed | None:
         cached = self._parts.journal.read().config or {}
@@ -102,8 +110,8 @@ class Heartbeat:
         except ServerFailed as error:
             return self._parts.link.failed("config", error)
         self._count_unknown(unknown_fields(body, CONFIG_FIELDS))
-        plan = body.get("plan")
-        self._parts.link.note(lambda now: replace(now, config=body, plan=plan if isinstance(plan, dict) else now.plan))
+        self._parts.link.note(lambda now: replace(now, config=body))
+        self._note_plan_seen()
         self._parts.roles.follow(config.view)
         self._parts.log.info("config_adopted", config_version=config.config_version)
         return None
@@ -115,11 +123,20 @@ class Heartbeat:
             lambda facts: replace(
                 facts,
                 last_heartbeat_at=now,
+                is_server_missed=False,
                 server_clock_ahead=server_time - now if server_time else facts.server_clock_ahead,
             )
         )
         metrics.LAST_HEARTBEAT.set(now.timestamp())
         self._count_unknown(unknown_fields(answer, HEARTBEAT_FIELDS))
+        self._note_plan_seen()
+
+    def _note_plan_seen(self) -> None:
+        """Now and then: a journal is not written at each heartbeat for it."""
+        contents, now = self._parts.journal.read(), self._parts.clock.now()
+        seen_at = optional_from_wire(contents.plan_seen_at)
+        if plan_of(contents) is not None and (seen_at is None or abs(now - seen_at) >= PLAN_SEEN_EVERY):
+            self._parts.link.note(lambda noted: replace(noted, plan_seen_at=to_wire(now)))
 
     def _count_unknown(self, number: int) -> None:
         if number:
@@ -135,6 +152,7 @@ class Heartbeat:
             "role": contents.role.value if contents.role else None,
             "serving": serving,
             "quiesced": contents.quiesced,
+            "config_version": acknowledged_config_version(contents),
             "mode": facts.mode.value,
             "daemon_version": __version__,
             "sent_at": to_wire(now),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from spot_agent import metrics
 from spot_agent.clock import Clock
 from spot_agent.delivery import Delivery
+from spot_agent.handover import Handover
 from spot_agent.journal import Journal
 from spot_agent.journal_contents import UnsentReport, with_notice, with_unsent
 from spot_agent.link import Link
@@ -44,6 +45,7 @@ class NoticesParts:
     live: Live
     link: Link
     delivery: Delivery
+    handover: Handover
     suspension: SuspensionWatch
     clock: Clock
     log: Log
@@ -56,6 +58,7 @@ class Notices:
         self._parts = parts
         self._scheduled_due_seconds = parts.clock.monotonic_seconds()
         self._unsent_due_seconds = parts.clock.monotonic_seconds()
+        self._end: Notice | None = None
 
     def step(self) -> Outcome:
         """New notices are journalled, delivered, and only then is anything else looked at.
@@ -73,6 +76,9 @@ class Notices:
         ]
         for notice in new:
             self._parts.delivery.deliver(self._keep(notice))
+        handed_over = self._parts.handover.consider(self._end)
+        if handed_over is not None:
+            return handed_over
         if not new:
             self._retry_unsent()
         self._look_at_scheduled(unknown)
@@ -89,6 +95,8 @@ class Notices:
             if not isinstance(reading, Absent):
                 unknown.append(_why(path, reading))
             return []
+        if notice.kind == TERMINATION:
+            self._end = notice
         return [] if notice.notice_id in self._parts.journal.read().known_notices else [notice]
 
     def _keep(self, notice: Notice) -> UnsentReport:

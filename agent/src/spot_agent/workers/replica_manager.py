@@ -22,6 +22,7 @@ from spot_agent.rules.backoff import backoff_seconds, is_worth_logging
 from spot_agent.settings import Settings
 from spot_agent.slow_lane import SlowLane, Waiting
 from spot_agent.stillness import Stillness
+from spot_agent.succession import Succession
 from spot_agent.timestamps import to_wire
 
 PERIOD_SECONDS = 5.0
@@ -53,6 +54,7 @@ class ReplicaManagerParts:
     stillness: Stillness
     executor: Executor
     slow_lane: SlowLane
+    succession: Succession
     observer: Observer
     clock: Clock
     log: Log
@@ -77,10 +79,12 @@ class ReplicaManager:
         self._parts.stillness.settle()
         settled = self._parts.roles.settle()
         self._settle_carrier()
+        self._parts.succession.step()
         if self._parts.link.why_not() is None:
             self._report_replica()
             self._observe()
-        next_seconds = self._parts.slow_lane.next_due_in_seconds(self._period_seconds())
+        period_seconds = min(self._period_seconds(), self._parts.succession.period_seconds())
+        next_seconds = self._parts.slow_lane.next_due_in_seconds(period_seconds)
         if done or settled:
             return Did("replica_manager_worked", {"commands": done, "workload": settled}, next_seconds)
         return Idle("nothing slow to do", next_seconds)

@@ -164,6 +164,10 @@ class Boto3Ec2:
         )
         return str(answer.get("AssociationId", ""))
 
+    def disassociate_address(self, association_id: str) -> None:
+        """Free an Elastic IP from one association; one that is over is fine."""
+        found(lambda: self._repeatable.disassociate_address(AssociationId=association_id))
+
     def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
         """Assign a secondary private address."""
         asked(

@@ -253,6 +253,9 @@ class Ec2Port(Protocol):
     def associate_address(self, allocation_id: str, instance_id: str, *, allow_reassociation: bool) -> str:
         """Associate an Elastic IP and return the association's id; a repeat returns the same."""
 
+    def disassociate_address(self, association_id: str) -> None:
+        """Free an Elastic IP from this one association; one that is over, whoever has the address now, changes nothing."""
+
     def assign_private_ip(self, interface_id: str, private_ip: str) -> None:
         """Have a network interface hold a secondary address, taking it from whichever of the same subnet has it."""
 

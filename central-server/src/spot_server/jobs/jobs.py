@@ -5,6 +5,7 @@ from __future__ import annotations
 from spot_server.aws.ports import AwsGateway
 from spot_server.clock import Sleeper
 from spot_server.features.agents.jobs import release_deleted_agents
+from spot_server.features.autonomy.jobs import keep_plans
 from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.cooldowns.jobs import clear_cooldowns
 from spot_server.features.heartbeats.jobs import OfflineSweep
@@ -41,6 +42,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         Job("end_kept_instances", settings.coordinator_period_seconds, end_kept_instances),
         Job("coordinate_replicas", settings.coordinator_period_seconds, coordinate_replicas),
         Job("compare_standbys", settings.sweeper_period_seconds, compare_standbys),
+        Job("keep_plans", settings.coordinator_period_seconds, keep_plans),
         Job("end_standstills", settings.coordinator_period_seconds, end_standstills),
         Job("resume_rescues", settings.coordinator_period_seconds, resume_rescues),
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),

@@ -109,7 +109,7 @@ class RunningDaemon:
         if not core.ports.journal.read().released:
             self._work(core, identity)
         if core.ports.journal.read().released:
-            core.ports.journal.change(lambda now: replace(now, token=None, plan=None, config=None, unsent=()))
+            core.ports.journal.change(lambda now: replace(now, token=None, config=None, unsent=()))
         self._is_done = True
 
     def _on_saved(self, contents: JournalContents) -> None:

@@ -82,6 +82,7 @@ instances = define_table(
     Column("quiesced", Boolean),
     Column("configuration", JsonText),
     Column("daemon_epoch", Integer),
+    Column("acknowledged_config_version", Integer),
     Column("effective_settings", JsonText, nullable=False),
     Column("reported_resources", JsonText),
     Column("scheduled_events", JsonText),
@@ -109,7 +110,8 @@ instances = define_table(
         "stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. "
         "scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. "
         "end_asked_at: when a person asked for the end of one that nothing else ends. "
-        "attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known."
+        "attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. "
+        "acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said."
     ),
 )
 
@@ -155,6 +157,28 @@ replica_instances = define_table(
     comment=(
         "Standby instances of agents, from intent to end. client_token is written before the launch is asked for. "
         "differences: where a ready one is not like the primary; NULL: not compared."
+    ),
+)
+
+autonomy_plans = define_table(
+    "autonomy_plans",
+    Column("plan_id", Id, primary_key=True),
+    Column("client_id", Id, nullable=False),
+    Column("agent_id", Id, ForeignKey("agents.agent_id"), nullable=False),
+    Column("current_of", Id, unique=True),
+    Column("epoch", Integer, nullable=False),
+    Column("predecessor_instance_id", Ec2Id, nullable=False),
+    Column("successor_instance_id", Ec2Id, nullable=False),
+    Column("successor_replica_id", Id, nullable=False),
+    Column("allocation_id", Ec2Id, nullable=False),
+    Column("issued_at", UtcDateTime, nullable=False),
+    Column("withdrawn_at", UtcDateTime),
+    Column("withdrawn_config_version", Integer),
+    Index("ix_autonomy_plans_agent_id", "agent_id"),
+    comment=(
+        "What daemons may do without the server: one named successor may claim one address under one epoch. "
+        "current_of = agent_id while daemons are told of it, else NULL. A row goes when its successor can act on it no more; "
+        "until then nobody else is promoted without the same claim."
     ),
 )
 

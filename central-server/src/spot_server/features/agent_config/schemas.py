@@ -16,6 +16,7 @@ from spot_server.features.agent_config.rules import (
     TERMINATE_WAIT_SECONDS_MAX,
 )
 from spot_server.features.agent_config.volume_schemas import MOST_VOLUMES, DataVolumeSchema, refuse_shared_places
+from spot_server.features.autonomy.schemas import PlanAnswer
 from spot_server.http.fields import BoundedText, StrictBoolean, StrictInteger, UtcMoment
 from spot_server.http.schemas import AnswerSchema, StrictSchema, TolerantSchema
 from spot_server.words import Carry, InstanceStatus
@@ -190,3 +191,9 @@ class DaemonConfigAnswer(AnswerSchema):
     pending_commands_check_interval_seconds = fields.Integer(required=True, attribute="intervals.pending_commands_check_interval_seconds")
     command_wait_seconds = fields.Integer(required=True, attribute="intervals.command_wait_seconds")
     pricing_report_interval_seconds = fields.Integer(required=True, attribute="intervals.pricing_report_interval_seconds")
+    plan = fields.Nested(
+        PlanAnswer,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What this instance may do while the server is away; null: nothing."},
+    )

@@ -14,6 +14,8 @@ from spot_server.errors import NotFound
 from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChange, decide_change
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
+from spot_server.features.autonomy.queries import plan_in_force
+from spot_server.features.autonomy.rules import PLAN_VALID_SECONDS, Plan
 from spot_server.features.clients.queries import has_control_role
 from spot_server.features.instances.queries import Instance, load_instance
 from spot_server.features.interruptions.service import judge_again
@@ -47,6 +49,14 @@ def intervals_of(settings: Settings) -> Intervals:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldPlan:
+    """What a daemon may do while the server is away, and for how long after the server's last word."""
+
+    plan: Plan
+    valid_seconds: int = PLAN_VALID_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
 class DaemonConfig:
     """All that a daemon is told of its agent and of itself."""
 
@@ -57,10 +67,11 @@ class DaemonConfig:
     has_control_role: bool
     images_to_keep: list[str]
     intervals: Intervals
+    plan: ToldPlan | None
 
 
 def make_daemon_config(tx: Transaction, agent: Agent, instance: Instance, intervals: Intervals) -> DaemonConfig:
-    """Return what this instance's daemon is to work by."""
+    """Return what this instance's daemon is to work by. `agent` was read before: its version is never newer than the plan beside it."""
     by_role = has_control_role(tx, agent.client_id)
     return DaemonConfig(
         agent=agent,
@@ -70,6 +81,7 @@ def make_daemon_config(tx: Transaction, agent: Agent, instance: Instance, interv
         has_control_role=by_role,
         images_to_keep=_images_to_keep(tx, agent),
         intervals=intervals,
+        plan=_plan_of(tx, agent.agent_id, instance.instance_id),
     )
 
 
@@ -80,6 +92,13 @@ def _images_to_keep(tx: Transaction, agent: Agent) -> list[str]:
     used |= {replica.image_id for replica in live_replicas(tx, agent.agent_id)}
     kept = images_to_keep(available_images(tx, agent.agent_id))
     return sorted(kept | {image_id for image_id in used if image_id is not None})
+
+
+def _plan_of(tx: Transaction, agent_id: str, instance_id: str) -> ToldPlan | None:
+    plan = plan_in_force(tx, agent_id)
+    if plan is None or instance_id not in {plan.predecessor_instance_id, plan.successor_instance_id}:
+        return None
+    return ToldPlan(plan)
 
 
 def read_daemon_config(tx: Transaction, agent_id: str, instance_id: str, intervals: Intervals) -> DaemonConfig:

@@ -58,6 +58,8 @@ class GuaranteeFacts:
     """Whether there is an image to launch from that holds nothing of the agent's state, where the carry allows one."""
     handover_seconds: tuple[float, ...]
     launch_seconds: tuple[float, ...]
+    has_control_role: bool
+    why_no_successor: str | None
     are_volumes_kept: bool = False
     """With the carry `volume`: whether the data volumes are known, and EC2 keeps them when it ends the instance."""
 
@@ -76,6 +78,10 @@ class Guarantee:
     failover_median_seconds: float | None
     measured_handovers: int
     measured_launches: int
+    can_launch_without_daemons: bool
+    """Whether the server itself could launch if every daemon of the agent were gone; else the workload stays down until a person acts."""
+    why_no_successor: str | None
+    """Why nobody would take over at a notice while the server is away; None: a standby would."""
     image: AgedImage | None
     """What an emergency without a standby would launch from."""
     newest_image: AgedImage | None
@@ -98,6 +104,8 @@ def judge_guarantee(facts: GuaranteeFacts) -> Guarantee:
         failover_median_seconds=round(sum(median(part) for part in needed), 3) if is_measured else None,
         measured_handovers=len(handover),
         measured_launches=len(launch),
+        can_launch_without_daemons=facts.has_control_role and source is not FailoverFrom.NOTHING,
+        why_no_successor=facts.why_no_successor,
         image=_aged(facts.image, facts.now),
         newest_image=_aged(facts.newest_image, facts.now),
     )

@@ -10,6 +10,8 @@ from spot_server.db.runner import Transaction
 from spot_server.db.tables import replica_instances, switches
 from spot_server.features.agents.guarantee_rules import Guarantee, GuaranteeFacts, StateImage, judge_guarantee
 from spot_server.features.agents.queries import Agent
+from spot_server.features.autonomy.reading import why_no_plan
+from spot_server.features.clients.queries import has_control_role
 from spot_server.features.instances.queries import primary_of
 from spot_server.features.replicas.image_queries import available_images, find_image
 from spot_server.features.replicas.image_rules import AgentImage, Purpose, pick_image
@@ -39,6 +41,8 @@ def read_guarantee(tx: Transaction, agent: Agent) -> Guarantee:
             handover_seconds=_handover_seconds(tx, agent.agent_id),
             launch_seconds=_launch_seconds(tx, agent.agent_id),
             are_volumes_kept=volumes_of(agent, primary).outlive_their_instance,
+            has_control_role=has_control_role(tx, agent.client_id),
+            why_no_successor=why_no_plan(tx, agent),
         )
     )
 

@@ -86,6 +86,15 @@ class GuaranteeAnswer(AnswerSchema):
     failover_median_seconds = fields.Float(allow_none=True, required=True)
     measured_handovers = fields.Integer(required=True, metadata={"description": "How many moves the times rest on, the latest 20 at most."})
     measured_launches = fields.Integer(required=True)
+    can_launch_without_daemons = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether the server could launch by itself, with the client's control role, if every daemon were gone."},
+    )
+    why_no_successor = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Why nobody would take over at a notice while the server is away; null: a standby would."},
+    )
     image = fields.Nested(
         AgedImageAnswer,
         required=True,

@@ -163,6 +163,8 @@ def move_address(task: Task, ec2: Ec2Port) -> Handled:
 
     The workload is down meanwhile. So the first try that may take the address from whoever holds it does so without a look; to associate
     it with its own holder once more changes nothing.
+
+    Where others may claim it, it is taken from none of them, and got only while nobody has it: EC2 then gives it to one of two that ask.
     """
     allocation_id, instance_id = text(task.payload, "allocation_id"), text(task.payload, "instance_id")
     if task.payload.get("allow_reassociation") is True and task.only_look is None and task.waited_seconds < FIRST_TRY_SECONDS:
@@ -176,14 +178,15 @@ def move_address(task: Task, ec2: Ec2Port) -> Handled:
 
 
 def _associate_unless_there(task: Task, ec2: Ec2Port, allocation_id: str, instance_id: str) -> None:
-    holder = _described(allocation_id, ec2).instance_id
-    if holder == instance_id:
+    held = _described(allocation_id, ec2)
+    if held.instance_id == instance_id:
         return
     task.require_leave_to_act()
-    is_allowed = task.payload.get("allow_reassociation") is True
-    if holder is not None and not is_allowed:
-        raise ActFailed(ErrorClass.REFUSED, "Resource.AlreadyAssociated", f"{allocation_id} is associated with {holder}")
-    ec2.associate_address(allocation_id, instance_id, allow_reassociation=is_allowed)
+    may_take = _require_no_claim(task, allocation_id, held.instance_id)
+    if held.association_id is not None and held.instance_id in task.payload.get("predecessor_instance_ids", []):
+        ec2.disassociate_address(held.association_id)
+        may_take = False
+    ec2.associate_address(allocation_id, instance_id, allow_reassociation=may_take)
 
 
 def _described(allocation_id: str, ec2: Ec2Port) -> AddressFacts:
@@ -191,6 +194,18 @@ def _described(allocation_id: str, ec2: Ec2Port) -> AddressFacts:
     if address is None:
         raise ActFailed(ErrorClass.NOT_FOUND, "InvalidAllocationID.NotFound", f"EC2 knows no {allocation_id}")
     return address
+
+
+def _require_no_claim(task: Task, allocation_id: str, holder_id: str | None) -> bool:
+    """Tell whether the address may be taken from who has it. Raises ActFailed when it may neither be taken nor freed."""
+    claimants, predecessors = task.payload.get("claimant_instance_ids", []), task.payload.get("predecessor_instance_ids", [])
+    if holder_id in claimants:
+        raise ActFailed(ErrorClass.REFUSED, "claimed_by_successor", f"{allocation_id} is held by {holder_id}, which took over by its plan")
+    is_allowed = task.payload.get("allow_reassociation") is True or bool(claimants)
+    if holder_id is not None and not is_allowed and holder_id not in predecessors:
+        raise ActFailed(ErrorClass.REFUSED, "Resource.AlreadyAssociated", f"{allocation_id} is associated with {holder_id}")
+    # Of an address that nobody has, another may be about to get hold: then only one of us is given it.
+    return is_allowed and (holder_id is not None or not claimants)
 
 
 Handler = Callable[[Task, Ec2Port], Handled]

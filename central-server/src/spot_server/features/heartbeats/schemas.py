@@ -74,6 +74,11 @@ class HeartbeatSchema(TolerantSchema):
             "description": "What EC2 shows as attached to the instance, with the carry `volume` alone; left out before the first look."
         },
     )
+    config_version = StrictInteger(
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "By which configuration the daemon goes; null or left out while it acts on the plan of an older one."},
+    )
 
     @post_load
     def make(self, data: dict[str, Any], **_kwargs: Any) -> tuple[str, Heartbeat]:  # noqa: ANN401 - marshmallow's own options

@@ -36,6 +36,8 @@ class Heartbeat:
     configuration: dict[str, Any] | None = None
     """What a move must bring along; None: as it was told before."""
     attached_volumes: list[dict[str, Any]] | None = None
+    config_version: int | None = None
+    """By which configuration it goes; None while it acts, or may act, on the plan of an older one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def _values(heartbeat: Heartbeat, now: datetime) -> dict[str, Any]:
         "scheduled_events": heartbeat.scheduled_events,
         "attached_volumes": heartbeat.attached_volumes,
         "configuration": heartbeat.configuration,
+        "acknowledged_config_version": heartbeat.config_version,
     }
     said = {name: value for name, value in told.items() if value is not None}
     return {

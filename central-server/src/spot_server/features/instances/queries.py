@@ -45,6 +45,7 @@ class Instance:
     quiesced: bool | None
     configuration: dict[str, Any] | None
     daemon_epoch: int | None
+    acknowledged_config_version: int | None
     effective_settings: dict[str, Any]
     reported_resources: dict[str, Any] | None
     scheduled_events: list[dict[str, Any]] | None

@@ -117,6 +117,8 @@ class SwitchFacts:
     """Whether the new instance gets copies of the data volumes: it is in another AZ, or they went with the old one."""
     has_volumes: bool = True
     """Whether it is known which data volumes the agent has; asked only with the carry `volume`."""
+    why_not_promoted: str = ""
+    """Who else may be the primary by a plan of theirs, so that nobody is promoted now; empty when nobody may."""
     why_old_is_kept: str = ""
     """Why we do not end an old instance that outlives its notice, or is taken for lost; empty when we may."""
     is_rescue: bool = False

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
+from spot_server.features.autonomy.queries import open_plans
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands.attempts import falls_to_role, is_taken_away, load_daemons, notice_ends
 from spot_server.features.commands.queries import Command
@@ -22,6 +23,7 @@ from spot_server.features.switches.decisions import CommandView, StepView, Switc
 from spot_server.features.switches.new_sides import side_called_back, side_of_replica
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
+from spot_server.features.switches.rivals import rivals_of, why_not_promoted
 from spot_server.features.switches.silent_fences import why_not_fenced
 from spot_server.words import RESCUE_TRIGGERS, Actor, CommandKind, HandleKind, InterruptionKind, Mode, StepName, StepStatus
 
@@ -43,7 +45,8 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     event = None if switch.interruption_event_id is None else find_event(tx, switch.interruption_event_id)
     is_outlived = deadline_at is not None and deadline_at <= tx.now and not _is_given_up(tx, old, deadline_at, event)
     is_stopped_by_us = _is_silence(event) and old.mode is Mode.ON_DEMAND
-    steps = tuple(_step_view(tx, agent, switch, step, reachable) for step in queries.list_steps(tx, switch.switch_id))
+    rows = queries.list_steps(tx, switch.switch_id)
+    steps = tuple(_step_view(tx, agent, switch, step, reachable) for step in rows)
     return SwitchFacts(
         status=switch.status,
         steps=steps,
@@ -62,6 +65,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         needs_copies=_needs_copies(switch, steps, _az_of(new, replica, old), old.az_id),
         has_volumes=bool(switch.data_volumes),
         now=tx.now,
+        why_not_promoted=_why_not_promoted(tx, switch, rows),
         why_old_is_kept=why_old_is_kept,
         is_rescue=switch.trigger in RESCUE_TRIGGERS,
         comparison=comparison_of(tx, switch, old, new),
@@ -81,6 +85,18 @@ def _needs_copies(switch: Switch, steps: Sequence[StepView], to_az_id: str, from
     """Tell whether the volumes themselves cannot be attached to the new instance."""
     has_old_ended = any(step.name is StepName.FENCE and step.status is StepStatus.DONE for step in steps)
     return to_az_id != from_az_id or (has_old_ended and any(volume.get("delete_on_termination") for volume in switch.data_volumes))
+
+
+def _why_not_promoted(tx: Transaction, switch: Switch, steps: Sequence[Step]) -> str:
+    """A move that follows a claim promotes its maker at once: what it holds, nobody else can claim."""
+    follows_a_claim = next(step.name for step in steps if step.name in {StepName.PROMOTE, StepName.TRAFFIC}) is StepName.PROMOTE
+    if follows_a_claim:
+        return ""
+    done = [step for step in steps if step.name is StepName.TRAFFIC and step.status is StepStatus.DONE]
+    handles = [handle_of(switch, step.name, step.part) for step in done]
+    moved = [handle["allocation_id"] for handle in handles if handle is not None and "allocation_id" in handle]
+    rivals = rivals_of(open_plans(tx, switch.agent_id), (switch.from_instance_id, switch.to_instance_id))
+    return why_not_promoted(rivals, moved)
 
 
 def _is_silence(event: InterruptionEvent | None) -> bool:

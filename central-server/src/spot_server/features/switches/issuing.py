@@ -8,6 +8,7 @@ from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
+from spot_server.features.autonomy.queries import open_plans
 from spot_server.features.commands import ledger
 from spot_server.features.commands.actors import Assignment
 from spot_server.features.commands.attempts import assign
@@ -18,6 +19,7 @@ from spot_server.features.switches.carry_payloads import carry_payload
 from spot_server.features.switches.decisions import Issue
 from spot_server.features.switches.plans import ACT_OF_KIND, Side
 from spot_server.features.switches.queries import Step, Switch
+from spot_server.features.switches.rivals import guard_claim, rivals_of
 from spot_server.features.switches.volume_payloads import VOLUME_KINDS, volume_payload
 from spot_server.features.switches.volume_rules import VOLUME_STEPS
 from spot_server.words import (
@@ -143,7 +145,16 @@ def _payload(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -> 
     if decision.kind in VOLUME_KINDS:
         return volume_payload(tx, agent, switch, decision)
     is_carried = decision.kind in {CommandKind.MAKE_SYNC_KEY, CommandKind.OPEN_RECEIVER, CommandKind.SEND_STATE}
-    return carry_payload(tx, switch, decision) if is_carried else payloads.payload_of(agent, switch, decision)
+    if is_carried:
+        return carry_payload(tx, switch, decision)
+    return guarded(tx, switch, payloads.payload_of(agent, switch, decision))
+
+
+def guarded(tx: Transaction, switch: Switch, payload: dict[str, Any]) -> dict[str, Any]:
+    """Return an order of a move as it may be given while others could act without the server."""
+    if "allocation_id" not in payload:
+        return payload
+    return guard_claim(payload, rivals_of(open_plans(tx, switch.agent_id), (switch.from_instance_id, switch.to_instance_id)))
 
 
 def tell_end(

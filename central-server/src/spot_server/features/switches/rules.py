@@ -68,7 +68,7 @@ _NEEDS_REPLICA = frozenset(
 
 
 def _decide_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    lost = _why_new_side_is_lost(step.name, facts) or why_volumes_cannot_move(step.name, facts)
+    lost = _why_new_side_is_out(step.name, facts) or why_volumes_cannot_move(step.name, facts)
     if lost is not None:
         return Abandon(step.name, lost, step.part) if facts.is_old_doomed else BeginUndo(step.name, lost, step.part)
     unlike = decide_likeness(step, facts)
@@ -100,12 +100,12 @@ def _decide_needed_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) 
             return _decide_command_step(step, facts, policy)
 
 
-def _why_new_side_is_lost(name: StepName, facts: SwitchFacts) -> str | None:
+def _why_new_side_is_out(name: StepName, facts: SwitchFacts) -> str | None:
     if facts.is_replica_lost and name in _NEEDS_REPLICA:
         return facts.replica_reason
     if name is StepName.START and (facts.new_role is Role.TERMINATED or facts.is_new_past_its_end):
         return "the new instance is gone"
-    return None
+    return facts.why_not_promoted or None if name is StepName.PROMOTE else None
 
 
 def _why_needless(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> str | None:

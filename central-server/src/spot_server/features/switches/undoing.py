@@ -19,7 +19,7 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.carry_payloads import close_side
 from spot_server.features.switches.decisions import FinishUndo, UndoIssue, UndoPromote, UndoReplica, UndoSettle
 from spot_server.features.switches.ending import spare_called_back
-from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, issue_order, load_step, step_request_id
+from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, guarded, issue_order, load_step, step_request_id
 from spot_server.features.switches.payloads import undo_payload_of, undo_target
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
@@ -91,7 +91,7 @@ def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssu
         kind=decision.kind,
         step=decision.step,
         request_id=step_request_id(switch, decision.step, decision.part, f"undo/{attempt}"),
-        payload=_undo_payload(tx, agent, switch, decision),
+        payload=guarded(tx, switch, _undo_payload(tx, agent, switch, decision)),
         deadline_at=tx.now + timedelta(seconds=decision.bound_seconds + tx.policy.command_margin_seconds),
     )
     command_id = issue_order(tx, agent, switch, chosen, order)
