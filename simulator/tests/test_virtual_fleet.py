@@ -232,3 +232,13 @@ def test_a_ready_standby_that_is_given_up_for_none_is_seen(fleet: Fleet) -> None
 def keep_a_standby(fleet: Fleet) -> None:
     body = {"request_id": "keep", "manual_replica_enabled": True, "replica_count": 1}
     fleet.operator.post(f"/agents/{fleet.agent_id(fleet.members[0])}/config", body)
+
+
+def test_what_needs_a_daemon_that_is_heard_is_not_left_out_of_a_quiet_hour() -> None:
+    with seeded_entropy(4):
+        fleet = Fleet(4, (AgentPlan("image_after_quiesce", True, True, False),), has_control_role=False)
+        fleet.scheduler.run_until(900.0)
+        asked = [facts for _, kind, facts in fleet.region.log.entries if kind == "api" and facts["action"] == "CreateImage"]
+        fleet.close()
+
+    assert len(asked) == 1

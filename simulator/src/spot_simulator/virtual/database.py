@@ -79,13 +79,26 @@ class DatabaseServer:
 
     def prolong_lease(self, holder: str, epoch: int, expires_at: datetime) -> bool:
         """Do what a renewal of the jobs lease does; False when it is another's by now."""
-        moment = expires_at.strftime("%Y-%m-%d %H:%M:%S.%f")
-        done = self.raw.execute("UPDATE leases SET expires_at = ? WHERE holder = ? AND epoch = ?", (moment, holder, epoch))
+        done = self.raw.execute("UPDATE leases SET expires_at = ? WHERE holder = ? AND epoch = ?", (stored(expires_at), holder, epoch))
         return done.rowcount == 1
 
     def close(self) -> None:
         """Let the next run have the engine."""
         self.watch.close()
+
+
+def stored(moment: datetime) -> str:
+    """Return an aware moment in UTC as it is in the rows."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+HEARD_AGAIN = """
+    UPDATE instances SET last_heartbeat_at = ?1, reported_resources = json_set(
+        reported_resources, '$.age_seconds',
+        json_extract(reported_resources, '$.age_seconds') + (julianday(?1) - julianday(last_heartbeat_at)) * 86400.0
+    )
+"""
+"""What a heartbeat with nothing new changes: it came at a moment, and the look at EC2 that it tells of is older by as much."""
 
 
 @cache

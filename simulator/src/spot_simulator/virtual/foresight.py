@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from spot_server.db.runner import Database, Transaction
 from spot_server.policy import MovePolicy
 from spot_simulator.virtual.clocks import ProcessClock
-from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.database import HEARD_AGAIN, DatabaseServer, stored
 from spot_simulator.virtual.entropy import rehearsed_entropy
 from spot_simulator.virtual.table_watch import Question
 
@@ -26,6 +26,8 @@ _OF_A_HEARTBEAT = frozenset({"last_heartbeat_at", "reported_resources", "clock_s
 """The columns in which a quiet heartbeat, or a command's repeated delivery, differs from the one before it."""
 NEAR_SECONDS = 30.0
 """A daemon that was heard a heartbeat (30 s) ago is still given work (75 s) after so long."""
+HEARD_WITHIN_SECONDS = 45.0
+"""Whoever was silent for longer than a heartbeat and a half is not taken to be heard later."""
 LITTLE_SKEW_SECONDS = 1.0
 """A clock that is said to be off by so much more or less than before was not set: the request took another time."""
 
@@ -97,7 +99,7 @@ class Foresight:
         """`clock` is that of the process."""
         self._server, self._clock = server, clock
         self.later = LaterClock(clock)
-        self.database: Database = _RehearsedDatabase(server, self.later, policy)
+        self.database = _RehearsedDatabase(server, self.later, policy)
         """Gives the rows of now at the time of `later`."""
 
     def look_ahead(self, rehearse: Callable[[], None], ticks: int, period_seconds: float, besides: frozenset[str]) -> Outlook:
@@ -105,8 +107,8 @@ class Foresight:
 
         `besides`: what it depends on beside rows and the time.
         What would not act at a time would not have acted before, on the same rows: limits are passed, and not passed again. That does
-        not hold where an act needs a daemon: rehearsed for a time too far ahead, none was heard of late. So while anything is under way,
-        nothing is rehearsed that far.
+        not hold where an act needs a daemon: rehearsed for a time far ahead, none was heard of late. So what is that far ahead is rehearsed
+        twice, as if no daemon were heard again and as if all were that are heard now; and while anything is under way, nothing that far.
         """
         questions = list(self._server.watch.asked)
         if self._server.is_something_under_way():
@@ -125,8 +127,15 @@ class Foresight:
 
     def _would_act(self, rehearse: Callable[[], None], ahead_seconds: float, questions: list[Question]) -> bool:
         """Tell, and add what was asked to `questions` if not."""
+        return self._would_act_if(rehearse, ahead_seconds, questions, goes_on=False) or (
+            ahead_seconds > NEAR_SECONDS and self._would_act_if(rehearse, ahead_seconds, questions, goes_on=True)
+        )
+
+    def _would_act_if(self, rehearse: Callable[[], None], ahead_seconds: float, questions: list[Question], *, goes_on: bool) -> bool:
+        """`goes_on`: whether daemons that are heard now are heard until then."""
         watch = self._server.watch
         self.later.ahead_seconds = ahead_seconds
+        self.database.goes_on = goes_on
         watch.begin()
         watch.is_rehearsal = True
         try:
@@ -166,16 +175,25 @@ class _RehearsedDatabase(Database):
 
     def __init__(self, server: DatabaseServer, clock: LaterClock, policy: MovePolicy) -> None:
         super().__init__(server.engine, clock=clock, sleeper=clock, policy=policy)
+        self._later = clock
         self._server = server
+        self.goes_on = False
 
     def _attempt(self, use_case: Callable[[Transaction], T], *, is_write: bool) -> T:
         del is_write
         with self.engine.connect() as connection, connection.begin() as transaction:
             tx = Transaction(connection, self._clock.now(), self.policy)
             try:
+                if self.goes_on:
+                    self._let_be_heard(tx.now)
                 result = use_case(tx)
             finally:
                 transaction.rollback()
             if self._server.watch.rehearsed_changes or tx.pending_events:
                 raise WouldAct
             return result
+
+    def _let_be_heard(self, then: datetime) -> None:
+        """Write, for the length of this transaction, that all who are heard now are heard then."""
+        heard_since = then - timedelta(seconds=self._later.ahead_seconds + HEARD_WITHIN_SECONDS)
+        self._server.raw.execute(f"{HEARD_AGAIN} WHERE last_heartbeat_at >= ?2", (stored(then), stored(heard_since)))

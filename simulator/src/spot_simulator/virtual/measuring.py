@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from spot_simulator.probe_rules import Outage
+from spot_simulator.virtual.database import stored
 from spot_simulator.virtual.figures import Answer, Figures
 from spot_simulator.virtual.fleet import TAG_AGENT, Fleet, Member
 
@@ -57,7 +58,7 @@ def figures_of(fleet: Fleet) -> Figures:
 
 
 def _answer(fleet: Fleet, member: Member, at: datetime, instance_id: str, outages: Sequence[Outage], lives: dict[str, _Life]) -> Answer:
-    raw, moment = fleet.database.raw, _stored(at)
+    raw, moment = fleet.database.raw, stored(at)
     move = raw.execute(_MOVE_OF, (instance_id, moment)).fetchone()
     is_ready = raw.execute(_READY, (member.name, moment, moment, moment)).fetchone() is not None
     traffic, beyond = None, None
@@ -107,10 +108,6 @@ def _seconds_after(since: datetime, began_at: datetime | None, ended_at: datetim
     if began_at is None or ended_at is None:
         return 0.0
     return max(0.0, (ended_at - max(since, began_at)).total_seconds())
-
-
-def _stored(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _moment(text: str) -> datetime:

@@ -11,20 +11,12 @@ from spot_agent.bootstrap import Ports
 from spot_agent.journal_contents import JournalContents
 from spot_agent.worker import Worker
 from spot_simulator.memory.host import Host
-from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.database import HEARD_AGAIN, DatabaseServer, stored
 from spot_simulator.virtual.patience import until_tick_seconds
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.table_watch import EC2, WEATHER
 
 Look = tuple[object, ...]
-
-_HEARD_AGAIN = """
-    UPDATE instances SET last_heartbeat_at = ?, reported_resources = json_set(
-        reported_resources, '$.age_seconds',
-        json_extract(reported_resources, '$.age_seconds') + (julianday(?) - julianday(last_heartbeat_at)) * 86400.0
-    ) WHERE instance_id = ?
-"""
-"""What a heartbeat with nothing new changes: it came now, and the look at EC2 that it tells of is older by as much."""
 
 LEAST_WAIT_SECONDS = 1.0
 """A worker that asked for less is in the middle of something."""
@@ -102,8 +94,7 @@ class Quiet:
 
     def _note_heartbeat(self, instance_id: str, process: Process) -> None:
         self.left_out += 1
-        moment = process.scheduler.now().strftime("%Y-%m-%d %H:%M:%S.%f")
-        self._database.raw.execute(_HEARD_AGAIN, (moment, moment, instance_id))
+        self._database.raw.execute(f"{HEARD_AGAIN} WHERE instance_id = ?2", (stored(process.scheduler.now()), instance_id))
 
     def _run_commands(self, worker: Worker, process: Process, host: Host, ports: Ports) -> None:
         """A request that would be parked and sent home again with nothing is left out while requests are certain to arrive."""
