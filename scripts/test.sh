@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that is checked, in the order of what fails fastest. One summary line per stage.
-# Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, the demo on both
+# Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, 100 fault schedules, the demo on both
 #        scripts/test.sh --quick    lint, types, and the short tests that start no process and touch no database (under 30 s)
 # Env:   CI=true                    a missing MariaDB, rsync or sshd is a failure (otherwise its tests are skipped and it is said)
 #        SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
@@ -168,6 +168,7 @@ else
   prepare_mariadb
   prepare_openssh
   stage "tests that start no process" run_pytest -n 2 -m "not server" --durations=12
+  stage "100 fault schedules on a virtual clock" scripts/simulate.sh --runs 100 --seed 1
   run_server_tests
   run_demos
 fi
