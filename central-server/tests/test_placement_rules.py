@@ -82,10 +82,23 @@ def test_a_standby_never_lands_in_the_stock_of_its_primary(given_offers: list[Of
 
 @given(offers, wishes(is_standby=True, is_last_resort=True), shapes)
 def test_a_last_resort_comes_after_every_place_of_another_stock(given_offers: list[Offer], wish: Wish, known: dict[str, Shape]) -> None:
-    ranking = rank_offers(given_offers, wish, known)
+    ranking = rank_offers([replace(offer, cooling_until=None) for offer in given_offers], wish, known)
 
     same_stock = [shares_fate(offer.place, wish.primary) for offer in ranking.suitable]
     assert same_stock == sorted(same_stock)
+
+
+@given(offers, st.booleans(), shapes)
+def test_what_stays_in_its_zone_goes_elsewhere_only_after_every_place_there(
+    given_offers: list[Offer], is_standby: bool, known: dict[str, Shape]
+) -> None:
+    primary = Place("m5.large", "use1-az1", Mode.SPOT)
+    wish = Wish(primary, "x86_64", stays_in_zone=True, is_standby=is_standby, is_last_resort=True)
+
+    ranking = rank_offers([replace(offer, cooling_until=None) for offer in given_offers], wish, known)
+
+    is_elsewhere = [offer.place.az_id != primary.az_id for offer in ranking.suitable]
+    assert is_elsewhere == sorted(is_elsewhere)
 
 
 @given(offers, wishes(), shapes)
@@ -114,7 +127,7 @@ def test_another_type_is_at_least_as_large_and_of_the_same_architecture(
 
 @given(offers, wishes(is_standby=False))
 def test_a_planned_move_takes_spot_before_on_demand_and_the_cheaper_of_two_spot_pools(given_offers: list[Offer], wish: Wish) -> None:
-    ranking = rank_offers(given_offers, wish, SHAPES)
+    ranking = rank_offers([replace(offer, cooling_until=None) for offer in given_offers], wish, SHAPES)
 
     modes = [offer.place.mode is Mode.ON_DEMAND for offer in ranking.suitable]
     spot = [offer.usd_per_hour for offer in ranking.suitable if offer.place.mode is Mode.SPOT]
@@ -125,7 +138,7 @@ def test_a_planned_move_takes_spot_before_on_demand_and_the_cheaper_of_two_spot_
 
 @given(offers, wishes(is_standby=True))
 def test_a_standby_takes_another_zone_before_its_primary_s_own(given_offers: list[Offer], wish: Wish) -> None:
-    ranking = rank_offers(given_offers, wish, SHAPES)
+    ranking = rank_offers([replace(offer, cooling_until=None) for offer in given_offers], wish, SHAPES)
 
     beside = [offer.place.az_id == wish.primary.az_id for offer in ranking.suitable if not shares_fate(offer.place, wish.primary)]
     assert beside == sorted(beside)
