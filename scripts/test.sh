@@ -104,10 +104,10 @@ prepare_mariadb() {
 
 prepare_openssh() { # for the tests of the rsync carry
   if [ "${CI:-}" = true ]; then
-    stage "rsync, OpenSSH, curl" scripts/test_programs.sh install
+    stage "rsync, OpenSSH, curl, iproute2" scripts/test_programs.sh install
   else
-    printf '\n── rsync, OpenSSH, curl\n'
-    if scripts/test_programs.sh install; then note ok "rsync, OpenSSH, curl"; else note skip "rsync, OpenSSH, curl (some of it is missing: what needs it was not tested)"; fi
+    printf '\n── rsync, OpenSSH, curl, iproute2\n'
+    if scripts/test_programs.sh install; then note ok "rsync, OpenSSH, curl, iproute2"; else note skip "rsync, OpenSSH, curl, iproute2 (some of it is missing: what needs it was not tested)"; fi
   fi
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# What the tests with real programs need, from Debian's packages: rsync and an SSH server (the rsync carry), curl (the daemon's installation).
-# The tests start private servers on loopback addresses; the machine's own SSH server is neither started nor enabled by this.
+# What the tests with real programs need, from Debian's packages: rsync and an SSH server (the rsync carry), curl (the daemon's installation),
+# iproute2 and mount (hosts made of network namespaces).
+# The tests start private servers on loopback addresses and between such hosts; the machine's own SSH server is neither started nor enabled by this.
 # Usage: scripts/test_programs.sh install   install what is missing, if that is allowed
 set -euo pipefail
 
@@ -18,6 +19,8 @@ list_missing() {
   has_program rsync || echo rsync
   has_program ssh || echo openssh-client
   has_program sshd || echo openssh-server
+  has_program ip || echo iproute2
+  has_program mount || echo mount
 }
 
 keep_services_down() { # packages ask this program before they start a service; 101 means no
@@ -47,5 +50,5 @@ install_missing() {
 
 case "${1:-}" in
   install) install_missing ;;
-  *) sed -n '2,4p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,5p' "$0" >&2; exit 2 ;;
 esac

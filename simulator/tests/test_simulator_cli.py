@@ -24,3 +24,11 @@ def test_a_time_scale_must_be_above_nothing(time_scale: str, capsys: pytest.Capt
         main(["region", "--state-dir", "unused", "--time-scale", time_scale])
 
     assert "--time-scale" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bridge", ["spot0", "spot0=198.18.0.1", "spot0=198.18.0.1/24", "=198.18.0.1/20", "spot0=here/20"])
+def test_a_bridge_is_a_name_and_an_address_in_a_network_of_the_right_size(bridge: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["region", "--state-dir", "unused", "--bridge", bridge])
+
+    assert f"must be NAME=ADDRESS/20, such as spot0=198.18.0.1/20, not {bridge}" in capsys.readouterr().err

@@ -4,10 +4,12 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import requests
 
+from spot_simulator.hosting.hosts import Bridge
 from spot_simulator.model.catalogue import catalogue_csv
 from spot_simulator.region import RegionSettings
 from spot_simulator.region_server import HOST, open_server, serve_region
@@ -29,11 +31,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     region = commands.add_parser("region", help="run a region until it is told to stop")
     region.add_argument("--state-dir", type=Path, required=True, help="an empty folder, or one to be made")
-    region.add_argument("--port", type=int, default=0, help="of the API on 127.0.0.1; 0 takes a free one")
+    region.add_argument("--port", type=int, default=0, help="of the API; 0 takes a free one")
     region.add_argument("--time-scale", type=_positive, default=0.05, help="multiplies every delay (default %(default)s)")
     region.add_argument("--seed", type=int, default=1)
     region.add_argument("--region", default="us-east-1", help="a region's name (default %(default)s)")
     region.add_argument("--prices", type=Path, help="recorded spot prices, CSV or CSV.gz")
+    bridge_help = "give every instance a host of its own, plugged into this bridge; the API listens on ADDRESS, this machine's on it"
+    region.add_argument("--bridge", type=_bridge, metavar="NAME=ADDRESS/20", help=bridge_help + " (needs root)")
     region.set_defaults(run=_run_region)
     catalogue = commands.add_parser("catalogue", help="write the on-demand prices of the region (made up) as CSV")
     catalogue.add_argument("--region", default="us-east-1")
@@ -54,13 +58,15 @@ def _run_region(arguments: argparse.Namespace) -> int:
     if any(state_dir.iterdir()):
         sys.stderr.write(f"spot-simulator: {state_dir} is not empty; a region starts in an empty folder\n")
         return 2
+    bridge: Bridge | None = arguments.bridge
+    host = str(bridge.interface.ip) if bridge else HOST
     try:
-        server, router = open_server(arguments.port)
+        server, router = open_server(host, arguments.port)
     except (OSError, SystemExit) as error:
-        sys.stderr.write(f"spot-simulator: cannot listen on {HOST}:{arguments.port}: {error}\n")
+        sys.stderr.write(f"spot-simulator: cannot listen on {host}:{arguments.port}: {error}\n")
         return 1
-    url = f"http://{HOST}:{server.server_port}"
-    settings = RegionSettings(state_dir, url, arguments.region, arguments.time_scale, arguments.seed, arguments.prices)
+    url = f"http://{host}:{server.server_port}"
+    settings = RegionSettings(state_dir, url, arguments.region, arguments.time_scale, arguments.seed, arguments.prices, bridge)
     try:
         serve_region(server, router, settings)
     except (OSError, ValueError) as error:
@@ -82,6 +88,17 @@ def _make_base_image(arguments: argparse.Namespace) -> int:
         return 1
     sys.stdout.write(answer.json()["image_id"] + "\n")
     return 0
+
+
+def _bridge(text: str) -> Bridge:
+    name, _, address = text.partition("=")
+    try:
+        interface = IPv4Interface(address)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be NAME=ADDRESS/20, such as spot0=198.18.0.1/20, not {text}") from error
+    if not name or interface.network.prefixlen != 20:  # what the zones' subnets are cut from
+        raise argparse.ArgumentTypeError(f"must be NAME=ADDRESS/20, such as spot0=198.18.0.1/20, not {text}")
+    return Bridge(name, interface)
 
 
 def _positive(text: str) -> float:

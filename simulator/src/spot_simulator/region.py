@@ -28,6 +28,7 @@ from spot_simulator.ec2.spot_requests import SpotRequests
 from spot_simulator.event_log import EventLog
 from spot_simulator.hosting.disks import Disks
 from spot_simulator.hosting.guardian_process import GuardianParts, GuardianProcess
+from spot_simulator.hosting.hosts import Bridge, HostFailed, Hosts, NamespaceHosts, SharedHost
 from spot_simulator.hosting.init import Init, ServiceAnswer
 from spot_simulator.images import Images
 from spot_simulator.machine import Machine, State
@@ -64,6 +65,8 @@ class RegionSettings:
     time_scale: float
     seed: int
     price_file: Path | None
+    bridge: Bridge | None = None
+    """Between hosts of their own, on which the instances run; None: they share this machine."""
 
 
 class Region:
@@ -74,12 +77,13 @@ class Region:
         self.settings, self.name = settings, settings.region
         self.lock = threading.RLock()
         self.clock = SystemClock()
-        self.slot = claim_slot()
+        self.slot = claim_slot(settings.bridge.interface.network if settings.bridge else None)
         self.started_at = self.clock.now()
         self.delays = Delays(settings.seed, settings.time_scale)
         self.log = EventLog(settings.state_dir / "region.log", self.clock)
         self.timeline = ThreadTimeline(self.clock, self.log)
         self.disks = Disks(settings.state_dir)
+        self._hosts: Hosts = NamespaceHosts(settings.bridge, self.disks.instances) if settings.bridge else SharedHost()
         self.faults, self.capacity = FaultTable(), CapacityTable()
         self.moto = self.books = MotoBackend(settings.region, self.slot.vpc_cidr, self.slot.subnet_cidrs)
         self.types = self.moto.offered(TYPES)
@@ -128,6 +132,7 @@ class Region:
     def _guardian_parts(self) -> GuardianParts:
         return GuardianParts(
             disks=self.disks,
+            hosts=self._hosts,
             delays=self.delays,
             log=self.log,
             api_url=self.settings.api_url,
@@ -140,8 +145,10 @@ class Region:
 
     def _on_up(self, machine: Machine) -> None:
         try:
-            self._metadata[machine.instance_id] = ImdsServer(machine, self.clock)
-        except OSError as error:
+            self._hosts.put_up(machine)
+            listens_at = self._hosts.metadata_address(machine)
+            self._metadata[machine.instance_id] = self._hosts.on_host(machine, lambda: ImdsServer(machine, listens_at, self.clock))
+        except (OSError, HostFailed) as error:
             self.log.append("internal-error", where="metadata", instance_id=machine.instance_id, error=str(error))
         self.target_groups.bring_back(machine)
 
@@ -149,6 +156,7 @@ class Region:
         server = self._metadata.pop(machine.instance_id, None)
         if server is not None:
             threading.Thread(target=server.close, daemon=True).start()
+        self._hosts.take_down(machine)
         self.target_groups.drop(machine, final)
         if final is State.TERMINATED:
             self.addresses.drop_holder(machine)

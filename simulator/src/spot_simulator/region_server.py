@@ -38,10 +38,10 @@ class _Router:
         return answer
 
 
-def open_server(port: int) -> tuple[BaseWSGIServer, _Router]:
+def open_server(host: str, port: int) -> tuple[BaseWSGIServer, _Router]:
     """Bind the port (0: any free one) before the region is built, so that its URL is known. Raise ``OSError``."""
     router = _Router()
-    server = make_server(HOST, port, router, threaded=True, request_handler=_QuietHandler)
+    server = make_server(host, port, router, threaded=True, request_handler=_QuietHandler)
     return server, router
 
 

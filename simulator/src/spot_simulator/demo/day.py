@@ -15,6 +15,7 @@ from spot_simulator.demo.apis import CallRefused
 from spot_simulator.demo.books import Move, Stillness
 from spot_simulator.demo.reading import read_all
 from spot_simulator.demo.world import World
+from spot_simulator.model.delays import NOTICE_LEAD_SECONDS
 from spot_simulator.probe_report import read_held_numbers, read_log
 from spot_simulator.probe_rules import downtime_seconds, lost_writes
 
@@ -98,7 +99,7 @@ class Day:
         begun = self.world.server.post(f"/agents/{agent_id}/switch", body)
         self.await_end(name, scene, begun["switch_id"], before, expected)
 
-    def recommendation_then_notice(self, name: str) -> None:
+    def recommendation_then_notice(self, name: str, *, lead_seconds: float = NOTICE_LEAD_SECONDS) -> None:
         """A rebalance recommendation makes a replica; then the notice comes, with the replica ready."""
         agent_id = self.agents[name]
         self.await_no_switch(agent_id)
@@ -109,11 +110,12 @@ class Day:
             lambda: True if any(item["status"] == "ready" for item in self.replicas(agent_id)) else None,
             bound_seconds=MOVE_BOUND_SECONDS,
         )
-        self.notice(name, "notice, replica ready")
+        self.notice(name, "notice, replica ready", lead_seconds=lead_seconds)
 
-    def notice(self, name: str, scene: str) -> dict[str, Any]:
+    def notice(self, name: str, scene: str, *, lead_seconds: float = NOTICE_LEAD_SECONDS) -> dict[str, Any]:
         """Have EC2 announce the end of the primary, see the move that answers it to its end, and return it."""
-        return self._answer(name, scene, f"/instances/{self.primary_id(name)}/notice", {"action": "terminate", "lead_seconds": 120})
+        body = {"action": "terminate", "lead_seconds": lead_seconds}
+        return self._answer(name, scene, f"/instances/{self.primary_id(name)}/notice", body)
 
     def loss(self, name: str, scene: str) -> dict[str, Any]:
         """Take the primary away without a word, see the move that answers it to its end, and return it.

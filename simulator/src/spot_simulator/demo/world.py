@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from spot_simulator.clock import SystemClock
 from spot_simulator.demo.apis import CallRefused, JsonApi, ec2_client
 from spot_simulator.demo.compression import compressed_settings
 from spot_simulator.demo.processes import Interrupted, Processes
+from spot_simulator.hosting.hosts import Bridge
 
 T = TypeVar("T")
 
@@ -38,6 +39,8 @@ class Workload:
     starts_on_spot: bool = False
     daemon_settings: Mapping[str, str] = field(default_factory=dict)
     """Further lines of the daemon's env file."""
+    services: Sequence[Mapping[str, Any]] | None = None
+    """The enabled services of its image; None: as the installer leaves them."""
 
 
 WORKLOADS = (
@@ -62,6 +65,13 @@ class Settings:
     """The server's environment beyond what the time scale compresses."""
     aws_role_arn: str | None = None
     """The control role that the client gives to the server; None: its daemons act."""
+    bridge: Bridge | None = None
+    """Between hosts of their own, on which the instances run; None: they share this machine."""
+
+    @property
+    def host(self) -> str:
+        """Where the region and the server listen: instances must reach them."""
+        return str(self.bridge.interface.ip) if self.bridge else HOST
 
 
 @dataclass(slots=True)
@@ -135,11 +145,13 @@ class World:
             self._start_prober(workload)
 
     def _start_region(self) -> None:
-        port = free_port()
-        self.region_url = f"http://{HOST}:{port}"
+        port = free_port(self.settings.host)
+        self.region_url = f"http://{self.settings.host}:{port}"
         arguments = [sys.executable, "-m", "spot_simulator.cli", "region"]
         arguments += ["--state-dir", str(self.settings.state_dir / "region"), "--port", str(port), "--region", REGION]
         arguments += ["--time-scale", str(self.settings.time_scale), "--seed", str(self.settings.seed)]
+        if (bridge := self.settings.bridge) is not None:
+            arguments += ["--bridge", f"{bridge.name}={bridge.interface}"]
         if self.settings.prices is not None:
             arguments += ["--prices", str(self.settings.prices)]
         self.processes.start("region", arguments, {})
@@ -147,17 +159,15 @@ class World:
 
     def server_environment(self) -> dict[str, str]:
         """Return the settings of the server's processes."""
-        catalogue = self.settings.state_dir / "on_demand.csv"
         compressed = {
             setting.variable: setting.here for setting in compressed_settings(self.settings.time_scale) if setting.owner == "server"
         }
-        processes = "1" if self.settings.database_url.startswith("sqlite") else "2"
         return {
             "SPOT_DATABASE_URL": self.settings.database_url,
-            "SPOT_BIND_ADDRESS": HOST,
+            "SPOT_BIND_ADDRESS": self.settings.host,
             "SPOT_BIND_PORT": self.server_url.rpartition(":")[2],
-            "SPOT_WEB_PROCESSES": processes,
-            "SPOT_ON_DEMAND_CATALOGUE": str(catalogue),
+            "SPOT_WEB_PROCESSES": "1" if self.settings.database_url.startswith("sqlite") else "2",
+            "SPOT_ON_DEMAND_CATALOGUE": str(self.settings.state_dir / "on_demand.csv"),
             "SPOT_WEB_STOP_SECONDS": "3",
             "SPOT_SIMULATED_REGION_URL": self.region_url,
             "SPOT_GAME_DAY_PERIOD_SECONDS": "0.1",
@@ -170,7 +180,7 @@ class World:
 
     def prepare_database(self) -> None:
         """Bring the database to the present schema; CallRefused, in one line, when it cannot be used."""
-        self.server_url = f"http://{HOST}:{self.settings.port or free_port()}"
+        self.server_url = f"http://{self.settings.host}:{self.settings.port or free_port(self.settings.host)}"
         self.settings.state_dir.mkdir(parents=True, exist_ok=True)
         self._spot_server("migrate")
 
@@ -216,7 +226,8 @@ class World:
         tags = [{"Key": "spot-optimizer:managed", "Value": "true"}, {"Key": "Name", "Value": workload.name}]
         self.ec2.create_tags(Resources=[address["AllocationId"]], Tags=tags)
         env_file = self._env_file(workload, enrolment, address["AllocationId"])
-        image = self.region.post("/base-image", {"name": f"{workload.name}-base", "env_file": env_file})
+        services = {} if workload.services is None else {"services": list(workload.services)}
+        image = self.region.post("/base-image", {"name": f"{workload.name}-base", "env_file": env_file, **services})
         launched = self.ec2.run_instances(
             ImageId=image["image_id"],
             InstanceType=workload.instance_type,
@@ -281,9 +292,9 @@ def _answers(call: Callable[[], T]) -> T | None:
         return None
 
 
-def free_port() -> int:
-    """Return a TCP port on the loopback address that nobody uses now."""
+def free_port(host: str = HOST) -> int:
+    """Return a TCP port of an address of this machine that nobody uses now."""
     with socket.socket() as probe:
-        probe.bind((HOST, 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port

@@ -13,21 +13,21 @@ class Disks:
 
     def __init__(self, state_dir: Path) -> None:
         """Create the top folders."""
-        self._instances, self._snapshots = state_dir / "instances", state_dir / "snapshots"
-        for folder in (self._instances, self._snapshots):
+        self.instances, self._snapshots = state_dir / "instances", state_dir / "snapshots"
+        for folder in (self.instances, self._snapshots):
             folder.mkdir(parents=True, exist_ok=True)
 
     def root(self, instance_id: str) -> Path:
         """The instance's root volume."""
-        return self._instances / instance_id / "disk"
+        return self.instances / instance_id / "disk"
 
     def run(self, instance_id: str) -> Path:
         """The instance's /run."""
-        return self._instances / instance_id / "run"
+        return self.instances / instance_id / "run"
 
     def log(self, instance_id: str, service: str) -> Path:
         """Where a service's standard output and error go."""
-        folder = self._instances / instance_id / "log"
+        folder = self.instances / instance_id / "log"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / f"{service}.log"
 

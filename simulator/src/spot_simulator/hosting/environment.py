@@ -10,7 +10,6 @@ from spot_simulator.machine import Machine
 from spot_simulator.model.delays import Delay, Delays
 from spot_simulator.ports import WORKLOAD_PORT
 
-IMDS_PORT = 1338
 _TAKEN_OVER = ("LANG", "LC_ALL", "PYTHONPATH", "TMPDIR", "TZ")
 
 
@@ -27,7 +26,6 @@ def service_environment(machine: Machine, spec: ServiceSpec, disks: Disks, delay
         "INSTANCE_ROOT": str(disks.root(machine.instance_id)),
         "INSTANCE_RUN": str(disks.run(machine.instance_id)),
         "INSTANCE_CTL_URL": f"{api_url}/_region/instances/{machine.instance_id}",
-        "IMDS_ENDPOINT": f"http://{machine.private_ip}:{IMDS_PORT}",
         "AWS_ENDPOINT_URL": api_url,
         "AWS_ACCESS_KEY_ID": "simulated",
         "AWS_SECRET_ACCESS_KEY": "simulated",

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from spot_simulator.hosting.namespaces import enter
+
 UNIT_VARIABLE = "SPOT_SIMULATOR_UNIT"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -96,7 +98,7 @@ class Guardian:
         env = {**message["env"], UNIT_VARIABLE: message["unit"]}
         pid = os.fork()
         if pid == 0:
-            _become(message["argv"], env, message["cwd"], write_fd, log_fd)
+            _become(message, env, write_fd, log_fd)
         os.close(write_fd)
         os.set_blocking(output_fd, False)
         unit = Unit(message["unit"], pid, output_fd, log_fd)
@@ -147,8 +149,9 @@ class Guardian:
             self._is_running = False
 
 
-def _become(argv: list[str], env: dict[str, str], cwd: str, output_fd: int, log_fd: int) -> NoReturn:
-    """In the child: a session of its own, death with the guardian, and the service's program."""
+def _become(message: Message, env: dict[str, str], output_fd: int, log_fd: int) -> NoReturn:
+    """In the child: a session of its own, death with the guardian, the namespaces of its host, and the service's program."""
+    argv: list[str] = message["argv"]
     try:
         os.setsid()
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -157,7 +160,10 @@ def _become(argv: list[str], env: dict[str, str], cwd: str, output_fd: int, log_
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(output_fd, 1)
         os.dup2(log_fd, 2)
-        os.chdir(cwd)
+        # All are opened first: in the mounts of the host the paths of the later ones may lead elsewhere.
+        for namespace_fd in [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in message["namespaces"]]:
+            enter(namespace_fd)
+        os.chdir(message["cwd"])
         os.execvpe(argv[0], argv, env)  # noqa: S606 - an argument list, never a shell line
     except OSError as error:
         os.write(2, f"cannot start {argv}: {error}\n".encode())

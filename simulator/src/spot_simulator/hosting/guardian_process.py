@@ -9,6 +9,7 @@ from spot_simulator.clock import parse_time
 from spot_simulator.helper_process import HelperFailed, HelperProcess, Message
 from spot_simulator.hosting.disks import Disks
 from spot_simulator.hosting.environment import service_environment
+from spot_simulator.hosting.hosts import HostFailed, Hosts
 from spot_simulator.hosting.service_list import ServiceSpec
 from spot_simulator.machine import Machine
 from spot_simulator.model.delays import Delays
@@ -20,6 +21,7 @@ class GuardianParts:
     """What services get to know of the region; ``region_token`` tells its processes from those of other regions."""
 
     disks: Disks
+    hosts: Hosts
     delays: Delays
     log: Log
     api_url: str
@@ -45,6 +47,8 @@ class GuardianProcess:
         """Start a service's process. Raise ``SpawnFailed``."""
         disks, instance_id = self._parts.disks, machine.instance_id
         environment = service_environment(machine, spec, disks, self._parts.delays, self._parts.api_url)
+        metadata_ip, metadata_port = self._parts.hosts.metadata_address(machine)
+        environment.setdefault("IMDS_ENDPOINT", f"http://{metadata_ip}:{metadata_port}")
         if must_fail:
             environment["WORKLOAD_FAIL_START"] = "1"
         try:
@@ -53,10 +57,11 @@ class GuardianProcess:
                 unit=self._unit(machine, spec.name),
                 argv=list(spec.argv),
                 env=environment,
+                namespaces=self._parts.hosts.namespaces(machine),
                 cwd=str(disks.root(instance_id)),
                 log_path=str(disks.log(instance_id, spec.name)),
             )
-        except HelperFailed as error:
+        except (HelperFailed, HostFailed) as error:
             raise SpawnFailed(str(error)) from error
         return int(answer["pid"])
 

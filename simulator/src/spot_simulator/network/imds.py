@@ -1,4 +1,4 @@
-"""The metadata endpoint of one instance: IMDSv2 only, on its private address, with faults on order."""
+"""The metadata endpoint of one instance: IMDSv2 only, on an address of its host, with faults on order."""
 
 import secrets
 import socket
@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 
 from spot_simulator.clock import Clock
-from spot_simulator.hosting.environment import IMDS_PORT
 from spot_simulator.machine import Machine, MetadataFault
 from spot_simulator.network.metadata import metadata_body
 
@@ -25,12 +24,12 @@ class ImdsServer(ThreadingHTTPServer):
     block_on_close = False
     allow_reuse_address = True
 
-    def __init__(self, machine: Machine, clock: Clock) -> None:
+    def __init__(self, machine: Machine, listens_at: tuple[str, int], clock: Clock) -> None:
         """Bind and serve at once. Raise ``OSError`` if the address cannot be bound."""
         self.machine, self._clock = machine, clock
         self._expiries: dict[str, float] = {}
         self.closing = threading.Event()
-        super().__init__((machine.private_ip, IMDS_PORT), _Handler)
+        super().__init__(listens_at, _Handler)
         threading.Thread(target=self.serve_forever, name=f"imds of {machine.instance_id}", daemon=True).start()
 
     def issue_token(self, ttl_seconds: int) -> str:

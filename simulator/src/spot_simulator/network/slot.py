@@ -15,11 +15,13 @@ class Slot:
 
     number: int
     hold: socket.socket
+    network: ipaddress.IPv4Network | None = None
+    """Private addresses elsewhere, a /20: those of the bridge between hosts of their own."""
 
     @property
     def vpc_cidr(self) -> str:
         """The private addresses of this slot, 4,096 of them."""
-        return str(list(_PRIVATE.subnets(new_prefix=20))[self.number])
+        return str(self.network or list(_PRIVATE.subnets(new_prefix=20))[self.number])
 
     @property
     def subnet_cidrs(self) -> list[str]:
@@ -32,14 +34,19 @@ class Slot:
         return f"127.20.{16 * self.number}"
 
 
-def claim_slot() -> Slot:
+def claim_slot(network: ipaddress.IPv4Network | None = None) -> Slot:
     """Take the lowest free slot; the kernel frees it when the process ends. Raise ``OSError`` if all are taken."""
+    return Slot(*claim_number("spot-simulator-slot"), network)
+
+
+def claim_number(name: str) -> tuple[int, socket.socket]:
+    """Take the lowest of 16 numbers that no other process of this machine has under this name, for as long as the socket is open."""
     for number in range(SLOTS):
         hold = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            hold.bind(f"\0spot-simulator-slot-{number}")
+            hold.bind(f"\0{name}-{number}")
         except OSError:
             hold.close()
             continue
-        return Slot(number, hold)
-    raise OSError(f"all {SLOTS} address slots are taken by other simulated regions on this machine")
+        return number, hold
+    raise OSError(f"all {SLOTS} numbers of {name} are taken by others on this machine")
