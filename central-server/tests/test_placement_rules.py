@@ -125,7 +125,7 @@ def test_another_type_is_at_least_as_large_and_of_the_same_architecture(
             assert shape.memory_mib >= own.memory_mib
 
 
-@given(offers, wishes(is_standby=False))
+@given(offers, wishes(is_standby=False, is_urgent=False))
 def test_a_planned_move_takes_spot_before_on_demand_and_the_cheaper_of_two_spot_pools(given_offers: list[Offer], wish: Wish) -> None:
     ranking = rank_offers([replace(offer, cooling_until=None) for offer in given_offers], wish, SHAPES)
 
