@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +42,18 @@ def test_where_everything_works_every_line_is_ok_or_says_why_it_was_skipped(chec
         "ec2:DisassociateAddress",
     }
     assert len(lines["ec2:RunInstances"]) == 2
+
+
+def test_each_action_of_the_policy_has_a_line_where_the_agent_has_every_handle_and_the_carry_volume(checked: CheckedWorld) -> None:
+    kinds = ("elastic_ip", "secondary_private_ip", "target_group", "route53_record")
+    checked.world.api.answers["config"] |= {"carry": "volume", "traffic_handles": [{"kind": kind} for kind in kinds]}
+    page = (Path(__file__).parents[2] / "docs" / "install.md").read_text(encoding="utf-8")
+    [policy] = re.findall(r"```json\n(\{\"Version\".*?)```", page, re.DOTALL)
+    actions = {action for statement in json.loads(policy)["Statement"] for action in statement["Action"]}
+
+    lines = checked.lines()
+
+    assert {name for name in lines if re.fullmatch(r"[a-z0-9]+:[A-Z]\w+", name)} == actions - {"iam:PassRole"}
 
 
 def test_nothing_is_changed_anywhere(checked: CheckedWorld) -> None:

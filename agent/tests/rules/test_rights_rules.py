@@ -49,9 +49,18 @@ def all_rights() -> list[Right]:
     return [*rights_to_look(), *rights_to_act(trial())]
 
 
+PACKAGE = ROOT / "agent" / "src" / "spot_agent"
+ADAPTERS = ("ec2.py", "ec2_volumes.py", "ec2_balancing.py", "ec2_dns.py")
+
+
+def test_every_module_that_asks_aws_is_looked_at() -> None:
+    asking = [path.name for path in PACKAGE.rglob("*.py") if "from spot_agent.ec2_asking import" in path.read_text()]
+
+    assert sorted(asking) == sorted(ADAPTERS)
+
+
 def test_every_call_that_the_daemon_makes_is_tried() -> None:
-    package = ROOT / "agent" / "src" / "spot_agent"
-    source = "".join((package / name).read_text() for name in ("ec2.py", "ec2_volumes.py", "ec2_balancing.py", "ec2_dns.py"))
+    source = "".join((PACKAGE / name).read_text() for name in ADAPTERS)
     called = set(re.findall(r'self\._(?:repeatable|once|client\(\))\.(?!get_paginator)(\w+)|self\._pages\(\s*"(\w+)"', source))
 
     assert {one or other for one, other in called} == {right.operation for right in all_rights()}
