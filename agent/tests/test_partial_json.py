@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,16 @@ def test_below_its_levels_nothing_is_read() -> None:
     assert found["shapes"] == {"A": Unread(text, text.index('{"type"')), "B": Unread(text, text.index("[1"))}
     assert found["list"] == [Unread(text, text.index('{"x"'))]
     assert whole(found["shapes"]["B"]) == [1, 2]
+
+
+def test_names_with_one_checksum_are_told_apart() -> None:
+    text = '{"plumless": 1, "buckeroo": 2, "plum\\u006cess": 3}'
+
+    found = opened(text, 1)
+
+    assert zlib.crc32(b"plumless") == zlib.crc32(b"buckeroo")
+    assert whole(found) == {"plumless": 3, "buckeroo": 2}
+    assert (len(found), "buckeroo" in found, "plum" in found) == (2, True, False)
 
 
 @given(VALUES, st.integers(0, 5), st.data())

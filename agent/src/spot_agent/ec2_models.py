@@ -7,6 +7,7 @@ the same. Nothing is stored: at every start the models are those of the botocore
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -109,24 +110,30 @@ def _unzipped(packed: bytes) -> bytes:
 def reduced_service(text: str, operations: Iterable[str]) -> Reduced:
     """A service's model with these operations and the shapes that they reach. LookupError when one is missing."""
     model = opened(text, _SERVICE_LEVELS)
-    kept = {name: _undocumented(whole(model["operations"][name])) for name in operations}
+    kept = {name: _essential(whole(model["operations"][name])) for name in operations}
     shapes: Reduced = {}
     waiting = [name for operation in kept.values() for name in _shapes_of_operation(operation)]
     while waiting:
         name = waiting.pop()
         if name not in shapes:
-            shapes[name] = _undocumented(whole(model["shapes"][name]))
+            shapes[name] = _essential(whole(model["shapes"][name]))
             waiting.extend(_shapes_of_shape(shapes[name]))
     rest = {name: whole(member) for name, member in model.items() if name not in ("operations", "shapes")}
     return {**rest, "operations": kept, "shapes": shapes}
 
 
-def _undocumented(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Without the texts of the manual. A member that is called `documentation` is an object, and stays."""
+_FOR_READERS = {"documentation": str, "enum": list}
+"""Members of operations and shapes that say something to people: the manual's text, and the values that a text may have."""
+
+
+def _essential(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Without what is for readers; a member of a structure that has such a name is an object, and stays. Equal texts are one."""
     if isinstance(value, dict):
-        kept = {name: member for name, member in value.items() if name != "documentation" or not isinstance(member, str)}
-        return {name: _undocumented(member) for name, member in kept.items()}
-    return [_undocumented(element) for element in value] if isinstance(value, list) else value
+        kept = {name: member for name, member in value.items() if not isinstance(member, _FOR_READERS.get(name, ()))}
+        return {sys.intern(name): _essential(member) for name, member in kept.items()}
+    if isinstance(value, str):
+        return sys.intern(value)
+    return [_essential(element) for element in value] if isinstance(value, list) else value
 
 
 def _shapes_of_operation(operation: Model) -> Iterator[str]:

@@ -97,8 +97,8 @@ class Executor:
         self._save(lambda now: with_answer(now, command.request_id, answer))
         is_known = error is None or error.error_class is not ErrorClass.UNKNOWN_KIND
         kind = command.kind if is_known else "unknown"
-        metrics.COMMANDS.labels(kind, answer["outcome"]).inc()
-        metrics.COMMAND_SECONDS.labels(kind).observe(_seconds_between(started_at, answer["finished_at"]))
+        metrics.COMMANDS.add(kind, answer["outcome"])
+        metrics.COMMAND_SECONDS.observe(_seconds_between(started_at, answer["finished_at"]), kind)
         self._log.info(
             "command_finished",
             command_id=command.command_id,

@@ -91,6 +91,6 @@ class CountedImds:
         """Read, and count an unknown."""
         reading = self._imds.read(path)
         if isinstance(reading, Unknown):
-            metrics.METADATA_FAILURES.inc()
+            metrics.METADATA_FAILURES.add()
             self._live.change(lambda facts: replace(facts, metadata_failures=facts.metadata_failures + 1))
         return reading

@@ -110,7 +110,7 @@ class Stillness:
 
     def _note_thawed(self, result: HookResult) -> None:
         if not result.passed:
-            metrics.THAW_FAILURES.inc()
+            metrics.THAW_FAILURES.add()
             self._log.failure("not_thawed", reason=_told("THAW_COMMAND", result))
             return
         self._forget_intent()

@@ -66,7 +66,7 @@ class Supervisor:
         for name, thread in list(self._threads.items()):
             if not thread.is_alive():
                 self._log.failure("worker_died", name=name)
-                metrics.WORKER_RESTARTS.labels(name).inc()
+                metrics.WORKER_RESTARTS.add(name)
                 self._start(name)
 
     def stop(self) -> None:

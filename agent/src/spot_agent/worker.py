@@ -48,8 +48,8 @@ class Worker:
         began_seconds = self._clock.monotonic_seconds()
         outcome = self._guarded_step()
         took_seconds = self._clock.monotonic_seconds() - began_seconds
-        metrics.STEP_SECONDS.labels(self.name).observe(took_seconds)
-        metrics.STEPS.labels(self.name, type(outcome).__name__.lower()).inc()
+        metrics.STEP_SECONDS.observe(took_seconds, self.name)
+        metrics.STEPS.add(self.name, type(outcome).__name__.lower())
         return max(0.0, self._delay_after(outcome, took_seconds))
 
     def _guarded_step(self) -> Outcome:

@@ -104,7 +104,7 @@ class Cleanup:
         except Ec2Failed as error:
             results.failed.append({"kind": "image", "id": image.image_id, "reason": str(error)})
             return
-        metrics.CLEANED_UP.labels("image").inc()
+        metrics.CLEANED_UP.add("image")
         results.deleted.append({"kind": "image", "id": image.image_id, "reason": "older than the limit"})
         for snapshot_id in image.snapshot_ids:
             self._remove_snapshot(snapshot_id, f"of {image.image_id}", results)
@@ -115,7 +115,7 @@ class Cleanup:
         except Ec2Failed as error:
             results.failed.append({"kind": "snapshot", "id": snapshot_id, "reason": str(error)})
             return
-        metrics.CLEANED_UP.labels("snapshot").inc()
+        metrics.CLEANED_UP.add("snapshot")
         results.deleted.append({"kind": "snapshot", "id": snapshot_id, "reason": reason})
 
     def _report(self, plan: CleanupPlan, results: _Results) -> None:

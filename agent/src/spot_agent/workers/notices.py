@@ -116,7 +116,7 @@ class Notices:
         self._parts.link.note(
             lambda now: replace(with_unsent(with_notice(now, notice.notice_id), report), end_announced=now.end_announced or is_end)
         )
-        metrics.NOTICES.labels(notice.kind).inc()
+        metrics.NOTICES.add(notice.kind)
         self._parts.log.warning("notice_seen", kind=notice.kind, notice_id=notice.notice_id, action=notice.action)
         return report
 

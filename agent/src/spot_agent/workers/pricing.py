@@ -63,7 +63,7 @@ class Pricing:
         except ServerFailed as error:
             return self._parts.link.failed("pricing-report", error)
         accepted, refused = answer.get("accepted"), answer.get("refused")
-        metrics.PRICES_REPORTED.inc(accepted if isinstance(accepted, int) and accepted > 0 else 0)
+        metrics.PRICES_REPORTED.add(amount=accepted if isinstance(accepted, int) and accepted > 0 else 0)
         if refused:
             self._parts.log.warning("prices_refused", refused=refused)
         return Did("prices_reported", {"rows": len(body["prices"]), "accepted": accepted})
