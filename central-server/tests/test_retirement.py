@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import pytest
+import structlog
 from sqlalchemy import Engine, event
 
 from server_support.clock import FakeClock
+from server_support.counting import Cost, counted
 from server_support.story import Story
 from spot_server.db.runner import Database
+from spot_server.features.switches.jobs import sweep_switches
+from spot_server.jobs.registry import JobContext
+from spot_server.metrics import Metrics
+from spot_server.settings import Settings
 from spot_server.words import CommandKind, StepName, StepStatus, SwitchStatus
 
 
@@ -37,6 +43,22 @@ def test_the_old_instance_is_left_alone_until_its_time_and_then_terminated(story
     assert story.payloads("terminate_instance") == [{"instance_id": "i-1", "handle_allocation_ids": ["eipalloc-1"], **keeps}]
     assert story.roles["i-1"] == "TERMINATED"
     assert story.switches()[0].old_terminated_at is not None
+
+
+def test_an_old_instance_that_waits_for_its_end_costs_the_sweep_one_question(story: Story) -> None:
+    moved(story)
+    story.passes(20)  # until the new one is confirmed
+    context = JobContext(story.database, story.clock, Settings(), Metrics(), structlog.get_logger())
+
+    with counted(story.database.engine) as waiting:
+        sweep_switches(context)
+    story.clock.advance(120)
+    with counted(story.database.engine) as due:
+        sweep_switches(context)
+
+    assert waiting == Cost(reads=1, writes=0, statements=1)
+    assert due.writes == 1
+    assert story.steps(story.switches()[0])[StepName.RETIRE].status is StepStatus.RUNNING
 
 
 def test_with_auto_terminate_off_the_old_instance_is_kept_and_never_terminated(story: Story) -> None:

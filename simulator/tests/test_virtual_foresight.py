@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import leases
+from spot_server.db.tables import instances, leases
 from spot_server.policy import MovePolicy
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.database import DatabaseServer
@@ -112,7 +112,7 @@ def test_a_row_that_changes_is_looked_at_on_the_next_tick(world: World) -> None:
 def test_a_change_that_answers_no_question_is_no_reason_to_look(world: World) -> None:
     world.add(ends_after_seconds=5000.0)
     world.process.spawn(lambda: world.loop(10.0))
-    world.scheduler.run_until(11.0)
+    world.scheduler.run_until(45.0)
     looks = len(world.looks)
 
     world.change(epoch=7)
@@ -138,9 +138,9 @@ def test_a_rehearsal_leaves_nothing_behind(world: World) -> None:
     changes = world.server.watch.changes
 
     world.look()
-    outlook = world.foresight.look_ahead(world.rehearse, 128, 1.0, CLOCKS)
+    outlook = world.foresight.look_ahead(world.rehearse, 128.0, 1.0, CLOCKS)
 
-    assert outlook.until_seconds == 50.0
+    assert (outlook.until_seconds, outlook.is_near_its_end) == (32.0, True)
     assert (world.holder(), world.server.watch.changes) == ("first", changes)
 
 
@@ -149,23 +149,22 @@ def test_what_waits_or_fails_in_a_rehearsal_is_made_in_earnest(world: World) -> 
         raise LookupError
 
     for rehearse in (fail, lambda: world.foresight.later.sleep(1.0)):
-        assert world.foresight.look_ahead(rehearse, 32, 1.0, CLOCKS).until_seconds == 1.0
+        assert world.foresight.look_ahead(rehearse, 32.0, 1.0, CLOCKS).until_seconds == 1.0
 
 
 def test_no_handler_of_the_product_stops_a_rehearsal_from_ending() -> None:
     assert not issubclass(WouldAct, Exception)
 
 
-def test_a_newer_heartbeat_passes_where_it_may_and_nothing_else_does(world: World) -> None:
+def test_a_newer_heartbeat_passes_and_nothing_else_does(world: World) -> None:
     world.add(ends_after_seconds=50.0)
     sight = Sight(world.server.raw, [(HEARD, ())])
 
     world.change(expires_at=START)
 
-    assert sight.is_as_it_was(but_for_heartbeats=True)
-    assert not sight.is_as_it_was(but_for_heartbeats=False)
+    assert sight.is_as_it_was()
     world.change(holder="second")
-    assert not sight.is_as_it_was(but_for_heartbeats=True)
+    assert not sight.is_as_it_was()
 
 
 def test_a_clock_that_was_set_is_more_than_a_newer_heartbeat(world: World) -> None:
@@ -174,7 +173,48 @@ def test_a_clock_that_was_set_is_more_than_a_newer_heartbeat(world: World) -> No
 
     world.change(epoch=3)
 
-    assert not sight.is_as_it_was(but_for_heartbeats=True)
+    assert not sight.is_as_it_was()
+
+
+@pytest.mark.parametrize(
+    ("reported", "passes"),
+    [('{"instances": ["i-1"], "age_seconds": 61.5}', True), ('{"instances": ["i-1", "i-2"], "age_seconds": 1.5}', False)],
+)
+def test_a_look_at_ec2_passes_where_only_its_age_is_new(world: World, reported: str, passes: bool) -> None:
+    world.add(ends_after_seconds=50.0)
+    world.change(holder='{"instances": ["i-1"], "age_seconds": 1.5}')
+    sight = Sight(world.server.raw, [("SELECT holder AS reported_resources FROM leases", ())])
+
+    world.change(holder=reported)
+
+    assert sight.is_as_it_was() is passes
+
+
+def test_an_outlook_ends_when_somebody_falls_silent_who_was_expected_to_be_heard(world: World) -> None:
+    """The loop acts on nobody, and asks when instances were heard."""
+    heard = {"i-1": START, "i-2": START}
+    world.server.heard_since = lambda moment: [item for item in heard.items() if item[1] > moment]  # type: ignore[method-assign]
+    looks: list[float] = []
+
+    def ask(tx: Transaction) -> None:
+        tx.execute(select(instances.c.last_heartbeat_at))
+
+    def loop() -> None:
+        ticks = Ticks(10.0, world.clock.monotonic_seconds())
+        while True:
+            looks.append(world.scheduler.monotonic_seconds())
+            world.server.watch.begin()
+            world.database.read(ask)
+            world.quiet.wait(ticks, frozenset({"instances"}), lambda: world.foresight.database.read(ask))
+
+    world.process.spawn(loop)
+    while world.scheduler.monotonic_seconds() < 600.0:
+        now = world.clock.now()
+        heard["i-1"] = now
+        heard["i-2"] = now if world.scheduler.monotonic_seconds() < 300.0 else heard["i-2"]
+        world.scheduler.run_until(world.scheduler.monotonic_seconds() + 15.0)
+
+    assert looks == [0.0, 30.0, 330.0, 360.0]
 
 
 def test_what_a_rehearsal_draws_is_missing_nowhere() -> None:

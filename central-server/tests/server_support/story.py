@@ -17,7 +17,7 @@ from server_support.fleet import Fleet
 from server_support.region import Machine, Region
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
 from spot_server.db.runner import Database, Transaction
-from spot_server.db.tables import agent_images, agents, commands, instances
+from spot_server.db.tables import agent_images, agents, commands, instances, switch_steps, switches
 from spot_server.errors import ProductError
 from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.autonomy.jobs import keep_plans
@@ -52,7 +52,7 @@ from spot_server.features.switches.service import SwitchRequest
 from spot_server.jobs.registry import JobContext
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
-from spot_server.words import CommandStatus, InterruptionKind, Mode, PriceSource, ReplicaStatus, StepName, WayBack
+from spot_server.words import CommandStatus, InterruptionKind, Mode, PriceSource, ReplicaStatus, StepName, StepStatus, SwitchStatus, WayBack
 
 T = TypeVar("T")
 
@@ -190,7 +190,10 @@ class Story:
         replicas = replica_queries.list_replicas(tx, self.agent_id)
         ready = {replica.replica_id for replica in replicas if replica.status is ReplicaStatus.READY}
         unfinished = {replica_id for _agent_id, replica_id in replica_queries.unfinished_replicas(tx)}
-        return not switch_queries.unfinished_switches(tx) and unfinished <= ready
+        open_steps = select(switch_steps).where(switch_steps.c.status.in_({StepStatus.PENDING, StepStatus.RUNNING}))
+        over = (SwitchStatus.FAILED, SwitchStatus.CANCELLED, SwitchStatus.ROLLED_BACK)
+        moving = open_steps.join_from(switch_steps, switches).where(switches.c.status.not_in(over))
+        return tx.execute(moving).first() is None and unfinished <= ready
 
     def step(self) -> None:
         """One round of everything: EC2, every daemon, every job."""

@@ -67,6 +67,11 @@ class DatabaseServer:
         """Tell whether a command waits for its answer, or a move for its end or that of its old instance."""
         return any(self.raw.execute(question).fetchone() for question in _UNDER_WAY)
 
+    def heard_since(self, moment: datetime) -> list[tuple[str, datetime]]:
+        """Return the instances that were heard after `moment`, and when they last were."""
+        rows = self.raw.execute("SELECT instance_id, last_heartbeat_at FROM instances WHERE last_heartbeat_at > ?", (stored(moment),))
+        return [(instance_id, datetime.fromisoformat(heard_at).replace(tzinfo=UTC)) for instance_id, heard_at in rows]
+
     def lease_expires_at(self) -> datetime | None:
         """Return when the jobs lease runs out; None when nobody has it."""
         row = self.raw.execute("SELECT expires_at FROM leases").fetchone()

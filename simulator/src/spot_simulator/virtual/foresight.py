@@ -7,6 +7,7 @@ not written down anywhere; the product's own code is rehearsed to find it.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,12 +23,17 @@ from spot_simulator.virtual.table_watch import Question
 
 T = TypeVar("T")
 
-_OF_A_HEARTBEAT = frozenset({"last_heartbeat_at", "reported_resources", "clock_skew_seconds", "last_delivered_at"})
+_HEARTBEAT = "last_heartbeat_at"
+_OF_A_HEARTBEAT = frozenset({_HEARTBEAT, "heard_at", "reported_resources", "clock_skew_seconds", "last_delivered_at"})
 """The columns in which a quiet heartbeat, or a command's repeated delivery, differs from the one before it."""
+_AGE = re.compile(r'"age_seconds": ?[0-9.e+-]+')
+"""In what an instance reports: how old its look at EC2 is."""
 NEAR_SECONDS = 30.0
 """A daemon that was heard a heartbeat (30 s) ago is still given work (75 s) after so long."""
+NEARER_RATIO = 4.0
+"""Where a look would act, it is rehearsed for so many times less ahead: a look too early costs less than to find out when it is due."""
 HEARD_WITHIN_SECONDS = 45.0
-"""Whoever was silent for longer than a heartbeat and a half is not taken to be heard later."""
+"""Whoever was silent for longer than a heartbeat and a half is not taken to be heard later; an outlook ends when that is somebody new."""
 LITTLE_SKEW_SECONDS = 1.0
 """A clock that is said to be off by so much more or less than before was not set: the request took another time."""
 
@@ -57,6 +63,8 @@ def _is_little(before: object, after: object) -> bool:
     """Whether two values of a heartbeat's column tell of nothing new; numbers are skews."""
     if isinstance(before, float) and isinstance(after, float):
         return abs(before - after) < LITTLE_SKEW_SECONDS
+    if isinstance(before, str) and isinstance(after, str) and before.startswith("{"):
+        return _AGE.sub("", before, 1) == _AGE.sub("", after, 1)
     return before is not None and after is not None
 
 
@@ -68,11 +76,11 @@ class Sight:
         self._raw = raw
         self._answers = [self._ask(question) for question in dict.fromkeys(questions)]
 
-    def is_as_it_was(self, *, but_for_heartbeats: bool) -> bool:
-        """Ask again, and compare; `but_for_heartbeats`: let it pass that somebody was heard again."""
+    def is_as_it_was(self) -> bool:
+        """Ask again, and compare; let it pass that somebody was heard again who has nothing new to say."""
         for answer in self._answers:
             rows = self._raw.execute(*answer.question).fetchall()
-            if rows != answer.rows and not (but_for_heartbeats and answer.differs_only_in_heartbeats(rows)):
+            if rows != answer.rows and not answer.differs_only_in_heartbeats(rows):
                 return False
         return True
 
@@ -84,12 +92,16 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """Until `until_seconds` (steady time) there is nothing to do, for as long as `holds` says so."""
+    """Until `until_seconds` (steady time) there is nothing to do, for as long as the rest is as it was."""
 
     until_seconds: float
+    is_near_its_end: bool
+    """Whether something is to be done not long after."""
     sight: Sight
     version: int
     """Of what stands among the tables for things that no question is about: how often they had changed."""
+    heard: frozenset[str] | None
+    """The instances that were heard of late, and are taken to be heard from then on; None where no question is about that."""
 
 
 class Foresight:
@@ -102,36 +114,45 @@ class Foresight:
         self.database = _RehearsedDatabase(server, self.later, policy)
         """Gives the rows of now at the time of `later`."""
 
-    def look_ahead(self, rehearse: Callable[[], None], ticks: int, period_seconds: float, besides: frozenset[str]) -> Outlook:
-        """Rehearse a look that has just come to nothing, up to `ticks` of its periods ahead. `rehearse` raises WouldAct, or whatever else.
+    def look_ahead(self, rehearse: Callable[[], None], ahead_seconds: float, period_seconds: float, besides: frozenset[str]) -> Outlook:
+        """Rehearse a look that has just come to nothing, up to `ahead_seconds` ahead. `rehearse` raises WouldAct, or whatever else.
 
         `besides`: what it depends on beside rows and the time.
         What would not act at a time would not have acted before, on the same rows: limits are passed, and not passed again. That does
         not hold where an act needs a daemon: rehearsed for a time far ahead, none was heard of late. So what is that far ahead is rehearsed
-        twice, as if no daemon were heard again and as if all were that are heard now; and while anything is under way, nothing that far.
+        as if all daemons were heard then that are heard now; and nothing is foreseen beyond the silence of one of them.
         """
         questions = list(self._server.watch.asked)
-        if self._server.is_something_under_way():
-            ticks = max(1, min(ticks, int(NEAR_SECONDS / period_seconds)))
         now_seconds = self._clock.monotonic_seconds()
-        quiet, acting = 0, ticks
-        if self._would_act(rehearse, ticks * period_seconds, questions):
-            while acting - quiet > 1:
-                middle = (quiet + acting) // 2
-                if self._would_act(rehearse, middle * period_seconds, questions):
-                    acting = middle
-                else:
-                    quiet = middle
+        quiet_seconds = self._find_quiet(rehearse, ahead_seconds, period_seconds, questions)
         sight = Sight(self._server.raw, questions)
-        return Outlook(now_seconds + acting * period_seconds, sight, self._server.watch.version(besides))
+        heard = frozenset(self.listen()) if _are_about_heartbeats(questions) else None
+        ticks = max(1, int(quiet_seconds / period_seconds))
+        is_near_its_end = quiet_seconds < ahead_seconds
+        return Outlook(now_seconds + ticks * period_seconds, is_near_its_end, sight, self._server.watch.version(besides), heard)
 
-    def _would_act(self, rehearse: Callable[[], None], ahead_seconds: float, questions: list[Question]) -> bool:
-        """Tell, and add what was asked to `questions` if not."""
-        return self._would_act_if(rehearse, ahead_seconds, questions, goes_on=False) or (
-            ahead_seconds > NEAR_SECONDS and self._would_act_if(rehearse, ahead_seconds, questions, goes_on=True)
-        )
+    def _find_quiet(self, rehearse: Callable[[], None], ahead_seconds: float, period_seconds: float, questions: list[Question]) -> float:
+        """Return how far ahead nothing would be done; that may be less than there is. Add what was asked to `questions`."""
+        is_about_heartbeats = _are_about_heartbeats(questions)
+        quiet_seconds = min(ahead_seconds, NEAR_SECONDS) if is_about_heartbeats else ahead_seconds
+        while self._would_act(rehearse, quiet_seconds, questions, goes_on=False):
+            quiet_seconds /= NEARER_RATIO
+            if quiet_seconds <= period_seconds:
+                return period_seconds
+        if quiet_seconds < NEAR_SECONDS or not is_about_heartbeats:
+            return quiet_seconds
+        far_seconds = ahead_seconds
+        while far_seconds > NEAR_SECONDS and self._would_act(rehearse, far_seconds, questions, goes_on=True):
+            far_seconds /= NEARER_RATIO
+        return max(far_seconds, quiet_seconds)
 
-    def _would_act_if(self, rehearse: Callable[[], None], ahead_seconds: float, questions: list[Question], *, goes_on: bool) -> bool:
+    def listen(self) -> dict[str, float]:
+        """Return for how many seconds from now each instance that is heard will count as heard when it says no more."""
+        now = self._clock.now()
+        heard = self._server.heard_since(now - timedelta(seconds=HEARD_WITHIN_SECONDS))
+        return {instance_id: HEARD_WITHIN_SECONDS - (now - heard_at).total_seconds() for instance_id, heard_at in heard}
+
+    def _would_act(self, rehearse: Callable[[], None], ahead_seconds: float, questions: list[Question], *, goes_on: bool) -> bool:
         """`goes_on`: whether daemons that are heard now are heard until then."""
         watch = self._server.watch
         self.later.ahead_seconds = ahead_seconds
@@ -147,6 +168,10 @@ class Foresight:
             watch.is_rehearsal = False
         questions += watch.asked
         return False
+
+
+def _are_about_heartbeats(questions: Iterable[Question]) -> bool:
+    return any(_HEARTBEAT in statement for statement, _ in questions)
 
 
 class LaterClock:

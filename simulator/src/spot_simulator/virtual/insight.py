@@ -13,6 +13,7 @@ from math import inf
 from typing import Protocol
 
 from spot_server.features.commands.rules import REDELIVERY_AFTER_SECONDS, is_deliverable
+from spot_server.features.control_role.jobs import ControlRoleActs
 from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.silences.listening import LONGEST_PAUSE_SECONDS, listen
 from spot_server.features.silences.queries import LOOK_PREFIX
@@ -28,7 +29,7 @@ _OPEN_OF_DAEMONS = (
     "SELECT agent_id, open_instance_id, status, last_delivered_at FROM commands WHERE open_instance_id > '' AND actor = ?",
     (Actor.DAEMON,),
 )
-_ANY_OF_CONTROL_ROLE = ("SELECT 1 FROM commands WHERE open_instance_id > '' AND actor = ? LIMIT 1", (Actor.CONTROL_ROLE,))
+_OPEN_OF_CONTROL_ROLE = ("SELECT command_id FROM commands WHERE open_instance_id > '' AND actor = ?", (Actor.CONTROL_ROLE,))
 _HEARD = (
     "SELECT agent_id, role, i.last_heartbeat_at, deleted_at IS NULL FROM instances i JOIN agents USING (agent_id) WHERE role IN (?, ?)",
     (Role.PRIMARY, Role.REPLICA),
@@ -84,13 +85,17 @@ class OfControlRole:
 
     tables = COMMANDS
 
-    def __init__(self, server: DatabaseServer) -> None:
-        """Nothing is remembered."""
-        self._server = server
+    def __init__(self, server: DatabaseServer, clock: ProcessClock, acts: ControlRoleActs) -> None:
+        """`acts` is the job."""
+        self._server, self._clock, self._acts = server, clock, acts
 
     def quiet_seconds(self) -> float:
-        """For as long as there is none."""
-        return 0.0 if self._server.is_away or self._server.raw.execute(*_ANY_OF_CONTROL_ROLE).fetchone() else inf
+        """For as long as there is no command, or until the first is looked at again; none while an act is under way."""
+        hand, now_seconds = self._acts._hand, self._clock.monotonic_seconds()  # noqa: SLF001 - what the job remembers
+        if self._server.is_away or hand.working:
+            return 0.0
+        open_ids = [command_id for (command_id,) in self._server.raw.execute(*_OPEN_OF_CONTROL_ROLE)]
+        return min((hand.waiting[key].next_look_seconds - now_seconds if key in hand.waiting else 0.0 for key in open_ids), default=inf)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class JobsHost:
     def _insight_into(self, job: Job) -> Insight | None:
         if isinstance(job.run, SilenceWatch):
             return OfSilences(self._server, self.clock, job.run, self._database.policy.daemon_fresh_seconds)
-        return OfControlRole(self._server) if job is self._control_role else None
+        return OfControlRole(self._server, self.clock, job.run) if isinstance(job.run, ControlRoleActs) else None
 
     def _rehearse(self, job: Job) -> None:
         if not isinstance(job.run, NoticeWatch | Sweeper):

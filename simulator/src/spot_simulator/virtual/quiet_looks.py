@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 from spot_simulator.virtual.clocks import ProcessClock
-from spot_simulator.virtual.foresight import Foresight, Outlook
+from spot_simulator.virtual.foresight import NEAR_SECONDS, Foresight, Outlook
 from spot_simulator.virtual.insight import Insight
 from spot_simulator.virtual.patience import EXACTLY_SECONDS, until_tick_seconds
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.table_watch import CLOCKS, TableWatch
 
-FIRST_TICKS = 32
-"""How far ahead a look is first rehearsed, in its periods; from then on twice as far as was found the last time."""
 LONGEST_SECONDS = 1200.0
 """Nothing is foreseen beyond this."""
-BEATS_LOOKED_AT = 1
-"""So often a look is made only because somebody was heard again; what a quiet heartbeat brings is the same each time."""
 
 
 @dataclass(slots=True)
@@ -28,12 +25,12 @@ class Ticks:
     began_seconds: float
     besides: frozenset[str] = CLOCKS
     """What the looks depend on beside rows and the time."""
-    ahead: int = FIRST_TICKS
-    beats: int = 0
+    ahead_seconds: float = NEAR_SECONDS
+    """How far ahead the next look is rehearsed."""
 
     def begin_anew(self) -> None:
         """Something happened: what comes next may come soon."""
-        self.ahead, self.beats = FIRST_TICKS, 0
+        self.ahead_seconds = NEAR_SECONDS
 
 
 class QuietLooks:
@@ -45,11 +42,11 @@ class QuietLooks:
 
     def wait(self, ticks: Ticks, tables: frozenset[str], rehearse: Callable[[], None]) -> None:
         """Let time pass, after a look at `tables` that came to nothing, until the tick at which one may come to something."""
-        outlook = self._foresight.look_ahead(rehearse, ticks.ahead, ticks.period_seconds, ticks.besides)
-        foreseen = round((outlook.until_seconds - self._clock.monotonic_seconds()) / ticks.period_seconds)
-        ticks.ahead = min(2 * max(1, foreseen), max(1, int(LONGEST_SECONDS / ticks.period_seconds)))
+        outlook = self._foresight.look_ahead(rehearse, ticks.ahead_seconds, ticks.period_seconds, ticks.besides)
+        quiet_seconds = outlook.until_seconds - self._clock.monotonic_seconds()
+        ticks.ahead_seconds = min(2 * quiet_seconds, LONGEST_SECONDS) if outlook.is_near_its_end else LONGEST_SECONDS
         while (left_seconds := outlook.until_seconds - self._clock.monotonic_seconds()) > EXACTLY_SECONDS:
-            self._watch.wait_for_change(self._process, tables | ticks.besides, left_seconds)
+            self._watch.wait_for_change(self._process, tables | ticks.besides, min(left_seconds, self._heard_for_seconds(outlook)))
             self._process.sleep(until_tick_seconds(ticks.period_seconds, self._clock.monotonic_seconds() - ticks.began_seconds))
             if not self._holds(outlook, ticks):
                 return
@@ -61,11 +58,13 @@ class QuietLooks:
             self._watch.wait_for_change(self._process, insight.tables | ticks.besides, quiet_seconds)
             self._process.sleep(until_tick_seconds(ticks.period_seconds, self._clock.monotonic_seconds() - ticks.began_seconds))
 
+    def _heard_for_seconds(self, outlook: Outlook) -> float:
+        """Return for how long all who were heard when an outlook was made are heard in any case."""
+        return min(self._foresight.listen().values(), default=inf) if outlook.heard else inf
+
     def _holds(self, outlook: Outlook, ticks: Ticks) -> bool:
-        if self._watch.version(ticks.besides) != outlook.version or not outlook.sight.is_as_it_was(but_for_heartbeats=True):
-            ticks.begin_anew()
-            return False
-        if ticks.beats < BEATS_LOOKED_AT and not outlook.sight.is_as_it_was(but_for_heartbeats=False):
-            ticks.beats += 1
-            return False
-        return True
+        is_heard_alike = outlook.heard is None or self._foresight.listen().keys() == outlook.heard
+        if is_heard_alike and self._watch.version(ticks.besides) == outlook.version and outlook.sight.is_as_it_was():
+            return True
+        ticks.begin_anew()
+        return False

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, and_, insert, or_, select, union_all, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import switch_steps, switches
+from spot_server.db.tables import instances, switch_steps, switches
 from spot_server.errors import NotFound, StateConflict
 from spot_server.features.switches.plans import AFTERWARDS, list_rows
 from spot_server.words import (
@@ -17,6 +17,7 @@ from spot_server.words import (
     Actor,
     Carry,
     Mode,
+    Role,
     StepName,
     StepStatus,
     SwitchStatus,
@@ -153,17 +154,27 @@ def active_switch(tx: Transaction, agent_id: str) -> Switch | None:
     return None if row is None else _switch(row)
 
 
-def unfinished_switches(tx: Transaction) -> list[tuple[str, str]]:
-    """Return (agent_id, switch_id) of every switch that moves, or that has a step left for afterwards."""
-    # Two selections, each by an index of its own; an OR over both would read every switch that ever was. So would IS NOT NULL on SQLite.
+def due_switches(tx: Transaction) -> list[tuple[str, str]]:
+    """Return (agent_id, switch_id) of every switch that moves, or that has a step afterwards whose time has come.
+
+    An old instance that only waits for its end is left alone until then: it waits for hours, and there is one of each recent move.
+    """
+    # Selections, each by an index of its own; an OR over all would read every switch that ever was. So would IS NOT NULL on SQLite.
     moving = select(switches.c.agent_id, switches.c.switch_id).where(switches.c.active_key > "")
     settling = (
         select(switches.c.agent_id, switches.c.switch_id)
-        .join_from(switch_steps, switches)
+        .join_from(switch_steps, switches, switches.c.switch_id == switch_steps.c.switch_id)
+        .join(instances, and_(instances.c.agent_id == switches.c.agent_id, instances.c.instance_id == switches.c.from_instance_id))
         .where(
             switch_steps.c.name.in_(AFTERWARDS),
             switch_steps.c.status.in_({StepStatus.PENDING, StepStatus.RUNNING}),
             switches.c.status == SwitchStatus.COMPLETED,
+            or_(
+                switch_steps.c.name != StepName.RETIRE,
+                switches.c.retire_at <= tx.now,
+                switches.c.deadline_at <= tx.now,
+                instances.c.role.in_({Role.TERMINATED, Role.PRIMARY}),
+            ),
         )
     )
     return sorted({(row.agent_id, row.switch_id) for row in tx.execute(union_all(moving, settling))})

@@ -122,8 +122,9 @@ def advance_switch(tx: Transaction, switch_id: str) -> None:
     switch = queries.load_switch(tx, switch_id)
     if switch.is_active:
         switch = drive(tx, agent, switch)
+        agent = load_agent(tx, agent.agent_id)
     if switch.status is SwitchStatus.COMPLETED:
-        advance_retirement(tx, load_agent(tx, agent.agent_id), switch)
+        advance_retirement(tx, agent, switch)
 
 
 def advance_switch_of_agent(tx: Transaction, agent_id: str) -> None:
