@@ -133,18 +133,25 @@ class Foresight:
 
     def _find_quiet(self, rehearse: Callable[[], None], ahead_seconds: float, period_seconds: float, questions: list[Question]) -> float:
         """Return how far ahead nothing would be done; that may be less than there is. Add what was asked to `questions`."""
-        is_about_heartbeats = _are_about_heartbeats(questions)
-        quiet_seconds = min(ahead_seconds, NEAR_SECONDS) if is_about_heartbeats else ahead_seconds
-        while self._would_act(rehearse, quiet_seconds, questions, goes_on=False):
-            quiet_seconds /= NEARER_RATIO
-            if quiet_seconds <= period_seconds:
-                return period_seconds
-        if quiet_seconds < NEAR_SECONDS or not is_about_heartbeats:
+        if not _are_about_heartbeats(questions):
+            quiet_seconds = self._reach(rehearse, ahead_seconds, period_seconds, questions, goes_on=False)
+            if not _are_about_heartbeats(questions):  # what is asked may depend on how far ahead it is
+                return quiet_seconds
+        near_seconds = min(ahead_seconds, NEAR_SECONDS)
+        quiet_seconds = self._reach(rehearse, near_seconds, period_seconds, questions, goes_on=False)
+        if quiet_seconds != near_seconds or near_seconds == ahead_seconds:
             return quiet_seconds
-        far_seconds = ahead_seconds
-        while far_seconds > NEAR_SECONDS and self._would_act(rehearse, far_seconds, questions, goes_on=True):
-            far_seconds /= NEARER_RATIO
-        return max(far_seconds, quiet_seconds)
+        return self._reach(rehearse, ahead_seconds, near_seconds, questions, goes_on=True)
+
+    def _reach(
+        self, rehearse: Callable[[], None], ahead_seconds: float, least_seconds: float, questions: list[Question], *, goes_on: bool
+    ) -> float:
+        """Return a time ahead at which nothing would be done, up to `ahead_seconds`; `least_seconds` when there is none beyond that."""
+        while self._would_act(rehearse, ahead_seconds, questions, goes_on=goes_on):
+            ahead_seconds /= NEARER_RATIO
+            if ahead_seconds <= least_seconds:
+                return least_seconds
+        return ahead_seconds
 
     def listen(self) -> dict[str, float]:
         """Return for how many seconds from now each instance that is heard will count as heard when it says no more."""
