@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from spot_agent.bootstrap import Ports
 from spot_agent.carrying.machine_carrier import MachineCarrier
-from spot_agent.carrying.mounts import MachineMounts
+from spot_agent.carrying.mounts import MachineMounts, programs_of
 from spot_agent.central_api import HttpCentralApi, credentials_in
 from spot_agent.clock import SystemClock, ThreadBell, ThreadStop
 from spot_agent.ec2 import ec2_of_region
@@ -46,7 +46,7 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
         hooks=hooks,
         freezer=ProcessFreezer(settings.hooks, environment, hooks, settings.hook_bound_seconds),
         carrier=MachineCarrier(settings, environment, clock, stop),
-        mounts=MachineMounts(clock, stop),
+        mounts=MachineMounts(clock, stop, settings.machine_root, programs_of(settings.machine_root)),
         guard=FileGuard(settings.runtime_directory),
         journal=journal,
         live=live,

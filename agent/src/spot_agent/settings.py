@@ -70,6 +70,7 @@ class Settings:
     allowed_instance_types: tuple[str, ...]
     traffic_handles: tuple[JsonObject, ...]
     imds_endpoint: str
+    machine_root: Path
     state_directory: Path
     runtime_directory: Path
     workload_unit: str | None
@@ -117,6 +118,7 @@ def _read(reader: Reader) -> Settings:
         allowed_instance_types=reader.words("ALLOWED_INSTANCE_TYPES"),
         traffic_handles=_traffic_handles(reader),
         imds_endpoint=reader.url("IMDS_ENDPOINT", "http://169.254.169.254"),
+        machine_root=reader.path("MACHINE_ROOT", "/"),
         state_directory=reader.path("STATE_DIRECTORY", "/var/lib/spot-agent"),
         runtime_directory=reader.path("RUNTIME_DIRECTORY", "/run/spot-optimizer"),
         workload_unit=reader.unit("WORKLOAD_UNIT"),

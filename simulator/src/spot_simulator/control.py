@@ -16,6 +16,7 @@ from spot_simulator.model.delays import MAINTENANCE_LEAD_SECONDS, NOTICE_LEAD_SE
 from spot_simulator.model.faults import Fault, Mishap
 from spot_simulator.problems import Problem
 from spot_simulator.region_view import RegionView
+from spot_simulator.volumes.mounting import MountRefused
 
 _UP = frozenset({State.PENDING, State.RUNNING})
 _ANY_STATE = frozenset(State)
@@ -171,6 +172,23 @@ class Control:
         """Look at a service."""
         return self._region.init.status(self.machine(instance_id), service)
 
+    def mount(self, instance_id: str, volume_id: str, mount_point: str) -> None:
+        """Mount a volume that is attached to a running instance at a path of its disk, as the program ``mount`` does."""
+        machine = self.machine(instance_id, frozenset({State.RUNNING}))
+        if not mount_point.startswith("/") or len(mount_point.strip("/")) == 0 or ".." in mount_point.split("/"):
+            raise Problem(400, "This is no place to mount at.", field="mount_point", value=mount_point, expected="a path such as /srv/shop")
+        try:
+            self._region.mounting.mount(machine, volume_id, mount_point)
+        except MountRefused as refused:
+            raise _not_mounted(volume_id, refused) from refused
+
+    def unmount(self, instance_id: str, volume_id: str) -> None:
+        """Unmount a volume, as the program ``umount`` does."""
+        try:
+            self._region.mounting.unmount(self.machine(instance_id, frozenset({State.RUNNING})), volume_id)
+        except MountRefused as refused:
+            raise _not_mounted(volume_id, refused) from refused
+
     def machine(self, instance_id: str, states: frozenset[State] = _ANY_STATE) -> Machine:
         """Return an instance that is in one of these states."""
         machine = self._region.machines.by_id.get(instance_id)
@@ -192,6 +210,10 @@ class Control:
     def _expect_pool(self, instance_type: str, az_id: str) -> None:
         _expect_one_of("instance_type", instance_type, self._region.types)
         _expect_one_of("az_id", az_id, tuple(self._region.books.az_ids().values()))
+
+
+def _not_mounted(volume_id: str, refused: MountRefused) -> Problem:
+    return Problem(409, str(refused), field="volume_id", value=volume_id, expected="a data volume of the instance that is free for it")
 
 
 def _expect_one_of(field: str, value: str, right: tuple[str, ...]) -> None:

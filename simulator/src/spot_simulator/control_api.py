@@ -72,6 +72,8 @@ class ControlCalls:
             ("POST", f"{one}/reboot", self.reboot),
             ("POST", f"{one}/kill", self.kill),
             ("POST", f"{one}/metadata-fault", self.metadata_fault),
+            ("POST", f"{one}/mount", self.mount),
+            ("POST", f"{one}/unmount", self.unmount),
             ("POST", f"{one}/services/<service>/start", self.start_service),
             ("POST", f"{one}/services/<service>/stop", self.stop_service),
             ("GET", f"{one}/services/<service>/status", self.service_status),
@@ -219,6 +221,22 @@ class ControlCalls:
         fields.finish()
         self._control.set_metadata_fault(instance_id, mode)
         return {"instance_id": instance_id, "mode": mode.value}
+
+    def mount(self, instance_id: str) -> JsonAnswer:
+        """Mount a volume, as the program ``mount`` does."""
+        fields = Fields(request.get_json(force=True))
+        volume_id, mount_point = fields.text("volume_id"), fields.text("mount_point")
+        fields.finish()
+        self._control.mount(instance_id, volume_id, mount_point)
+        return {"instance_id": instance_id, "volume_id": volume_id, "mount_point": mount_point}
+
+    def unmount(self, instance_id: str) -> JsonAnswer:
+        """Unmount a volume, as the program ``umount`` does."""
+        fields = Fields(request.get_json(force=True))
+        volume_id = fields.text("volume_id")
+        fields.finish()
+        self._control.unmount(instance_id, volume_id)
+        return {"instance_id": instance_id, "volume_id": volume_id}
 
     def start_service(self, instance_id: str, service: str) -> JsonAnswer:
         """Start a service, as ``systemctl start`` does."""

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from spot_simulator.ec2.hardware import VolumeKind
 from spot_simulator.model.delays import Delay
 from spot_simulator.ports import Disks, Ground, ImageBook
+from spot_simulator.volumes.records import Volume
 
 
 @dataclass(slots=True)
@@ -26,16 +28,19 @@ class Images:
     def __init__(self, book: ImageBook, disks: Disks, ground: Ground) -> None:
         """Start with none."""
         self._book, self._disks, self._ground = book, disks, ground
-        self._count = 0
+        self._count = self._data_count = 0
+        self._copied: set[str] = set()
+        self.kinds: dict[str, VolumeKind] = {}
+        """What the volumes were like of which snapshots were taken, by snapshot."""
         self.by_id: dict[str, Image] = {}
 
-    def add(self, image_id: str, instance_id: str, snapshot_tags: Mapping[str, str]) -> None:
-        """Take in the image that EC2's book just got of an instance: copy the disk now, make it available after the delay."""
+    def add(self, image_id: str, instance_id: str, root: Volume, snapshot_tags: Mapping[str, str]) -> None:
+        """Take in the image that EC2's book just got of an instance: copy its root now, make it available after the delay."""
         name, snapshot_id = self._book.begin_image(image_id, instance_id)
         self._book.add_tags(snapshot_id, snapshot_tags)
         image = Image(image_id, name, snapshot_id, instance_id, self._ground.clock.now())
         self.by_id[image_id] = image
-        self.start_snapshot(snapshot_id, instance_id)
+        self.start_snapshot(snapshot_id, root)
         self._ground.timeline.after(self._delay_seconds(), lambda: self._on_available(image))
 
     def add_base(self, name: str, architecture: str) -> Image:
@@ -43,17 +48,28 @@ class Images:
         image_id, snapshot_id = self._book.register_image(name, architecture)
         now = self._ground.clock.now()
         image = Image(image_id, name, snapshot_id, None, now, now)
-        self.by_id[image_id] = image
+        self.by_id[image_id], self.kinds[snapshot_id] = image, VolumeKind()
         self._ground.log.append("image-available", image_id=image_id, name=name)
         return image
 
-    def start_snapshot(self, snapshot_id: str, instance_id: str) -> None:
-        """Copy an instance's disk into a snapshot; it is pending until the image delay is over."""
-        self._disks.take_snapshot(instance_id, snapshot_id)
+    def start_snapshot(self, snapshot_id: str, volume: Volume) -> None:
+        """Copy a volume into a snapshot; it is pending until the delay is over. Later ones of a data volume are quicker."""
+        if volume.disk_of is not None:
+            self._disks.take_snapshot(volume.disk_of, snapshot_id)
+            self._count += 1
+            seconds = self._delay_seconds()
+        else:
+            self._disks.take_volume_snapshot(volume.volume_id, snapshot_id)
+            self._data_count += 1
+            delay = Delay.LATER_SNAPSHOT if volume.volume_id in self._copied else Delay.IMAGE
+            self._copied.add(volume.volume_id)
+            seconds = self._ground.delays.seconds(delay, f"data-{self._data_count}")
+        self.kinds[snapshot_id] = volume.kind
         self._book.begin_snapshot(snapshot_id)
-        self._ground.log.append("snapshot-started", snapshot_id=snapshot_id, instance_id=instance_id)
-        self._count += 1
-        self._ground.timeline.after(self._delay_seconds(), lambda: self._on_completed(snapshot_id))
+        instance_id = volume.disk_of or volume.held_by
+        of_instance = {} if instance_id is None else {"instance_id": instance_id}
+        self._ground.log.append("snapshot-started", snapshot_id=snapshot_id, volume_id=volume.volume_id, **of_instance)
+        self._ground.timeline.after(seconds, lambda: self._on_completed(snapshot_id))
 
     def _delay_seconds(self) -> float:
         return self._ground.delays.seconds(Delay.IMAGE, self._count)

@@ -20,6 +20,7 @@ class MachineParts:
     book: InstanceBook
     disks: Disks
     init: Services
+    on_boot: Callable[[Machine], None]
     on_up: Callable[[Machine], None]
     on_off: Callable[[Machine, State], None]
 
@@ -98,7 +99,7 @@ class Machines:
         self._later(machine, self._ground.delays.seconds(Delay.RUN, ordinal), self._on_running)
 
     def _on_running(self, machine: Machine) -> None:
-        self._parts.disks.empty_run(machine.instance_id)
+        self._begin_anew(machine)
         now = self._ground.clock.now()
         machine.first_running_at = machine.first_running_at or now
         machine.running.append(Interval(now))
@@ -111,8 +112,12 @@ class Machines:
         ordinal = f"{machine.ordinal}.{machine.boot_number}"
         self._later(machine, self._ground.delays.seconds(Delay.BOOT, ordinal), self._on_booted)
 
-    def _on_booted(self, machine: Machine) -> None:
+    def _begin_anew(self, machine: Machine) -> None:
+        self._parts.on_boot(machine)
         self._parts.disks.empty_run(machine.instance_id)
+
+    def _on_booted(self, machine: Machine) -> None:
+        self._begin_anew(machine)
         self._log(machine, "booted", boot_number=machine.boot_number)
         self._parts.init.boot(machine)
 

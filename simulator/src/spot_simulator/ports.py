@@ -10,6 +10,7 @@ from spot_simulator.clock import Clock
 from spot_simulator.hosting.service_list import ServiceSpec
 from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.model.delays import Delays
+from spot_simulator.volumes.records import Volume
 
 WORKLOAD_PORT = 8080
 """At which workloads answer, and every front."""
@@ -49,7 +50,7 @@ class InstanceBook(Protocol):
     """EC2's book of instances, as their life changes it."""
 
     def set_state(self, instance_id: str, state: State, reason: ReasonCode | None) -> None:
-        """Put an instance into a state; ``terminated`` also deletes its volumes, as far as they ask for it, and ends its associations."""
+        """Put an instance into a state; ``terminated`` also ends its associations."""
         ...
 
 
@@ -115,6 +116,55 @@ class Books(Protocol):
         ...
 
 
+class VolumeBook(Protocol):
+    """EC2's book of volumes, as their life changes it."""
+
+    def new_volume_id(self) -> str:
+        """Return an id that no volume has."""
+        ...
+
+    def show_volume(self, volume: Volume) -> None:
+        """Show a volume, and the instance that it is attached to, as they are now."""
+        ...
+
+    def drop_volume(self, volume_id: str) -> None:
+        """Show a volume no more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A volume as the system of its instance has it: at ``device_name`` by EC2's word, mounted at ``mount_point`` or not."""
+
+    volume_id: str
+    device_name: str
+    mount_point: str | None
+
+
+class VolumeDisks(Protocol):
+    """What data volumes hold, and where systems have mounted them."""
+
+    def make_volume(self, volume_id: str, snapshot_id: str | None) -> None:
+        """Make the content of a volume: a copy of a snapshot, or nothing."""
+        ...
+
+    def drop_volume(self, volume_id: str) -> None:
+        """Delete the content of a volume."""
+        ...
+
+    def show_devices(self, instance_id: str, devices: Sequence[Device]) -> None:
+        """Let the kernel of an instance show these devices and what is mounted of them, and no others."""
+        ...
+
+    def mount(self, instance_id: str, volume_id: str, mount_point: str) -> None:
+        """Put a volume's content over a path of an instance's disk, such as /srv/shop."""
+        ...
+
+    def unmount(self, instance_id: str, volume_id: str, mount_point: str) -> None:
+        """Take it away again: what was there before shows, and what is written from now on is not on the volume."""
+        ...
+
+
 class Disks(Protocol):
     """The disks of the instances, and the copies that snapshots hold."""
 
@@ -123,7 +173,11 @@ class Disks(Protocol):
         ...
 
     def take_snapshot(self, instance_id: str, snapshot_id: str) -> None:
-        """Copy an instance's root volume as it is now."""
+        """Copy an instance's root volume as it is now, without what is mounted on it."""
+        ...
+
+    def take_volume_snapshot(self, volume_id: str, snapshot_id: str) -> None:
+        """Copy a data volume as it is now."""
         ...
 
     def fill_snapshot(self, snapshot_id: str, files: Mapping[str, str]) -> None:

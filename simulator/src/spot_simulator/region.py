@@ -13,6 +13,7 @@ from spot_simulator.dns.resolver import Resolver
 from spot_simulator.dns.zones import Zones
 from spot_simulator.ec2.address_calls import AddressCalls
 from spot_simulator.ec2.call import Handler
+from spot_simulator.ec2.described_calls import over_http
 from spot_simulator.ec2.image_calls import ImageCalls
 from spot_simulator.ec2.instance_calls import InstanceCalls
 from spot_simulator.ec2.known_instances import KnownInstances
@@ -50,6 +51,9 @@ from spot_simulator.ports import Ground
 from spot_simulator.price_book import PriceBook
 from spot_simulator.recorded_prices import read_recording, replayed
 from spot_simulator.timeline import ThreadTimeline
+from spot_simulator.volumes.calls import VolumeCalls
+from spot_simulator.volumes.mounting import Mounting
+from spot_simulator.volumes.volumes import Volumes
 
 KILL_SECONDS = 5.0
 """How long the end of a process that was killed may take."""
@@ -93,6 +97,8 @@ class Region:
         self.init = Init(self.disks, self._guardian, self.books.tags, ground)
         self._guardian.report_to(self.init)
         self.images = Images(self.moto, self.disks, ground)
+        self.volumes = Volumes(self.moto, self.disks, ground)
+        self.mounting = Mounting(self.volumes, self.disks, lambda machine, name: self.init.status(machine, name).pid is not None)
         self.addresses = Addresses(self.slot.elastic_block, self._forwarder, ground)
         self.machines = Machines(self._machine_parts(), ground)
         self.secondary_addresses = SecondaryAddresses(self.machines, self._forwarder, ground)
@@ -101,6 +107,7 @@ class Region:
         self.resolver = Resolver(self._forwarder, fronts, ground)
         self.zones = Zones(self.resolver, ground)
         self.visibility = KnownInstances(self.machines, self.clock)
+        self._volume_calls = VolumeCalls(self.volumes, self.visibility, self.images, self.moto)
         self.shim = Shim(self.moto, self._handlers(), self._neighbours(), self.faults, self.log, self.lock)
         self._metadata: dict[str, ImdsServer] = {}
         self.timeline.start()
@@ -141,7 +148,14 @@ class Region:
         )
 
     def _machine_parts(self) -> MachineParts:
-        return MachineParts(book=self.moto, disks=self.disks, init=self.init, on_up=self._on_up, on_off=self._on_off)
+        return MachineParts(
+            book=self.moto,
+            disks=self.disks,
+            init=self.init,
+            on_boot=self.mounting.on_boot,
+            on_up=self._on_up,
+            on_off=self._on_off,
+        )
 
     def _on_up(self, machine: Machine) -> None:
         try:
@@ -157,6 +171,7 @@ class Region:
         if server is not None:
             threading.Thread(target=server.close, daemon=True).start()
         self._hosts.take_down(machine)
+        self.volumes.on_off(machine, final)
         self.target_groups.drop(machine, final)
         if final is State.TERMINATED:
             self.addresses.drop_holder(machine)
@@ -181,6 +196,8 @@ class Region:
                 machines=self.machines,
                 images=self.images,
                 disks=self.disks,
+                volumes=self.volumes,
+                kind_of_snapshot=self._volume_calls.kind_of_snapshot,
                 clock=self.clock,
                 region=self.settings.region,
             )
@@ -198,13 +215,15 @@ class Region:
     def _handlers(self) -> dict[str, Handler]:
         known = self.visibility
         launches = self._launches()
-        instances, images = InstanceCalls(self.machines, known), ImageCalls(self.images, self.machines, known, self.disks)
+        instances = InstanceCalls(self.machines, self.volumes, known)
+        images = ImageCalls(self.images, self.machines, self.volumes, known, self.disks)
         addresses = AddressCalls(self.addresses, known)
         private = PrivateAddressCalls(self.secondary_addresses, self.machines)
         requests = SpotRequestCalls(SpotRequests(self.machines))
         pages = PricePages(self.prices, self.types, self.moto.az_ids())
         market = MarketCalls(pages, self.clock, self.settings.region, self.types)
         return {
+            **{action: over_http(answer) for action, answer in self._volume_calls.handlers().items()},
             "RunInstances": launches.run_instances,
             "TerminateInstances": instances.terminate,
             "StopInstances": instances.stop,

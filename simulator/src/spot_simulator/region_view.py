@@ -18,6 +18,8 @@ from spot_simulator.network.addresses import Addresses
 from spot_simulator.network.secondary_addresses import SecondaryAddresses
 from spot_simulator.ports import Books, Disks, Log
 from spot_simulator.price_book import PriceBook
+from spot_simulator.volumes.mounting import Mounting
+from spot_simulator.volumes.volumes import Volumes
 
 
 class ReadableLog(Log, Protocol):
@@ -86,6 +88,16 @@ class RegionView(Protocol):
     @property
     def images(self) -> Images:
         """The images."""
+        ...
+
+    @property
+    def volumes(self) -> Volumes:
+        """The volumes."""
+        ...
+
+    @property
+    def mounting(self) -> Mounting:
+        """What systems mount."""
         ...
 
     @property

@@ -13,12 +13,13 @@ from spot_simulator.model.capacity import Mode
 from spot_simulator.model.catalogue import on_demand_usd_per_hour
 from spot_simulator.ports import AddressEntry
 from spot_simulator.region_view import RegionView
+from spot_simulator.volumes.records import Volume
 
 _USD = Decimal("0.000001")
 
 
 def region_state(region: RegionView) -> dict[str, Any]:
-    """Describe instances, images, snapshots, the fronts of every kind, empty pools and waiting faults. The lock is held."""
+    """Describe instances, images, snapshots, volumes, the fronts of every kind, empty pools and waiting faults. The lock is held."""
     books = region.books
     return {
         "now": rfc3339(region.clock.now()),
@@ -32,6 +33,7 @@ def region_state(region: RegionView) -> dict[str, Any]:
             {"snapshot_id": snapshot_id, "state": state, "tags": books.tags(snapshot_id)}
             for snapshot_id, state in books.snapshot_states().items()
         ],
+        "volumes": [_volume(volume, books.tags(volume.volume_id)) for volume in region.volumes.by_id.values()],
         "addresses": [_address(region, address) for address in books.address_entries()],
         "secondary_addresses": [
             {
@@ -141,6 +143,22 @@ def _image(region: RegionView, image: Image) -> dict[str, Any]:
         "tags": region.books.tags(image.image_id),
         "created_at": rfc3339(image.created_at),
         "available_at": _time(image.available_at),
+    }
+
+
+def _volume(volume: Volume, tags: dict[str, str]) -> dict[str, Any]:
+    held = volume.attachment
+    return {
+        "volume_id": volume.volume_id,
+        "state": volume.state,
+        "az_name": volume.zone,
+        "size_gib": volume.kind.size_gib,
+        "disk_of": volume.disk_of,
+        "tags": tags,
+        "instance_id": held.instance_id if held else None,
+        "device_name": held.device_name if held else None,
+        "attachment_state": held.state.value if held else None,
+        "mount_point": held.mount_point if held else None,
     }
 
 

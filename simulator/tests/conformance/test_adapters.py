@@ -131,7 +131,7 @@ def test_volumes_are_kept_and_saved_before_an_instance_goes(world: World, daemon
     daemon.terminate_instance(instance_id)
     world.wait_for_state(instance_id, "terminated")
 
-    assert daemon.find_volumes(tags) == ((volume.volume_id, "available"),)
+    world.region.eventually(lambda: daemon.find_volumes(tags) == ((volume.volume_id, "available"),))
     assert [(found.snapshot_id, found.volume_id) for found in daemon.find_snapshots(tags)] == [(snapshot_ids[0], volume.volume_id)]
 
 

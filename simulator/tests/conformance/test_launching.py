@@ -323,8 +323,10 @@ def test_a_volume_that_is_to_outlive_its_instance_does(world: World) -> None:
     world.ec2.terminate_instances(InstanceIds=[instance_id])
     world.wait_for_state(instance_id, "terminated")
 
-    volume = world.ec2.describe_volumes(VolumeIds=[device["Ebs"]["VolumeId"]])["Volumes"][0]
-    assert volume["State"] == "available"
+    def state() -> str:
+        return str(world.ec2.describe_volumes(VolumeIds=[device["Ebs"]["VolumeId"]])["Volumes"][0]["State"])
+
+    world.region.eventually(lambda: state() == "available")
 
 
 def test_a_new_instance_can_be_unknown_for_a_moment(world: World) -> None:

@@ -24,6 +24,11 @@ def missing_programs(path: str = PATH) -> list[str]:
     return [f"{name} is not installed" for name in NEEDED if shutil.which(name, path=path) is None]
 
 
+def programs_of(root: Path) -> str:
+    """Where mount and umount are looked for: on a machine that begins elsewhere in its own folder first."""
+    return PATH if root == Path("/") else f"{root}/usr/local/sbin:{PATH}"
+
+
 class MachineMounts:
     """`root` and `path` (for programs) are the machine's own; a test gives its own."""
 

@@ -41,6 +41,10 @@ class Workload:
     """Further lines of the daemon's env file."""
     services: Sequence[Mapping[str, Any]] | None = None
     """The enabled services of its image; None: as the installer leaves them."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Further files of its image, by their path on the disk."""
+    volumes: Sequence[Mapping[str, Any]] = ()
+    """The block device mappings of its first instance."""
 
 
 WORKLOADS = (
@@ -227,7 +231,9 @@ class World:
         self.ec2.create_tags(Resources=[address["AllocationId"]], Tags=tags)
         env_file = self._env_file(workload, enrolment, address["AllocationId"])
         services = {} if workload.services is None else {"services": list(workload.services)}
-        image = self.region.post("/base-image", {"name": f"{workload.name}-base", "env_file": env_file, **services})
+        image = self.region.post(
+            "/base-image", {"name": f"{workload.name}-base", "env_file": env_file, "files": dict(workload.files), **services}
+        )
         launched = self.ec2.run_instances(
             ImageId=image["image_id"],
             InstanceType=workload.instance_type,
@@ -235,7 +241,8 @@ class World:
             MaxCount=1,
             ClientToken=f"demo-{workload.name}",
             MetadataOptions={"HttpTokens": "required"},
-            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+            TagSpecifications=[{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
+            **({"BlockDeviceMappings": list(workload.volumes)} if workload.volumes else {}),
             **({"InstanceMarketOptions": {"MarketType": "spot"}} if workload.starts_on_spot else {}),
         )
         instance_id = launched["Instances"][0]["InstanceId"]

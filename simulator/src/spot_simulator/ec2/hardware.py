@@ -1,6 +1,6 @@
 """What a launch may ask of volumes and processor credits, in both forms of the region: defaults, what excludes what, and what is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,17 +32,55 @@ class VolumeKind:
         return self.iops or max(_GP2_LEAST_IOPS, _GP2_IOPS_PER_GIB * self.size_gib)
 
 
-def root_kind(of_image: VolumeKind, mappings: list[Mapping[str, Any]]) -> VolumeKind:
-    """Return what the root volume of a launch is like: as the image says, but for what the launch asks.
+@dataclass(frozen=True, slots=True)
+class LaunchDevice:
+    """A volume that a launch makes beside the root; ``snapshot_id`` is empty for an empty one."""
 
-    ``mappings`` as boto3 takes them. Raise ``Ec2Error`` for what EC2 would refuse, and for other devices.
+    device_name: str
+    kind: VolumeKind
+    snapshot_id: str
+    is_deleted_on_termination: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchVolumes:
+    """All volumes that a launch makes."""
+
+    root: VolumeKind
+    is_root_deleted_on_termination: bool
+    data: tuple[LaunchDevice, ...]
+
+
+KindOfSnapshot = Callable[[str], VolumeKind]
+"""What the volume was like of which a snapshot was taken; raises ``Ec2Error`` for one that nothing can be made of."""
+
+
+def launch_volumes(of_image: VolumeKind, mappings: Sequence[Mapping[str, Any]], kind_of_snapshot: KindOfSnapshot) -> LaunchVolumes:
+    """Return what the volumes of a launch are like: the root as the image says, but for what the launch asks.
+
+    ``mappings`` as boto3 takes them. Raise ``Ec2Error`` for what EC2 would refuse. Images hold root volumes only. Without a word volumes of
+    a launch go with their instance. Source: the EC2 user guide, "Preserve data when an instance is terminated".
     """
-    kind = of_image
+    root, is_root_deleted, data = of_image, True, {}
     for mapping in mappings:
-        if mapping["DeviceName"] != ROOT_DEVICE:
-            raise Ec2Error("UnsupportedOperation", "The simulated region knows root volumes only")
-        kind = _changed(kind, mapping.get("Ebs", {}))
-    return kind
+        device_name, asked = mapping["DeviceName"], mapping.get("Ebs", {})
+        is_deleted = asked.get("DeleteOnTermination", True)
+        if device_name == ROOT_DEVICE:
+            root, is_root_deleted = _changed(root, asked), is_deleted
+            continue
+        snapshot_id = asked.get("SnapshotId", "")
+        kind = data_kind(kind_of_snapshot(snapshot_id) if snapshot_id else None, asked)
+        data[device_name] = LaunchDevice(device_name, kind, snapshot_id, is_deleted)
+    return LaunchVolumes(root, is_root_deleted, tuple(data.values()))
+
+
+def data_kind(of_snapshot: VolumeKind | None, asked: Mapping[str, Any]) -> VolumeKind:
+    """Return what a new data volume is like, made of a snapshot or empty (None). Raise ``Ec2Error`` for what EC2 would refuse."""
+    if of_snapshot is None and not asked.get("VolumeSize"):
+        raise Ec2Error("MissingParameter", "The request must contain the parameter size or snapshotId")
+    size_gib = asked["VolumeSize"] if of_snapshot is None else of_snapshot.size_gib
+    is_encrypted, key_id = (of_snapshot.is_encrypted, of_snapshot.key_id) if of_snapshot else (False, None)
+    return _changed(VolumeKind(size_gib=size_gib, is_encrypted=is_encrypted, key_id=key_id), asked)
 
 
 def _changed(kind: VolumeKind, asked: Mapping[str, Any]) -> VolumeKind:

@@ -2,31 +2,35 @@
 
 from spot_simulator.ec2.call import Call
 from spot_simulator.ec2.known_instances import KnownInstances, check_image_source
-from spot_simulator.ec2.wire import Answer, is_true, tag_specifications, without
+from spot_simulator.ec2.wire import Answer, Parameters, is_true, tag_specifications, without
 from spot_simulator.hosting.disks import Disks
 from spot_simulator.images import Images
 from spot_simulator.machines import Machines
+from spot_simulator.volumes.refusals import check_left_out, check_snapshot, volume_not_found
+from spot_simulator.volumes.volumes import Volumes
 
 
 class ImageCalls:
     """Called with the region's lock held."""
 
-    def __init__(self, images: Images, machines: Machines, known: KnownInstances, disks: Disks) -> None:
+    def __init__(self, images: Images, machines: Machines, volumes: Volumes, known: KnownInstances, disks: Disks) -> None:
         """Take the parts."""
-        self._images, self._machines, self._known, self._disks = images, machines, known, disks
+        self._images, self._machines, self._volumes, self._known, self._disks = images, machines, volumes, known, disks
 
     def create_image(self, call: Call) -> Answer:
         """Answer CreateImage; without NoReboot a running instance is rebooted, as AWS does."""
         name, instance_id = call.needed("Name"), call.needed("InstanceId")
         machine = self._known.one(instance_id)
         check_image_source(machine, name, call.moto.image_of_name(name))
+        check_left_out(self._volumes.on_instance(instance_id), _left_out(call.parameters))
+        root = self._volumes.root_of(instance_id)
         call.end_if_dry_run()
         image_tags = tag_specifications(call.parameters, "image")
-        answer = call.forward(without(call.parameters, "TagSpecification."))
+        answer = call.forward(without(call.parameters, "TagSpecification.", "BlockDeviceMapping."))
         image_id = answer.text("imageId")
-        if answer.status == 200 and image_id:
+        if answer.status == 200 and image_id and root is not None:
             call.moto.add_tags(image_id, image_tags)
-            self._images.add(image_id, instance_id, tag_specifications(call.parameters, "snapshot"))
+            self._images.add(image_id, instance_id, root, tag_specifications(call.parameters, "snapshot"))
             if not is_true(call.parameters, "NoReboot"):
                 self._machines.reboot(machine)
         return answer
@@ -45,13 +49,19 @@ class ImageCalls:
         return answer
 
     def create_snapshot(self, call: Call) -> Answer:
-        """Answer CreateSnapshot of a volume that is attached to an instance of the region."""
-        instance_id = call.moto.holder_of_volume(call.needed("VolumeId"))
-        return self._snapshots_taken(call, instance_id)
+        """Answer CreateSnapshot of a volume, attached or left over."""
+        volume = self._volumes.by_id.get(call.needed("VolumeId"))
+        if volume is None:
+            raise volume_not_found(call.needed("VolumeId"))
+        states = call.moto.snapshot_states().items()
+        pending = [one for one, state in states if state == "pending" and call.moto.volume_of_snapshot(one) == volume.volume_id]
+        check_snapshot(volume, len(pending))
+        return self._snapshots_taken(call)
 
     def create_snapshots(self, call: Call) -> Answer:
-        """Answer CreateSnapshots of an instance."""
-        return self._snapshots_taken(call, call.needed("InstanceSpecification.InstanceId"))
+        """Answer CreateSnapshots of an instance: one of each attached volume."""
+        self._known.one(call.needed("InstanceSpecification.InstanceId"))
+        return self._snapshots_taken(call)
 
     def delete_snapshot(self, call: Call) -> Answer:
         """Answer DeleteSnapshot."""
@@ -61,12 +71,12 @@ class ImageCalls:
             self._disks.delete_snapshot(call.needed("SnapshotId"))
         return answer
 
-    def _snapshots_taken(self, call: Call, instance_id: str | None) -> Answer:
+    def _snapshots_taken(self, call: Call) -> Answer:
         call.end_if_dry_run()
         answer = call.forward()
-        if answer.status == 200 and instance_id is not None:
+        if answer.status == 200:
             for snapshot_id in answer.texts("snapshotId"):
-                self._images.start_snapshot(snapshot_id, instance_id)
+                self._images.start_snapshot(snapshot_id, self._volumes.by_id[call.moto.volume_of_snapshot(snapshot_id)])
             body = answer.body.replace(b"<status>completed</status>", b"<status>pending</status>")
             return Answer(answer.status, body)
         return answer
@@ -75,3 +85,9 @@ class ImageCalls:
         deletion = {"Action": "DeleteSnapshot", "Version": call.parameters["Version"], "SnapshotId": snapshot_id}
         if call.forward(deletion).status == 200:
             self._disks.delete_snapshot(snapshot_id)
+
+
+def _left_out(parameters: Parameters) -> frozenset[str]:
+    """Return the devices that a CreateImage names with NoDevice."""
+    names = [name.removesuffix("NoDevice") for name in parameters if name.startswith("BlockDeviceMapping.") and name.endswith(".NoDevice")]
+    return frozenset(parameters[f"{name}DeviceName"] for name in names)

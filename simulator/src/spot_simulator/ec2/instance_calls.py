@@ -6,6 +6,7 @@ from xml.etree import ElementTree as ET
 
 from spot_simulator.clock import aws_time
 from spot_simulator.ec2.call import Call
+from spot_simulator.ec2.errors import Ec2Error
 from spot_simulator.ec2.known_instances import (
     KnownInstances,
     check_start,
@@ -15,17 +16,19 @@ from spot_simulator.ec2.known_instances import (
     termination_forbidden,
 )
 from spot_simulator.ec2.status_checks import StatusCheck, status_checks
-from spot_simulator.ec2.wire import NAMESPACE, Answer, is_true, members, success
+from spot_simulator.ec2.wire import NAMESPACE, Answer, device_mappings, is_true, members, success, without
 from spot_simulator.machine import STATE_CODES, Machine, ReasonCode, State
 from spot_simulator.machines import Machines
+from spot_simulator.volumes.records import Volume
+from spot_simulator.volumes.volumes import Volumes
 
 
 class InstanceCalls:
     """Called with the region's lock held."""
 
-    def __init__(self, machines: Machines, known: KnownInstances) -> None:
+    def __init__(self, machines: Machines, volumes: Volumes, known: KnownInstances) -> None:
         """Take the parts."""
-        self._machines, self._known = machines, known
+        self._machines, self._volumes, self._known = machines, volumes, known
 
     def terminate(self, call: Call) -> Answer:
         """Answer TerminateInstances; a repeat on a dead instance is a success."""
@@ -69,13 +72,30 @@ class InstanceCalls:
     def modify(self, call: Call) -> Answer:
         """Answer ModifyInstanceAttribute; the type can only be changed while the instance is stopped."""
         machine = self._known.one(call.needed("InstanceId"))
+        volumes = self._mapped(call, machine)
         if "InstanceType.Value" in call.parameters:
             check_type_change(machine)
         call.end_if_dry_run()
-        answer = call.forward()
+        for volume, is_deleted_on_termination in volumes:
+            self._volumes.keep(volume, is_deleted_on_termination=is_deleted_on_termination)
+        left = without(call.parameters, "BlockDeviceMapping.")
+        if volumes and left.keys() <= {"Action", "Version", "InstanceId"}:
+            return success(call.action, {"return": True})
+        answer = call.forward(left)
         if answer.status == 200:
             machine.instance_type = call.moto.instance(machine.instance_id).instance_type
         return answer
+
+    def _mapped(self, call: Call, machine: Machine) -> list[tuple[Volume, bool]]:
+        """Return the volumes that a call names by their devices, and whether each is to go with its instance."""
+        found = []
+        for mapping in device_mappings(call.parameters):
+            volume = self._volumes.at_device(machine.instance_id, str(mapping["DeviceName"]))
+            if volume is None:
+                raise Ec2Error("InvalidInstanceAttributeValue", f"No device is currently mapped at {mapping['DeviceName']}")
+            ebs = mapping["Ebs"]
+            found.append((volume, bool(isinstance(ebs, dict) and ebs.get("DeleteOnTermination"))))
+        return found
 
     def tag(self, call: Call) -> Answer:
         """Answer CreateTags; an instance must be known, moto looks for none."""

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.call import Call
 from spot_simulator.ec2.errors import Ec2Error
-from spot_simulator.ec2.hardware import cpu_credits, root_kind
+from spot_simulator.ec2.hardware import KindOfSnapshot, LaunchVolumes, VolumeKind, cpu_credits, launch_volumes
 from spot_simulator.ec2.launch_gate import LaunchGate, Place, Wish
 from spot_simulator.ec2.moto_backend import ACCOUNT_ID, MotoBackend
-from spot_simulator.ec2.wire import Answer, Parameters, device_mappings, without
+from spot_simulator.ec2.wire import Answer, Parameters, device_mappings, tag_specifications, without
 from spot_simulator.hosting.disks import Disks
 from spot_simulator.images import Images
 from spot_simulator.machine import Machine
 from spot_simulator.machines import Machines
 from spot_simulator.model.capacity import Mode
+from spot_simulator.volumes.volumes import Volumes
 
 _MARKET = "InstanceMarketOptions."
 
@@ -30,6 +31,8 @@ class LaunchParts:
     machines: Machines
     images: Images
     disks: Disks
+    volumes: Volumes
+    kind_of_snapshot: KindOfSnapshot
     clock: Clock
     region: str
 
@@ -52,7 +55,8 @@ class Launches:
         wish = _wish(call, zone)
         image = self._parts.moto.image(wish.image_id) if wish.image_id in self._parts.images.by_id else None
         mode = gate.admit(wish, image.state if image is not None else None)
-        root = root_kind(self._parts.moto.root_of_image(wish.image_id), device_mappings(call.parameters))
+        of_image = self._parts.images.kinds.get(self._snapshot_of(wish.image_id), VolumeKind())
+        volumes = launch_volumes(of_image, device_mappings(call.parameters), self._parts.kind_of_snapshot)
         kind_of_credits = cpu_credits(wish.instance_type, call.parameters.get("CreditSpecification.CpuCredits"))
         call.end_if_dry_run()
         answer = call.forward(without(self._completed(call.parameters, zone), "BlockDeviceMapping."))
@@ -60,12 +64,15 @@ class Launches:
             return answer
         ids = tuple(dict.fromkeys(re.findall(r"<instanceId>(i-[0-9a-f]+)</instanceId>", answer.body.decode())))
         for instance_id in ids:
-            self._take_in(instance_id, wish.image_id, mode, call.parameters)
-            self._parts.moto.set_root_kind(instance_id, root)
+            self._take_in(instance_id, wish.image_id, mode, call.parameters, volumes)
             if kind_of_credits is not None:
                 self._parts.moto.cpu_credits[instance_id] = kind_of_credits
         gate.remember(token, zone, call.parameters, answer, ids)
         return answer
+
+    def _snapshot_of(self, image_id: str) -> str:
+        image = self._parts.images.by_id.get(image_id)
+        return image.snapshot_id if image is not None else ""
 
     def _completed(self, parameters: Parameters, zone: str) -> Parameters:
         """Name the subnet of the zone, so that moto gives an address of ours."""
@@ -75,7 +82,7 @@ class Launches:
         has_interface = "NetworkInterface.1.DeviceIndex" in parameters
         return {**parameters, "NetworkInterface.1.SubnetId" if has_interface else "SubnetId": subnet_id}
 
-    def _take_in(self, instance_id: str, image_id: str, mode: Mode, parameters: Parameters) -> None:
+    def _take_in(self, instance_id: str, image_id: str, mode: Mode, parameters: Parameters, volumes: LaunchVolumes) -> None:
         moto_instance = self._parts.moto.instance(instance_id)
         self._count += 1
         if "ClientToken" not in parameters:
@@ -99,7 +106,11 @@ class Launches:
         )
         if mode is Mode.SPOT:
             moto_instance.spot_instance_request_id = machine.spot_request_id
-        self._parts.disks.make_instance(instance_id, self._parts.images.by_id[image_id].snapshot_id)
+        snapshot_id = self._snapshot_of(image_id)
+        self._parts.disks.make_instance(instance_id, snapshot_id)
+        root_id = self._parts.moto.root_volume_id(instance_id)
+        for volume_id in self._parts.volumes.make_of_launch(machine, snapshot_id, volumes, root_id):
+            self._parts.moto.add_tags(volume_id, tag_specifications(parameters, "volume"))
         self._parts.machines.launch(machine)
 
 

@@ -4,14 +4,14 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
-from spot_simulator.ec2.hardware import VolumeKind
 from spot_simulator.ec2.moto_objects import MotoAddress, MotoImage, MotoInstance, MotoVolume
 from spot_simulator.ec2.wire import Answer, Parameters
 from spot_simulator.machine import STATE_CODES, ReasonCode, State
 from spot_simulator.ports import AddressEntry
+from spot_simulator.volumes.records import Attachment, AttachmentState, Volume
 
 ACCOUNT_ID = "123456789012"
 _INSTANCE_FILTERS = {
@@ -45,8 +45,6 @@ class MotoBackend:
         self.region = region
         self.cpu_credits: dict[str, str] = {}
         """The credit specifications of instances that have one: moto keeps none."""
-        self._image_roots: dict[str, VolumeKind] = {}
-        self._volume_kinds: dict[str, VolumeKind] = {}
         self._app = DomainDispatcherApplication(create_backend_app)
         self._ec2: Any = ec2_backends[ACCOUNT_ID][region]
         ec2_utils.filter_dict_attribute_mapping.update(_INSTANCE_FILTERS)
@@ -117,7 +115,7 @@ class MotoBackend:
             self._ec2.create_tags([resource_id], dict(tags))
 
     def set_state(self, instance_id: str, state: State, reason: ReasonCode | None) -> None:
-        """Put an instance into a state; ``terminated`` also deletes its volumes, as far as they ask for it, and its address."""
+        """Put an instance into a state; ``terminated`` also takes its volumes and its address from it."""
         instance = self._ec2.get_instance_by_id(instance_id)
         if state is State.TERMINATED:
             self.release_addresses_of(instance_id)
@@ -134,21 +132,50 @@ class MotoBackend:
         device = devices.get(instance.root_device_name) or next(iter(devices.values()), None)
         return device.volume_id if device else None
 
-    def root_of_image(self, image_id: str) -> VolumeKind:
-        """Return what the root volume of a launch from an image is like; moto forgets it."""
-        return self._image_roots.get(image_id, VolumeKind())
+    def new_volume_id(self) -> str:
+        """Return an id that no volume has."""
+        from moto.ec2.utils import random_volume_id  # noqa: PLC0415 - as above
 
-    def set_root_kind(self, instance_id: str, kind: VolumeKind) -> None:
-        """Make an instance's root volume what was asked for; moto leaves out half of it."""
-        volume: MotoVolume = self._ec2.volumes[self.root_volume_id(instance_id)]
-        volume.volume_type, volume.size, volume.iops = kind.volume_type, kind.size_gib, kind.shown_iops
-        volume.throughput, volume.encrypted, volume.kms_key_id = kind.throughput, kind.is_encrypted, kind.key_id
-        self._volume_kinds[str(self.root_volume_id(instance_id))] = kind
+        return str(random_volume_id())
 
-    def holder_of_volume(self, volume_id: str) -> str | None:
-        """Return the id of the instance that a volume is attached to."""
-        volume = self._ec2.volumes.get(volume_id)
-        return volume.attachment.instance.id if volume and volume.attachment else None
+    def show_volume(self, volume: Volume) -> None:
+        """Let moto know a volume: instances and snapshots are described with it. Volumes themselves are described by the region."""
+        from moto.ec2.models.elastic_block_store import Volume as MotosVolume  # noqa: PLC0415 - as above
+
+        kind = volume.kind
+        if volume.volume_id not in self._ec2.volumes:
+            zone, make = self._ec2.get_zone_by_name(volume.zone), cast("Callable[..., object]", MotosVolume)
+            self._ec2.volumes[volume.volume_id] = make(self._ec2, volume.volume_id, kind.size_gib, zone)
+        shown: MotoVolume = self._ec2.volumes[volume.volume_id]
+        shown.volume_type, shown.size, shown.iops = kind.volume_type, kind.size_gib, kind.shown_iops
+        shown.throughput, shown.encrypted, shown.kms_key_id = kind.throughput, kind.is_encrypted, kind.key_id
+        self._take_from_instance(shown)
+        if volume.attachment is not None:
+            self._put_on_instance(volume.volume_id, volume.attachment)
+
+    def drop_volume(self, volume_id: str) -> None:
+        """Let moto forget a volume; its snapshots stay."""
+        self._take_from_instance(self._ec2.volumes[volume_id])
+        del self._ec2.volumes[volume_id]
+
+    def _put_on_instance(self, volume_id: str, attachment: Attachment) -> None:
+        instance = self._ec2.get_instance_by_id(attachment.instance_id)
+        if instance.instance_state.name == State.TERMINATED.value:
+            return
+        self._ec2.attach_volume(volume_id, attachment.instance_id, attachment.device_name, attachment.is_deleted_on_termination)
+        device = instance.block_device_mapping[attachment.device_name]
+        device.attach_time = attachment.since
+        device.status = "detaching" if attachment.state is AttachmentState.BUSY else attachment.state.value
+
+    def _take_from_instance(self, volume: MotoVolume) -> None:
+        held = volume.attachment
+        if held is not None:
+            held.instance.block_device_mapping.pop(held.device, None)
+            volume.attachment = None
+
+    def volume_of_snapshot(self, snapshot_id: str) -> str:
+        """Return the volume that a snapshot was taken of."""
+        return str(self._ec2.snapshots[snapshot_id].volume.id)
 
     def image(self, image_id: str) -> MotoImage | None:
         """Return moto's image; None once it was deregistered."""
@@ -167,7 +194,6 @@ class MotoBackend:
         volume = self._ec2.volumes.get(self.root_volume_id(instance_id))
         if volume is not None:  # moto names one that never was
             self._ec2.snapshots[snapshot_id].volume = volume
-            self._image_roots[image_id] = self._volume_kinds.get(volume.id, VolumeKind())
         return image.name, snapshot_id
 
     def finish_image(self, image_id: str) -> bool:

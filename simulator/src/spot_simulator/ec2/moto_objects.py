@@ -1,6 +1,6 @@
 """What the region reads and sets on moto's objects; moto publishes no types."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class MotoNic(Protocol):
@@ -32,6 +32,13 @@ class MotoInstance(Protocol):
     nics: dict[int, MotoNic]
 
 
+class MotoAttachment(Protocol):
+    """Where a volume is attached; ``instance.block_device_mapping`` is the other side of it."""
+
+    device: str
+    instance: Any
+
+
 class MotoVolume(Protocol):
     """A volume."""
 
@@ -42,6 +49,7 @@ class MotoVolume(Protocol):
     throughput: int | None
     encrypted: bool
     kms_key_id: str | None
+    attachment: MotoAttachment | None
 
 
 class MotoSnapshot(Protocol):

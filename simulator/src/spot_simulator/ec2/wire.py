@@ -65,9 +65,11 @@ def tag_specifications(parameters: Mapping[str, str], resource_type: str) -> dic
 
 
 _EBS_VALUES: Mapping[str, Callable[[str], object]] = {
+    "DeleteOnTermination": lambda text: text.lower() == "true",
     "Encrypted": lambda text: text.lower() == "true",
     "Iops": int,
     "KmsKeyId": str,
+    "SnapshotId": str,
     "Throughput": int,
     "VolumeSize": int,
     "VolumeType": str,

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from spot_simulator.hosting.disks import Disks
+from spot_simulator.hosting.mount_programs import install_programs
 from spot_simulator.hosting.service_list import ServiceSpec
 from spot_simulator.machine import Machine
 from spot_simulator.model.delays import Delay, Delays
@@ -34,6 +35,7 @@ def service_environment(machine: Machine, spec: ServiceSpec, disks: Disks, delay
         "WORKLOAD_PORT": str(WORKLOAD_PORT),
         "WORKLOAD_START_SECONDS": f"{delays.seconds(Delay.WORKLOAD_START, machine.ordinal):.6f}",
     }
+    install_programs(disks.root(machine.instance_id), environment["INSTANCE_CTL_URL"])
     for variable, folder in _directories(machine, spec, disks).items():
         folder.mkdir(parents=True, exist_ok=True)
         environment[variable] = str(folder)

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 
 from spot_simulator.clock import Clock
+from spot_simulator.ec2.hardware import VolumeKind
 from spot_simulator.machine import ReasonCode, State
 from spot_simulator.memory.ids import Ids
-from spot_simulator.memory.records import AddressRecord, ImageRecord, InstanceRecord, SnapshotRecord, SubnetRecord, VolumeRecord
+from spot_simulator.memory.records import AddressRecord, ImageRecord, InstanceRecord, SnapshotRecord, SubnetRecord
 from spot_simulator.ports import AddressEntry
+from spot_simulator.volumes.records import Volume
 
 ACCOUNT_ID = "123456789012"
 NO_VOLUME = "vol-ffffffff"
@@ -23,7 +25,7 @@ class MemoryBooks:
         laid_out = [SubnetRecord(ids.new("subnet"), zone, az_id, number) for number, (zone, az_id) in enumerate(zones.items())]
         self.subnets = {subnet.subnet_id: subnet for subnet in laid_out}
         self.instances: dict[str, InstanceRecord] = {}
-        self.volumes: dict[str, VolumeRecord] = {}
+        self.volumes: dict[str, Volume] = {}
         self.images: dict[str, ImageRecord] = {}
         self.deregistered: set[str] = set()
         self.snapshots: dict[str, SnapshotRecord] = {}
@@ -58,19 +60,33 @@ class MemoryBooks:
         return value is not None and (values is None or value in values)
 
     def set_state(self, instance_id: str, state: State, reason: ReasonCode | None) -> None:
-        """Delete or free the volumes of a terminated instance, and end its associations; the state itself is the machine's."""
+        """End the associations of a terminated instance; the state itself is the machine's."""
         if state is not State.TERMINATED:
             return
-        record = self.instances[instance_id]
-        for volume_id in record.volume_ids.values():
-            volume = self.volumes[volume_id]
-            volume.instance_id = None
-            if volume.is_deleted_on_termination:
-                del self.volumes[volume_id]
-        record.volume_ids.clear()
         for address in self.addresses.values():
             if address.instance_id == instance_id:
                 address.instance_id = address.association_id = None
+
+    def new_volume_id(self) -> str:
+        """Return an id that no volume has."""
+        return self.ids.new("vol")
+
+    def show_volume(self, volume: Volume) -> None:
+        """List a volume, and at its instance and no other."""
+        self.volumes[volume.volume_id] = volume
+        self._take_from_instances(volume.volume_id, but_for=volume.held_by)
+        if volume.attachment is not None:
+            self.instances[volume.attachment.instance_id].volume_ids[volume.attachment.device_name] = volume.volume_id
+
+    def drop_volume(self, volume_id: str) -> None:
+        """List a volume no more."""
+        del self.volumes[volume_id]
+        self._take_from_instances(volume_id, but_for=None)
+
+    def _take_from_instances(self, volume_id: str, *, but_for: str | None) -> None:
+        for instance_id, record in self.instances.items():
+            if instance_id != but_for and volume_id in record.volume_ids.values():
+                record.volume_ids = {device: held for device, held in record.volume_ids.items() if held != volume_id}
 
     def begin_image(self, image_id: str, instance_id: str) -> tuple[str, str]:
         """Make a new image pending."""
@@ -97,9 +113,10 @@ class MemoryBooks:
         """Return the id of the image that has this name."""
         return next((image.image_id for image in self.images.values() if image.name == name), None)
 
-    def new_snapshot(self, volume_id: str, description: str) -> SnapshotRecord:
-        """Take a new snapshot in."""
-        snapshot = SnapshotRecord(self.ids.new("snap"), volume_id, self._clock.now(), description=description)
+    def new_snapshot(self, volume_id: str, description: str, kind: VolumeKind | None = None) -> SnapshotRecord:
+        """Take a new snapshot in; ``kind`` is what its volume is like."""
+        snapshot_id = self.ids.new("snap")
+        snapshot = SnapshotRecord(snapshot_id, volume_id, self._clock.now(), description=description, kind=kind or VolumeKind())
         self.snapshots[snapshot.snapshot_id] = snapshot
         return snapshot
 

@@ -11,6 +11,7 @@ from spot_simulator.memory.disk import Disk
 from spot_simulator.memory.metadata import Reading, read_metadata
 from spot_simulator.memory.traffic import Traffic
 from spot_simulator.model.delays import Delay, Delays
+from spot_simulator.volumes.mounting import Mounting
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class HostParts:
     delays: Delays
     is_metadata_up: Callable[[str], bool]
     client: Callable[[str, str], MemoryClient]
+    mounting: Mounting
 
 
 class Host:
@@ -73,6 +75,18 @@ class Host:
     def is_accepting(self) -> bool:
         """Whether a workload accepts writes here now."""
         return self._parts.traffic.acceptor(self.private_ip) is not None
+
+    def has_device(self, volume_id: str) -> bool:
+        """Whether the system shows a volume."""
+        return self._parts.mounting.has_device(self.machine, volume_id)
+
+    def mount(self, volume_id: str, mount_point: str) -> None:
+        """Mount a volume. Raise ``MountRefused``."""
+        self._parts.mounting.mount(self.machine, volume_id, mount_point)
+
+    def unmount(self, volume_id: str) -> None:
+        """Unmount a volume, if it is here and mounted. Raise ``MountRefused``."""
+        self._parts.mounting.unmount(self.machine, volume_id)
 
     def tell_serving(self) -> None:
         """Let init note that this program accepts writes from now on."""

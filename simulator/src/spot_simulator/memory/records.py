@@ -39,21 +39,6 @@ class InstanceRecord:
 
 
 @dataclass(slots=True)
-class VolumeRecord:
-    """A volume; one without an instance is available. ``made_for`` is the instance whose disk it was from the beginning."""
-
-    volume_id: str
-    snapshot_id: str
-    zone: str
-    created_at: datetime
-    device_name: str
-    made_for: str
-    instance_id: str | None
-    is_deleted_on_termination: bool = True
-    kind: VolumeKind = field(default_factory=VolumeKind)
-
-
-@dataclass(slots=True)
 class SnapshotRecord:
     """A snapshot; ``state`` is pending or completed."""
 
@@ -62,6 +47,7 @@ class SnapshotRecord:
     started_at: datetime
     state: str = "completed"
     description: str = ""
+    kind: VolumeKind = field(default_factory=VolumeKind)
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from spot_simulator.machines import MachineParts, Machines
 from spot_simulator.memory.api import Ec2Api
 from spot_simulator.memory.books import ACCOUNT_ID, MemoryBooks
 from spot_simulator.memory.calls.address_calls import AddressCalls
-from spot_simulator.memory.calls.image_calls import ImageCalls
+from spot_simulator.memory.calls.image_calls import ImageCalls, ImageParts
 from spot_simulator.memory.calls.instance_calls import InstanceCalls
 from spot_simulator.memory.calls.launches import Launches, LaunchParts
 from spot_simulator.memory.calls.market_calls import MarketCalls
@@ -51,6 +51,9 @@ from spot_simulator.network.front_addresses import FrontAddresses
 from spot_simulator.network.secondary_addresses import SecondaryAddresses
 from spot_simulator.ports import Ground, Timeline
 from spot_simulator.price_book import PriceBook
+from spot_simulator.volumes.calls import VolumeCalls
+from spot_simulator.volumes.mounting import Mounting
+from spot_simulator.volumes.volumes import Volumes
 
 ZONES = {
     "us-east-1a": "use1-az6",
@@ -112,6 +115,8 @@ class MemoryRegion:
         self.init = Init(self.disks, self.guardian, self.books.tags, ground)
         self.guardian.report_to(self.init)
         self.images = Images(self.books, self.disks, ground)
+        self.volumes = Volumes(self.books, self.disks, ground)
+        self.mounting = Mounting(self.volumes, self.disks, lambda machine, name: self.init.status(machine, name).pid is not None)
         self.addresses = Addresses(_ELASTIC_BLOCK, self.traffic, ground)
         self.machines = Machines(self._machine_parts(), ground)
         self.secondary_addresses = SecondaryAddresses(self.machines, self.traffic, ground)
@@ -120,6 +125,7 @@ class MemoryRegion:
         self.resolver = Resolver(self.traffic, self.fronts, ground)
         self.zones = Zones(self.resolver, ground)
         self.visibility = KnownInstances(self.machines, self.clock)
+        self._volume_calls = VolumeCalls(self.volumes, self.visibility, self.images, self.books)
         self.api = Ec2Api(self._handlers(), self.faults, self.log)
         self.control = Control(self)
         self._with_metadata: set[str] = set()
@@ -134,7 +140,7 @@ class MemoryRegion:
 
     def host(self, machine: Machine, pid: int) -> Host:
         """Return an instance as its programs meet it, for the boot that it is in."""
-        parts = HostParts(self.init, self.traffic, self.delays, self.is_metadata_up, self.client)
+        parts = HostParts(self.init, self.traffic, self.delays, self.is_metadata_up, self.client, self.mounting)
         return Host(machine, pid, self.disks.roots[machine.instance_id], self.disks.runs[machine.instance_id], parts)
 
     def is_metadata_up(self, instance_id: str) -> bool:
@@ -154,6 +160,7 @@ class MemoryRegion:
 
     def _on_off(self, machine: Machine, final: State) -> None:
         self._with_metadata.discard(machine.instance_id)
+        self.volumes.on_off(machine, final)
         self.target_groups.drop(machine, final)
         if final is State.TERMINATED:
             self.addresses.drop_holder(machine)
@@ -163,7 +170,14 @@ class MemoryRegion:
         return _WithWorkload(self._world.programs, WorkloadProgram(self.traffic, self._world.timeline))
 
     def _machine_parts(self) -> MachineParts:
-        return MachineParts(book=self.books, disks=self.disks, init=self.init, on_up=self._on_up, on_off=self._on_off)
+        return MachineParts(
+            book=self.books,
+            disks=self.disks,
+            init=self.init,
+            on_boot=self.mounting.on_boot,
+            on_up=self._on_up,
+            on_off=self._on_off,
+        )
 
     def _launches(self) -> Launches:
         gate_parts = GateParts(
@@ -181,6 +195,8 @@ class MemoryRegion:
                 books=self.books,
                 machines=self.machines,
                 disks=self.disks,
+                volumes=self.volumes,
+                kind_of_snapshot=self._volume_calls.kind_of_snapshot,
                 clock=self.clock,
                 region=self.name,
             )
@@ -188,13 +204,15 @@ class MemoryRegion:
 
     def _handlers(self) -> dict[str, Handler]:
         known, books = self.visibility, self.books
-        instances, addresses = InstanceCalls(books, self.machines, known), AddressCalls(books, self.addresses, known)
-        images = ImageCalls(books, self.images, self.machines, known, self.disks, self.clock)
+        instances = InstanceCalls(books, self.machines, self.volumes, known)
+        addresses = AddressCalls(books, self.addresses, known)
+        images = ImageCalls(ImageParts(books, self.images, self.machines, self.disks, self.volumes), known, self.clock)
         pages = PricePages(self.prices, self.types, books.az_ids())
         market = MarketCalls(books, SpotRequests(self.machines), pages, self.clock, self.name)
         private = PrivateAddressCalls(books, self.secondary_addresses)
         return {
             **self._neighbours(),
+            **{action: _answering(answer) for action, answer in self._volume_calls.handlers().items()},
             "RunInstances": self._launches().run,
             "DescribeInstances": instances.describe,
             "DescribeInstanceStatus": instances.describe_status,
@@ -212,7 +230,6 @@ class MemoryRegion:
             "DeleteSnapshot": images.delete_snapshot,
             "DescribeSnapshots": images.describe_snapshots,
             "DescribeInstanceCreditSpecifications": instances.describe_credits,
-            "DescribeVolumes": images.describe_volumes,
             "AllocateAddress": addresses.allocate,
             "AssociateAddress": addresses.associate,
             "DisassociateAddress": addresses.disassociate,

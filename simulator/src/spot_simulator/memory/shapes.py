@@ -12,9 +12,9 @@ from spot_simulator.memory.records import (
     InstanceRecord,
     SnapshotRecord,
     SubnetRecord,
-    VolumeRecord,
 )
 from spot_simulator.model.capacity import Mode
+from spot_simulator.volumes.shapes import device
 
 Shape = dict[str, Any]
 
@@ -49,7 +49,7 @@ def instance(record: InstanceRecord, books: MemoryBooks) -> Shape:
     shown: Shape = {
         "AmiLaunchIndex": 0,
         "Architecture": machine.architecture,
-        "BlockDeviceMappings": [_attachment(books.volumes[volume_id], launched_at) for volume_id in record.volume_ids.values()],
+        "BlockDeviceMappings": [] if machine.state is State.TERMINATED else _devices(record, books),
         "ClientToken": record.client_token or "",
         "EbsOptimized": record.is_ebs_optimized,
         "Hypervisor": "xen",
@@ -110,14 +110,9 @@ def _interface(record: InstanceRecord, books: MemoryBooks) -> Shape:
     }
 
 
-def _attachment(volume: VolumeRecord, attached_at: datetime) -> Shape:
-    ebs = {
-        "AttachTime": attached_at,
-        "DeleteOnTermination": volume.is_deleted_on_termination,
-        "Status": "attached",
-        "VolumeId": volume.volume_id,
-    }
-    return {"DeviceName": volume.device_name, "Ebs": ebs}
+def _devices(record: InstanceRecord, books: MemoryBooks) -> list[Shape]:
+    held = [books.volumes[volume_id] for volume_id in record.volume_ids.values()]
+    return [device(volume, volume.attachment) for volume in held if volume.attachment is not None]
 
 
 def reservation(records: list[InstanceRecord], books: MemoryBooks) -> Shape:
@@ -161,7 +156,7 @@ def snapshot(record: SnapshotRecord, books: MemoryBooks) -> Shape:
     """A snapshot as DescribeSnapshots shows it."""
     return {
         "Description": record.description,
-        "Encrypted": False,
+        "Encrypted": record.kind.is_encrypted,
         "OwnerId": ACCOUNT_ID,
         "Progress": "100%" if record.state == "completed" else "0%",
         "SnapshotId": record.snapshot_id,
@@ -169,39 +164,8 @@ def snapshot(record: SnapshotRecord, books: MemoryBooks) -> Shape:
         "State": record.state,
         "Tags": tag_list(books.tags(record.snapshot_id)),
         "VolumeId": record.volume_id,
-        "VolumeSize": 8,
+        "VolumeSize": record.kind.size_gib,
     }
-
-
-def volume(record: VolumeRecord, books: MemoryBooks) -> Shape:
-    """A volume as DescribeVolumes shows it."""
-    attachment = {
-        "AttachTime": whole_second(record.created_at),
-        "DeleteOnTermination": record.is_deleted_on_termination,
-        "Device": record.device_name,
-        "InstanceId": record.instance_id,
-        "State": "attached",
-        "VolumeId": record.volume_id,
-    }
-    kind = record.kind
-    shown: Shape = {
-        "Attachments": [attachment] if record.instance_id else [],
-        "AvailabilityZone": record.zone,
-        "CreateTime": whole_second(record.created_at),
-        "Encrypted": kind.is_encrypted,
-        "Iops": kind.shown_iops,
-        "Size": kind.size_gib,
-        "SnapshotId": record.snapshot_id,
-        "State": "in-use" if record.instance_id else "available",
-        "Tags": tag_list(books.tags(record.volume_id)),
-        "VolumeId": record.volume_id,
-        "VolumeType": kind.volume_type,
-    }
-    if kind.throughput is not None:
-        shown["Throughput"] = kind.throughput
-    if kind.key_id is not None:
-        shown["KmsKeyId"] = kind.key_id
-    return shown
 
 
 def address(record: AddressRecord, books: MemoryBooks) -> Shape:

@@ -111,6 +111,14 @@ class Truth:
         writes = self._region.disks.roots[instance_id].get(WRITES_FILE)
         return writes.numbers(front) if isinstance(writes, HeldWrites) else NumberRanges()
 
+    def writes_on(self, instance_id: str) -> str | None:
+        """Return the data volume on which an instance keeps the writes of its workload now; None if that is its own disk."""
+        for volume in self._region.volumes.on_instance(instance_id):
+            place = volume.attachment.mount_point if volume.attachment is not None else None
+            if place is not None and f"/{WRITES_FILE}".startswith(f"{place}/"):
+                return volume.volume_id
+        return None
+
     def instances(self) -> list[Thing]:
         """Return every instance, dead ones too."""
         machines = self._region.machines.by_id.values()
@@ -132,7 +140,4 @@ class Truth:
     def volumes(self) -> list[Thing]:
         """Return every volume."""
         books = self._region.books
-        return [
-            Thing(volume.volume_id, "in-use" if volume.instance_id else "available", books.tags(volume.volume_id), volume.made_for)
-            for volume in books.volumes.values()
-        ]
+        return [Thing(volume.volume_id, volume.state, books.tags(volume.volume_id), volume.disk_of) for volume in books.volumes.values()]

@@ -16,6 +16,10 @@ class Delay(StrEnum):
     SHUTDOWN = "shutdown"  # shutting-down to terminated (or stopping to stopped)
     TARGET_REGISTRATION = "target_registration"  # RegisterTargets to the first health check
     RECORD_SYNC = "record_sync"  # ChangeResourceRecordSets to INSYNC
+    VOLUME_CREATE = "volume_create"  # CreateVolume to available
+    VOLUME_ATTACH = "volume_attach"  # AttachVolume to attached
+    VOLUME_DETACH = "volume_detach"  # DetachVolume, or the end of the instance, to available
+    LATER_SNAPSHOT = "later_snapshot"  # CreateSnapshot of a data volume that has a snapshot already: of what changed since
     SERVICE_RESTART = "service_restart"  # a service died to started again
 
 
@@ -28,6 +32,10 @@ RANGES_SECONDS: dict[Delay, tuple[float, float]] = {
     Delay.SHUTDOWN: (5.0, 20.0),
     Delay.TARGET_REGISTRATION: (1.0, 5.0),
     Delay.RECORD_SYNC: (10.0, 60.0),
+    Delay.VOLUME_CREATE: (1.0, 5.0),
+    Delay.VOLUME_ATTACH: (1.0, 5.0),
+    Delay.VOLUME_DETACH: (1.0, 5.0),
+    Delay.LATER_SNAPSHOT: (20.0, 90.0),
     Delay.SERVICE_RESTART: (1.0, 1.0),
 }
 """Unscaled seconds, lowest and highest. Source: the 120-second budget in the design's AWS facts; estimates, not measured."""

@@ -1,21 +1,24 @@
 """Images and snapshots: names are unique, snapshots can be tagged with the image, and both take their time."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.errors import Ec2Error
-from spot_simulator.ec2.hardware import VolumeKind
 from spot_simulator.ec2.known_instances import KnownInstances, check_image_source
 from spot_simulator.images import Images
 from spot_simulator.machines import Machines
 from spot_simulator.memory import shapes
-from spot_simulator.memory.books import ACCOUNT_ID, NO_VOLUME, MemoryBooks
+from spot_simulator.memory.books import ACCOUNT_ID, MemoryBooks
 from spot_simulator.memory.calls.request import Request
 from spot_simulator.memory.disks import MemoryDisks
 from spot_simulator.memory.filters import Facts, passing
-from spot_simulator.memory.records import ImageRecord, InstanceRecord, SnapshotRecord, VolumeRecord
+from spot_simulator.memory.records import ImageRecord, SnapshotRecord
 from spot_simulator.memory.shapes import Shape
+from spot_simulator.volumes.records import Volume
+from spot_simulator.volumes.refusals import check_left_out, check_snapshot, volume_not_found
+from spot_simulator.volumes.volumes import Volumes
 
 Record = TypeVar("Record")
 
@@ -30,31 +33,39 @@ _SNAPSHOT_FACTS: Facts[SnapshotRecord] = {
     "status": lambda record: record.state,
     "volume-id": lambda record: record.volume_id,
 }
-_VOLUME_FACTS: Facts[VolumeRecord] = {
-    "attachment.instance-id": lambda record: record.instance_id,
-    "status": lambda record: "in-use" if record.instance_id else "available",
-    "volume-id": lambda record: record.volume_id,
-}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageParts:
+    """What these calls touch."""
+
+    books: MemoryBooks
+    images: Images
+    machines: Machines
+    disks: MemoryDisks
+    volumes: Volumes
 
 
 class ImageCalls:
     """Everything that outlives an instance."""
 
-    def __init__(
-        self, books: MemoryBooks, images: Images, machines: Machines, known: KnownInstances, disks: MemoryDisks, clock: Clock
-    ) -> None:
+    def __init__(self, parts: ImageParts, known: KnownInstances, clock: Clock) -> None:
         """Take the parts."""
-        self._books, self._images, self._machines, self._known = books, images, machines, known
-        self._disks, self._clock = disks, clock
+        self._books, self._images, self._machines = parts.books, parts.images, parts.machines
+        self._disks, self._volumes, self._known, self._clock = parts.disks, parts.volumes, known, clock
 
     def create_image(self, request: Request) -> Shape:
         """Answer CreateImage; without NoReboot a running instance is rebooted, as AWS does."""
         name, instance_id = request.needed("Name"), request.needed("InstanceId")
         machine = self._known.one(instance_id)
         check_image_source(machine, name, self._books.image_of_name(name))
+        left_out = frozenset(one["DeviceName"] for one in request.get("BlockDeviceMappings", ()) if "NoDevice" in one)
+        check_left_out(self._volumes.on_instance(instance_id), left_out)
+        root = self._volumes.root_of(instance_id)
+        if root is None:  # a running or stopped instance has one
+            raise KeyError(instance_id)
         request.end_if_dry_run()
-        record = self._books.instances[instance_id]
-        snapshot = self._books.new_snapshot(_root_volume_id(record), request.get("Description", ""))
+        snapshot = self._books.new_snapshot(root.volume_id, request.get("Description", ""), root.kind)
         image = ImageRecord(
             image_id=self._books.ids.new("ami"),
             name=name,
@@ -63,11 +74,11 @@ class ImageCalls:
             created_at=self._clock.now(),
             source_instance_id=instance_id,
             description=request.get("Description", ""),
-            root=self._root_kind(record),
+            root=root.kind,
         )
         self._books.images[image.image_id] = image
         self._books.add_tags(image.image_id, request.tags("image"))
-        self._images.add(image.image_id, instance_id, request.tags("snapshot"))
+        self._images.add(image.image_id, instance_id, root, request.tags("snapshot"))
         if not request.get("NoReboot"):
             self._machines.reboot(machine)
         return {"ImageId": image.image_id}
@@ -101,7 +112,9 @@ class ImageCalls:
         """Answer CreateSnapshot of a volume, attached or left over."""
         volume = self._books.volumes.get(request.needed("VolumeId"))
         if volume is None:
-            raise Ec2Error("InvalidVolume.NotFound", f"The volume '{request.needed('VolumeId')}' does not exist.")
+            raise volume_not_found(request.needed("VolumeId"))
+        listed = self._books.snapshots.values()
+        check_snapshot(volume, sum(1 for one in listed if one.volume_id == volume.volume_id and one.state == "pending"))
         request.end_if_dry_run()
         return self._taken(request, volume)
 
@@ -133,21 +146,11 @@ class ImageCalls:
         found = passing(found, request.filters(), _SNAPSHOT_FACTS, self._books, lambda record: record.snapshot_id)
         return {"Snapshots": [shapes.snapshot(record, self._books) for record in found]}
 
-    def describe_volumes(self, request: Request) -> Shape:
-        """Answer DescribeVolumes."""
-        found = _chosen(self._books.volumes, request.get("VolumeIds", ()), "InvalidVolume.NotFound")
-        found = passing(found, request.filters(), _VOLUME_FACTS, self._books, lambda record: record.volume_id)
-        return {"Volumes": [shapes.volume(record, self._books) for record in found]}
-
-    def _taken(self, request: Request, volume: VolumeRecord) -> Shape:
-        snapshot = self._books.new_snapshot(volume.volume_id, request.get("Description", ""))
+    def _taken(self, request: Request, volume: Volume) -> Shape:
+        snapshot = self._books.new_snapshot(volume.volume_id, request.get("Description", ""), volume.kind)
         self._books.add_tags(snapshot.snapshot_id, request.tags("snapshot"))
-        self._images.start_snapshot(snapshot.snapshot_id, volume.made_for)
+        self._images.start_snapshot(snapshot.snapshot_id, volume)
         return shapes.snapshot(snapshot, self._books)
-
-    def _root_kind(self, record: InstanceRecord) -> VolumeKind:
-        volume = self._books.volumes.get(_root_volume_id(record))
-        return VolumeKind() if volume is None else volume.kind
 
     def _delete(self, snapshot_id: str) -> None:
         del self._books.snapshots[snapshot_id]
@@ -160,7 +163,3 @@ def _chosen(records: Mapping[str, Record], wanted: Sequence[str], code: str) -> 
         if wanted_id not in records:
             raise Ec2Error(code, f"'{wanted_id}' does not exist")
     return [records[wanted_id] for wanted_id in wanted] if wanted else list(records.values())
-
-
-def _root_volume_id(record: InstanceRecord) -> str:
-    return next(iter(record.volume_ids.values()), NO_VOLUME)

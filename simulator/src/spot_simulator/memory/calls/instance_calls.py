@@ -22,6 +22,7 @@ from spot_simulator.memory.filters import Facts, passing
 from spot_simulator.memory.records import InstanceRecord
 from spot_simulator.memory.shapes import Shape
 from spot_simulator.model.capacity import Mode
+from spot_simulator.volumes.volumes import Volumes
 
 _FACTS: Facts[InstanceRecord] = {
     "availability-zone": lambda record: record.machine.az_name,
@@ -40,9 +41,9 @@ _FACTS: Facts[InstanceRecord] = {
 class InstanceCalls:
     """What is done with instances that were launched."""
 
-    def __init__(self, books: MemoryBooks, machines: Machines, known: KnownInstances) -> None:
+    def __init__(self, books: MemoryBooks, machines: Machines, volumes: Volumes, known: KnownInstances) -> None:
         """Take the parts."""
-        self._books, self._machines, self._known = books, machines, known
+        self._books, self._machines, self._volumes, self._known = books, machines, volumes, known
 
     def describe(self, request: Request) -> Shape:
         """Answer DescribeInstances; instances that are too new to be seen are unknown or left out."""
@@ -112,7 +113,8 @@ class InstanceCalls:
         machine = self._known.one(request.needed("InstanceId"))
         record = self._books.instances[machine.instance_id]
         mappings = request.get("BlockDeviceMappings", ())
-        unknown = [mapping["DeviceName"] for mapping in mappings if mapping["DeviceName"] not in record.volume_ids]
+        volumes = {mapping["DeviceName"]: self._volumes.at_device(machine.instance_id, mapping["DeviceName"]) for mapping in mappings}
+        unknown = [device_name for device_name, volume in volumes.items() if volume is None]
         if unknown:
             raise Ec2Error("InvalidInstanceAttributeValue", f"No device is currently mapped at {unknown[0]}")
         if request.get("InstanceType"):
@@ -123,8 +125,9 @@ class InstanceCalls:
         if request.get("DisableApiTermination"):
             record.is_protected = request.get("DisableApiTermination")["Value"]
         for mapping in mappings:
-            volume = self._books.volumes[record.volume_ids[mapping["DeviceName"]]]
-            volume.is_deleted_on_termination = mapping["Ebs"]["DeleteOnTermination"]
+            volume = volumes[mapping["DeviceName"]]
+            if volume is not None:
+                self._volumes.keep(volume, is_deleted_on_termination=mapping["Ebs"]["DeleteOnTermination"])
         return {}
 
     def tag(self, request: Request) -> Shape:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spot_simulator.clock import Clock
 from spot_simulator.ec2.errors import Ec2Error
-from spot_simulator.ec2.hardware import ROOT_DEVICE, VolumeKind, cpu_credits, root_kind
+from spot_simulator.ec2.hardware import KindOfSnapshot, LaunchVolumes, VolumeKind, cpu_credits, launch_volumes
 from spot_simulator.ec2.launch_gate import LaunchGate, Place, Wish
 from spot_simulator.machine import Machine
 from spot_simulator.machines import Machines
@@ -16,9 +16,10 @@ from spot_simulator.memory import shapes
 from spot_simulator.memory.books import ACCOUNT_ID, MemoryBooks
 from spot_simulator.memory.calls.request import Request
 from spot_simulator.memory.disks import MemoryDisks
-from spot_simulator.memory.records import ImageRecord, InstanceRecord, SubnetRecord, VolumeRecord
+from spot_simulator.memory.records import ImageRecord, InstanceRecord, SubnetRecord
 from spot_simulator.memory.shapes import Shape
 from spot_simulator.model.capacity import Mode
+from spot_simulator.volumes.volumes import Volumes
 
 _METADATA_DEFAULTS: Mapping[str, object] = {
     "HttpEndpoint": "enabled",
@@ -37,6 +38,8 @@ class LaunchParts:
     books: MemoryBooks
     machines: Machines
     disks: MemoryDisks
+    volumes: Volumes
+    kind_of_snapshot: KindOfSnapshot
     clock: Clock
     region: str
 
@@ -60,14 +63,15 @@ class Launches:
         image = self._parts.books.images.get(wish.image_id)
         mode = gate.admit(wish, image.state if image else None)
         groups = self._groups(request)
-        root_kind(image.root if image else VolumeKind(), request.get("BlockDeviceMappings", []))
+        of_image, asked = image.root if image else VolumeKind(), request.get("BlockDeviceMappings", [])
+        volumes = launch_volumes(of_image, asked, self._parts.kind_of_snapshot)
         cpu_credits(wish.instance_type, _credits(request))
         request.end_if_dry_run()
         if image is None:  # the gate has refused it
             raise KeyError(wish.image_id)
         reservation_id = self._parts.books.ids.new("r")
         count = int(request.needed("MaxCount"))
-        records = [self._take_in(request, wish, mode, image, groups, reservation_id) for _ in range(count)]
+        records = [self._take_in(request, wish, mode, image, groups, reservation_id, volumes) for _ in range(count)]
         instance_ids = tuple(record.machine.instance_id for record in records)
         gate.remember(token, zone, written, shapes.reservation(records, self._parts.books), instance_ids)
         return shapes.reservation(records, self._parts.books)
@@ -80,7 +84,14 @@ class Launches:
         return group_ids
 
     def _take_in(
-        self, request: Request, wish: Wish, mode: Mode, image: ImageRecord, groups: tuple[str, ...], reservation_id: str
+        self,
+        request: Request,
+        wish: Wish,
+        mode: Mode,
+        image: ImageRecord,
+        groups: tuple[str, ...],
+        reservation_id: str,
+        volumes: LaunchVolumes,
     ) -> InstanceRecord:
         books = self._parts.books
         subnet = books.subnets[request.get("SubnetId") or books.subnet_of_zone(wish.zone).subnet_id]
@@ -100,9 +111,10 @@ class Launches:
             cpu_credits=cpu_credits(machine.instance_type, _credits(request)),
         )
         books.instances[machine.instance_id] = record
-        self._attach_root(record, image, request)
         books.add_tags(machine.instance_id, request.tags("instance"))
         self._parts.disks.make_instance(machine.instance_id, image.snapshot_id)
+        for volume_id in self._parts.volumes.make_of_launch(machine, image.snapshot_id, volumes):
+            books.add_tags(volume_id, request.tags("volume"))
         self._parts.machines.launch(machine)
         return record
 
@@ -125,22 +137,6 @@ class Launches:
             user_data=_user_data(request.get("UserData")),
             mac=ids.mac(),
         )
-
-    def _attach_root(self, record: InstanceRecord, image: ImageRecord, request: Request) -> None:
-        books, machine = self._parts.books, record.machine
-        volume = VolumeRecord(
-            volume_id=books.ids.new("vol"),
-            snapshot_id=image.snapshot_id,
-            zone=machine.az_name,
-            created_at=machine.launched_at,
-            device_name=ROOT_DEVICE,
-            made_for=machine.instance_id,
-            instance_id=machine.instance_id,
-            kind=root_kind(image.root, request.get("BlockDeviceMappings", [])),
-        )
-        books.volumes[volume.volume_id] = volume
-        record.volume_ids[volume.device_name] = volume.volume_id
-        books.add_tags(volume.volume_id, request.tags("volume"))
 
 
 def _credits(request: Request) -> str | None:

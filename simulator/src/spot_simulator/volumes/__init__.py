@@ -1,0 +1,1 @@
+"""EBS volumes: both forms of the region answer with the same code."""
