@@ -89,7 +89,11 @@ class Acts:
 
     def _switch(self, event: Event, member: Member) -> None:
         operator = self._fleet.operator
-        body = {"request_id": operator.new_request_id(), "target": {"mode": "on_demand" if event.facts["on_demand"] else "spot"}}
+        target = {"mode": "on_demand" if event.facts["on_demand"] else "spot"}
+        machine = self._primary(member) if event.facts.get("is_elsewhere") else None
+        if machine is not None:
+            target["az_id"] = next(az_id for az_id in self._fleet.region.books.az_ids().values() if az_id != machine.az_id)
+        body = {"request_id": operator.new_request_id(), "target": target}
         cancel_after_seconds = event.facts.get("cancel_after_seconds")
 
         def act() -> None:

@@ -157,7 +157,7 @@ class RunningDaemon:
             hooks=InitHooks(host, process, world.switches),
             freezer=NoFreezer(),
             carrier=VirtualCarrier(host, process, world.network, world.receivers),
-            mounts=VirtualMounts(),
+            mounts=VirtualMounts(host, process),
             guard=RunGuard(host, process),
             journal=journal,
             live=live,

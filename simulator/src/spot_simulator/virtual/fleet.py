@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from spot_server.settings import Settings
+from spot_simulator.base_image import DATA_FOLDER
 from spot_simulator.memory.programs import Program, ProgramsByName
 from spot_simulator.memory.region import MemoryRegion, MemorySettings, World
 from spot_simulator.virtual.daemon_program import DAEMON, DaemonProgram, DaemonWorld
@@ -21,8 +22,14 @@ from spot_simulator.virtual.scheduler import Scheduler
 from spot_simulator.virtual.server_side import ServerSide
 from spot_simulator.virtual.table_watch import EC2
 from spot_simulator.virtual.ways import Leaves, Ways
+from spot_simulator.volumes.mounting import FSTAB_FILE
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
+CARRY_BY_VOLUME = "volume"
+DATA_VOLUMES = [{"device_name": "/dev/sdf", "mount_point": f"/{DATA_FOLDER}", "file_system": "ext4"}]
+"""Of an agent with that carry: what its workload writes is on it."""
+FSTAB = f"/dev/sdf /{DATA_FOLDER} ext4 nofail 0 2\n"
+"""How the first instance mounts it before the product knows of it."""
 INSTANCE_TYPES = ("m5.large", "m5a.large", "m6i.large")
 TAG_AGENT = "spot-optimizer:logical-agent-id"
 SERVER_SETTINGS: dict[str, Any] = {
@@ -108,7 +115,9 @@ class Fleet:
         tags = [{"Key": "spot-optimizer:managed", "Value": "true"}, {"Key": TAG_AGENT, "Value": name}, {"Key": "Name", "Value": name}]
         subnet_id = self._random.choice(client.describe_subnets()["Subnets"])["SubnetId"]
         handles = tuple(self._handles.make(kind, name, subnet_id) for kind in plan.handles)
-        image = self.region.control.base_image(f"{name}-base", env_file=self._env_file(name, plan, handles))
+        has_volume = plan.carry == CARRY_BY_VOLUME
+        env_file, files = self._env_file(name, plan, handles), {FSTAB_FILE: FSTAB} if has_volume else {}
+        image = self.region.control.base_image(f"{name}-base", env_file=env_file, files=files)
         market = {"InstanceMarketOptions": {"MarketType": "spot"}} if plan.is_on_spot else {}
         launched = client.run_instances(
             ImageId=image.image_id,
@@ -121,10 +130,31 @@ class Fleet:
             **market,
         )
         member = Member(name, plan, launched["Instances"][0]["InstanceId"], handles)
+        if has_volume:
+            self._give_volume(member, subnet_id)
         self._lead_when_running(member)
         for front in member.fronts:
             self.region.traffic.probe(front)
         return member
+
+    def _give_volume(self, member: Member, subnet_id: str) -> None:
+        """Make the data volume, and attach it as soon as the instance runs: it is there when the instance has booted."""
+        client = self.region.ec2_client(PERSON)
+        zone = self.region.books.zone_of_subnet(subnet_id)
+        tags = [{"Key": "spot-optimizer:managed", "Value": "true"}, {"Key": "Name", "Value": member.name}]
+        made = client.create_volume(
+            AvailabilityZone=zone, Size=20, VolumeType="gp3", TagSpecifications=[{"ResourceType": "volume", "Tags": tags}]
+        )
+        wanted = {"VolumeId": made["VolumeId"], "InstanceId": member.first_instance_id, "Device": DATA_VOLUMES[0]["device_name"]}
+
+        def attach() -> None:
+            volume, machine = self.region.volumes.by_id[made["VolumeId"]], self.region.control.machine(member.first_instance_id)
+            if volume.is_creating or machine.state != "running":
+                self.scheduler.after(1.0, attach)
+            else:
+                client.attach_volume(**wanted)
+
+        self.scheduler.after(1.0, attach)
 
     def _lead_when_running(self, member: Member) -> None:
         """Put the first instance behind the handles; a front that there was not before is probed from then on."""
@@ -152,6 +182,7 @@ class Fleet:
             "PRICING_REPORT_INTERVAL": "1800",
             "ALLOWED_INSTANCE_TYPES": ",".join(INSTANCE_TYPES),
             "TRAFFIC_HANDLES": json.dumps([{"kind": handle.kind.value, **handle.setting} for handle in handles]),
+            "DATA_VOLUMES": json.dumps(DATA_VOLUMES if plan.carry == CARRY_BY_VOLUME else []),
             "TRAFFIC_COMMAND": HOOK,
             "START_COMMAND": HOOK,
             "STOP_COMMAND": HOOK,

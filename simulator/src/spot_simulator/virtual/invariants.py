@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.memory.truth import Truth
-from spot_simulator.virtual.fleet import TAG_AGENT, Fleet, Member
+from spot_simulator.virtual.fleet import CARRY_BY_VOLUME, TAG_AGENT, Fleet, Member
 from spot_simulator.virtual.judging import Violation
 from spot_simulator.virtual.ready_standbys import ReadyStandbys
 
@@ -21,6 +21,10 @@ ENDING = frozenset({State.SHUTTING_DOWN, State.TERMINATED})
 _TOLD = (
     "SELECT 1 FROM notifications JOIN agents ON agents.agent_id = notifications.agent_id"
     " WHERE agents.logical_agent_id = ? AND notifications.severity = 'critical'"
+)
+_TOLD_OF_LOSSES = (
+    "SELECT 1 FROM notifications JOIN agents ON agents.agent_id = notifications.agent_id"
+    " WHERE agents.logical_agent_id = ? AND notifications.kind = 'writes_lost'"
 )
 Finding = tuple[str, str]
 """Name of the invariant, what broke it."""
@@ -42,7 +46,14 @@ class Invariants:
     def always(self) -> list[Violation]:
         """Return what is wrong now and may never be."""
         return self._violations(
-            [*self._double_serving(), *self._doubles(), *self._falling_epochs(), *self._wrong_ends(), *self._standbys.look()]
+            [
+                *self._double_serving(),
+                *self._doubles(),
+                *self._falling_epochs(),
+                *self._wrong_ends(),
+                *self._standbys.look(),
+                *self._without_volume(),
+            ]
         )
 
     def finally_(self) -> list[Violation]:
@@ -124,11 +135,35 @@ class Invariants:
         self._led = frozenset(holder for holder in self.truth.holders().values() if holder in self.truth.accepting())
         self._named = named
 
+    def _without_volume(self) -> Iterator[Finding]:
+        """Whoever accepts writes for an agent with a data volume keeps them on one that EC2 has attached to it, and to nobody else."""
+        with_volume = {member.name for member in self._fleet.members if member.plan.carry == CARRY_BY_VOLUME}
+        for instance_id, agent in self.truth.accepting().items():
+            if agent in with_volume and not self.truth.writes_on(instance_id):
+                yield "writes-are-on-the-volume", f"{instance_id} of {agent} accepts writes and keeps them on no data volume"
+
+    def _lost_with_volume(self, member: Member) -> Iterator[Finding]:
+        """What was acknowledged to clients of an agent with a data volume is on the volume that serves in the end, or a person knows."""
+        for front in member.fronts:
+            acceptor = self._fleet.region.traffic.acceptor_behind(front)
+            if member.plan.carry != CARRY_BY_VOLUME or acceptor is None:
+                continue
+            lost = self._fleet.region.traffic.lost(front, self.truth.held(acceptor.instance_id, front))
+            if lost and not self._is_told_of_losses(member):
+                yield (
+                    "no-confirmed-write-is-lost",
+                    f"{member.name}: {len(lost)} acknowledged writes are not on the volume of {acceptor.instance_id}",
+                )
+
+    def _is_told_of_losses(self, member: Member) -> bool:
+        return self._fleet.database.raw.execute(_TOLD_OF_LOSSES, (member.name,)).fetchone() is not None
+
     def _end_of(self, member: Member) -> Iterator[Finding]:
         if self._is_beyond_help(member) and not self._fleet.has_control_role:
             if not self._is_told(member):
                 yield "told-when-nobody-can-help", f"{member.name} has no instance left, nobody may make another, and nobody was told"
             return
+        yield from self._lost_with_volume(member)
         accepting = [instance_id for instance_id, agent in self.truth.accepting().items() if agent == member.name]
         if len(accepting) != 1:
             yield "served-in-the-end", f"{member.name}: accepted by {accepting or 'no instance'}"
