@@ -16,7 +16,7 @@ from server_support.databases import MARIADB_VARIABLE, delete_all_rows, make_sql
 from server_support.http import Http
 from spot_server.db.runner import Database
 from spot_server.features.health.readiness import ReadinessCheck
-from spot_server.http.context import AppContext
+from spot_server.http.context import EXTENSION, AppContext
 from spot_server.http.token_cache import TokenCache
 from spot_server.http.waiting import WaitingRoom
 from spot_server.metrics import Metrics
@@ -104,11 +104,23 @@ def context(database: Database, clock: FakeClock, settings: Settings) -> AppCont
     )
 
 
+@pytest.fixture(scope="session")
+def shared_apps() -> dict[int, Flask]:
+    """Applications by the length of the bodies that they take: all that one makes of its settings; the rest it asks its context for."""
+    return {}
+
+
 @pytest.fixture
-def app(context: AppContext) -> Flask:
+def app(context: AppContext, shared_apps: dict[int, Flask]) -> Flask:
+    """The application on this test's context. Its pages are put together once per worker, which takes 80 ms."""
     from spot_server.bootstrap import build_app  # noqa: PLC0415 - tests without pages need not import every feature
 
-    return build_app(context)
+    limit = context.settings.body_limit_bytes
+    if limit not in shared_apps:
+        shared_apps[limit] = build_app(context)
+    app = shared_apps[limit]
+    app.extensions[EXTENSION] = context
+    return app
 
 
 @pytest.fixture

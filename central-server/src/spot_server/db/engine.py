@@ -9,6 +9,7 @@ from pymysql.constants import SERVER_STATUS
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import PoolResetState
 
+from spot_server.db.mysql_connection import RememberingConnection
 from spot_server.db.statement_count import count_statements
 
 SQLITE_BUSY_TIMEOUT_MS = 20
@@ -80,8 +81,13 @@ def _create_mysql_engine(url: URL, *, pool_size: int) -> Engine:
         pool_timeout=10,
         pool_recycle=1800,
     )
+    event.listen(engine, "do_connect", _connect)
     event.listen(engine, "reset", _end_open_transaction)
     return engine
+
+
+def _connect(_dialect: object, _record: object, positional: Any, named: Any) -> RememberingConnection:  # noqa: ANN401 - SQLAlchemy's own
+    return RememberingConnection(*positional, **named)
 
 
 def _end_open_transaction(connection: Any, _record: object, state: PoolResetState) -> None:  # noqa: ANN401 - the driver's own
