@@ -35,6 +35,13 @@ def _hear(model: SwitchModel, *, is_heard: bool) -> None:
     model.old.is_heard = is_heard and model.old.can_act
 
 
+def pass_to_the_end(model: SwitchModel, *, but_seconds: float) -> None:
+    """Let time pass until shortly before the end that a notice named, if that lies ahead."""
+    left_seconds = 0.0 if model.action_at is None else (model.action_at - model.now).total_seconds() - but_seconds
+    if left_seconds > 0:
+        model.pass_time(left_seconds)
+
+
 MOVES: dict[str, Callable[[SwitchModel], None]] = {
     "old answers": lambda model: model.execute(model.old),
     "old fails for the moment": lambda model: model.execute(model.old, error_class="throttled"),
@@ -61,6 +68,7 @@ MOVES: dict[str, Callable[[SwitchModel], None]] = {
     "a second": lambda model: model.pass_time(1),
     "ten seconds": lambda model: model.pass_time(10),
     "two minutes": lambda model: model.pass_time(120),
+    "the last seconds before the end": lambda model: pass_to_the_end(model, but_seconds=2),
     "half an hour": lambda model: model.pass_time(1800),
     "a notice": lambda model: model.notice(120),
     "a notice without lead": lambda model: model.notice(0),
@@ -109,6 +117,36 @@ def test_no_walk_lets_two_sides_serve_or_starts_one_before_the_other_is_known_to
     walk(model, names)
 
     assert model.broken == []
+
+
+PARTING = ["another answers", "the replica moves on", "a notice", "the last seconds before the end", "old answers"]
+
+
+@settings(max_examples=500)
+@given(
+    model=st.builds(
+        SwitchModel,
+        st.sampled_from([plan_rescue(carry) for carry in (Carry.STATELESS, Carry.RSYNC, Carry.HOOK)]),
+        handle_count=st.integers(0, 3),
+        has_image=st.just(value=True),
+        may_terminate_old=st.booleans(),
+    ),
+    names=walks,
+)
+def test_no_walk_from_an_old_side_that_parted_early_breaks_anything_or_leaves_nobody_serving(model: SwitchModel, names: list[str]) -> None:
+    walk(model, PARTING)
+    assert model.step(StepName.QUIESCE).status is StepStatus.DONE
+    assert model.replica is ReplicaStatus.LAUNCHING
+
+    walk(model, names)
+    let_all_answer(model)
+
+    assert model.broken == []
+    assert not model.is_active, model.last
+    if model.status is SwitchStatus.ROLLED_BACK:
+        assert model.old.is_serving or not model.old.can_act or is_given_up(model)
+    if model.status is SwitchStatus.COMPLETED:
+        assert model.new.is_serving or not model.new.can_act
 
 
 @settings(max_examples=500)

@@ -28,7 +28,13 @@ def result_of(schedule: Schedule, *violations: Violation) -> Result:
         met={("notice", "launch", "kill_jobs"): 3, ("notice", "traffic", "kill_web"): 20},
         faults=7,
         figures=Figures(
-            (Answer(True, 1.0, 6.0, 3.0), Answer(True, 2.0, 130.0, 20.0), Answer(False, None, None, None)), {"notice stateless": (4.0, 5.0)}
+            (
+                Answer(True, 1.0, 6.0, 3.0),
+                Answer(True, 2.0, 130.0, 20.0),
+                Answer(False, None, None, None),
+                Answer(True, 50.0, 54.0, 51.0, is_hibernation=True),
+            ),
+            {"notice stateless": (4.0, 5.0)},
         ),
         callbacks=1,
         simulated_seconds=3600.0,
@@ -98,6 +104,7 @@ def test_the_summary_counts_runs_and_prints_distributions() -> None:
     assert "  notice to traffic, a replica ready (4): p50 6.00 s, p95 130.00 s, p99 130.00 s, most 130.00 s" in lines
     assert "notices with no replica ready: 2, served by another within 120 s: 0 (0.0 %)" in lines
     assert "  notice to traffic, no replica ready: none" in lines
+    assert "notices with no time left, a hibernation: 2, served by another within 120 s: 2 (100.0 %)" in lines
     assert "downtime of notice stateless (4): p50 4.00 s, p95 5.00 s, p99 5.00 s, most 5.00 s" in lines
 
 

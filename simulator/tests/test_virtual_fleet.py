@@ -56,6 +56,34 @@ def test_a_schedule_gives_the_same_run_again(result: Result) -> None:
     assert play(SCHEDULE) == result
 
 
+def lone(lead_seconds: float, action: str = "terminate") -> Result:
+    """One agent without a standby, whose new instance is ready 112 s after the notice."""
+    event = Event(610.0, Kind.NOTICE, 0, {"lead_seconds": lead_seconds, "action": action})
+    return play(replace(SCHEDULE, agents=(PLAN,), events=(event,)))
+
+
+def test_nobody_waits_for_the_end_of_an_instance_that_said_in_its_last_seconds_that_it_had_stopped() -> None:
+    """Its replica is ready two seconds after that end, while EC2 still says `shutting-down`."""
+    result = lone(110.0)
+
+    settled = {happening.what.removeprefix("agent-0 notice "): happening.at_seconds for happening in result.history}
+    (answer,) = result.figures.answers
+    assert result.violations == ()
+    assert settled["quiesce 0 done 1"] == pytest.approx(610 + 110 - 3, abs=1.5)
+    assert settled["fence 0 skipped 0"] == pytest.approx(settled["boot 0 done 0"], abs=0.5)
+    assert answer.beyond is not None
+    assert answer.beyond < 10
+
+
+def test_a_hibernation_leaves_its_daemon_no_time_to_tell_and_is_counted_by_itself() -> None:
+    result = lone(120.0, "hibernate")
+
+    (answer,) = result.figures.answers
+    assert answer.is_hibernation
+    assert answer.detection is None or answer.detection > 2
+    assert result.violations == ()
+
+
 REBALANCED = (
     Event(605.0, Kind.STANDBY_AND_PROMOTE, 0, {"promote_after_seconds": 200.0}),
     Event(640.0, Kind.REBALANCE_THEN_NOTICE, 1, {"lead_seconds": 120.0, "notice_after_seconds": 100.0}),

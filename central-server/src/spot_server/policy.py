@@ -78,6 +78,15 @@ class MovePolicy:
     notice_margin_seconds: float = 10.0
     """All of a handover under a notice should be over this long before the named time (design, section 5)."""
 
+    parting_seconds: float = 3.0
+    """Before the time that a notice named: an old instance whose replica still boots is asked to stop its workload then, and to say so.
+    The look that finds it due comes within 1 s, and the answer took 0.4 s at most (QUIESCE in the simulated region, without faults); the
+    rest is the workload's to stop in. 0: never."""
+
+    parting_launch_seconds: float = 20.0
+    """Before the time that a notice named. A replica that was launched later is not ready before EC2 says `terminated`: it takes 40 s at
+    least to run and boot, the old instance 20 s at most to shut down (the simulated region's delays: estimates, not measured in AWS)."""
+
     resume_pause_seconds: float = 60.0
     """Before a rescue that gave up is looked at again, and between two such looks."""
 

@@ -156,6 +156,12 @@ class Settings:
         120, "How long a handover waits for the end of an old instance before a person is told.", least=1, most=86400
     )
     notice_margin_seconds: float = number(10, "How long before the time that a notice names a handover should be over.", least=0, most=120)
+    parting_seconds: float = number(
+        3, "How long before that time a primary whose replica still boots stops its workload and confirms it. 0: never.", least=0, most=60
+    )
+    parting_launch_seconds: float = number(
+        20, "How long before that time the replica must have been launched for it to be worth while.", least=0, most=120
+    )
 
     control_role_period_seconds: float = number(
         0.5, "How often commands are looked for that the server carries out with a client's control role.", least=0.05, most=60

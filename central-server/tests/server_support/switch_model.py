@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from server_support.clock import START
 from server_support.switch_likeness import Likeness
+from server_support.switch_partings import is_parting
 from server_support.switch_sides import ModelStep, Order, SideModel
 from spot_server.features.recoveries.rules import is_workload_held
 from spot_server.features.switches.decisions import (
@@ -71,6 +72,7 @@ class SwitchModel:
         self.new_role: Role | None = Role.REPLICA if self.replica else None
         self.epoch = 1
         self.action_at: datetime | None = None
+        self.new_launched_at: datetime | None = None if StepName.LAUNCH in plan else START
         self.keeps_its_word = True
         self.is_outlived = False
         self.priority = 75
@@ -99,6 +101,9 @@ class SwitchModel:
             may_terminate_old=self.may_terminate_old,
             now=self.now,
             is_rescue=self.action_at is not None,
+            is_end_announced=self.action_at is not None,
+            is_old_heard=self.old.is_heard,
+            new_launched_at=self.new_launched_at,
             comparison=self.likeness.comparison,
             differences=self.likeness.differences,
         )
@@ -182,7 +187,8 @@ class SwitchModel:
     def _issue(self, decision: Issue) -> bool:
         step = self.step(decision.step, decision.part)
         step.status, step.intent_at = StepStatus.RUNNING, step.intent_at or self.now
-        if any(before.status not in SETTLED for before in self.steps[: self.steps.index(step)]):
+        waiting = [before.name for before in self.steps[: self.steps.index(step)] if before.status not in SETTLED]
+        if waiting and not is_parting(decision.step, waiting[0], self.facts(), POLICY):
             self.broken.append(f"{decision.step} is issued before all that comes before it is settled")
         if decision.step is StepName.START and not (self.is_done(StepName.QUIESCE) or self.is_done(StepName.FENCE)):
             self.broken.append("START is issued before QUIESCE or FENCE is done")
@@ -385,7 +391,7 @@ class SwitchModel:
         if fails:
             self.replica = ReplicaStatus.FAILED
         elif self.replica is ReplicaStatus.LAUNCHING and self.new.ec2 == "none":
-            self.new.ec2 = "running"
+            self.new.ec2, self.new_launched_at = "running", self.now
         elif self.replica is ReplicaStatus.LAUNCHING:
             self.replica, self.new_role = ReplicaStatus.SYNCING, Role.REPLICA
         else:

@@ -43,6 +43,8 @@ def compressed_settings(scale: float) -> tuple[Compressed, ...]:
         Compressed("SPOT_FENCE_POLL_SECONDS", "server", "2", _number(max(0.2, 2 * scale))),
         Compressed("SPOT_FENCE_PATIENCE_SECONDS", "server", "15", _number(15 * scale)),
         Compressed("SPOT_NOTICE_MARGIN_SECONDS", "server", "10", _number(10 * scale)),
+        Compressed("SPOT_PARTING_SECONDS", "server", "3", _number(3 * scale)),
+        Compressed("SPOT_PARTING_LAUNCH_SECONDS", "server", "20", _number(20 * scale)),
         Compressed("HEARTBEAT_INTERVAL", "daemon", "30", _whole(30 * scale)),
         Compressed("PENDING_COMMANDS_CHECK_INTERVAL", "daemon", "15", _whole(15 * scale)),
         Compressed("NOTICE_POLL_INTERVAL", "daemon", "2", _number(max(0.2, 2 * scale))),

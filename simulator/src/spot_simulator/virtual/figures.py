@@ -19,6 +19,8 @@ class Answer:
     """Until another instance gave the outside prober a good answer."""
     beyond: float | None
     """The same, without what the region itself took to launch, boot and start the one that answered."""
+    is_hibernation: bool = False
+    """Whether it was one that begins with its notice: no daemon lives to tell of it, and there is no time left."""
 
 
 @dataclass(frozen=True, slots=True)

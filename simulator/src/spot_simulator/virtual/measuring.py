@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from spot_simulator.machine import NoticeAction
 from spot_simulator.probe_rules import Outage
 from spot_simulator.virtual.database import stored
 from spot_simulator.virtual.figures import Answer, Figures
@@ -51,9 +52,10 @@ def figures_of(fleet: Fleet) -> Figures:
     for of_one in outages.values():
         for outage in of_one:
             downtimes[_move_of(fleet, outage)].append(outage.seconds)
-    for at, instance_id in _notices(fleet):
+    for at, instance_id, action in _notices(fleet):
         member = members[fleet.region.books.tags(instance_id)[TAG_AGENT]]
-        answers.append(_answer(fleet, member, at, instance_id, outages[member.name], lives))
+        answer = _answer(fleet, member, at, instance_id, outages[member.name], lives)
+        answers.append(replace(answer, is_hibernation=action == NoticeAction.HIBERNATE))
     return Figures(tuple(answers), {name: tuple(values) for name, values in downtimes.items()})
 
 
@@ -71,8 +73,8 @@ def _answer(fleet: Fleet, member: Member, at: datetime, instance_id: str, outage
     return Answer(is_ready, None if move is None else (_moment(move[0]) - at).total_seconds(), traffic, beyond)
 
 
-def _notices(fleet: Fleet) -> Iterator[tuple[datetime, str]]:
-    """Give the notices of instances that accepted writes when they came."""
+def _notices(fleet: Fleet) -> Iterator[tuple[datetime, str, str]]:
+    """Give the notices of instances that accepted writes when they came, and what each said that EC2 would do."""
     serving: set[str] = set()
     for at, kind, facts in fleet.region.log.entries:
         instance_id = str(facts.get("instance_id"))
@@ -81,7 +83,7 @@ def _notices(fleet: Fleet) -> Iterator[tuple[datetime, str]]:
         elif kind == "serving-ended":
             serving.discard(instance_id)
         elif kind == "notice" and instance_id in serving:
-            yield at, instance_id
+            yield at, instance_id, str(facts["action"])
 
 
 def _lives(fleet: Fleet) -> dict[str, _Life]:

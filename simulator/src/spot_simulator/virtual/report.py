@@ -17,14 +17,16 @@ SHARES = (0.5, 0.95, 0.99, 1.0)
 def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
     """Say what all runs did and measured."""
     moves = totals.moves.total()
+    with_time = [answer for answer in totals.answers if not answer.is_hibernation]
     rate = totals.agent_hours / took_seconds if took_seconds > 0 else 0.0
     return [
         f"runs {totals.runs}, events {totals.events}, faults {totals.faults}, moves {moves}, violations {len(totals.failed)}",
         f"{totals.agent_hours:.1f} agent-hours in {took_seconds:.1f} s: {rate:.2f} agent-hours per second",
         f"{totals.beyond_help} agents ended with no instance, and with nothing to make one from or nobody who may",
         "moves: " + (", ".join(f"{name} {count}" for name, count in sorted(totals.moves.items())) or "none"),
-        *_answer_lines("a replica ready", [answer for answer in totals.answers if answer.is_ready]),
-        *_answer_lines("no replica ready", [answer for answer in totals.answers if not answer.is_ready]),
+        *_answer_lines("a replica ready", [answer for answer in with_time if answer.is_ready]),
+        *_answer_lines("no replica ready", [answer for answer in with_time if not answer.is_ready]),
+        *_answer_lines("no time left, a hibernation", [answer for answer in totals.answers if answer.is_hibernation]),
         *(_distribution(f"downtime of {name}", values) for name, values in sorted(totals.downtimes.items())),
     ]
 

@@ -130,6 +130,12 @@ class SwitchFacts:
     """Whether who asked for the move accepted them."""
     may_terminate_new: bool = True
     """Whether a new side that does not confirm that it serves no more may be ended: not an instance that a person keeps."""
+    is_end_announced: bool = False
+    """Whether EC2 named the time at which it terminates or stops the old instance: `action_at`."""
+    is_old_heard: bool = False
+    """Whether the old daemon was heard of late, also after that time."""
+    new_launched_at: datetime | None = None
+    """When EC2 took the launch of the new instance in; None while there is none."""
     is_forced: bool = False
     """Whether a person wants the replica promoted although its standby check has not passed."""
 

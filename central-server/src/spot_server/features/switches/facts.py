@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
@@ -26,6 +26,9 @@ from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.rivals import rivals_of, why_not_promoted
 from spot_server.features.switches.silent_fences import why_not_fenced
 from spot_server.words import RESCUE_TRIGGERS, Actor, CommandKind, HandleKind, InterruptionKind, Mode, StepName, StepStatus
+
+ENDS_AT_A_NAMED_TIME = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP})
+"""A hibernation begins at its notice."""
 
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
@@ -68,6 +71,9 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         why_not_promoted=_why_not_promoted(tx, switch, rows),
         why_old_is_kept=why_old_is_kept,
         is_rescue=switch.trigger in RESCUE_TRIGGERS,
+        is_end_announced=event is not None and event.kind in ENDS_AT_A_NAMED_TIME,
+        is_old_heard=old.last_heartbeat_at >= tx.now - timedelta(seconds=tx.policy.daemon_fresh_seconds),
+        new_launched_at=None if replica is None else replica.launched_at,
         comparison=comparison_of(tx, switch, old, new),
         differences=words_of(switch.differences),
         accepts_differences=switch.accepts_differences,

@@ -29,6 +29,7 @@ from spot_server.features.switches.decisions import (
 )
 from spot_server.features.switches.fence_rules import decide_fence
 from spot_server.features.switches.likeness_rules import decide_likeness
+from spot_server.features.switches.parting_rules import decide_parting
 from spot_server.features.switches.plans import AFTERWARDS, spec_of
 from spot_server.features.switches.undo_rules import decide_undo
 from spot_server.features.switches.volume_rules import VOLUME_STEPS, has_let_go, why_volume_step_is_needless, why_volumes_cannot_move
@@ -74,6 +75,9 @@ def _decide_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Deci
     unlike = decide_likeness(step, facts)
     if unlike is not None:
         return unlike
+    parting = decide_parting(step, facts, policy)
+    if parting is not None:
+        return parting
     needless = _why_needless(step, facts, policy)
     if needless is not None:
         return Settle(step.name, StepStatus.SKIPPED, needless, step.part)
