@@ -132,9 +132,9 @@ run_storms_and_installations() { # the second is about pip and files: nothing in
   return $failed
 }
 
-run_server_tests() { # two streams side by side, of tests that mostly wait
+run_server_tests() { # two streams side by side, of tests that mostly wait; --ignore would not leave out one of `testpaths`
   beside "storms, installations" run_storms_and_installations
-  stage "other tests with real processes" run_pytest -m "server and not storm" --ignore=scripts/tests --durations=8
+  stage "other tests with real processes" run_pytest -m "server and not storm" --deselect=scripts/tests --durations=8
   join_beside
 }
 
