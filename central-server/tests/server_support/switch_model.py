@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from server_support.clock import START
 from server_support.switch_likeness import Likeness
 from server_support.switch_partings import is_parting
-from server_support.switch_sides import ModelStep, Order, SideModel
+from server_support.switch_sides import ModelStep, Order, SideModel, left_behind, view_of
 from spot_server.features.recoveries.rules import is_workload_held
 from spot_server.features.switches.decisions import (
     SETTLED,
@@ -19,7 +19,9 @@ from spot_server.features.switches.decisions import (
     Decision,
     FinishUndo,
     Issue,
+    LeaveUndone,
     MakeReplica,
+    NoteAttendance,
     NoteComparison,
     PromoteNew,
     Resume,
@@ -73,6 +75,7 @@ class SwitchModel:
         self.epoch = 1
         self.action_at: datetime | None = None
         self.new_launched_at: datetime | None = None if StepName.LAUNCH in plan else START
+        self.unattended_since: datetime | None = None
         self.keeps_its_word = True
         self.is_outlived = False
         self.priority = 75
@@ -104,6 +107,8 @@ class SwitchModel:
             is_end_announced=self.action_at is not None,
             is_old_heard=self.old.is_heard,
             new_launched_at=self.new_launched_at,
+            is_attended=self.old.is_heard or self.table.is_heard,
+            unattended_since=self.unattended_since,
             comparison=self.likeness.comparison,
             differences=self.likeness.differences,
         )
@@ -115,19 +120,7 @@ class SwitchModel:
         return StepView(step.name, *times, part=step.part, handle=HandleKind.ELASTIC_IP if is_move else None)
 
     def _seen(self, order: Order | None) -> CommandView | None:
-        if order is None:
-            return None
-        return CommandView(
-            kind=order.kind,
-            status=order.status,
-            state=order.state,
-            error_class=order.error_class,
-            error_text=order.error_class or order.status,
-            deadline_at=order.deadline_at,
-            issued_at=order.issued_at,
-            finished_at=order.finished_at,
-            is_actor_reachable=self.side(order.to).is_heard,
-        )
+        return None if order is None else view_of(order, is_actor_reachable=self.side(order.to).is_heard)
 
     # What the service does with a decision.
 
@@ -161,21 +154,23 @@ class SwitchModel:
                 self._undo_settle(decision, self.step(name, part))
             case UndoReplica(name) | UndoPromote(name):
                 self._undo_settle(decision, self.step(name))
-            case BeginUndo() | Abandon() | Resume() | Complete() | FinishUndo():
+            case BeginUndo() | Abandon() | LeaveUndone() | Resume() | Complete() | FinishUndo():
                 self._turn_or_end(decision)
-            case Alarm() | NoteComparison() | Wait():
+            case Alarm() | NoteComparison() | NoteAttendance() | Wait():
                 return self._note(decision)
         return True
 
-    def _note(self, decision: Alarm | NoteComparison | Wait) -> bool:
-        if isinstance(decision, Wait):
-            return False
-        if isinstance(decision, NoteComparison):
-            self.broken += self.likeness.note(self.replica)
-            return True
-        if self.step(decision.step).is_alarmed:
-            self.broken.append("a person is told twice")
-        self.step(decision.step).is_alarmed = True
+    def _note(self, decision: Alarm | NoteComparison | NoteAttendance | Wait) -> bool:
+        match decision:
+            case Wait():
+                return False
+            case NoteComparison():
+                self.broken += self.likeness.note(self.replica)
+            case NoteAttendance(since):
+                self.unattended_since = since
+            case Alarm(name, part=part):
+                self.broken += ["a person is told twice"] if self.step(name, part).is_alarmed else []
+                self.step(name, part).is_alarmed = True
         return True
 
     def step(self, name: StepName, part: int = 0) -> ModelStep:
@@ -292,11 +287,8 @@ class SwitchModel:
                 start.status = StepStatus.PENDING if start.status is StepStatus.PENDING else StepStatus.RUNNING
                 self.status = SwitchStatus.RUNNING
                 return
-            case Abandon():
-                is_noticed = self.action_at is not None and not self.is_outlived
-                is_lost = is_noticed or self.old_role is Role.TERMINATED or self.old.ec2 != "running"
-                if not is_lost:
-                    self.broken.append("abandoned although the old instance can go on")
+            case Abandon() | LeaveUndone():
+                self.broken += left_behind(self.steps) if isinstance(decision, LeaveUndone) else self._why_not_abandoned()
                 self.status = SwitchStatus.FAILED
             case Complete():
                 self.status = SwitchStatus.COMPLETED
@@ -307,6 +299,10 @@ class SwitchModel:
             for order in side.orders:
                 if order not in {self.demotion, self.sweep_order}:
                     order.close(CommandStatus.CANCELLED, self.now)
+
+    def _why_not_abandoned(self) -> list[str]:
+        is_lost = (self.action_at is not None and not self.is_outlived) or self.old_role is Role.TERMINATED or self.old.ec2 != "running"
+        return [] if is_lost else ["abandoned although the old instance can go on"]
 
     @property
     def primary_side(self) -> Side | None:

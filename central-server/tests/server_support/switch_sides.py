@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from spot_server.features.switches.decisions import CommandView
 from spot_server.features.switches.plans import Side
 from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, StepName, StepStatus
 
@@ -34,6 +35,21 @@ class Order:
     def close(self, status: CommandStatus, now: datetime) -> None:
         if self.is_open:
             self.status, self.finished_at = status, now
+
+
+def view_of(order: Order, *, is_actor_reachable: bool) -> CommandView:
+    """Return the order as the rules see it."""
+    return CommandView(
+        kind=order.kind,
+        status=order.status,
+        state=order.state,
+        error_class=order.error_class,
+        error_text=order.error_class or order.status,
+        deadline_at=order.deadline_at,
+        issued_at=order.issued_at,
+        finished_at=order.finished_at,
+        is_actor_reachable=is_actor_reachable,
+    )
 
 
 @dataclass
@@ -75,3 +91,12 @@ class SideModel:
         if self.ec2 == "none":
             return
         self.ec2, self.is_serving, self.is_heard = state, False, False
+
+
+ONLY_BY_UNDO = frozenset({StepName.TRAFFIC, StepName.PROMOTE, StepName.START})
+UNTOUCHED = frozenset({StepStatus.PENDING, StepStatus.UNDONE, StepStatus.SKIPPED})
+
+
+def left_behind(steps: list[ModelStep]) -> list[str]:
+    """What a move must not leave behind when it ends without having been taken back: nobody else brings it back."""
+    return [f"{step.name} is left behind" for step in steps if step.name in ONLY_BY_UNDO and step.status not in UNTOUCHED]

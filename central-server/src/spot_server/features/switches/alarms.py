@@ -8,7 +8,7 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Alarm
 from spot_server.features.switches.issuing import emit_step, load_step, tell_end
 from spot_server.features.switches.queries import Switch
-from spot_server.words import Severity
+from spot_server.words import Severity, SwitchStatus
 
 ALARMED_AT = "alarmed_at"
 """The key of a step's outcome by which it is known that a person was told."""
@@ -16,9 +16,12 @@ ALARMED_AT = "alarmed_at"
 
 def raise_alarm(tx: Transaction, agent: Agent, switch: Switch, alarm: Alarm) -> None:
     """Note on the step that a person is told, and tell: the move goes on waiting."""
-    step = load_step(tx, switch, alarm.step)
+    step = load_step(tx, switch, alarm.step, alarm.part)
     outcome = {**(step.outcome or {}), ALARMED_AT: tx.now.isoformat(), "waiting_reason": alarm.reason}
-    queries.update_step(tx, switch.switch_id, alarm.step, outcome=outcome)
+    queries.update_step(tx, switch.switch_id, alarm.step, alarm.part, outcome=outcome)
+    if switch.status is SwitchStatus.ROLLING_BACK:
+        _tell_of_undo(tx, agent, switch, alarm)
+        return
     waited_seconds = round((tx.now - (step.intent_at or tx.now)).total_seconds())
     emit_step(tx, switch, "switch_waiting", alarm.step, {"reason": alarm.reason, "seconds": waited_seconds})
     text = (
@@ -26,3 +29,17 @@ def raise_alarm(tx: Transaction, agent: Agent, switch: Switch, alarm: Alarm) -> 
         f"It goes on when EC2 says that {switch.from_instance_id} is terminated or stopped: end it there if it does not serve any more."
     )
     tell_end(tx, agent, switch, Severity.CRITICAL, "fence_waits", text)
+
+
+def _tell_of_undo(tx: Transaction, agent: Agent, switch: Switch, alarm: Alarm) -> None:
+    emit_step(tx, switch, "switch_waiting", alarm.step, {"reason": alarm.reason}, part=alarm.part)
+    text = f"the move of {agent.logical_agent_id} cannot be taken back further than {alarm.step}: {alarm.reason}. {what_is_needed(switch)}"
+    tell_end(tx, agent, switch, Severity.CRITICAL, "undo_waits", text)
+
+
+def what_is_needed(switch: Switch) -> str:
+    """Say what a person can do about a move that nobody can take back."""
+    return (
+        f"Needed: the daemon on {switch.from_instance_id} or on any other instance of the agent, or a control role. "
+        "It goes on by itself when there is one"
+    )

@@ -138,6 +138,10 @@ class SwitchFacts:
     """When EC2 took the launch of the new instance in; None while there is none."""
     is_forced: bool = False
     """Whether a person wants the replica promoted although its standby check has not passed."""
+    is_attended: bool = True
+    """Whether anybody can take the move back: the old daemon is heard, or somebody may ask EC2 about its instance."""
+    unattended_since: datetime | None = None
+    """When it was noted that nobody can; None while somebody can, as far as was noted."""
 
     @property
     def is_old_doomed(self) -> bool:
@@ -265,16 +269,33 @@ class Complete:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveUndone:
+    """Nobody can take the move back, and what is left of it is in others' hands: end it, and have it looked at again."""
+
+    step: StepName
+    reason: str
+    part: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAttendance:
+    """Record since when nobody can take the move back; None: somebody can again."""
+
+    unattended_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class FinishUndo:
     """Everything is taken back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A step waits for something that may never come: tell a person, once, and go on waiting."""
+    """A step, or its undo, waits for something that may never come: tell a person, once, and go on waiting."""
 
     step: StepName
     reason: str
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +319,8 @@ Decision = (
     | UndoReplica
     | Resume
     | Complete
+    | LeaveUndone
+    | NoteAttendance
     | FinishUndo
     | Alarm
     | Wait

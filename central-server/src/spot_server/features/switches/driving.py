@@ -15,7 +15,9 @@ from spot_server.features.switches.decisions import (
     Decision,
     FinishUndo,
     Issue,
+    LeaveUndone,
     MakeReplica,
+    NoteAttendance,
     NoteComparison,
     PromoteNew,
     Resume,
@@ -60,14 +62,14 @@ def _apply(tx: Transaction, agent: Agent, switch: Switch, decision: Decision) ->
             return False
         case Issue():
             return issuing.issue_step(tx, agent, switch, decision)
-        case Alarm() | Settle() | NoteComparison():
+        case Alarm() | Settle() | NoteComparison() | NoteAttendance():
             _record(tx, agent, switch, decision)
         case MakeReplica(step):
             if outcomes.make_replica(tx, agent, switch) is None:
                 ending.stop_without_image(tx, agent, switch, step)
         case PromoteNew():
             return outcomes.promote_new(tx, agent, switch) is not None
-        case BeginUndo() | Abandon() | Resume() | Complete():
+        case BeginUndo() | Abandon() | LeaveUndone() | Resume() | Complete():
             ending.apply_ending(tx, agent, switch, decision)
         case UndoIssue() | UndoSettle() | UndoPromote() | UndoReplica() | FinishUndo():
             return undoing.apply_undo(tx, agent, switch, decision)
@@ -76,7 +78,7 @@ def _apply(tx: Transaction, agent: Agent, switch: Switch, decision: Decision) ->
     return True
 
 
-def _record(tx: Transaction, agent: Agent, switch: Switch, decision: Alarm | Settle | NoteComparison) -> None:
+def _record(tx: Transaction, agent: Agent, switch: Switch, decision: Alarm | Settle | NoteComparison | NoteAttendance) -> None:
     """Write down what is known now; nobody is asked for anything."""
     match decision:
         case Alarm():
@@ -85,3 +87,7 @@ def _record(tx: Transaction, agent: Agent, switch: Switch, decision: Alarm | Set
             outcomes.settle_step(tx, agent, switch, decision)
         case NoteComparison():
             comparing.note_comparison(tx, agent, switch)
+        case NoteAttendance(since):
+            noted = {name: value for name, value in switch.timing.items() if name != queries.UNATTENDED_SINCE}
+            noted |= {} if since is None else {queries.UNATTENDED_SINCE: since.isoformat()}
+            queries.update_switch(tx, switch, timing=noted)

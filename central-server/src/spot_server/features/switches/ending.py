@@ -11,20 +11,23 @@ from spot_server.features.commands import queries as command_queries
 from spot_server.features.instances.queries import set_retained
 from spot_server.features.replicas.termination import GONE_STATES, note_terminated
 from spot_server.features.switches import issuing, queries
-from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, Resume
+from spot_server.features.switches.alarms import what_is_needed
+from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, LeaveUndone, Resume
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.features.switches.succession import first_of_row, give_up, open_successor
 from spot_server.words import CommandStatus, Severity, StepName, StepStatus
 
 
-def apply_ending(tx: Transaction, agent: Agent, switch: Switch, decision: BeginUndo | Abandon | Resume | Complete) -> None:
+def apply_ending(tx: Transaction, agent: Agent, switch: Switch, decision: BeginUndo | Abandon | LeaveUndone | Resume | Complete) -> None:
     """Carry out a decision that ends a move or turns it round."""
     match decision:
         case BeginUndo(step, reason, part):
             begin_undo(tx, agent, switch, step, reason, part=part)
         case Abandon(step, reason, part):
             abandon(tx, agent, switch, step, reason, part=part)
+        case LeaveUndone():
+            _leave_undone(tx, agent, switch, decision)
         case Resume():
             _resume(tx, switch)
         case Complete():
@@ -69,6 +72,15 @@ def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reaso
     if given_up.resume_at is not None:
         text += f". It is looked at again at {given_up.resume_at.isoformat(timespec='seconds')}"
     tell_of_row(tx, agent, given_up, Severity.CRITICAL, "switch_failed", text)
+
+
+def _leave_undone(tx: Transaction, agent: Agent, switch: Switch, decision: LeaveUndone) -> None:
+    """End a move that nobody can take back. No other takes over: the old instance is merely silent, until EC2 can be asked."""
+    failed = supersede(tx, switch, decision.step, decision.reason, part=decision.part)
+    spare_called_back(tx, agent, failed)
+    left = give_up(tx, failed)
+    text = f"the move of {agent.logical_agent_id} failed, and could not be taken back ({decision.step}: {decision.reason})"
+    tell_of_row(tx, agent, left, Severity.CRITICAL, "switch_failed", f"{text}. {what_is_needed(left)}")
 
 
 def spare_called_back(tx: Transaction, agent: Agent, switch: Switch) -> None:

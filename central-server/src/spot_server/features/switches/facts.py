@@ -9,7 +9,8 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.autonomy.queries import open_plans
 from spot_server.features.commands import queries as command_queries
-from spot_server.features.commands.attempts import falls_to_role, is_taken_away, load_daemons, notice_ends
+from spot_server.features.commands.actors import Act
+from spot_server.features.commands.attempts import assign, falls_to_role, is_taken_away, load_daemons, notice_ends
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import Instance, find_instance, load_instance
 from spot_server.features.interruptions.queries import InterruptionEvent, find_event
@@ -20,12 +21,13 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
 from spot_server.features.switches.comparing import comparison_of, words_of
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
+from spot_server.features.switches.issuing import moment
 from spot_server.features.switches.new_sides import side_called_back, side_of_replica
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.rivals import rivals_of, why_not_promoted
 from spot_server.features.switches.silent_fences import why_not_fenced
-from spot_server.words import RESCUE_TRIGGERS, Actor, CommandKind, HandleKind, InterruptionKind, Mode, StepName, StepStatus
+from spot_server.words import RESCUE_TRIGGERS, Actor, CommandKind, HandleKind, InterruptionKind, Mode, StepName, StepStatus, SwitchStatus
 
 ENDS_AT_A_NAMED_TIME = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP})
 """A hibernation begins at its notice."""
@@ -78,8 +80,17 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         differences=words_of(switch.differences),
         accepts_differences=switch.accepts_differences,
         is_forced=switch.timing.get(queries.IS_FORCED) is True,
+        is_attended=_is_attended(tx, agent, switch, is_old_reachable=old.instance_id in reachable),
+        unattended_since=moment(switch.timing.get(queries.UNATTENDED_SINCE)),
         may_terminate_new=not switch.is_call_back or (agent.auto_terminate_enabled and new is not None and new.launched_by_server),
     )
+
+
+def _is_attended(tx: Transaction, agent: Agent, switch: Switch, *, is_old_reachable: bool) -> bool:
+    """Tell whether anybody can take the move back; asked only while it is taken back."""
+    if switch.status is not SwitchStatus.ROLLING_BACK or is_old_reachable:
+        return True
+    return assign(tx, agent, Act.DESCRIBE, switch.from_instance_id) is not None
 
 
 def _az_of(new: Instance | None, replica: Replica | None, old: Instance) -> str:

@@ -24,6 +24,9 @@ from spot_server.words import (
     SwitchTrigger,
 )
 
+UNATTENDED_SINCE = "unattended_since"
+"""The key of `timing` of a move that nobody can take back now: since when it is known."""
+
 IS_FORCED = "is_forced"
 """The key of `timing` of a promotion that a person wants although the standby check has not passed."""
 

@@ -36,7 +36,7 @@ SWITCH_EVENT_MEANINGS: dict[SwitchEvent, str] = {
     SwitchEvent.RESUMED: "The old instance is being taken away while the promotion still stands: there is only forward.",
     SwitchEvent.UNDONE: "The last step is taken back after a failure.",
     SwitchEvent.CANCEL_DONE: "The last step is taken back after a person's wish.",
-    SwitchEvent.ABANDONED: "A step failed for good, or cannot be taken back, and the old instance is lost or being taken away.",
+    SwitchEvent.ABANDONED: "There is no way on and none back: the old instance is lost or being taken away, or nobody is there to act.",
 }
 
 SWITCH_TRANSITIONS: dict[tuple[SwitchStatus, SwitchEvent], SwitchStatus] = {

@@ -7,9 +7,12 @@ from datetime import timedelta
 from spot_server.features.switches.decisions import (
     FENCED_STATES,
     Abandon,
+    Alarm,
     CommandView,
     Decision,
     FinishUndo,
+    LeaveUndone,
+    NoteAttendance,
     Resume,
     StepView,
     SwitchFacts,
@@ -37,6 +40,15 @@ MOST_STARTS_IN_UNDO = 5
 sweep over workloads that stand still goes on telling it to serve."""
 
 
+UNATTENDED_SECONDS = 900.0
+"""How long a move waits for anybody who can take it back, before a person is told: restarts and reboots are over by then."""
+
+NOBODY = "no daemon of the agent is heard, and no control role may ask EC2 about the old instance"
+
+_ONLY_BY_UNDO = frozenset({StepName.TRAFFIC, StepName.PROMOTE, StepName.START}) | VOLUME_STEPS
+"""What nobody else brings back. That the workload stands still, and that an instance was made, is looked after by sweeps."""
+
+
 def decide_undo(facts: SwitchFacts, policy: MovePolicy) -> Decision:
     """Return the next thing to do for a switch that is taken back; the last step that is not settled comes first.
 
@@ -48,7 +60,24 @@ def decide_undo(facts: SwitchFacts, policy: MovePolicy) -> Decision:
     if facts.is_old_doomed:
         last = left[0] if left else facts.steps[0]
         return Abandon(last.name, "there is no old instance to go back to", last.part)
-    return _decide_undo_of(left, facts, policy) if left else FinishUndo()
+    if not left:
+        return FinishUndo()
+    return _decide_unattended(left, facts) or _decide_undo_of(left, facts, policy)
+
+
+def _decide_unattended(left: list[StepView], facts: SwitchFacts) -> Decision | None:
+    """Say what becomes of an undo that nobody can go on with; None: it goes on as it can.
+
+    It ends where sweeps look after all that is left, so that it stands in nobody's way. Else it waits, and a person is told.
+    """
+    if facts.is_attended is (facts.unattended_since is not None):
+        return NoteAttendance(None if facts.is_attended else facts.now)
+    if facts.unattended_since is None or facts.now - facts.unattended_since < timedelta(seconds=UNATTENDED_SECONDS):
+        return None
+    last = left[0]
+    if not any(step.name in _ONLY_BY_UNDO for step in left):
+        return LeaveUndone(last.name, NOBODY, last.part)
+    return None if last.is_alarmed else Alarm(last.name, NOBODY, last.part)
 
 
 def _decide_undo_of(left: list[StepView], facts: SwitchFacts, policy: MovePolicy) -> Decision:
