@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fault schedules on a virtual clock: the product's own server and daemons, a region in memory, every invariant checked over that world.
-# Usage: scripts/simulate.sh [--runs N] [--seed S] [--processes P] [--fair] [--as-drawn] [--plant NAME]   (--help lists all)
+# Usage: scripts/simulate.sh [--runs N] [--seed S] [--processes P] [--fair] [--as-drawn] [--plant NAME | --json FILE]   (--help lists all)
+#        scripts/simulate.sh --add FILE...   adds up files of --json
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup_env.sh

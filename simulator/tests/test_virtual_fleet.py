@@ -13,7 +13,7 @@ from spot_simulator.virtual.entropy import seeded_entropy
 from spot_simulator.virtual.fleet import Fleet
 from spot_simulator.virtual.invariants import Invariants
 from spot_simulator.virtual.run import Result, play
-from spot_simulator.virtual.schedule import AT_STEP, AgentPlan, Event, Kind, Schedule
+from spot_simulator.virtual.schedule import AFTER_SECONDS, AT_STEP, IS_UNDO, AgentPlan, Event, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 from spot_simulator.virtual.ways import Leaves
 
@@ -48,7 +48,7 @@ def test_a_notice_and_a_switch_are_carried_out_and_judged(result: Result) -> Non
     assert answer.detection < 5
     assert (answer.is_ready, answer.traffic is not None) == (False, True)
     assert set(result.figures.downtimes) == {"notice stateless", "manual stateless"}
-    assert result.met == {("manual", "image", "cut_from_server"): 1}
+    assert result.met == {("manual", "image", "cut_from_server"): 1, ("notice", "boot", "kill_jobs"): 1}
     assert result.agent_hours == pytest.approx(2 * result.simulated_seconds / 3600)
 
 
@@ -270,3 +270,60 @@ def test_what_needs_a_daemon_that_is_heard_is_not_left_out_of_a_quiet_hour() -> 
         fleet.close()
 
     assert len(asked) == 1
+
+
+BACK_AND_FORTH = (Event(610.0, Kind.SWITCH_AND_ROLL_BACK, 0, {"on_demand": False}),)
+MET_ON_THE_WAY_BACK = (
+    Event(605.0, Kind.SWITCH, 0, {"on_demand": False}),
+    Event(605.0, Kind.START_FAILS, 0, {"count": 6}),
+    Event(605.0, Kind.KILL_WEB, 0, {AT_STEP: "promote", IS_UNDO: True}),
+    Event(605.0, Kind.KILL_DAEMON, 0, {AT_STEP: "boot", AFTER_SECONDS: 10.0, "is_new_side": False}),
+)
+
+
+def test_a_move_that_is_rolled_back_leaves_nothing_under_way() -> None:
+    played = play(replace(SCHEDULE, agents=(PLAN,), events=BACK_AND_FORTH, eventful_seconds=1200.0))
+
+    assert played.moves == {"manual completed": 1, "rollback completed": 1}
+    assert played.violations == ()
+    assert played.simulated_seconds < 5000.0
+
+
+def test_faults_meet_steps_that_are_taken_back_and_those_that_only_wait() -> None:
+    played = play(replace(SCHEDULE, agents=(PLAN,), events=MET_ON_THE_WAY_BACK, eventful_seconds=1200.0))
+
+    assert played.moves == {"manual rolled_back": 1}
+    assert (played.aimed, played.missed, played.violations) == (2, (), ())
+    assert played.met["manual", "undo promote", "kill_web"] == 1
+    assert played.met["manual", "boot", "kill_daemon"] == 1
+
+
+@pytest.mark.parametrize("blow", ["fail_before", "fail_after", "die_before"])
+def test_a_blow_that_is_aimed_falls_on_the_transaction_that_begins_the_step(blow: str) -> None:
+    aimed = Event(605.0, Kind.TRANSACTION_BLOW, 0, {"blow": blow, "process": "", "skip": 0, AT_STEP: "promote"})
+    seen: list[str] = []
+
+    def watch(fleet: Fleet) -> None:
+        fleet.database.watch.heed("switch_steps", lambda: seen.extend(_promoted_in(fleet)))
+
+    played = play(replace(SCHEDULE, agents=(PLAN,), events=(EVENTS[0], aimed)), prepare=watch)
+
+    assert played.met["notice", "promote", "transaction_blow"] == 1
+    assert (played.violations, played.missed, played.moves) == ((), (), {"notice completed": 1})
+    # What was rolled back is done once more: the same transaction saw the step taken, and so did the one after it.
+    assert len(set(seen)) == (1 if blow == "fail_after" else 2)
+
+
+def _promoted_in(fleet: Fleet) -> list[str]:
+    """Return when the promotion was, as the transaction that makes it sees it."""
+    rows = fleet.database.raw.execute("SELECT finished_at FROM switch_steps WHERE name = 'promote' AND status = 'done'")
+    return [str(row[0]) for row in rows]
+
+
+def test_a_fault_that_finds_nobody_is_none() -> None:
+    aimed = Event(605.0, Kind.KILL_DAEMON, 0, {"is_new_side": False, AT_STEP: "launch"})
+    lost = Event(610.0, Kind.LOSS, 0)
+    played = play(replace(SCHEDULE, has_control_role=True, agents=(replace(PLAN, is_on_spot=False),), events=(lost, aimed)))
+
+    assert (played.faults, played.missed) == (0, ("launch: kill_daemon",))
+    assert played.met == {}

@@ -13,7 +13,8 @@ from spot_simulator.virtual.database import Blow
 from spot_simulator.virtual.fleet import INSTANCE_TYPES, TAG_AGENT, Fleet, Member
 from spot_simulator.virtual.gateway import ROLE
 from spot_simulator.virtual.network import Weather
-from spot_simulator.virtual.schedule import Event, Kind
+from spot_simulator.virtual.people import People
+from spot_simulator.virtual.schedule import OF_ONE_INSTANCE, Event, Kind
 from spot_simulator.virtual.server_side import JOBS, WEB
 from spot_simulator.virtual.slow_ec2 import EC2
 from spot_simulator.virtual.table_watch import EC2 as EC2_SAYS
@@ -33,10 +34,7 @@ class Acts:
         self._random = random.Random(f"acts-{seed}")
         self.done: list[str] = []
         self._by_kind: dict[Kind, Callable[[Event, Member], None]] = {
-            Kind.SWITCH: self._switch,
-            Kind.SWITCH_AND_CANCEL: self._switch,
-            Kind.STANDBY_AND_PROMOTE: self._standby_and_promote,
-            Kind.KEEP_STANDBY: self._keep_standby,
+            **People(fleet, self._primary).by_kind,
             Kind.NOTICE: self._notice,
             Kind.REBALANCE: self._rebalance,
             Kind.REBALANCE_THEN_NOTICE: self._rebalance_then_notice,
@@ -68,6 +66,16 @@ class Acts:
         self._by_kind[event.kind](event, member)
         self._fleet.database.watch.touch(EC2_SAYS | WEATHER)
 
+    def finds_somebody(self, event: Event) -> bool:
+        """Tell whether a fault would strike anybody now: an agent without an instance has no daemon to kill, and nothing to cut off."""
+        member = self._fleet.members[(event.agent or 0) % len(self._fleet.members)]
+        if event.kind is Kind.ROLE_CUT_FROM_EC2:
+            return self._fleet.has_control_role
+        if event.kind is Kind.KILL_DAEMON:
+            machine = self._machine(event, member)
+            return machine is not None and self._fleet.region.init.status(machine, DAEMON).pid is not None
+        return event.kind not in OF_ONE_INSTANCE or self._machine(event, member) is not None
+
     def mend(self) -> None:
         """Take back every disturbance that still lasts."""
         fleet = self._fleet
@@ -84,50 +92,6 @@ class Acts:
         for machine in fleet.region.machines.by_id.values():
             machine.metadata_fault = MetadataFault.NONE
         fleet.database.watch.touch(EC2_SAYS | WEATHER)
-
-    # --- people
-
-    def _switch(self, event: Event, member: Member) -> None:
-        operator = self._fleet.operator
-        target = {"mode": "on_demand" if event.facts["on_demand"] else "spot"}
-        machine = self._primary(member) if event.facts.get("is_elsewhere") else None
-        if machine is not None:
-            target["az_id"] = next(az_id for az_id in self._fleet.region.books.az_ids().values() if az_id != machine.az_id)
-        body = {"request_id": operator.new_request_id(), "target": target}
-        cancel_after_seconds = event.facts.get("cancel_after_seconds")
-
-        def act() -> None:
-            agent_id = self._fleet.agent_id(member)
-            switch_id = operator.post(f"/agents/{agent_id}/switch", body)["switch_id"]
-            operator.acknowledge("switch", switch_id)
-            if cancel_after_seconds is not None:
-                operator.sleep(float(cancel_after_seconds))
-                operator.post(f"/agents/{agent_id}/switches/{switch_id}/cancel", {})
-
-        operator.begin(act)
-
-    def _standby_and_promote(self, event: Event, member: Member) -> None:
-        operator = self._fleet.operator
-
-        def act() -> None:
-            agent_id = self._fleet.agent_id(member)
-            replica_id = operator.post(f"/agents/{agent_id}/replicas", {"request_id": operator.new_request_id()})["replica_id"]
-            operator.acknowledge("replica", replica_id)
-            operator.sleep(float(event.facts["promote_after_seconds"]))
-            body = {"request_id": operator.new_request_id(), "accept_data_loss": True}
-            switch_id = operator.post(f"/agents/{agent_id}/replicas/{replica_id}/promote", body)["switch_id"]
-            operator.acknowledge("switch", switch_id)
-
-        operator.begin(act)
-
-    def _keep_standby(self, event: Event, member: Member) -> None:
-        operator = self._fleet.operator
-
-        def act() -> None:
-            body = {"request_id": operator.new_request_id(), "manual_replica_enabled": True, "replica_count": 1}
-            operator.post(f"/agents/{self._fleet.agent_id(member)}/config", body)
-
-        operator.begin(act)
 
     # --- EC2's doings
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from spot_simulator.virtual.coverage import Met
+from spot_simulator.virtual.drawing import draw_schedule
 from spot_simulator.virtual.figures import Answer
 from spot_simulator.virtual.plants import planted
 from spot_simulator.virtual.run import Result, play
-from spot_simulator.virtual.schedule import draw_schedule
 from spot_simulator.virtual.silence import be_silent
 
 
@@ -24,19 +24,26 @@ class Totals:
     runs: int = 0
     events: int = 0
     faults: int = 0
+    aimed: int = 0
+    """Faults that were to strike at a step."""
+    missed: Counter[str] = field(default_factory=Counter)
+    """Those of them that did not, by step and kind."""
     agent_hours: float = 0.0
     beyond_help: int = 0
     moves: Counter[str] = field(default_factory=Counter)
     met: Counter[Met] = field(default_factory=Counter)
     answers: list[Answer] = field(default_factory=list)
     downtimes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    failed: list[Result] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    """The seeds of the runs that broke an invariant."""
 
     def add(self, result: Result) -> None:
         """Count one more run."""
         self.runs += 1
         self.events += len(result.schedule.events)
         self.faults += result.faults
+        self.aimed += result.aimed
+        self.missed.update(result.missed)
         self.agent_hours += result.agent_hours
         self.beyond_help += result.beyond_help
         self.moves.update(result.moves)
@@ -45,7 +52,19 @@ class Totals:
         for name, values in result.figures.downtimes.items():
             self.downtimes[name] += values
         if result.violations:
-            self.failed.append(result)
+            self.failed.append(result.schedule.seed)
+
+    def add_all(self, other: Totals) -> None:
+        """Count the runs of another campaign."""
+        for name in ("runs", "events", "faults", "aimed", "agent_hours", "beyond_help"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for counter, others in ((self.missed, other.missed), (self.moves, other.moves)):
+            counter.update(others)
+        self.met.update(other.met)
+        self.answers += other.answers
+        self.failed += other.failed
+        for name, values in other.downtimes.items():
+            self.downtimes[name] += values
 
 
 def results(seeds: Iterable[int], processes: int, *, plant: str | None = None, is_fair: bool = False) -> Iterator[Result]:

@@ -3,67 +3,57 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from spot_simulator.virtual.fleet import Fleet
-from spot_simulator.virtual.schedule import MOVES, Event, Kind
+from spot_simulator.virtual.schedule import MOVES, OF_ONE_AGENT, Event
+from spot_simulator.virtual.steps import At, Steps
 
 LEAST_SECONDS = 1.0
-"""A fault of one instant, such as a kill, counts for the step that is under way then; it is looked for at the next look."""
+"""A fault of one instant, such as a kill, counts for the steps that are under way until this is over: by then somebody has noticed."""
 
 Met = tuple[str, str, str]
-"""Trigger of the move, name of its step, kind of the fault."""
-
-_RUNNING = (
-    "SELECT a.logical_agent_id, s.switch_id, s.trigger, p.name FROM switch_steps p JOIN switches s ON s.switch_id = p.switch_id"
-    " JOIN agents a ON a.agent_id = s.agent_id WHERE p.status IN ('running', 'undoing')"
-)
-_OF_ONE_AGENT = frozenset(
-    {
-        Kind.KILL_DAEMON,
-        Kind.JOURNAL_BLOW,
-        Kind.CUT_FROM_SERVER,
-        Kind.CUT_FROM_EC2,
-        Kind.METADATA_FAULT,
-        Kind.START_FAILS,
-    }
-)
+"""Trigger of the move, name of its step (`undo ...` when it is taken back), kind of the fault."""
 
 
 class Coverage:
-    """Counts each step of each move once per fault that lasted while it ran."""
+    """Counts each step of each move once per fault that lasted while the move was at it, or came through it."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, steps: Steps) -> None:
         """Nothing was met yet."""
-        self._fleet = fleet
+        self._fleet, self._steps = fleet, steps
         self._lasting: list[tuple[float, int, Event]] = []
-        self._seen: set[tuple[int, str, str]] = set()
+        self._seen: set[tuple[int, At]] = set()
         self.faults = 0
         self.met: Counter[Met] = Counter()
+        steps.on_change.append(self._look)
 
-    def begin(self, event: Event) -> None:
-        """Remember a fault that begins now; moves are none."""
+    def begin(self, event: Event, struck: At | None = None) -> None:
+        """Remember a fault that begins now; moves are none. `struck`: the step that it was aimed at, if it was."""
         if event.kind in MOVES:
             return
         self.faults += 1
         lasts_seconds = max(LEAST_SECONDS, float(event.facts.get("for_seconds", 0.0)))
         self._lasting.append((self._fleet.scheduler.monotonic_seconds() + lasts_seconds, self.faults, event))
-        self.look()
+        if struck is not None:
+            self._count(self.faults, event, struck)
+        self._look(self._steps.now())
 
-    def look(self) -> None:
-        """Count what runs now against the faults that last now."""
+    def _look(self, present: Sequence[At]) -> None:
+        """Count what moves are at, or came through, against the faults that last now."""
         now_seconds = self._fleet.scheduler.monotonic_seconds()
         self._lasting = [entry for entry in self._lasting if entry[0] >= now_seconds]
-        if not self._lasting:
-            return
-        for name, switch_id, trigger, step in self._fleet.database.raw.execute(_RUNNING).fetchall():
-            for number, kind in self._faults_of(name):
-                if (number, switch_id, step) not in self._seen:
-                    self._seen.add((number, switch_id, step))
-                    self.met[trigger, step, kind] += 1
+        for at in present if self._lasting else ():
+            for number, event in self._faults_of(at.agent):
+                self._count(number, event, at)
 
-    def _faults_of(self, logical_agent_id: str) -> Iterator[tuple[int, str]]:
+    def _count(self, number: int, event: Event, at: At) -> None:
+        if (number, at) not in self._seen:
+            self._seen.add((number, at))
+            self.met[at.row.trigger.value, at.row.text, event.kind.value] += 1
+
+    def _faults_of(self, logical_agent_id: str) -> Iterator[tuple[int, Event]]:
         members = self._fleet.members
         for _, number, event in self._lasting:
-            if event.kind not in _OF_ONE_AGENT or members[(event.agent or 0) % len(members)].name == logical_agent_id:
-                yield number, event.kind.value
+            if event.kind not in OF_ONE_AGENT or members[(event.agent or 0) % len(members)].name == logical_agent_id:
+                yield number, event

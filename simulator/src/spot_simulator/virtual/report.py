@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from spot_simulator.virtual.campaign import Totals
-from spot_simulator.virtual.coverage import Met
 from spot_simulator.virtual.figures import Answer, percentile
 from spot_simulator.virtual.run import Result
 
@@ -21,6 +20,7 @@ def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
     rate = totals.agent_hours / took_seconds if took_seconds > 0 else 0.0
     return [
         f"runs {totals.runs}, events {totals.events}, faults {totals.faults}, moves {moves}, violations {len(totals.failed)}",
+        *_aim_lines(totals),
         f"{totals.agent_hours:.1f} agent-hours in {took_seconds:.1f} s: {rate:.2f} agent-hours per second",
         f"{totals.beyond_help} agents ended with no instance, and with nothing to make one from or nobody who may",
         "moves: " + (", ".join(f"{name} {count}" for name, count in sorted(totals.moves.items())) or "none"),
@@ -29,6 +29,19 @@ def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
         *_answer_lines("no time left, a hibernation", [answer for answer in totals.answers if answer.is_hibernation]),
         *(_distribution(f"downtime of {name}", values) for name, values in sorted(totals.downtimes.items())),
     ]
+
+
+def _aim_lines(totals: Totals) -> list[str]:
+    """Say how many of the faults that waited for a step met it, and which did not."""
+    if not totals.aimed:
+        return []
+    missed = totals.missed.total()
+    share = 100 * (totals.aimed - missed) / totals.aimed
+    by_step: Counter[str] = Counter()
+    for name, count in totals.missed.items():
+        by_step[name.partition(":")[0]] += count
+    names = ", ".join(f"{step} {count}" for step, count in by_step.most_common())
+    return [f"aimed faults {totals.aimed}, struck {totals.aimed - missed} ({share:.1f} %); their step did not come: {names or 'none'}"]
 
 
 def _answer_lines(name: str, answers: list[Answer]) -> list[str]:
@@ -49,17 +62,6 @@ def _distribution(name: str, values: list[float]) -> str:
         return f"{name}: none"
     figures = ", ".join(f"{'most' if share == 1.0 else f'p{share:.0%}'[:-1]} {percentile(values, share):.2f} s" for share in SHARES)
     return f"{name} ({len(values)}): {figures}"
-
-
-def coverage_lines(met: Counter[Met], least: int) -> list[str]:
-    """Say how often each (move, step) was met by each kind of fault, rarest cells last; `least` marks those that were met too seldom."""
-    kinds = sorted({kind for _, _, kind in met})
-    steps = sorted({(trigger, step) for trigger, step, _ in met})
-    lines = [f"coverage: (move, step) x kind of fault; cells below {least} have a star"]
-    for trigger, step in steps:
-        cells = (f"{kind} {met[trigger, step, kind]}{'*' if met[trigger, step, kind] < least else ''}" for kind in kinds)
-        lines.append(f"  {trigger} {step}: {', '.join(cells)}")
-    return lines
 
 
 def violation_lines(result: Result) -> list[str]:

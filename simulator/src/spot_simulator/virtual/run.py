@@ -16,6 +16,7 @@ from spot_simulator.virtual.invariants import Invariants
 from spot_simulator.virtual.judging import Violation
 from spot_simulator.virtual.measuring import figures_of
 from spot_simulator.virtual.schedule import AT_STEP, CALM_SECONDS, SETTLE_SECONDS, SETTLED_IN_SECONDS, Event, Kind, Schedule
+from spot_simulator.virtual.steps import At, Steps
 from spot_simulator.virtual.ways import Leaves
 
 LOOK_SECONDS = 1.0
@@ -35,13 +36,17 @@ class Result:
     met: dict[Met, int]
     """How often which step of which move was met by which kind of fault."""
     faults: int
-    """How many faults there were; one whose step never came is none."""
+    """How many faults there were; one whose step never came, or that found nobody, is none."""
     figures: Figures
     callbacks: int
     simulated_seconds: float
     beyond_help: int = 0
     """How many agents had no instance left at the end, with nothing to make one from or nobody who may."""
     history: tuple[Happening, ...] = ()
+    aimed: int = 0
+    """How many faults were to strike at a step."""
+    missed: tuple[str, ...] = ()
+    """Those of them that did not: the step at which they waited, and their kind."""
 
     @property
     def agent_hours(self) -> float:
@@ -86,9 +91,10 @@ class _Run:
     def __init__(self, schedule: Schedule, fleet: Fleet) -> None:
         self._schedule, self._fleet = schedule, fleet
         self._acts = Acts(fleet, schedule.seed)
-        self._aim = Aim(fleet, self._strike)
+        steps = Steps(fleet.database, fleet.scheduler)
+        self._coverage = Coverage(fleet, steps)
+        self._aim = Aim(fleet, steps, self._strike)
         self._invariants = Invariants(fleet)
-        self._coverage = Coverage(fleet)
         self._violations: list[Violation] = []
         self._seen = (0, 0)
 
@@ -110,9 +116,12 @@ class _Run:
         else:
             self._strike(event)
 
-    def _strike(self, event: Event) -> None:
-        self._acts.begin(event)
-        self._coverage.begin(event)
+    def _strike(self, event: Event, at: At | None = None) -> None:
+        if self._acts.finds_somebody(event):
+            self._acts.begin(event)
+            self._coverage.begin(event, at)
+        elif at is not None:
+            self._aim.note_missed(event)
 
     def _run_until(self, until_seconds: float) -> None:
         scheduler = self._fleet.scheduler
@@ -122,7 +131,6 @@ class _Run:
             if seen != self._seen:
                 self._seen = seen
                 self._note(self._invariants.always())
-                self._coverage.look()
 
     def _settle(self, until_seconds: float) -> None:
         """Go on until nothing is under way any more, and a little longer; `until_seconds` is the end of patience."""
@@ -150,5 +158,7 @@ class _Run:
             callbacks=self._fleet.scheduler.callbacks_run,
             simulated_seconds=self._fleet.scheduler.monotonic_seconds(),
             history=history_of(self._fleet),
+            aimed=self._aim.aimed,
+            missed=tuple(sorted(self._aim.missed)),
             beyond_help=len(self._invariants.beyond_help()),
         )

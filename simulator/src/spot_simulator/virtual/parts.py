@@ -1,0 +1,116 @@
+"""A campaign in parts: what each part counted, in a file, and the sum of several.
+
+Ten thousand runs take days on one machine. They count as one campaign only if all are of the same product: the same commit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spot_simulator.virtual.campaign import Totals
+from spot_simulator.virtual.figures import Answer
+
+FORMAT = 1
+
+
+class PartRefused(Exception):
+    """The file is none of ours, or does not go with the others. Its text is one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The runs of the seeds from `first_seed` on, without a gap; as many as its totals count."""
+
+    commit: str
+    """Of the working tree that played them; with `-changed` behind it where that had changes of its own."""
+    first_seed: int
+    is_fair: bool
+    took_seconds: float
+    totals: Totals = field(default_factory=Totals)
+
+    @property
+    def seeds(self) -> range:
+        """The seeds that were played."""
+        return range(self.first_seed, self.first_seed + self.totals.runs)
+
+
+def write_part(path: Path, part: Part) -> None:
+    """Write a part; a reader sees the old file or the new one. OSError when it cannot be written."""
+    totals = part.totals
+    counted = {
+        **{name: getattr(totals, name) for name in _PLAIN},
+        "answers": [asdict(answer) for answer in totals.answers],
+        "met": [[*cell, count] for cell, count in sorted(totals.met.items())],
+    }
+    body = {"format": FORMAT, **{name: getattr(part, name) for name in _OF_PART}, "totals": counted}
+    beside = path.with_name(f"{path.name}.new")
+    beside.write_text(json.dumps(body))
+    beside.replace(path)
+
+
+_OF_PART = ("commit", "first_seed", "is_fair", "took_seconds")
+_PLAIN = ("runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "moves", "downtimes", "failed")
+
+
+def read_part(path: Path) -> Part:
+    """Read a part. PartRefused when the file cannot be read, or is not one."""
+    try:
+        body = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise PartRefused(f"{path}: {error}") from error
+    try:
+        if body["format"] != FORMAT:
+            raise PartRefused(f"{path}: format {body['format']!r}, this program reads {FORMAT}")
+        return Part(**{name: body[name] for name in _OF_PART}, totals=_totals_of(body["totals"]))
+    except (KeyError, TypeError) as error:
+        raise PartRefused(f"{path}: not a file of --json: {error!r}") from error
+
+
+def _totals_of(counted: Mapping[str, Any]) -> Totals:
+    values = {name: counted[name] for name in _PLAIN}
+    values |= {
+        "missed": Counter(counted["missed"]),
+        "moves": Counter(counted["moves"]),
+        "downtimes": defaultdict(list, counted["downtimes"]),
+        "answers": [Answer(**answer) for answer in counted["answers"]],
+        "met": Counter({(trigger, step, kind): count for trigger, step, kind, count in counted["met"]}),
+    }
+    return Totals(**values)
+
+
+def add_up(parts: Mapping[str, Part]) -> tuple[Totals, float]:
+    """Return what all parts counted, and how long they took together; `parts` by the names to call them by.
+
+    PartRefused when two are of different commits, or of a commit with changes, of different kinds, or played a seed twice.
+    """
+    totals, took_seconds = Totals(), 0.0
+    for name, other_name in _pairs(list(parts)):
+        _refuse_unlike(name, parts[name], other_name, parts[other_name])
+    for name, part in parts.items():
+        if part.commit.endswith(CHANGED):
+            raise PartRefused(f"{name}: played on {part.commit}: what was changed is not known, so nothing can be added to it")
+        totals.add_all(part.totals)
+        took_seconds += part.took_seconds
+    return totals, took_seconds
+
+
+CHANGED = "-changed"
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    return [(name, other) for number, name in enumerate(names) for other in names[:number]]
+
+
+def _refuse_unlike(name: str, part: Part, other_name: str, other: Part) -> None:
+    if part.commit != other.commit:
+        raise PartRefused(f"{name}: played on commit {part.commit}, {other_name} on {other.commit}")
+    if part.is_fair != other.is_fair:
+        raise PartRefused(f"{name} and {other_name}: one was played with --fair, the other without")
+    both = range(max(part.seeds.start, other.seeds.start), min(part.seeds.stop, other.seeds.stop))
+    if both:
+        raise PartRefused(f"{name}: seeds {both.start} to {both.stop - 1} were played in {other_name} too")
