@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from spot_server.db.tables import event_cursors, events
 
@@ -23,6 +23,12 @@ class NewEvent:
     data: dict[str, Any]
 
 
+_IS_CURSOR = event_cursors.c.client_id == bindparam("this_client_id")
+_ADVANCE = update(event_cursors).where(_IS_CURSOR).values(last_sequence=event_cursors.c.last_sequence + bindparam("added"))
+_LAST = select(event_cursors.c.last_sequence).where(_IS_CURSOR)
+_STORE = insert(events)
+
+
 def append_events(connection: Connection, new_events: Sequence[NewEvent], now: datetime) -> None:
     """Number and store `new_events`, as the last thing before the commit.
 
@@ -31,15 +37,11 @@ def append_events(connection: Connection, new_events: Sequence[NewEvent], now: d
     """
     for client_id in sorted({event.client_id for event in new_events}):
         batch = [event for event in new_events if event.client_id == client_id]
-        connection.execute(
-            update(event_cursors)
-            .where(event_cursors.c.client_id == client_id)
-            .values(last_sequence=event_cursors.c.last_sequence + len(batch))
-        )
-        last: int = connection.execute(select(event_cursors.c.last_sequence).where(event_cursors.c.client_id == client_id)).scalar_one()
+        connection.execute(_ADVANCE, {"this_client_id": client_id, "added": len(batch)})
+        last: int = connection.execute(_LAST, {"this_client_id": client_id}).scalar_one()
         first = last - len(batch) + 1
         connection.execute(
-            insert(events),
+            _STORE,
             [
                 {
                     "client_id": client_id,

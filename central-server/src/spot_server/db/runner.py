@@ -48,7 +48,7 @@ class Transaction:
     policy: MovePolicy
     pending_events: list[NewEvent] = field(default_factory=list)
 
-    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:  # noqa: ANN401 - SQLAlchemy's own
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:  # noqa: ANN401 - SQLAlchemy's own
         """Run one statement inside this transaction."""
         return self.connection.execute(statement, parameters)
 

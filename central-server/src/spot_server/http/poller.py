@@ -24,6 +24,10 @@ from spot_server.words import Actor
 REVOCATION_WINDOW_SECONDS = 2 * LONGEST_SECONDS
 """How far back revocations are read: longer than any cache entry lives, with room for clocks that differ."""
 
+_OPEN_OF_DAEMONS = select(commands.c.agent_id, commands.c.open_instance_id, commands.c.status, commands.c.last_delivered_at).where(
+    IS_OPEN, commands.c.actor == Actor.DAEMON
+)
+
 log = structlog.get_logger()
 
 
@@ -42,13 +46,10 @@ def look(tx: Transaction) -> Look:
 
     Three short statements, each by an index.
     """
-    rows = tx.execute(
-        select(commands.c.agent_id, commands.c.open_instance_id, commands.c.status, commands.c.last_delivered_at).where(
-            IS_OPEN, commands.c.actor == Actor.DAEMON
-        )
-    )
     deliverable = frozenset(
-        (row.agent_id, row.open_instance_id) for row in rows if is_deliverable(row.status, row.last_delivered_at, tx.now)
+        (agent_id, instance_id)
+        for agent_id, instance_id, status, delivered_at in tx.execute(_OPEN_OF_DAEMONS)
+        if is_deliverable(status, delivered_at, tx.now)
     )
     return Look(deliverable, tuple(revoked_digests(tx, within_seconds=REVOCATION_WINDOW_SECONDS)), last_sequences(tx))
 

@@ -7,13 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import leases
 
 JOBS_LEASE = "jobs"
+
+
+_EPOCH_KEPT = select(leases.c.epoch).where(leases.c.name == bindparam("name")).with_for_update(read=True)
+"""Nobody takes over until the end of the transaction that asks."""
 
 
 class LeaseLost(Exception):
@@ -104,7 +108,7 @@ class Lease:
 
     def check(self, tx: Transaction) -> None:
         """Raise LeaseLost unless this process leads; nobody can take over until the end of the transaction."""
-        row = tx.execute(select(leases.c.epoch).where(leases.c.name == self._name).with_for_update(read=True)).one_or_none()
+        row = tx.execute(_EPOCH_KEPT, {"name": self._name}).one_or_none()
         if self._epoch is None or row is None or row.epoch != self._epoch:
             raise LeaseLost
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents
@@ -56,32 +56,45 @@ class Agent:
         return self.deleted_at is not None
 
 
+_COLUMNS = [agents.c[name] for name in Agent.__dataclass_fields__]
+
+_AGENT = select(*_COLUMNS).where(agents.c.agent_id == bindparam("agent_id"))
+_AGENT_FOR_UPDATE = _AGENT.with_for_update()
+
+
 def load_agent(tx: Transaction, agent_id: str, *, for_update: bool = False) -> Agent:
     """Return the agent, deleted or not; NotFound if there never was one.
 
     `for_update` takes the agent's row until the end of the transaction: the first act of every use case that changes the agent's structure.
     """
-    statement = select(agents).where(agents.c.agent_id == agent_id)
-    row = tx.execute(statement.with_for_update() if for_update else statement).one_or_none()
+    row = tx.execute(_AGENT_FOR_UPDATE if for_update else _AGENT, {"agent_id": agent_id}).one_or_none()
     if row is None:
         raise NotFound(f"there is no agent {agent_id}")
-    return Agent(**row._asdict())
+    return Agent(*row)
+
+
+_AGENT_OF_CLIENT = _AGENT.where(agents.c.client_id == bindparam("client_id"))
+_AGENT_OF_CLIENT_FOR_UPDATE = _AGENT_OF_CLIENT.with_for_update()
 
 
 def find_agent_of_client(tx: Transaction, client_id: str, agent_id: str, *, for_update: bool = False) -> Agent:
     """Return the client's agent, deleted or not; the same NotFound for another client's agent as for an unknown one."""
-    statement = select(agents).where(agents.c.agent_id == agent_id, agents.c.client_id == client_id)
-    row = tx.execute(statement.with_for_update() if for_update else statement).one_or_none()
+    statement = _AGENT_OF_CLIENT_FOR_UPDATE if for_update else _AGENT_OF_CLIENT
+    row = tx.execute(statement, {"agent_id": agent_id, "client_id": client_id}).one_or_none()
     if row is None:
         raise NotFound(f"there is no agent {agent_id}")
-    return Agent(**row._asdict())
+    return Agent(*row)
+
+
+_LIVE_AGENT = select(*_COLUMNS).where(agents.c.live_key == bindparam("live_key"))
+_LIVE_AGENT_FOR_UPDATE = _LIVE_AGENT.with_for_update()
 
 
 def find_live_agent(tx: Transaction, client_id: str, logical_agent_id: str, *, for_update: bool = False) -> Agent | None:
     """Return the client's agent under this logical id that is not deleted, if there is one."""
-    statement = select(agents).where(agents.c.live_key == live_key(client_id, logical_agent_id))
-    row = tx.execute(statement.with_for_update() if for_update else statement).one_or_none()
-    return None if row is None else Agent(**row._asdict())
+    statement = _LIVE_AGENT_FOR_UPDATE if for_update else _LIVE_AGENT
+    row = tx.execute(statement, {"live_key": live_key(client_id, logical_agent_id)}).one_or_none()
+    return None if row is None else Agent(*row)
 
 
 def live_key(client_id: str, logical_agent_id: str) -> str:

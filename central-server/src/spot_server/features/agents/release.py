@@ -24,21 +24,23 @@ from spot_server.words import (
 RELEASED_TAG = {"spot-optimizer:managed": "released"}
 
 
+_IS_TOLD = exists().where(commands.c.agent_id == agents.c.agent_id, release_of(commands, agents.c.agent_id))
+_UNRELEASED = (
+    select(agents.c.agent_id)
+    .join(instances, instances.c.agent_id == agents.c.agent_id)
+    .where(
+        agents.c.deleted_at.is_not(None),
+        instances.c.released_at.is_not(None),
+        instances.c.role != Role.TERMINATED,
+        ~_IS_TOLD,
+    )
+    .order_by(agents.c.agent_id)
+)
+
+
 def unreleased_agents(tx: Transaction) -> list[str]:
     """Return the deleted agents whose released instance was not yet told to stop its daemon."""
-    told = exists().where(commands.c.agent_id == agents.c.agent_id, release_of(commands, agents.c.agent_id))
-    rows = tx.execute(
-        select(agents.c.agent_id)
-        .join(instances, instances.c.agent_id == agents.c.agent_id)
-        .where(
-            agents.c.deleted_at.is_not(None),
-            instances.c.released_at.is_not(None),
-            instances.c.role != Role.TERMINATED,
-            ~told,
-        )
-        .order_by(agents.c.agent_id)
-    )
-    return [row.agent_id for row in rows]
+    return list(tx.execute(_UNRELEASED).scalars())
 
 
 def release_primary(tx: Transaction, *, agent_id: str) -> bool:

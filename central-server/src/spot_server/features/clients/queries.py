@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import clients, event_cursors
@@ -30,10 +30,13 @@ def client_exists(tx: Transaction, client_id: str) -> bool:
     return tx.execute(select(clients.c.client_id).where(clients.c.client_id == client_id)).first() is not None
 
 
+_CLIENT = select(*(clients.c[name] for name in Client.__dataclass_fields__)).where(clients.c.client_id == bindparam("client_id"))
+
+
 def find_client(tx: Transaction, client_id: str) -> Client | None:
     """Return the client, or None."""
-    row = tx.execute(select(clients).where(clients.c.client_id == client_id)).one_or_none()
-    return None if row is None else Client(**row._asdict())
+    row = tx.execute(_CLIENT, {"client_id": client_id}).one_or_none()
+    return None if row is None else Client(*row)
 
 
 def find_client_by_name(tx: Transaction, name: str) -> Client | None:
@@ -42,9 +45,12 @@ def find_client_by_name(tx: Transaction, name: str) -> Client | None:
     return None if row is None else Client(**row._asdict())
 
 
+_ROLE_ARN = select(clients.c.aws_role_arn).where(clients.c.client_id == bindparam("client_id"))
+
+
 def has_control_role(tx: Transaction, client_id: str) -> bool:
     """Return whether the client gave the server a role in its AWS account."""
-    return tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == client_id)).scalar_one() is not None
+    return tx.execute(_ROLE_ARN, {"client_id": client_id}).scalar_one() is not None
 
 
 def is_external_id_taken(tx: Transaction, external_id: str) -> bool:

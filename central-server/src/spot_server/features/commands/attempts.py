@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, FromClause, func, literal, select
+from sqlalchemy import ColumnElement, FromClause, bindparam, func, literal, select
 
 from spot_server.aws.errors import ErrorClass
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import clients, spot_interruption_events
+from spot_server.db.tables import clients
+from spot_server.db.tables import spot_interruption_events as events
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import queries
 from spot_server.features.commands.actors import DAEMON_FIRST, HANDLE_ACTS, KINDS_OF_ACT, Act, Assignment, DaemonFacts, choose_actor
@@ -72,19 +73,20 @@ def is_forsaken(tx: Transaction, agent: Agent, command: Command) -> bool:
     return not any(d.is_reachable and d.instance_id == command.instance_id for d in load_daemons(tx, agent))
 
 
+_NOTICE_ENDS = (
+    select(events.c.instance_id, func.max(events.c.action_at).label("end_at"))
+    .where(
+        events.c.agent_id == bindparam("agent_id"),
+        events.c.kind.in_((InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE)),
+        events.c.action_at.is_not(None),
+    )
+    .group_by(events.c.instance_id)
+)
+
+
 def notice_ends(tx: Transaction, agent_id: str) -> dict[str, datetime]:
     """Return when notices take the agent's instances away, by instance id; the last one where there were several."""
-    events = spot_interruption_events
-    rows = tx.execute(
-        select(events.c.instance_id, func.max(events.c.action_at).label("end_at"))
-        .where(
-            events.c.agent_id == agent_id,
-            events.c.kind.in_({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE}),
-            events.c.action_at.is_not(None),
-        )
-        .group_by(events.c.instance_id)
-    )
-    return {row.instance_id: row.end_at for row in rows}
+    return {row.instance_id: row.end_at for row in tx.execute(_NOTICE_ENDS, {"agent_id": agent_id})}
 
 
 def is_taken_away(tx: Transaction, instance: Instance, end_at: datetime | None) -> bool:

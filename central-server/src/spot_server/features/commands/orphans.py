@@ -31,7 +31,7 @@ def close_orphans(tx: Transaction, *, agent_id: str) -> int:
     return len(found)
 
 
-def _found(tx: Transaction, rows: Iterable[Row[Any]]) -> list[tuple[Row[Any], ClosedBecause]]:
+def _found(tx: Transaction, rows: Iterable[Row[*tuple[Any, ...]]]) -> list[tuple[Row[*tuple[Any, ...]], ClosedBecause]]:
     judged = [(row, why_to_close(_facts(row), tx.now)) for row in rows]
     return [(row, because) for row, because in judged if because is not None]
 
@@ -71,7 +71,7 @@ def _candidates(tx: Transaction) -> Select[Any]:
     )
 
 
-def _facts(row: Row[Any]) -> OpenCommandFacts:
+def _facts(row: Row[*tuple[Any, ...]]) -> OpenCommandFacts:
     is_moving = row.switch_id is not None and row.active_key is not None
     is_on_its_way = row.replica_id is not None and row.ended_at is None and row.registered_at is None
     return OpenCommandFacts(

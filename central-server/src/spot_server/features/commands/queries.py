@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Integer, Row, bindparam, func, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import commands
@@ -75,19 +75,25 @@ IS_OPEN = commands.c.open_instance_id > ""
 _COLUMNS = [commands.c[name] for name in Command.__dataclass_fields__]
 
 
-def _command(row: Row[Any]) -> Command:
-    return Command(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented accessor
+def _command(row: Row[*tuple[Any, ...]]) -> Command:
+    return Command(*row)
+
+
+_COMMAND = select(*_COLUMNS).where(commands.c.command_id == bindparam("command_id"))
 
 
 def load_command(tx: Transaction, command_id: str) -> Command | None:
     """Return the command, or None."""
-    row = tx.execute(select(*_COLUMNS).where(commands.c.command_id == command_id)).one_or_none()
+    row = tx.execute(_COMMAND, {"command_id": command_id}).one_or_none()
     return None if row is None else _command(row)
+
+
+_BY_REQUEST = select(*_COLUMNS).where(commands.c.agent_id == bindparam("agent_id"), commands.c.request_id == bindparam("request_id"))
 
 
 def find_by_request(tx: Transaction, agent_id: str, request_id: str) -> Command | None:
     """Return the command that an earlier identical request made, or None."""
-    row = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, commands.c.request_id == request_id)).one_or_none()
+    row = tx.execute(_BY_REQUEST, {"agent_id": agent_id, "request_id": request_id}).one_or_none()
     return None if row is None else _command(row)
 
 
@@ -96,12 +102,22 @@ def newest_attempt(tx: Transaction, agent_id: str, prefix: str) -> Command | Non
     return next(iter(newest_attempts(tx, agent_id, prefix, most=1)), None)
 
 
+_NEWEST_ATTEMPTS = (
+    select(*_COLUMNS)
+    .where(
+        commands.c.agent_id == bindparam("agent_id"),
+        commands.c.request_id > bindparam("before_first"),
+        commands.c.request_id < bindparam("after_last"),
+    )
+    .order_by(func.length(commands.c.request_id).desc(), commands.c.request_id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+
+
 def newest_attempts(tx: Transaction, agent_id: str, prefix: str, *, most: int) -> list[Command]:
     """Return up to `most` of the commands with the request ids `prefix`/1, `prefix`/2 and so on, the highest number first."""
-    attempts = (commands.c.request_id > f"{prefix}/", commands.c.request_id < f"{prefix}0")  # "0" comes right after "/"
-    newest_first = (func.length(commands.c.request_id).desc(), commands.c.request_id.desc())
-    rows = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, *attempts).order_by(*newest_first).limit(most))
-    return [_command(row) for row in rows]
+    attempts = {"before_first": f"{prefix}/", "after_last": f"{prefix}0"}  # "0" comes right after "/"
+    return [_command(row) for row in tx.execute(_NEWEST_ATTEMPTS, {"agent_id": agent_id, **attempts, "most": most})]
 
 
 def launches_of_replica(tx: Transaction, agent_id: str, replica_id: str) -> list[Command]:
@@ -112,47 +128,60 @@ def launches_of_replica(tx: Transaction, agent_id: str, replica_id: str) -> list
     return [_command(row) for row in rows]
 
 
+_OPEN_OF_AGENT = select(*_COLUMNS).where(commands.c.agent_id == bindparam("agent_id"), IS_OPEN, commands.c.kind == bindparam("kind"))
+
+
 def open_commands_of_agent(tx: Transaction, agent_id: str, kind: CommandKind) -> list[Command]:
     """Return the agent's commands of this kind that nobody has answered yet, whoever has them."""
-    rows = tx.execute(select(*_COLUMNS).where(commands.c.agent_id == agent_id, IS_OPEN, commands.c.kind == kind))
-    return [_command(row) for row in rows]
+    return [_command(row) for row in tx.execute(_OPEN_OF_AGENT, {"agent_id": agent_id, "kind": kind})]
+
+
+_OPEN_OF_INSTANCE = (
+    select(*_COLUMNS)
+    .where(commands.c.open_instance_id == bindparam("instance_id"), commands.c.agent_id == bindparam("agent_id"))
+    .order_by(commands.c.priority.desc(), commands.c.issued_at, commands.c.command_id)
+)
 
 
 def open_commands_of_instance(tx: Transaction, agent_id: str, instance_id: str) -> list[Command]:
     """Return what this instance's daemon has not answered yet, most urgent first, then oldest first."""
-    rows = tx.execute(
-        select(*_COLUMNS)
-        .where(commands.c.open_instance_id == instance_id, commands.c.agent_id == agent_id)
-        .order_by(commands.c.priority.desc(), commands.c.issued_at, commands.c.command_id)
-    )
-    return [_command(row) for row in rows]
+    return [_command(row) for row in tx.execute(_OPEN_OF_INSTANCE, {"agent_id": agent_id, "instance_id": instance_id})]
+
+
+_OPEN_OF_SWITCH = select(*_COLUMNS).where(commands.c.switch_id == bindparam("switch_id"), IS_OPEN)
 
 
 def open_commands_of_switch(tx: Transaction, switch_id: str) -> list[Command]:
     """Return the commands of this switch that were neither answered nor given up."""
-    rows = tx.execute(select(*_COLUMNS).where(commands.c.switch_id == switch_id, IS_OPEN))
-    return [_command(row) for row in rows]
+    return [_command(row) for row in tx.execute(_OPEN_OF_SWITCH, {"switch_id": switch_id})]
+
+
+_OPEN_OF_ACTOR = (
+    select(*_COLUMNS)
+    .where(IS_OPEN, commands.c.actor == bindparam("actor"))
+    .order_by(commands.c.priority.desc(), commands.c.issued_at)
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 def open_commands_of_actor(tx: Transaction, actor: Actor, *, most: int) -> list[Command]:
     """Return up to `most` unanswered commands of one kind of actor, most urgent first."""
-    rows = tx.execute(
-        select(*_COLUMNS).where(IS_OPEN, commands.c.actor == actor).order_by(commands.c.priority.desc(), commands.c.issued_at).limit(most)
-    )
-    return [_command(row) for row in rows]
+    return [_command(row) for row in tx.execute(_OPEN_OF_ACTOR, {"actor": actor, "most": most})]
+
+
+_FAILED_OF_CLIENT = select(*_COLUMNS).where(
+    commands.c.client_id == bindparam("client_id"),
+    commands.c.actor == bindparam("actor"),
+    commands.c.status == CommandStatus.FAILED,
+    commands.c.finished_at >= bindparam("since"),
+)
+_FAILED_OF_AGENT = _FAILED_OF_CLIENT.where(commands.c.agent_id == bindparam("agent_id"))
 
 
 def failures_of_actor(tx: Transaction, client_id: str, actor: Actor, *, since: datetime, agent_id: str | None = None) -> list[Command]:
     """Return what this kind of actor answered `failed` at `since` or later, for the client or for one agent of it."""
-    statement = select(*_COLUMNS).where(
-        commands.c.client_id == client_id,
-        commands.c.actor == actor,
-        commands.c.status == CommandStatus.FAILED,
-        commands.c.finished_at >= since,
-    )
-    if agent_id is not None:
-        statement = statement.where(commands.c.agent_id == agent_id)
-    return [_command(row) for row in tx.execute(statement)]
+    asked = {"client_id": client_id, "actor": actor, "since": since, "agent_id": agent_id}
+    return [_command(row) for row in tx.execute(_FAILED_OF_CLIENT if agent_id is None else _FAILED_OF_AGENT, asked)]
 
 
 def insert_command(tx: Transaction, command: Command) -> None:
@@ -161,22 +190,23 @@ def insert_command(tx: Transaction, command: Command) -> None:
     tx.execute(insert(commands).values(**values, open_instance_id=command.instance_id if command.is_open else None))
 
 
+_THESE = commands.c.command_id.in_(bindparam("command_ids", expanding=True))
+_DELIVERED = (
+    update(commands)
+    .where(_THESE, IS_OPEN)
+    .values(
+        status=CommandStatus.DELIVERED,
+        last_delivered_at=bindparam("now"),
+        delivery_count=commands.c.delivery_count + 1,
+    )
+)
+_FIRST_DELIVERED = update(commands).where(_THESE, commands.c.first_delivered_at.is_(None)).values(first_delivered_at=bindparam("now"))
+
+
 def mark_delivered(tx: Transaction, command_ids: list[str], now: datetime) -> None:
     """Note that these commands went out in an answer that may or may not have arrived."""
-    tx.execute(
-        update(commands)
-        .where(commands.c.command_id.in_(command_ids), IS_OPEN)
-        .values(
-            status=CommandStatus.DELIVERED,
-            last_delivered_at=now,
-            delivery_count=commands.c.delivery_count + 1,
-        )
-    )
-    tx.execute(
-        update(commands)
-        .where(commands.c.command_id.in_(command_ids), commands.c.first_delivered_at.is_(None))
-        .values(first_delivered_at=now)
-    )
+    tx.execute(_DELIVERED, {"command_ids": command_ids, "now": now})
+    tx.execute(_FIRST_DELIVERED, {"command_ids": command_ids, "now": now})
 
 
 def close_command(

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import pool_cooldowns
@@ -65,9 +65,12 @@ def forget_before(tx: Transaction, until: datetime) -> int:
     return tx.execute(delete(pool_cooldowns).where(pool_cooldowns.c.until_at < until)).rowcount
 
 
+_ENDED = select(pool_cooldowns.c.region).where(pool_cooldowns.c.until_at < bindparam("until")).limit(1)
+
+
 def has_ended_before(tx: Transaction, until: datetime) -> bool:
     """Tell whether some cool-down ended before then. Reads only."""
-    return tx.execute(select(pool_cooldowns.c.region).where(pool_cooldowns.c.until_at < until).limit(1)).first() is not None
+    return tx.execute(_ENDED, {"until": until}).first() is not None
 
 
 def _is(pool: PoolKey) -> tuple[ColumnElement[bool], ...]:

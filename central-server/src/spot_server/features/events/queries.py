@@ -53,7 +53,9 @@ def last_sequence(tx: Transaction, client_id: str) -> int:
     return int(tx.execute(statement).scalar_one_or_none() or 0)
 
 
+_LAST_SEQUENCES = select(event_cursors.c.client_id, event_cursors.c.last_sequence)
+
+
 def last_sequences(tx: Transaction) -> dict[str, int]:
     """Return the number of the latest event of every client."""
-    rows = tx.execute(select(event_cursors.c.client_id, event_cursors.c.last_sequence))
-    return {row.client_id: row.last_sequence for row in rows}
+    return {row.client_id: row.last_sequence for row in tx.execute(_LAST_SEQUENCES)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, or_, select, update
+from sqlalchemy import Integer, bindparam, exists, func, or_, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, commands, instances
@@ -80,8 +80,7 @@ _FACTS = (
 
 def read_facts(tx: Transaction, agent_id: str, instance_id: str) -> HeartbeatFacts:
     """Return all that the answer needs, in one SELECT."""
-    row = tx.execute(_FACTS, {"this_agent_id": agent_id, "this_instance_id": instance_id}).one()
-    return HeartbeatFacts(**{**row._asdict(), "commands_waiting": bool(row.commands_waiting)})
+    return HeartbeatFacts(*tx.execute(_FACTS, {"this_agent_id": agent_id, "this_instance_id": instance_id}).one())
 
 
 def set_offline(tx: Transaction, agent_id: str, *, is_offline: bool) -> bool:
@@ -94,48 +93,52 @@ def set_offline(tx: Transaction, agent_id: str, *, is_offline: bool) -> bool:
     return tx.execute(statement).rowcount == 1
 
 
+_SILENT = (
+    select(
+        agents.c.agent_id,
+        agents.c.client_id,
+        agents.c.logical_agent_id,
+        instances.c.instance_id,
+        instances.c.last_heartbeat_at,
+    )
+    .join_from(instances, agents)
+    .where(
+        instances.c.role == Role.PRIMARY,
+        instances.c.last_heartbeat_at < bindparam("cutoff"),
+        agents.c.deleted_at.is_(None),
+        agents.c.is_offline.is_(False),
+    )
+    .order_by(instances.c.last_heartbeat_at)
+    .limit(bindparam("most", type_=Integer))
+)
+
+
 def list_silent(tx: Transaction, cutoff: datetime, *, most: int) -> list[Silent]:
     """Return up to `most` living agents, not marked yet, whose primary was last heard before `cutoff`."""
-    statement = (
-        select(
-            agents.c.agent_id,
-            agents.c.client_id,
-            agents.c.logical_agent_id,
-            instances.c.instance_id,
-            instances.c.last_heartbeat_at,
-        )
-        .join_from(instances, agents)
-        .where(
-            instances.c.role == Role.PRIMARY,
-            instances.c.last_heartbeat_at < cutoff,
-            agents.c.deleted_at.is_(None),
-            agents.c.is_offline.is_(False),
-        )
-        .order_by(instances.c.last_heartbeat_at)
-        .limit(most)
+    return [Silent(*row) for row in tx.execute(_SILENT, {"cutoff": cutoff, "most": most})]
+
+
+_ODD = (
+    select(
+        agents.c.agent_id,
+        agents.c.client_id,
+        agents.c.logical_agent_id,
+        instances.c.instance_id,
+        instances.c.mode,
+        instances.c.clock_skew_seconds,
     )
-    return [Silent(**row._asdict()) for row in tx.execute(statement)]
+    .join_from(instances, agents)
+    .where(
+        instances.c.role.in_(LIVING_ROLES),
+        instances.c.last_heartbeat_at >= bindparam("since"),
+        or_(
+            instances.c.mode == Mode.UNKNOWN,
+            func.abs(func.coalesce(instances.c.clock_skew_seconds, 0)) > SKEW_NOTED_SECONDS,
+        ),
+    )
+)
 
 
 def list_odd(tx: Transaction, *, heard_within_seconds: float) -> list[Odd]:
     """Return instances heard of late whose mode is unknown or whose clock is wrong by more than SKEW_NOTED_SECONDS."""
-    statement = (
-        select(
-            agents.c.agent_id,
-            agents.c.client_id,
-            agents.c.logical_agent_id,
-            instances.c.instance_id,
-            instances.c.mode,
-            instances.c.clock_skew_seconds,
-        )
-        .join_from(instances, agents)
-        .where(
-            instances.c.role.in_(LIVING_ROLES),
-            instances.c.last_heartbeat_at >= tx.now - timedelta(seconds=heard_within_seconds),
-            or_(
-                instances.c.mode == Mode.UNKNOWN,
-                func.abs(func.coalesce(instances.c.clock_skew_seconds, 0)) > SKEW_NOTED_SECONDS,
-            ),
-        )
-    )
-    return [Odd(**row._asdict()) for row in tx.execute(statement)]
+    return [Odd(*row) for row in tx.execute(_ODD, {"since": tx.now - timedelta(seconds=heard_within_seconds)})]

@@ -29,29 +29,29 @@ class FleetImages:
     emergency_state_at: datetime | None
 
 
+_IS_AVAILABLE = and_(
+    agent_images.c.agent_id == agents.c.agent_id,
+    agent_images.c.available_at.is_not(None),
+    agent_images.c.deregistered_at.is_(None),
+)
+_FLEET_IMAGES = (
+    select(
+        agents.c.agent_id,
+        agents.c.image_refresh_hours,
+        instances.c.registered_at,
+        func.max(agent_images.c.started_at).label("newest_state_at"),
+        func.max(case((agent_images.c.has_booted.is_(True), agent_images.c.started_at))).label("booted_state_at"),
+    )
+    .join_from(agents, instances, instances.c.primary_of == agents.c.agent_id)
+    .outerjoin(agent_images, _IS_AVAILABLE)
+    .where(agents.c.deleted_at.is_(None), agents.c.enabled.is_(True), agents.c.carry != Carry.STATELESS)
+    .group_by(agents.c.agent_id, agents.c.image_refresh_hours, instances.c.registered_at)
+    .order_by(agents.c.agent_id)
+)
+
+
 def list_fleet_images(tx: Transaction) -> list[FleetImages]:
     """Return every enabled agent that carries state and has a PRIMARY, in one query."""
-    is_available = and_(
-        agent_images.c.agent_id == agents.c.agent_id,
-        agent_images.c.available_at.is_not(None),
-        agent_images.c.deregistered_at.is_(None),
-    )
-    newest = func.max(agent_images.c.started_at)
-    booted = func.max(case((agent_images.c.has_booted.is_(True), agent_images.c.started_at)))
-    rows = tx.execute(
-        select(
-            agents.c.agent_id,
-            agents.c.image_refresh_hours,
-            instances.c.registered_at,
-            newest.label("newest_state_at"),
-            booted.label("booted_state_at"),
-        )
-        .join_from(agents, instances, instances.c.primary_of == agents.c.agent_id)
-        .outerjoin(agent_images, is_available)
-        .where(agents.c.deleted_at.is_(None), agents.c.enabled.is_(True), agents.c.carry != Carry.STATELESS)
-        .group_by(agents.c.agent_id, agents.c.image_refresh_hours, instances.c.registered_at)
-        .order_by(agents.c.agent_id)
-    )
     return [
         FleetImages(
             agent_id=row.agent_id,
@@ -60,7 +60,7 @@ def list_fleet_images(tx: Transaction) -> list[FleetImages]:
             newest_state_at=row.newest_state_at,
             emergency_state_at=row.booted_state_at or row.newest_state_at,
         )
-        for row in rows
+        for row in tx.execute(_FLEET_IMAGES)
     ]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import instances
@@ -79,11 +79,15 @@ class Instance:
         return STATUS_OF_ROLE[self.role]
 
 
+_COLUMNS = [instances.c[name] for name in Instance.__dataclass_fields__]
+
+_INSTANCE = select(*_COLUMNS).where(instances.c.agent_id == bindparam("agent_id"), instances.c.instance_id == bindparam("instance_id"))
+
+
 def find_instance(tx: Transaction, agent_id: str, instance_id: str) -> Instance | None:
     """Return the agent's instance, or None."""
-    statement = select(instances).where(instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)
-    row = tx.execute(statement).one_or_none()
-    return None if row is None else Instance(**row._asdict())
+    row = tx.execute(_INSTANCE, {"agent_id": agent_id, "instance_id": instance_id}).one_or_none()
+    return None if row is None else Instance(*row)
 
 
 def load_instance(tx: Transaction, agent_id: str, instance_id: str) -> Instance:
@@ -94,16 +98,21 @@ def load_instance(tx: Transaction, agent_id: str, instance_id: str) -> Instance:
     return instance
 
 
+_OLDEST_FIRST = (instances.c.registered_at, instances.c.instance_id)
+_OF_AGENT = select(*_COLUMNS).where(instances.c.agent_id == bindparam("agent_id")).order_by(*_OLDEST_FIRST)
+
+
 def list_instances(tx: Transaction, agent_id: str) -> list[Instance]:
     """Return all instances that the agent ever had, oldest registration first."""
-    statement = select(instances).where(instances.c.agent_id == agent_id).order_by(instances.c.registered_at, instances.c.instance_id)
-    return [Instance(**row._asdict()) for row in tx.execute(statement)]
+    return [Instance(*row) for row in tx.execute(_OF_AGENT, {"agent_id": agent_id})]
+
+
+_PRESENT = _OF_AGENT.where(instances.c.role != Role.TERMINATED)
 
 
 def list_present(tx: Transaction, agent_id: str) -> list[Instance]:
     """Return the agent's instances that EC2 may still have, oldest registration first: a few, of the many that it ever had."""
-    statement = select(instances).where(instances.c.agent_id == agent_id, instances.c.role != Role.TERMINATED)
-    return [Instance(**row._asdict()) for row in tx.execute(statement.order_by(instances.c.registered_at, instances.c.instance_id))]
+    return [Instance(*row) for row in tx.execute(_PRESENT, {"agent_id": agent_id})]
 
 
 def list_instances_of_client(
@@ -116,7 +125,7 @@ def list_instances_of_client(
     role: Role | None = None,
 ) -> list[Instance]:
     """Return up to `most` of the client's instances, oldest registration first, from after (registered_at, instance_id) on."""
-    statement = select(instances).where(instances.c.client_id == client_id)
+    statement = select(*_COLUMNS).where(instances.c.client_id == client_id)
     if agent_id is not None:
         statement = statement.where(instances.c.agent_id == agent_id)
     if role is not None:
@@ -126,17 +135,16 @@ def list_instances_of_client(
         is_later = instances.c.registered_at > registered_at
         is_next = (instances.c.registered_at == registered_at) & (instances.c.instance_id > instance_id)
         statement = statement.where(or_(is_later, is_next))
-    rows = tx.execute(statement.order_by(instances.c.registered_at, instances.c.instance_id).limit(most))
-    return [Instance(**row._asdict()) for row in rows]
+    return [Instance(*row) for row in tx.execute(statement.order_by(*_OLDEST_FIRST).limit(most))]
 
 
 def find_instance_of_client(tx: Transaction, client_id: str, instance_id: str) -> Instance:
     """Return the client's instance, its latest registration if several agents had it; NotFound for another client's too."""
-    statement = select(instances).where(instances.c.client_id == client_id, instances.c.instance_id == instance_id)
+    statement = select(*_COLUMNS).where(instances.c.client_id == client_id, instances.c.instance_id == instance_id)
     row = tx.execute(statement.order_by(instances.c.registered_at.desc()).limit(1)).one_or_none()
     if row is None:
         raise NotFound(f"there is no instance {instance_id}")
-    return Instance(**row._asdict())
+    return Instance(*row)
 
 
 def note_sign_of_life(tx: Transaction, agent_id: str, instance_id: str) -> None:
@@ -157,7 +165,10 @@ def set_retained(tx: Transaction, agent_id: str, instance_id: str, *, is_retaine
     tx.execute(update(instances).where(*where).values(is_retained=is_retained))
 
 
+_PRIMARY = select(*_COLUMNS).where(instances.c.primary_of == bindparam("agent_id"))
+
+
 def primary_of(tx: Transaction, agent_id: str) -> Instance | None:
     """Return the agent's PRIMARY; None between a loss and the failover that answers it."""
-    row = tx.execute(select(instances).where(instances.c.primary_of == agent_id)).one_or_none()
-    return None if row is None else Instance(**row._asdict())
+    row = tx.execute(_PRIMARY, {"agent_id": agent_id}).one_or_none()
+    return None if row is None else Instance(*row)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import spot_interruption_events
@@ -44,14 +44,18 @@ class InterruptionEvent:
 _COLUMNS = [spot_interruption_events.c[name] for name in InterruptionEvent.__dataclass_fields__]
 
 
-def _event(row: Row[Any]) -> InterruptionEvent:
-    return InterruptionEvent(**row._asdict())
+def _event(row: Row[*tuple[Any, ...]]) -> InterruptionEvent:
+    return InterruptionEvent(*row)
+
+
+_BY_NOTICE = select(*_COLUMNS).where(
+    spot_interruption_events.c.agent_id == bindparam("agent_id"), spot_interruption_events.c.notice_id == bindparam("notice_id")
+)
 
 
 def find_by_notice(tx: Transaction, agent_id: str, notice_id: str) -> InterruptionEvent | None:
     """Return the event that an earlier report of the same notice made, or None."""
-    where = (spot_interruption_events.c.agent_id == agent_id, spot_interruption_events.c.notice_id == notice_id)
-    row = tx.execute(select(*_COLUMNS).where(*where)).one_or_none()
+    row = tx.execute(_BY_NOTICE, {"agent_id": agent_id, "notice_id": notice_id}).one_or_none()
     return None if row is None else _event(row)
 
 
@@ -62,9 +66,12 @@ def events_of_instance(tx: Transaction, agent_id: str, instance_id: str) -> list
     return [_event(row) for row in tx.execute(select(*_COLUMNS).where(*where).order_by(table.c.received_at, table.c.event_id))]
 
 
+_EVENT = select(*_COLUMNS).where(spot_interruption_events.c.event_id == bindparam("event_id"))
+
+
 def find_event(tx: Transaction, event_id: str) -> InterruptionEvent | None:
     """Return the event, or None."""
-    row = tx.execute(select(*_COLUMNS).where(spot_interruption_events.c.event_id == event_id)).one_or_none()
+    row = tx.execute(_EVENT, {"event_id": event_id}).one_or_none()
     return None if row is None else _event(row)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, instances, replica_instances, restore_holds, switch_steps, switches
@@ -89,12 +89,14 @@ def note_end_asked(tx: Transaction, instance: Instance, user_id: str) -> None:
     tx.execute(update(instances).where(*where).values(end_asked_at=tx.now, end_asked_by=user_id))
 
 
+_ENDS_ASKED_FOR = select(instances.c.agent_id, instances.c.instance_id).where(
+    instances.c.end_asked_at.is_not(None), instances.c.role == Role.ZOMBIE
+)
+
+
 def ends_asked_for(tx: Transaction) -> list[tuple[str, str]]:
     """Return (agent_id, instance_id) of every instance that a person wants ended and that EC2 may still have."""
-    wanted: Select[tuple[str, str]] = select(instances.c.agent_id, instances.c.instance_id).where(
-        instances.c.end_asked_at.is_not(None), instances.c.role == Role.ZOMBIE
-    )
-    return [(row.agent_id, row.instance_id) for row in tx.execute(wanted)]
+    return [(agent_id, instance_id) for agent_id, instance_id in tx.execute(_ENDS_ASKED_FOR)]
 
 
 def is_restore_suspected(tx: Transaction, client_id: str) -> bool:

@@ -39,48 +39,52 @@ class OpenEvent:
     """What the instance's daemon lists now, if it told of this event; an empty list: it looked, and there is none."""
 
 
+_LISTED = (
+    select(instances.c.agent_id, instances.c.instance_id, instances.c.scheduled_events)
+    .join_from(instances, agents)
+    .where(
+        instances.c.role.in_((Role.PRIMARY, Role.REPLICA)),
+        instances.c.scheduled_events != literal([], type_=JsonText),
+        agents.c.deleted_at.is_(None),
+    )
+)
+
+
 def list_listed(tx: Transaction) -> list[Listed]:
     """Return what daemons list of living agents' instances, those that list nothing left out."""
-    rows = tx.execute(
-        select(instances.c.agent_id, instances.c.instance_id, instances.c.scheduled_events)
-        .join_from(instances, agents)
-        .where(
-            instances.c.role.in_((Role.PRIMARY, Role.REPLICA)),
-            instances.c.scheduled_events != literal([], type_=JsonText),
-            agents.c.deleted_at.is_(None),
-        )
+    return [Listed(*row) for row in tx.execute(_LISTED)]
+
+
+_EVENT, _SEEN = spot_interruption_events, interruption_sightings
+_OPEN = (
+    select(
+        _EVENT.c.event_id,
+        _EVENT.c.agent_id,
+        _EVENT.c.instance_id,
+        func.coalesce(_SEEN.c.notice_id, _EVENT.c.notice_id).label("notice_id"),
+        _EVENT.c.code,
+        _EVENT.c.action_at.label("not_before"),
+        instances.c.role,
+        instances.c.scheduled_events.label("listed"),
+        _SEEN.c.channel.label("by_daemon"),
     )
-    return [Listed(row.agent_id, row.instance_id, row.scheduled_events) for row in rows]
+    .join_from(instances, agents)
+    .join(_EVENT, (_EVENT.c.agent_id == instances.c.agent_id) & (_EVENT.c.instance_id == instances.c.instance_id))
+    .outerjoin(_SEEN, (_SEEN.c.event_id == _EVENT.c.event_id) & (_SEEN.c.channel == NoticeChannel.DAEMON))
+    .where(
+        instances.c.role.in_((Role.PRIMARY, Role.REPLICA)),
+        agents.c.deleted_at.is_(None),
+        _EVENT.c.kind == InterruptionKind.SCHEDULED,
+        _EVENT.c.called_off_at.is_(None),
+        _EVENT.c.action_at.is_not(None),
+    )
+    .order_by(_EVENT.c.action_at, _EVENT.c.event_id)
+)
 
 
 def list_open(tx: Transaction) -> list[OpenEvent]:
     """Return the open events of PRIMARY and REPLICA instances of living agents, the soonest first."""
-    event, seen = spot_interruption_events, interruption_sightings
-    rows = tx.execute(
-        select(
-            event.c.event_id,
-            event.c.agent_id,
-            event.c.instance_id,
-            func.coalesce(seen.c.notice_id, event.c.notice_id).label("notice_id"),
-            event.c.code,
-            event.c.action_at.label("not_before"),
-            instances.c.role,
-            instances.c.scheduled_events.label("listed"),
-            seen.c.channel.label("by_daemon"),
-        )
-        .join_from(instances, agents)
-        .join(event, (event.c.agent_id == instances.c.agent_id) & (event.c.instance_id == instances.c.instance_id))
-        .outerjoin(seen, (seen.c.event_id == event.c.event_id) & (seen.c.channel == NoticeChannel.DAEMON))
-        .where(
-            instances.c.role.in_((Role.PRIMARY, Role.REPLICA)),
-            agents.c.deleted_at.is_(None),
-            event.c.kind == InterruptionKind.SCHEDULED,
-            event.c.called_off_at.is_(None),
-            event.c.action_at.is_not(None),
-        )
-        .order_by(event.c.action_at, event.c.event_id)
-    )
-    return [_open_event(row._asdict()) for row in rows]
+    return [_open_event(row._asdict()) for row in tx.execute(_OPEN)]
 
 
 def _open_event(row: dict[str, Any]) -> OpenEvent:

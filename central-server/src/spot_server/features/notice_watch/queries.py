@@ -49,23 +49,25 @@ class Territory:
         return [one.instance_id for one in self.watched if one.is_spot]
 
 
+_WATCHED = (
+    select(
+        clients.c.client_id,
+        clients.c.aws_role_arn,
+        clients.c.aws_external_id,
+        instances.c.region,
+        instances.c.agent_id,
+        instances.c.instance_id,
+        instances.c.mode,
+    )
+    .join_from(clients, agents)
+    .join(instances, instances.c.agent_id == agents.c.agent_id)
+    .where(clients.c.aws_role_arn.is_not(None), agents.c.deleted_at.is_(None), instances.c.role.in_((Role.PRIMARY, Role.REPLICA)))
+    .order_by(clients.c.client_id, instances.c.region, instances.c.instance_id)
+)
+
+
 def list_territories(tx: Transaction) -> list[Territory]:
     """Return the PRIMARY and REPLICA instances of living agents whose client gave a control role."""
-    rows = tx.execute(
-        select(
-            clients.c.client_id,
-            clients.c.aws_role_arn,
-            clients.c.aws_external_id,
-            instances.c.region,
-            instances.c.agent_id,
-            instances.c.instance_id,
-            instances.c.mode,
-        )
-        .join_from(clients, agents)
-        .join(instances, instances.c.agent_id == agents.c.agent_id)
-        .where(clients.c.aws_role_arn.is_not(None), agents.c.deleted_at.is_(None), instances.c.role.in_((Role.PRIMARY, Role.REPLICA)))
-        .order_by(clients.c.client_id, instances.c.region, instances.c.instance_id)
-    )
     return [
         Territory(
             client_id,
@@ -74,7 +76,7 @@ def list_territories(tx: Transaction) -> list[Territory]:
             tuple(Watched(row.agent_id, row.instance_id, row.mode is not Mode.ON_DEMAND) for row in group),
         )
         for (client_id, role_arn, external_id, region), group in groupby(
-            rows, key=lambda row: (row.client_id, row.aws_role_arn, row.aws_external_id, row.region)
+            tx.execute(_WATCHED), key=lambda row: (row.client_id, row.aws_role_arn, row.aws_external_id, row.region)
         )
     ]
 

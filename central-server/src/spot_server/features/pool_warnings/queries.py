@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, bindparam, exists, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, game_days, instances, spot_interruption_events, switches
@@ -16,12 +17,7 @@ _INTERRUPTING = FORCING_KINDS | {InterruptionKind.LOSS}
 """What says something about a pool: EC2's word. A silence is no more than a suspicion, a recommendation and a warning are guesses."""
 
 
-def list_neighbours(tx: Transaction, *, interrupted_since: datetime, warned_before: datetime) -> list[Neighbour]:
-    """Return the spot PRIMARYs in whose pool another spot instance, of whichever client, was interrupted since then.
-
-    Left out are those that were warned of the pool after `warned_before`, that a move takes elsewhere, that came after the interruption,
-    and what a game day plays.
-    """
+def _neighbours() -> Select[*tuple[Any, ...]]:
     cause, warning, other = spot_interruption_events.alias("cause"), spot_interruption_events.alias("warning"), instances.alias("other")
     taken = instances.alias("taken")
     in_pool = (other.c.region == cause.c.region, other.c.az_id == cause.c.az_id, other.c.instance_type == cause.c.instance_type)
@@ -30,15 +26,15 @@ def list_neighbours(tx: Transaction, *, interrupted_since: datetime, warned_befo
         warning.c.kind == InterruptionKind.POOL_WARNING,
         warning.c.az_id == other.c.az_id,
         warning.c.instance_type == other.c.instance_type,
-        warning.c.received_at > warned_before,
+        warning.c.received_at > bindparam("warned_before"),
     )
-    rows = tx.execute(
+    return (
         select(other.c.agent_id, other.c.instance_id, cause.c.event_id.label("cause_id"), cause.c.received_at.label("interrupted_at"))
         .join_from(cause, taken, (taken.c.agent_id == cause.c.agent_id) & (taken.c.instance_id == cause.c.instance_id))
         .join(other, in_pool[0] & in_pool[1] & in_pool[2])
         .join(agents, agents.c.agent_id == other.c.agent_id)
         .where(
-            cause.c.received_at > interrupted_since,
+            cause.c.received_at > bindparam("interrupted_since"),
             cause.c.kind.in_(_INTERRUPTING),
             cause.c.game_day_id.is_(None),
             ~exists().where(game_days.c.active_key == cause.c.agent_id),
@@ -52,6 +48,18 @@ def list_neighbours(tx: Transaction, *, interrupted_since: datetime, warned_befo
             ~is_warned,
         )
     )
+
+
+_NEIGHBOURS = _neighbours()
+
+
+def list_neighbours(tx: Transaction, *, interrupted_since: datetime, warned_before: datetime) -> list[Neighbour]:
+    """Return the spot PRIMARYs in whose pool another spot instance, of whichever client, was interrupted since then.
+
+    Left out are those that were warned of the pool after `warned_before`, that a move takes elsewhere, that came after the interruption,
+    and what a game day plays.
+    """
+    rows = tx.execute(_NEIGHBOURS, {"interrupted_since": interrupted_since, "warned_before": warned_before})
     return [Neighbour(**row._asdict()) for row in rows]
 
 

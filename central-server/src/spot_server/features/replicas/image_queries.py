@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agent_images
@@ -13,18 +13,20 @@ from spot_server.features.replicas.image_rules import AgentImage, Purpose, pick_
 _COLUMNS = [agent_images.c[name] for name in AgentImage.__dataclass_fields__]
 
 
+_AVAILABLE = (
+    select(*_COLUMNS)
+    .where(
+        agent_images.c.agent_id == bindparam("agent_id"),
+        agent_images.c.available_at.is_not(None),
+        agent_images.c.deregistered_at.is_(None),
+    )
+    .order_by(agent_images.c.started_at.desc(), agent_images.c.image_id.desc())
+)
+
+
 def available_images(tx: Transaction, agent_id: str) -> list[AgentImage]:
     """Return the images that an instance of the agent could be launched from, the newest state first."""
-    rows = tx.execute(
-        select(*_COLUMNS)
-        .where(
-            agent_images.c.agent_id == agent_id,
-            agent_images.c.available_at.is_not(None),
-            agent_images.c.deregistered_at.is_(None),
-        )
-        .order_by(agent_images.c.started_at.desc(), agent_images.c.image_id.desc())
-    )
-    return [AgentImage(**row._asdict()) for row in rows]
+    return [AgentImage(*row) for row in tx.execute(_AVAILABLE, {"agent_id": agent_id})]
 
 
 def best_image(tx: Transaction, agent_id: str, purpose: Purpose) -> AgentImage | None:
@@ -50,11 +52,13 @@ def last_deregistered_at(tx: Transaction, agent_id: str) -> datetime | None:
     return found
 
 
+_IMAGE = select(*_COLUMNS).where(agent_images.c.agent_id == bindparam("agent_id"), agent_images.c.image_id == bindparam("image_id"))
+
+
 def find_image(tx: Transaction, agent_id: str, image_id: str) -> AgentImage | None:
     """Return one image of the agent, or None."""
-    where = (agent_images.c.agent_id == agent_id, agent_images.c.image_id == image_id)
-    row = tx.execute(select(*_COLUMNS).where(*where)).one_or_none()
-    return None if row is None else AgentImage(**row._asdict())
+    row = tx.execute(_IMAGE, {"agent_id": agent_id, "image_id": image_id}).one_or_none()
+    return None if row is None else AgentImage(*row)
 
 
 def store_image(tx: Transaction, image: AgentImage) -> None:

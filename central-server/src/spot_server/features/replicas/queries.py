@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, exists, insert, or_, select, union_all, update
+from sqlalchemy import CompoundSelect, Row, and_, bindparam, exists, insert, or_, select, union_all, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import game_days, instance_types, instances, replica_instances
@@ -68,13 +68,16 @@ class Replica:
 _COLUMNS = [replica_instances.c[name] for name in Replica.__dataclass_fields__]
 
 
-def _replica(row: Row[Any]) -> Replica:
-    return Replica(**row._asdict())
+def _replica(row: Row[*tuple[Any, ...]]) -> Replica:
+    return Replica(*row)
+
+
+_REPLICA = select(*_COLUMNS).where(replica_instances.c.replica_id == bindparam("replica_id"))
 
 
 def find_replica(tx: Transaction, replica_id: str) -> Replica | None:
     """Return the replica, or None."""
-    row = tx.execute(select(*_COLUMNS).where(replica_instances.c.replica_id == replica_id)).one_or_none()
+    row = tx.execute(_REPLICA, {"replica_id": replica_id}).one_or_none()
     return None if row is None else _replica(row)
 
 
@@ -86,31 +89,32 @@ def load_replica(tx: Transaction, agent_id: str, replica_id: str) -> Replica:
     return replica
 
 
+_BY_REQUEST = select(*_COLUMNS).where(
+    replica_instances.c.agent_id == bindparam("agent_id"), replica_instances.c.request_id == bindparam("request_id")
+)
+
+
 def find_by_request(tx: Transaction, agent_id: str, request_id: str) -> Replica | None:
     """Return the replica that an earlier identical request made, or None."""
-    where = (replica_instances.c.agent_id == agent_id, replica_instances.c.request_id == request_id)
-    row = tx.execute(select(*_COLUMNS).where(*where)).one_or_none()
+    row = tx.execute(_BY_REQUEST, {"agent_id": agent_id, "request_id": request_id}).one_or_none()
     return None if row is None else _replica(row)
+
+
+_OF_AGENT = select(*_COLUMNS).where(replica_instances.c.agent_id == bindparam("agent_id")).order_by(replica_instances.c.created_at)
+_ALL_OF_AGENT = _OF_AGENT.order_by(replica_instances.c.replica_id)
 
 
 def list_replicas(tx: Transaction, agent_id: str) -> list[Replica]:
     """Return every replica that the agent ever had, oldest first."""
-    rows = tx.execute(
-        select(*_COLUMNS)
-        .where(replica_instances.c.agent_id == agent_id)
-        .order_by(replica_instances.c.created_at, replica_instances.c.replica_id)
-    )
-    return [_replica(row) for row in rows]
+    return [_replica(row) for row in tx.execute(_ALL_OF_AGENT, {"agent_id": agent_id})]
+
+
+_LIVE_OF_AGENT = _OF_AGENT.where(replica_instances.c.status.in_(LIVE_REPLICA_STATUSES))
 
 
 def live_replicas(tx: Transaction, agent_id: str) -> list[Replica]:
     """Return the replicas that are, or may still become, something to promote."""
-    rows = tx.execute(
-        select(*_COLUMNS)
-        .where(replica_instances.c.agent_id == agent_id, replica_instances.c.status.in_(LIVE_REPLICA_STATUSES))
-        .order_by(replica_instances.c.created_at)
-    )
-    return [_replica(row) for row in rows]
+    return [_replica(row) for row in tx.execute(_LIVE_OF_AGENT, {"agent_id": agent_id})]
 
 
 _NEARNESS = {ReplicaStatus.READY: 0, ReplicaStatus.SYNCING: 1, ReplicaStatus.LAUNCHING: 2}
@@ -133,11 +137,7 @@ def list_replicas_of_client(tx: Transaction, client_id: str, *, before: tuple[da
     return [_replica(row) for row in tx.execute(ordered)]
 
 
-def unfinished_replicas(tx: Transaction) -> list[tuple[str, str]]:
-    """Return (agent_id, replica_id) of every replica that is on its way up, or has ended and whose instance is not known to be gone.
-
-    One that is ready waits for others, and costs a sweep nothing; only if its instance is gone there is something to do about it.
-    """
+def _unfinished() -> CompoundSelect[Any]:
     found = select(replica_instances.c.agent_id, replica_instances.c.replica_id)
     status = replica_instances.c.status
     has_lost_its_instance = exists().where(
@@ -149,7 +149,18 @@ def unfinished_replicas(tx: Transaction) -> list[tuple[str, str]]:
     on_the_way = found.where(status.in_(LIVE_REPLICA_STATUSES - {ReplicaStatus.READY}))
     lost = found.where(status == ReplicaStatus.READY, has_lost_its_instance)
     not_gone = found.where(status.in_({ReplicaStatus.TERMINATED, ReplicaStatus.FAILED}), replica_instances.c.ended_at.is_(None))
-    return sorted((row.agent_id, row.replica_id) for row in tx.execute(union_all(on_the_way, lost, not_gone)))
+    return union_all(on_the_way, lost, not_gone)
+
+
+_UNFINISHED = _unfinished()
+
+
+def unfinished_replicas(tx: Transaction) -> list[tuple[str, str]]:
+    """Return (agent_id, replica_id) of every replica that is on its way up, or has ended and whose instance is not known to be gone.
+
+    One that is ready waits for others, and costs a sweep nothing; only if its instance is gone there is something to do about it.
+    """
+    return sorted((agent_id, replica_id) for agent_id, replica_id in tx.execute(_UNFINISHED))
 
 
 def manual_outcomes(tx: Transaction, agent_ids: Sequence[str]) -> dict[str, list[tuple[ReplicaStatus, datetime]]]:
@@ -171,14 +182,15 @@ def insert_replica(tx: Transaction, replica: Replica) -> None:
     tx.execute(insert(replica_instances).values({name: getattr(replica, name) for name in Replica.__dataclass_fields__}))
 
 
+_CHANGE_SEEN = update(replica_instances).where(
+    replica_instances.c.replica_id == bindparam("this_replica_id"), replica_instances.c.version == bindparam("seen_version")
+)
+
+
 def update_replica(tx: Transaction, replica: Replica, **values: Any) -> Replica:  # noqa: ANN401 - column values
     """Compare-and-set: change `values` if nobody changed the replica since it was read, and return it as it is now."""
-    result = tx.execute(
-        update(replica_instances)
-        .where(replica_instances.c.replica_id == replica.replica_id, replica_instances.c.version == replica.version)
-        .values(**values, version=replica.version + 1)
-    )
-    if result.rowcount != 1:
+    seen = {"this_replica_id": replica.replica_id, "seen_version": replica.version}
+    if tx.execute(_CHANGE_SEEN, {**values, **seen, "version": replica.version + 1}).rowcount != 1:
         raise StateConflict(f"replica {replica.replica_id} changed meanwhile")
     changed = find_replica(tx, replica.replica_id)
     assert changed is not None  # noqa: S101 - the update above just found it
@@ -203,9 +215,12 @@ def measured_boots(tx: Transaction, client_id: str, instance_types: Sequence[str
     return [Boot(row.instance_type, row.az_id, (row.ready_at - row.launched_at).total_seconds()) for row in rows]
 
 
+_GAME_DAY = select(game_days.c.game_day_id).where(game_days.c.active_key == bindparam("agent_id"))
+
+
 def plays_game_day(tx: Transaction, agent_id: str) -> bool:
     """Tell whether a game day of this agent is under way: what befalls it may be played."""
-    return tx.execute(select(game_days.c.game_day_id).where(game_days.c.active_key == agent_id)).first() is not None
+    return tx.execute(_GAME_DAY, {"agent_id": agent_id}).first() is not None
 
 
 def load_shapes(tx: Transaction, names: list[str]) -> dict[str, Shape]:

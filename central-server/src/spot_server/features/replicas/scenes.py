@@ -38,35 +38,39 @@ def agents_to_coordinate(tx: Transaction) -> list[str]:
     return [agent_id for agent_id, need in needs.items() if need is not StandbyNeed.NOTHING and agent_id not in pausing]
 
 
+_SCENES = (
+    select(
+        agents.c.agent_id,
+        agents.c.manual_replica_enabled,
+        agents.c.replica_count,
+        switches.c.switch_id,
+        switches.c.replica_id.label("moving_replica_id"),
+        instances.c.instance_id,
+        instances.c.instance_type.label("primary_type"),
+        instances.c.az_id.label("primary_az_id"),
+        instances.c.mode.label("primary_mode"),
+        *[replica_instances.c[name] for name in ("replica_id", "kind", "status", "created_at", "request_id", "hold_until")],
+        *[replica_instances.c[name] for name in ("instance_type", "az_id", "mode")],
+    )
+    .select_from(agents)
+    .outerjoin(
+        replica_instances,
+        and_(replica_instances.c.agent_id == agents.c.agent_id, replica_instances.c.status.in_(LIVE_REPLICA_STATUSES)),
+    )
+    .outerjoin(instances, instances.c.primary_of == agents.c.agent_id)
+    .outerjoin(switches, switches.c.active_key == agents.c.agent_id)
+    .where(
+        agents.c.deleted_at.is_(None),
+        agents.c.enabled.is_(True),
+        or_(agents.c.manual_replica_enabled.is_(True), replica_instances.c.replica_id.is_not(None)),
+    )
+    .order_by(agents.c.agent_id)
+)
+
+
 def read_scenes(tx: Transaction) -> list[StandbyScene]:
     """Return the standbys of every agent that lives, is enabled, and wants or has some, in the order of their ids."""
-    replica, primary = replica_instances, instances
-    rows = tx.execute(
-        select(
-            agents.c.agent_id,
-            agents.c.manual_replica_enabled,
-            agents.c.replica_count,
-            switches.c.switch_id,
-            switches.c.replica_id.label("moving_replica_id"),
-            primary.c.instance_id,
-            primary.c.instance_type.label("primary_type"),
-            primary.c.az_id.label("primary_az_id"),
-            primary.c.mode.label("primary_mode"),
-            *[replica.c[name] for name in ("replica_id", "kind", "status", "created_at", "request_id", "hold_until")],
-            *[replica.c[name] for name in ("instance_type", "az_id", "mode")],
-        )
-        .select_from(agents)
-        .outerjoin(replica, and_(replica.c.agent_id == agents.c.agent_id, replica.c.status.in_(LIVE_REPLICA_STATUSES)))
-        .outerjoin(primary, primary.c.primary_of == agents.c.agent_id)
-        .outerjoin(switches, switches.c.active_key == agents.c.agent_id)
-        .where(
-            agents.c.deleted_at.is_(None),
-            agents.c.enabled.is_(True),
-            or_(agents.c.manual_replica_enabled.is_(True), replica.c.replica_id.is_not(None)),
-        )
-        .order_by(agents.c.agent_id)
-    )
-    return [_scene(list(of_agent)) for _agent_id, of_agent in groupby(rows, key=lambda row: row.agent_id)]
+    return [_scene(list(of_agent)) for _agent_id, of_agent in groupby(tx.execute(_SCENES), key=lambda row: row.agent_id)]
 
 
 def is_asked_for(request_id: str) -> bool:
@@ -74,7 +78,7 @@ def is_asked_for(request_id: str) -> bool:
     return not request_id.startswith(COORDINATOR_REQUEST_PREFIX)
 
 
-def _scene(rows: list[Row[Any]]) -> StandbyScene:
+def _scene(rows: list[Row[*tuple[Any, ...]]]) -> StandbyScene:
     first = rows[0]
     return StandbyScene(
         agent_id=first.agent_id,
@@ -84,7 +88,7 @@ def _scene(rows: list[Row[Any]]) -> StandbyScene:
     )
 
 
-def _standby(row: Row[Any]) -> SeenStandby:
+def _standby(row: Row[*tuple[Any, ...]]) -> SeenStandby:
     primary = None if row.instance_id is None else Place(row.primary_type, row.primary_az_id, row.primary_mode)
     facts = StandbyFacts(
         replica_id=row.replica_id,

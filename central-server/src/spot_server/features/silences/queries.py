@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import bindparam, exists, func, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, clients, commands, instances, switches
@@ -25,33 +25,46 @@ class Suspect:
     last_heartbeat_at: datetime
 
 
+_SUSPECTS = (
+    select(agents.c.agent_id, agents.c.client_id, instances.c.last_heartbeat_at)
+    .join_from(instances, agents)
+    .where(instances.c.role == Role.PRIMARY, instances.c.last_heartbeat_at < bindparam("cutoff"), agents.c.deleted_at.is_(None))
+    .order_by(instances.c.last_heartbeat_at.desc(), agents.c.agent_id)
+)
+
+
 def list_suspects(tx: Transaction, cutoff: datetime) -> list[Suspect]:
     """Return the living agents whose primary was last heard before `cutoff`, those that were heard last first."""
-    statement = (
-        select(agents.c.agent_id, agents.c.client_id, instances.c.last_heartbeat_at)
-        .join_from(instances, agents)
-        .where(instances.c.role == Role.PRIMARY, instances.c.last_heartbeat_at < cutoff, agents.c.deleted_at.is_(None))
-        .order_by(instances.c.last_heartbeat_at.desc(), agents.c.agent_id)
-    )
-    return [Suspect(**row._asdict()) for row in tx.execute(statement)]
+    return [Suspect(*row) for row in tx.execute(_SUSPECTS, {"cutoff": cutoff})]
+
+
+_HEARD_SINCE = instances.c.last_heartbeat_at >= bindparam("cutoff")
+_COUNT_HEARD = select(func.count()).select_from(instances).where(instances.c.role == Role.PRIMARY, _HEARD_SINCE)
 
 
 def count_heard(tx: Transaction, cutoff: datetime) -> int:
     """Return how many primaries of whatever agent were heard at `cutoff` or later."""
-    where = (instances.c.role == Role.PRIMARY, instances.c.last_heartbeat_at >= cutoff)
-    return int(tx.execute(select(func.count()).select_from(instances).where(*where)).scalar_one())
+    return int(tx.execute(_COUNT_HEARD, {"cutoff": cutoff}).scalar_one())
+
+
+_HEARS_SOMEBODY = select(exists().where(instances.c.role.in_((Role.PRIMARY, Role.REPLICA)), _HEARD_SINCE))
 
 
 def hears_somebody(tx: Transaction, cutoff: datetime) -> bool:
     """Tell whether any daemon that should be heard was heard at `cutoff` or later."""
-    where = (instances.c.role.in_({Role.PRIMARY, Role.REPLICA}), instances.c.last_heartbeat_at >= cutoff)
-    return bool(tx.execute(select(exists().where(*where))).scalar_one())
+    return bool(tx.execute(_HEARS_SOMEBODY, {"cutoff": cutoff}).scalar_one())
+
+
+_ASKED_ABOUT = select(commands.c.agent_id).where(
+    IS_OPEN,
+    commands.c.request_id >= f"{LOOK_PREFIX}/",
+    commands.c.request_id < f"{LOOK_PREFIX}0",  # "0" comes right after "/"
+)
 
 
 def asked_about(tx: Transaction) -> frozenset[str]:
     """Return the agents about whose silent primary EC2 was asked and has not answered yet."""
-    is_look = (commands.c.request_id >= f"{LOOK_PREFIX}/", commands.c.request_id < f"{LOOK_PREFIX}0")  # "0" comes right after "/"
-    return frozenset(tx.execute(select(commands.c.agent_id).where(IS_OPEN, *is_look)).scalars())
+    return frozenset(tx.execute(_ASKED_ABOUT).scalars())
 
 
 def has_given_up(tx: Transaction, agent_id: str) -> bool:

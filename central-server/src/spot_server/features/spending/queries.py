@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, instances, notifications, replica_instances
@@ -44,28 +44,30 @@ def count_launched(tx: Transaction, agent_id: str, since: datetime) -> int:
     return int(tx.execute(select(func.count()).select_from(replica).where(*condition)).scalar_one())
 
 
+_OVERLAPS = (
+    select(
+        instances.c.client_id,
+        instances.c.agent_id,
+        agents.c.logical_agent_id,
+        instances.c.instance_id,
+        instances.c.role,
+        instances.c.role_changed_at,
+    )
+    .join_from(instances, agents)
+    .outerjoin(replica_instances, replica_instances.c.replica_id == instances.c.replica_id)
+    .where(
+        instances.c.role.in_((Role.REPLICA, Role.ZOMBIE)),
+        instances.c.released_at.is_(None),
+        instances.c.role_changed_at < bindparam("began_before"),
+        or_(instances.c.role == Role.ZOMBIE, replica_instances.c.kind.is_(None), replica_instances.c.kind != ReplicaKind.MANUAL),
+    )
+    .order_by(instances.c.agent_id, instances.c.instance_id)
+)
+
+
 def list_overlaps(tx: Transaction, began_before: datetime) -> list[Overlap]:
     """Return the instances that have run beside their primary since before then. One that a person released is no part of its agent."""
-    rows = tx.execute(
-        select(
-            instances.c.client_id,
-            instances.c.agent_id,
-            agents.c.logical_agent_id,
-            instances.c.instance_id,
-            instances.c.role,
-            instances.c.role_changed_at.label("since"),
-        )
-        .join_from(instances, agents)
-        .outerjoin(replica_instances, replica_instances.c.replica_id == instances.c.replica_id)
-        .where(
-            instances.c.role.in_((Role.REPLICA, Role.ZOMBIE)),
-            instances.c.released_at.is_(None),
-            instances.c.role_changed_at < began_before,
-            or_(instances.c.role == Role.ZOMBIE, replica_instances.c.kind.is_(None), replica_instances.c.kind != ReplicaKind.MANUAL),
-        )
-        .order_by(instances.c.agent_id, instances.c.instance_id)
-    )
-    return [Overlap(**row._asdict()) for row in rows]
+    return [Overlap(*row) for row in tx.execute(_OVERLAPS, {"began_before": began_before})]
 
 
 def told_of(tx: Transaction, dedupe_keys: Collection[str]) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import restore_holds
@@ -37,11 +37,16 @@ class RestoreHold:
         return self.seen_epoch > self.confirmed_epoch
 
 
+_HOLDS = (
+    select(*(restore_holds.c[name] for name in RestoreHold.__dataclass_fields__))
+    .where(restore_holds.c.client_id == bindparam("client_id"))
+    .order_by(restore_holds.c.noted_at, restore_holds.c.agent_id)
+)
+
+
 def list_holds(tx: Transaction, client_id: str) -> list[RestoreHold]:
     """Return the client's holds, confirmed ones too, the oldest first."""
-    statement = select(restore_holds).where(restore_holds.c.client_id == client_id)
-    rows = tx.execute(statement.order_by(restore_holds.c.noted_at, restore_holds.c.agent_id))
-    return [RestoreHold(**row._asdict()) for row in rows]
+    return [RestoreHold(*row) for row in tx.execute(_HOLDS, {"client_id": client_id})]
 
 
 def note_restore(tx: Transaction, agent: Agent, instance_id: str, seen_epoch: int) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, insert, or_, select, union_all, update
+from sqlalchemy import Row, and_, bindparam, insert, or_, select, union_all, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import instances, switch_steps, switches
@@ -126,13 +126,16 @@ _SWITCH_COLUMNS = [switches.c[name] for name in Switch.__dataclass_fields__]
 _STEP_COLUMNS = [switch_steps.c[name] for name in Step.__dataclass_fields__]
 
 
-def _switch(row: Row[Any]) -> Switch:
-    return Switch(**row._asdict())
+def _switch(row: Row[*tuple[Any, ...]]) -> Switch:
+    return Switch(*row)
+
+
+_SWITCH = select(*_SWITCH_COLUMNS).where(switches.c.switch_id == bindparam("switch_id"))
 
 
 def find_switch(tx: Transaction, switch_id: str) -> Switch | None:
     """Return the switch, or None."""
-    row = tx.execute(select(*_SWITCH_COLUMNS).where(switches.c.switch_id == switch_id)).one_or_none()
+    row = tx.execute(_SWITCH, {"switch_id": switch_id}).one_or_none()
     return None if row is None else _switch(row)
 
 
@@ -144,16 +147,21 @@ def load_switch(tx: Transaction, switch_id: str) -> Switch:
     return switch
 
 
+_BY_REQUEST = select(*_SWITCH_COLUMNS).where(switches.c.agent_id == bindparam("agent_id"), switches.c.request_id == bindparam("request_id"))
+
+
 def find_by_request(tx: Transaction, agent_id: str, request_id: str) -> Switch | None:
     """Return the switch that an earlier identical request began, or None."""
-    where = (switches.c.agent_id == agent_id, switches.c.request_id == request_id)
-    row = tx.execute(select(*_SWITCH_COLUMNS).where(*where)).one_or_none()
+    row = tx.execute(_BY_REQUEST, {"agent_id": agent_id, "request_id": request_id}).one_or_none()
     return None if row is None else _switch(row)
+
+
+_ACTIVE = select(*_SWITCH_COLUMNS).where(switches.c.active_key == bindparam("agent_id"))
 
 
 def active_switch(tx: Transaction, agent_id: str) -> Switch | None:
     """Return the agent's move that is under way, or None; there is at most one, by the database."""
-    row = tx.execute(select(*_SWITCH_COLUMNS).where(switches.c.active_key == agent_id)).one_or_none()
+    row = tx.execute(_ACTIVE, {"agent_id": agent_id}).one_or_none()
     return None if row is None else _switch(row)
 
 
@@ -219,10 +227,12 @@ def list_switches(
     return [_switch(row) for row in tx.execute(ordered)]
 
 
+_STEPS = select(*_STEP_COLUMNS).where(switch_steps.c.switch_id == bindparam("switch_id")).order_by(switch_steps.c.position)
+
+
 def list_steps(tx: Transaction, switch_id: str) -> list[Step]:
     """Return the steps of a switch in order."""
-    rows = tx.execute(select(*_STEP_COLUMNS).where(switch_steps.c.switch_id == switch_id).order_by(switch_steps.c.position))
-    return [Step(**row._asdict()) for row in rows]
+    return [Step(*row) for row in tx.execute(_STEPS, {"switch_id": switch_id})]
 
 
 def insert_switch(tx: Transaction, switch: Switch, names: tuple[StepName, ...]) -> None:
@@ -243,19 +253,24 @@ def insert_switch(tx: Transaction, switch: Switch, names: tuple[StepName, ...]) 
     tx.execute(insert(switch_steps), rows)
 
 
+_CHANGE_SEEN = update(switches).where(switches.c.switch_id == bindparam("this_switch_id"), switches.c.version == bindparam("seen_version"))
+
+
 def update_switch(tx: Transaction, switch: Switch, **values: Any) -> Switch:  # noqa: ANN401 - column values
     """Compare-and-set: change `values` if nobody changed the switch since it was read, and return it as it is now."""
-    result = tx.execute(
-        update(switches)
-        .where(switches.c.switch_id == switch.switch_id, switches.c.version == switch.version)
-        .values(**values, version=switch.version + 1)
-    )
-    if result.rowcount != 1:
+    seen = {"this_switch_id": switch.switch_id, "seen_version": switch.version}
+    if tx.execute(_CHANGE_SEEN, {**values, **seen, "version": switch.version + 1}).rowcount != 1:
         raise StateConflict(f"switch {switch.switch_id} changed meanwhile")
     return load_switch(tx, switch.switch_id)
 
 
+_CHANGE_STEP = update(switch_steps).where(
+    switch_steps.c.switch_id == bindparam("this_switch_id"),
+    switch_steps.c.name == bindparam("this_name"),
+    switch_steps.c.part == bindparam("this_part"),
+)
+
+
 def update_step(tx: Transaction, switch_id: str, name: StepName, part: int = 0, **values: Any) -> None:  # noqa: ANN401 - column values
     """Change one step, for a TRAFFIC step that of one handle; the caller holds the agent's row."""
-    where = (switch_steps.c.switch_id == switch_id, switch_steps.c.name == name, switch_steps.c.part == part)
-    tx.execute(update(switch_steps).where(*where).values(**values))
+    tx.execute(_CHANGE_STEP, {**values, "this_switch_id": switch_id, "this_name": name, "this_part": part})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, or_, select, update
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import tokens
@@ -45,13 +45,16 @@ class TokenRow:
 _COLUMNS = [tokens.c[name] for name in TokenRow.__dataclass_fields__]
 
 
-def _token(row: Row[Any]) -> TokenRow:
-    return TokenRow(**row._asdict())
+def _token(row: Row[*tuple[Any, ...]]) -> TokenRow:
+    return TokenRow(*row)
+
+
+_BY_DIGEST = select(*_COLUMNS).where(tokens.c.token_sha256 == bindparam("token_sha256"))
 
 
 def find_principal(tx: Transaction, token_sha256: str) -> FoundPrincipal | None:
     """Return whom a token speaks for; None when it is unknown, revoked or expired. One SELECT by a unique key."""
-    row = tx.execute(select(*_COLUMNS).where(tokens.c.token_sha256 == token_sha256)).one_or_none()
+    row = tx.execute(_BY_DIGEST, {"token_sha256": token_sha256}).one_or_none()
     if row is None:
         return None
     token = _token(row)
@@ -120,10 +123,12 @@ def revoke(
     return tx.execute(statement).rowcount
 
 
+_REVOKED_SINCE = select(tokens.c.token_sha256).where(tokens.c.revoked_at > bindparam("since"))
+
+
 def revoked_digests(tx: Transaction, *, within_seconds: float) -> list[str]:
     """Return the digests of tokens revoked of late, for the caches to forget."""
-    since = tx.now - timedelta(seconds=within_seconds)
-    return list(tx.execute(select(tokens.c.token_sha256).where(tokens.c.revoked_at > since)).scalars())
+    return list(tx.execute(_REVOKED_SINCE, {"since": tx.now - timedelta(seconds=within_seconds)}).scalars())
 
 
 def delete_dead(tx: Transaction, *, before: datetime) -> int:
