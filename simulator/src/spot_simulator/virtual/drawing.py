@@ -22,6 +22,7 @@ from spot_simulator.virtual.schedule import (
     Schedule,
 )
 
+MOST_AGENTS = 20
 SCENES = 3
 """In each run, as many as its smallest fleet has agents: so the walk over the cells leaves none out (cells.py)."""
 MOST_AT_LARGE = 5
@@ -35,7 +36,7 @@ def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
     """
     dice = random.Random(f"schedule-{seed}")
     scenes = [build_scene(dice, cell, number) for number, cell in enumerate(aimed_cells(seed, SCENES))]
-    others = [_draw_agent(dice) for _ in range(min(20 - SCENES, int(dice.expovariate(1 / 3))))]
+    others = [_draw_agent(dice) for _ in range(_draw_others(dice))]
     agents = (*(scene.plan for scene in scenes), *others)
     events = [event for scene in scenes for event in scene.events]
     for _ in range(dice.randint(0, MOST_AT_LARGE)):
@@ -48,6 +49,11 @@ def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
     if is_fair:
         events = [event for event in events if event.kind in MOVES]
     return Schedule(seed, has_control_role, agents, tuple(sorted(events, key=lambda event: event.at_seconds)))
+
+
+def _draw_others(dice: random.Random) -> int:
+    """Mostly one, for the moves at large. One fleet in twenty is large: what agents do to each other takes many."""
+    return dice.randint(4, MOST_AGENTS - SCENES) if happens(dice, 0.05) else dice.choices((0, 1, 2, 3), (1, 6, 2, 1))[0]
 
 
 def _draw_who(dice: random.Random, agents: int) -> int:
