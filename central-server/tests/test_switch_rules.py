@@ -94,6 +94,21 @@ def test_nothing_is_promoted_but_a_replica_that_is_ready() -> None:
     assert decide(facts(StepName.PROMOTE, replica_status=ReplicaStatus.FAILED), POLICY) == BeginUndo(StepName.PROMOTE, "lost")
 
 
+@pytest.mark.parametrize(("waited_seconds", "is_alarmed", "is_told"), [(200, False, False), (900, False, True), (900, True, False)])
+def test_a_rescue_that_finds_nobody_for_its_next_attempt_tells_a_person_once(
+    waited_seconds: int,
+    is_alarmed: bool,
+    is_told: bool,
+) -> None:
+    issued_at = NOW - timedelta(seconds=waited_seconds)
+    unanswered = command(CommandKind.MOVE_ADDRESS, issued_at=issued_at, deadline_at=issued_at + timedelta(seconds=90))
+    step = {"status": StepStatus.RUNNING, "attempt": 1, "intent_at": issued_at, "command": unanswered, "is_alarmed": is_alarmed}
+
+    decision = decide(facts(StepName.TRAFFIC, step=step, old_role=Role.TERMINATED), POLICY)
+
+    assert decision == Alarm(StepName.TRAFFIC, "no answer in time") if is_told else isinstance(decision, Issue)
+
+
 def test_an_image_under_way_is_not_waited_for_under_a_notice() -> None:
     step = {"status": StepStatus.RUNNING, "attempt": 1, "command": command(CommandKind.CREATE_IMAGE)}
     seen = facts(StepName.IMAGE, step=step, plan=plan_switch(Carry.STATELESS, takes_image=True), action_at=NOW + timedelta(seconds=100))

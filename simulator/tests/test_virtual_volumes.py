@@ -16,7 +16,7 @@ from spot_simulator.memory.number_ranges import NumberRanges
 from spot_simulator.memory.truth import Truth
 from spot_simulator.virtual.fleet import TAG_AGENT, Fleet
 from spot_simulator.virtual.run import play
-from spot_simulator.virtual.schedule import AgentPlan, Event, Kind, Schedule
+from spot_simulator.virtual.schedule import AT_STEP, AgentPlan, Event, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -161,6 +161,16 @@ def test_a_copy_whose_workload_does_not_start_is_undone_and_deleted(has_control_
     assert story.server is story.first
     assert list(story.volumes) == [story.serves_on]
     assert len(story.lost) == 0
+
+
+def test_a_successor_that_is_lost_while_it_takes_the_volume_is_told_of_where_nobody_can_go_on() -> None:
+    story = tell(LOSS, replace(LOSS, facts={AT_STEP: "attach"}), has_control_role=False, plan=replace(PLAN, keeps_standby=True))
+
+    assert story.violations == ()
+    assert story.moves == {"failover running": 1}
+    assert story.server is None
+    assert "rescue_waits" in story.notifications
+    assert list(story.volumes.values()) == [None]
 
 
 @pytest.mark.parametrize("action", ["DetachVolume", "AttachVolume"])

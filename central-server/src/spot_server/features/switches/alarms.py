@@ -8,7 +8,7 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Alarm
 from spot_server.features.switches.issuing import emit_step, load_step, tell_end
 from spot_server.features.switches.queries import Switch
-from spot_server.words import Severity, SwitchStatus
+from spot_server.words import Severity, StepName, SwitchStatus
 
 ALARMED_AT = "alarmed_at"
 """The key of a step's outcome by which it is known that a person was told."""
@@ -23,7 +23,14 @@ def raise_alarm(tx: Transaction, agent: Agent, switch: Switch, alarm: Alarm) -> 
         _tell_of_undo(tx, agent, switch, alarm)
         return
     waited_seconds = round((tx.now - (step.intent_at or tx.now)).total_seconds())
-    emit_step(tx, switch, "switch_waiting", alarm.step, {"reason": alarm.reason, "seconds": waited_seconds})
+    emit_step(tx, switch, "switch_waiting", alarm.step, {"reason": alarm.reason, "seconds": waited_seconds}, part=alarm.part)
+    if alarm.step is not StepName.FENCE:
+        text = (
+            f"the rescue of {agent.logical_agent_id} has waited {waited_seconds} s for somebody to carry out its step {alarm.step}: "
+            f"{alarm.reason}. It goes on when a daemon of one of its instances is heard again, or the control role may act."
+        )
+        tell_end(tx, agent, switch, Severity.CRITICAL, "rescue_waits", text)
+        return
     text = (
         f"the handover of {agent.logical_agent_id} has waited {waited_seconds} s for the end of {switch.from_instance_id}: {alarm.reason}. "
         f"It goes on when EC2 says that {switch.from_instance_id} is terminated or stopped: end it there if it does not serve any more."

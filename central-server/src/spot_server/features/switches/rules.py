@@ -15,6 +15,7 @@ from spot_server.features.switches.carry_rules import (
 from spot_server.features.switches.decisions import (
     SETTLED,
     Abandon,
+    Alarm,
     BeginUndo,
     CommandView,
     Complete,
@@ -212,4 +213,13 @@ def _on_failure(step: StepView, issue: Issue, facts: SwitchFacts, policy: MovePo
         if _has_another_handle(step, facts):
             return Settle(step.name, StepStatus.SKIPPED, f"left behind: {reason}", step.part)
         return Abandon(step.name, reason, step.part)
+    if _is_nobody_there(step, issue, facts, policy):
+        return Alarm(step.name, reason, step.part)
     return issue if step.command is None else _again(issue, step.command, facts, policy)
+
+
+def _is_nobody_there(step: StepView, issue: Issue, facts: SwitchFacts, policy: MovePolicy) -> bool:
+    """Whether a person should hear now that a rescue has found nobody for its next attempt for long; once for each step."""
+    since = step.intent_at if step.command is None else step.command.issued_at
+    is_late = since is not None and _is_past(since, issue.bound_seconds + policy.fence_alarm_seconds, facts, policy)
+    return is_late and not step.is_alarmed
