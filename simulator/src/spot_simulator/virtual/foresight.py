@@ -138,10 +138,22 @@ class Foresight:
             if not _are_about_heartbeats(questions):  # what is asked may depend on how far ahead it is
                 return quiet_seconds
         near_seconds = min(ahead_seconds, NEAR_SECONDS)
-        quiet_seconds = self._reach(rehearse, near_seconds, period_seconds, questions, goes_on=False)
-        if quiet_seconds != near_seconds or near_seconds == ahead_seconds:
-            return quiet_seconds
+        if self._would_act(rehearse, near_seconds, questions, goes_on=False):
+            return self._find_acting(rehearse, near_seconds, period_seconds, questions)
+        if near_seconds == ahead_seconds:
+            return near_seconds
         return self._reach(rehearse, ahead_seconds, near_seconds, questions, goes_on=True)
+
+    def _find_acting(self, rehearse: Callable[[], None], acting_seconds: float, period_seconds: float, questions: list[Question]) -> float:
+        """Return when something is done first, in `acting_seconds` at the latest: what comes so soon is seldom forestalled."""
+        quiet, acting = 0, max(1, int(acting_seconds / period_seconds))
+        while acting - quiet > 1:
+            middle = (quiet + acting) // 2
+            if self._would_act(rehearse, middle * period_seconds, questions, goes_on=False):
+                acting = middle
+            else:
+                quiet = middle
+        return acting * period_seconds
 
     def _reach(
         self, rehearse: Callable[[], None], ahead_seconds: float, least_seconds: float, questions: list[Question], *, goes_on: bool
