@@ -15,8 +15,9 @@ from spot_simulator.virtual.patience import LONGEST_SECONDS, patience_seconds, u
 from spot_simulator.virtual.plants import PLANTS, planted
 from spot_simulator.virtual.report import summary_lines, violation_lines
 from spot_simulator.virtual.run import Result
-from spot_simulator.virtual.schedule import MOVES, Kind, Schedule
+from spot_simulator.virtual.schedule import AT_STEP, CARRY_BY_VOLUME, MOVES, Kind, Schedule
 from spot_simulator.virtual.shrink import shrink
+from spot_simulator.virtual.volume_drawing import VOLUME_STEPS
 
 BROKEN = Violation("one-serves", 700.0, "2 instances of agent-0 accept writes at once")
 
@@ -150,3 +151,14 @@ def test_no_plant_is_no_defect_and_an_unknown_one_is_refused() -> None:
         pass
     with pytest.raises(KeyError), planted("none-such"):
         pass
+
+
+def test_some_agents_at_large_have_a_data_volume_and_faults_wait_for_the_steps_about_it() -> None:
+    schedules = [draw_schedule(seed) for seed in range(300)]
+    pairs = [(event, schedule.agents[event.agent]) for schedule in schedules for event in schedule.events if event.agent is not None]
+    about_volumes = [event for event, plan in pairs if plan.carry == CARRY_BY_VOLUME]
+
+    assert {event.facts.get(AT_STEP) for event in about_volumes} >= set(VOLUME_STEPS)
+    assert {Kind.SWITCH, Kind.NOTICE, Kind.LOSS, Kind.STANDBY_AND_PROMOTE} <= {event.kind for event in about_volumes}
+    assert any(event.facts.get("is_elsewhere") for event in about_volumes)
+    assert not any(event.facts.get("is_elsewhere") for event, plan in pairs if plan.carry != CARRY_BY_VOLUME)

@@ -12,6 +12,7 @@ from spot_simulator.virtual.schedule import (
     AT_STEP,
     BLOWS,
     CALM_SECONDS,
+    CARRY_BY_VOLUME,
     EVENTFUL_SECONDS,
     FAULTS,
     MOVES,
@@ -21,6 +22,7 @@ from spot_simulator.virtual.schedule import (
     Kind,
     Schedule,
 )
+from spot_simulator.virtual.volume_drawing import about_volume, give_volumes
 
 MOST_AGENTS = 20
 SCENES = 3
@@ -36,14 +38,16 @@ def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
     """
     dice = random.Random(f"schedule-{seed}")
     scenes = [build_scene(dice, cell, number) for number, cell in enumerate(aimed_cells(seed, SCENES))]
-    others = [_draw_agent(dice) for _ in range(_draw_others(dice))]
+    of_volumes = random.Random(f"volumes-{seed}")
+    others = give_volumes(of_volumes, [_draw_agent(dice) for _ in range(_draw_others(dice))])
     agents = (*(scene.plan for scene in scenes), *others)
     events = [event for scene in scenes for event in scene.events]
     for _ in range(dice.randint(0, MOST_AT_LARGE)):
         at_seconds = CALM_SECONDS + dice.uniform(0, EVENTFUL_SECONDS)
         who = _draw_who(dice, len(agents))
         move = _draw_move(dice, at_seconds, who)
-        events += [move, *_draw_wish_blow(dice, move, agents[who])]
+        has_volume = agents[who].carry == CARRY_BY_VOLUME
+        events += [*(about_volume(of_volumes, move) if has_volume else [move]), *_draw_wish_blow(dice, move, agents[who])]
         events += [_draw_disturbance(dice, move, len(agents)) for _ in range(_draw_count(dice))]
     has_control_role = any(scene.needs_control_role for scene in scenes) or happens(dice, 0.5)
     if is_fair:

@@ -17,7 +17,7 @@ from spot_simulator.virtual.handles import PERSON, Handle, HandleMaker, OwnSwitc
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.operator import Operator
 from spot_simulator.virtual.quiet import Quiet
-from spot_simulator.virtual.schedule import AgentPlan
+from spot_simulator.virtual.schedule import CARRY_BY_VOLUME, AgentPlan
 from spot_simulator.virtual.scheduler import Scheduler
 from spot_simulator.virtual.server_side import ServerSide
 from spot_simulator.virtual.table_watch import EC2
@@ -25,7 +25,6 @@ from spot_simulator.virtual.ways import Leaves, Ways
 from spot_simulator.volumes.mounting import FSTAB_FILE
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
-CARRY_BY_VOLUME = "volume"
 DATA_VOLUMES = [{"device_name": "/dev/sdf", "mount_point": f"/{DATA_FOLDER}", "file_system": "ext4"}]
 """Of an agent with that carry: what its workload writes is on it."""
 FSTAB = f"/dev/sdf /{DATA_FOLDER} ext4 nofail 0 2\n"

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.memory.truth import Truth
-from spot_simulator.virtual.fleet import CARRY_BY_VOLUME, TAG_AGENT, Fleet, Member
+from spot_simulator.virtual.fleet import TAG_AGENT, Fleet, Member
 from spot_simulator.virtual.judging import Violation
 from spot_simulator.virtual.ready_standbys import ReadyStandbys
+from spot_simulator.virtual.schedule import CARRY_BY_VOLUME
 
 TAG_REPLICA = "spot-optimizer:replica-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
@@ -65,6 +66,13 @@ class Invariants:
         """Return the agents that nobody answers for, though somebody could."""
         lost = self.beyond_help()
         return [member.name for member in self._fleet.members if self._unanswered(member) and member.name not in lost]
+
+    def untold(self) -> list[str]:
+        """Return the agents that nobody can help and of which no person was told: that takes some minutes of silence."""
+        return [member.name for member in self._fleet.members if self._must_be_told_of(member) and not self._is_told(member)]
+
+    def _must_be_told_of(self, member: Member) -> bool:
+        return self._is_beyond_help(member) and not self._fleet.has_control_role
 
     def _unanswered(self, member: Member) -> list[str]:
         """Return the fronts of an agent's handles through which nobody answers."""
@@ -159,7 +167,7 @@ class Invariants:
         return self._fleet.database.raw.execute(_TOLD_OF_LOSSES, (member.name,)).fetchone() is not None
 
     def _end_of(self, member: Member) -> Iterator[Finding]:
-        if self._is_beyond_help(member) and not self._fleet.has_control_role:
+        if self._must_be_told_of(member):
             if not self._is_told(member):
                 yield "told-when-nobody-can-help", f"{member.name} has no instance left, nobody may make another, and nobody was told"
             return

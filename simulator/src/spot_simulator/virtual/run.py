@@ -141,7 +141,7 @@ class _Run:
                 return
 
     def _under_way(self) -> bool:
-        return self._fleet.database.is_something_under_way() or bool(self._invariants.unserved())
+        return self._fleet.database.is_something_under_way() or bool(self._invariants.unserved() or self._invariants.untold())
 
     def _note(self, violations: list[Violation]) -> None:
         self._violations += violations

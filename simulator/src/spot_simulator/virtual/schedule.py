@@ -97,6 +97,7 @@ AT_MOVE = "at_move"
 AFTER_SECONDS = "after_seconds"
 """Beside AT_STEP: so long after the step began."""
 LOSABLE_ACTIONS = ("RunInstances", "CreateImage", "AssociateAddress", "TerminateInstances", "CreateSnapshots")
+CARRY_BY_VOLUME = "volume"
 METADATA_MODES = ("hang", "error", "off", "truncated")
 BLOWS = ("die_before", "die_after", "fail_before", "fail_after")
 
