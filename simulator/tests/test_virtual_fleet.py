@@ -298,6 +298,19 @@ def test_faults_meet_steps_that_are_taken_back_and_those_that_only_wait() -> Non
     assert played.met["manual", "boot", "kill_daemon"] == 1
 
 
+def test_a_new_side_that_does_not_answer_while_it_is_taken_back_is_ended_before_the_old_one_serves_again() -> None:
+    """Drawn with seed 73. The address leads to it until then: that is the fence, and no wrong end."""
+    fails = Event(605.0, Kind.START_FAILS, 0, {"count": 6})
+    cut = Event(605.0, Kind.CUT_FROM_SERVER, 0, {"for_seconds": 54.9, "is_new_side": True, AT_STEP: "start", IS_UNDO: True})
+    events = (Event(605.0, Kind.SWITCH, 0, {"on_demand": False}), fails, cut)
+
+    played = play(replace(SCHEDULE, has_control_role=True, agents=(PLAN,), events=events, eventful_seconds=1200.0))
+
+    assert played.violations == ()
+    assert played.moves == {"manual rolled_back": 1}
+    assert "agent-0 terminate_instance control_role succeeded" in [happening.what for happening in played.history]
+
+
 @pytest.mark.parametrize("blow", ["fail_before", "fail_after", "die_before"])
 def test_a_blow_that_is_aimed_falls_on_the_transaction_that_begins_the_step(blow: str) -> None:
     aimed = Event(605.0, Kind.TRANSACTION_BLOW, 0, {"blow": blow, "process": "", "skip": 0, AT_STEP: "promote"})

@@ -243,13 +243,14 @@ def test_a_stopped_target_is_unused_until_it_runs_again(world: World) -> None:
 
 def test_only_a_running_instance_can_be_registered(world: World) -> None:
     group, instance_id = Group(world), world.launch(world.image())
+    world.ec2.terminate_instances(InstanceIds=[instance_id])
 
-    with pytest.raises(ClientError) as pending:
+    with pytest.raises(ClientError) as ending:
         group.register(instance_id)
     with pytest.raises(ClientError) as unknown:
         group.register("i-00000000000000000")
 
-    assert error_code(pending.value) == error_code(unknown.value) == "InvalidTarget"
+    assert error_code(ending.value) == error_code(unknown.value) == "InvalidTarget"
     assert group.listed() == []
 
 

@@ -27,6 +27,10 @@ _TOLD_OF_LOSSES = (
     "SELECT 1 FROM notifications JOIN agents ON agents.agent_id = notifications.agent_id"
     " WHERE agents.logical_agent_id = ? AND notifications.kind = 'writes_lost'"
 )
+_FENCED = (
+    "SELECT 1 FROM commands WHERE kind = 'terminate_instance' AND request_id LIKE 'switch/%/start/undo/%'"
+    " AND json_extract(payload, '$.instance_id') = ?"
+)
 Finding = tuple[str, str]
 """Name of the invariant, what broke it."""
 
@@ -124,10 +128,11 @@ class Invariants:
         """Nothing is terminated by a call that holds a handle; nor, with auto-terminate off, what has served.
 
         A book that named an instance at the last look and still does named it in between, when it was terminated. Traffic that still went
-        to one that no book names any more counts where it was accepted.
+        to one that no book names any more counts where it was accepted. The fence may fall on one that is named (design, section 7): a new
+        side that was told to start, does not serve, and does not answer any more is ended before the old one takes the handle back.
         """
         named = self.truth.handle_holders()
-        held = self._led | (self._named & named)
+        held = self._led | {holder for holder in self._named & named if not self._is_fenced(holder)}
         plans = {member.name: member.plan for member in self._fleet.members}
         for machine in self._fleet.region.machines.by_id.values():
             if machine.state not in ENDING or machine.instance_id in self._ended:
@@ -142,6 +147,10 @@ class Invariants:
                 yield "auto-terminate-off-is-obeyed", f"{machine.instance_id} of {agent} was terminated"
         self._led = frozenset(holder for holder in self.truth.holders().values() if holder in self.truth.accepting())
         self._named = named
+
+    def _is_fenced(self, instance_id: str) -> bool:
+        """Tell whether a move that is taken back asked for the end of this new side: what for, the world does not show."""
+        return self._fleet.database.raw.execute(_FENCED, (instance_id,)).fetchone() is not None
 
     def _without_volume(self) -> Iterator[Finding]:
         """Whoever accepts writes for an agent with a data volume keeps them on one that EC2 has attached to it, and to nobody else."""
