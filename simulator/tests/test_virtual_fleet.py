@@ -168,6 +168,32 @@ def test_the_end_of_one_that_holds_the_address_and_was_to_be_kept_is_seen(fleet:
     assert found == {"nothing-terminated-that-holds-a-handle", "auto-terminate-off-is-obeyed"}
 
 
+_ASKED_FOR_ITS_END = """
+    INSERT INTO commands (command_id, client_id, agent_id, instance_id, request_id, kind, actor, priority, epoch, payload, payload_sha256,
+                          status, issued_at, delivery_count)
+    SELECT 'one', client_id, agent_id, ?1, ?2, 'terminate_instance', 'daemon', 0, 1, json_object('instance_id', ?1), '', 'succeeded', '', 1
+    FROM agents
+"""
+
+
+@pytest.mark.parametrize(("request_id", "is_wrong"), [("switch/one/start/undo/2", False), ("terminate_instance/one/1", True)])
+def test_the_fence_may_fall_on_a_new_side_that_holds_the_address_and_does_not_serve(
+    fleet: Fleet, primary: Machine, request_id: str, is_wrong: bool
+) -> None:
+    client, other = fleet.region.ec2_client("person"), launched(fleet, primary)
+    fleet.scheduler.run_until(340.0)  # it runs, and has not booted
+    allocation_id = client.describe_addresses()["Addresses"][0]["AllocationId"]
+    client.associate_address(AllocationId=allocation_id, InstanceId=other.instance_id, AllowReassociation=True)
+    invariants = Invariants(fleet)
+    invariants.always()
+    fleet.database.raw.execute(_ASKED_FOR_ITS_END, (other.instance_id, request_id))
+
+    client.terminate_instances(InstanceIds=[other.instance_id])
+
+    found = {violation.invariant for violation in invariants.always()}
+    assert ("nothing-terminated-that-holds-a-handle" in found) is is_wrong
+
+
 def test_a_loss_is_no_wrong_end_but_whom_nobody_can_help_a_person_must_be_told_of(fleet: Fleet, primary: Machine) -> None:
     invariants = Invariants(fleet)
     invariants.always()
