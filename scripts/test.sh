@@ -125,16 +125,15 @@ with_database() { # with_database URL NAME : the URL of one database of a server
 print(make_url(sys.argv[1]).set(database=sys.argv[2]).render_as_string(hide_password=False))' "$1" "$2"
 }
 
-run_storms_and_installations() { # the second is about pip and files: nothing in it is to be done in time
-  local failed=0
-  run_pytest -m "server and storm" --durations=4 || failed=1
-  run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1
-  return $failed
+run_installations() { # only beside others, in the shell that `beside` makes: pip and files, where nothing is to be done in time, so it gives way
+  renice -n 19 -p "$BASHPID" >/dev/null
+  run_pytest -m "server and not storm" scripts/tests --durations=4
 }
 
-run_server_tests() { # two streams side by side, of tests that mostly wait; --ignore would not leave out one of `testpaths`
-  beside "storms, installations" run_storms_and_installations
-  stage "other tests with real processes" run_pytest -m "server and not storm" --deselect=scripts/tests --durations=8
+run_server_tests() { # what has times to keep runs alone, or beside what gives way to it; --ignore would not leave out one of `testpaths`
+  stage "tests with real processes" run_pytest -n 2 --dist worksteal -m "server and not storm" --deselect=scripts/tests --durations=12
+  beside "installations" run_installations
+  stage "storms" run_pytest -m "server and storm" --durations=6
   join_beside
 }
 
@@ -167,7 +166,7 @@ if $is_quick; then
 else
   prepare_mariadb
   prepare_openssh
-  stage "tests that start no process" run_pytest -n 2 -m "not server" --durations=12
+  stage "tests that start no process" run_pytest -n 2 --dist worksteal -m "not server" --durations=12
   stage "100 fault schedules on a virtual clock" scripts/simulate.sh --runs 100 --seed 1
   run_server_tests
   run_demos

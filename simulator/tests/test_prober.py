@@ -76,7 +76,7 @@ def test_a_hanging_write_never_delays_the_next(tmp_path: Path) -> None:
         lines = probe(port, tmp_path / "probe.log", "--max-writes", "15", "--timeout-seconds", "0.5")
 
     assert {(line["ok"], line["answered_at"], line["error"]) for line in lines} == {(False, None, "timed out")}
-    assert sorted(sent_gaps_seconds(lines))[len(lines) // 2] < 0.1
+    assert sorted(sent_gaps_seconds(lines))[len(lines) // 2] < 0.4  # a tenth of a second apart, and each hangs for half a one
 
 
 def test_nobody_listening_is_logged_as_refused(tmp_path: Path) -> None:

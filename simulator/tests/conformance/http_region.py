@@ -139,7 +139,7 @@ class HttpRegion:
         with ThreadPoolExecutor(times) as pool:
             return list(pool.map(lambda _: call(), range(times)))
 
-    def eventually(self, look: Callable[[], Any], within_seconds: float = 5.0) -> Any:
+    def eventually(self, look: Callable[[], Any], within_seconds: float = 30.0) -> Any:
         deadline = self._clock.monotonic_seconds() + within_seconds
         while not (seen := look()):
             assert self._clock.monotonic_seconds() < deadline, "it did not happen in time"

@@ -173,7 +173,7 @@ class MemoryRegionPort:
     def at_once(self, call: Callable[[], Any], times: int) -> list[Any]:
         return [call() for _ in range(times)]
 
-    def eventually(self, look: Callable[[], Any], within_seconds: float = 5.0) -> Any:
+    def eventually(self, look: Callable[[], Any], within_seconds: float = 30.0) -> Any:
         until_seconds = self._scheduler.monotonic_seconds() + within_seconds * VIRTUAL_SECONDS_PER_SECOND
         while not (seen := look()):
             next_seconds = self._scheduler.next_due_seconds()

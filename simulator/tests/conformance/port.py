@@ -48,7 +48,7 @@ class RegionPort(Protocol):
     def at_once(self, call: Callable[[], Any], times: int) -> list[Any]:
         """Make a call several times, as nearly at once as this form has it, and return the answers."""
 
-    def eventually(self, look: Callable[[], Any], within_seconds: float = 5.0) -> Any:
+    def eventually(self, look: Callable[[], Any], within_seconds: float = 30.0) -> Any:
         """Look until the answer is true, and return it; fail when the longest delay, and ``within_seconds``, are long over."""
 
     def process_exists(self, pid: int) -> bool:

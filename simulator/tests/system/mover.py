@@ -11,7 +11,7 @@ from spot_simulator.demo.day import ENDED
 from spot_simulator.demo.world import World
 from system.client import Ledger, persist
 
-WAIT_BOUND_SECONDS = 45.0
+WAIT_BOUND_SECONDS = 120.0
 LIVE = frozenset({"launching", "syncing", "ready"})
 LONGEST_REST_SECONDS = 1.0
 

@@ -2,7 +2,7 @@
 
 from spot_simulator.demo.world import World
 
-RETIRE_BOUND_SECONDS = 60.0
+RETIRE_BOUND_SECONDS = 150.0
 
 
 def await_retirement(world: World) -> None:

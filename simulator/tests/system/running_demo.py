@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Self
 
-LINE_BOUND_SECONDS = 90.0
+LINE_BOUND_SECONDS = 200.0
 
 
 def processes_of(state_dir: Path) -> list[int]:

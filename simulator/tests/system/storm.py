@@ -57,7 +57,7 @@ ROLE_ARN = "arn:aws:iam::123456789012:role/spot-optimizer"
 NOTICE_LEAD_SECONDS = {True: 15.0, False: 30.0}
 """Real ones, by whether the server has a control role: compressed less than the rest, because processes start in real time. Without a
 role a launch needs the daemon that is going to die: a notice that nobody lives to answer is another subject."""
-SETTLE_BOUND_SECONDS = 100.0
+SETTLE_BOUND_SECONDS = 240.0
 MOST_ABANDONED = {True: 0, False: 1}
 """Workloads that may be down at the end, by whether there is a control role: without one, the only daemon that could launch a successor may
 be dead, or without a server, for all of a notice. Every other workload of the four must have come through."""

@@ -17,7 +17,7 @@ from spot_simulator.demo.processes import Processes
 from spot_simulator.demo.world import Settings, Workload, World
 
 WEB = Workload("web", "stateless", "m5.large", ("m5.large",), starts_on_spot=True)
-pytestmark = [pytest.mark.server, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.server, pytest.mark.timeout(700)]
 
 
 class Instance:
@@ -63,7 +63,7 @@ class Instance:
             tags = next(one["tags"] for one in self.world.region.get("/state")["instances"] if one["instance_id"] == self.instance_id)
             return "spot-optimizer:epoch" in tags or None
 
-        self.world.wait_for("the tags of the first instance", is_marked, bound_seconds=60)
+        self.world.wait_for("the tags of the first instance", is_marked, bound_seconds=150)
 
     def what_ec2_holds(self) -> dict[str, Any]:
         state = self.world.region.get("/state")

@@ -33,7 +33,7 @@ TIME_SCALE = 0.02
 ROLE_ARN = "arn:aws:iam::123456789012:role/spot-optimizer"
 NOTICE_LEAD_SECONDS = 15.0
 """Real ones: compressed less than the rest, because processes start in real time."""
-MOVE_BOUND_SECONDS = 90.0
+MOVE_BOUND_SECONDS = 240.0
 
 pytestmark = [pytest.mark.server, pytest.mark.storm, pytest.mark.timeout(1800)]
 

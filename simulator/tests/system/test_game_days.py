@@ -54,7 +54,7 @@ def await_one_instance(world: World) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1000)
 def test_a_person_plays_a_notice_and_a_shortage_and_both_probers_agree(tmp_path: Path) -> None:
     clock = SystemClock()
     settings = Settings(tmp_path, f"sqlite:///{tmp_path}/spot.db", TIME_SCALE, 1, workloads=(WEB,))
@@ -73,7 +73,7 @@ def test_a_person_plays_a_notice_and_a_shortage_and_both_probers_agree(tmp_path:
             ended.append(person.json("gameday", "--agent", "web", "--kind", kind, "--yes", "--wait"))
             day.await_answer("web")
             await_one_instance(world)
-            world.wait_for("the prober's report", lambda: report_probes(day) or None, bound_seconds=30)
+            world.wait_for("the prober's report", lambda: report_probes(day) or None, bound_seconds=100)
         kept = person.json("gameday", "--agent", "web", "--history")["items"]
         state = world.region.get("/state")
         wrongs = disagreements(read_books(world, day.agents["web"], WEB, state)) + strangers(world, state)

@@ -35,7 +35,7 @@ def processes_with(mark: str) -> list[str]:
 
 
 @pytest.mark.server
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(800)
 def test_a_switch_by_rsync_loses_no_acknowledged_write_and_leaves_no_key_behind(tmp_path: Path) -> None:
     missing = [name for name in ("rsync", "ssh", "sshd") if shutil.which(name, path=PATH) is None]
     if missing:

@@ -19,9 +19,10 @@ from spot_simulator.model.delays import NOTICE_LEAD_SECONDS
 from spot_simulator.probe_report import read_held_numbers, read_log
 from spot_simulator.probe_rules import downtime_seconds, lost_writes
 
-MOVE_BOUND_SECONDS = 120.0
-BEGIN_BOUND_SECONDS = 60.0
-SETTLE_BOUND_SECONDS = 60.0
+MOVE_BOUND_SECONDS = 300.0
+"""This and the bounds below end a wait for what never comes; they say nothing of how long a move takes."""
+BEGIN_BOUND_SECONDS = 150.0
+SETTLE_BOUND_SECONDS = 150.0
 OUTAGE_THRESHOLD_SECONDS = 0.5
 """Gaps between good answers that are shorter are the machine's own hiccups, not an outage."""
 
@@ -66,7 +67,7 @@ class Day:
     def await_prices(self) -> None:
         """Wait until there are spot prices for every workload to choose by."""
         for name in self.agents:
-            self.world.wait_for(f"spot prices for {name}", lambda name=name: self._can_switch(name), bound_seconds=60)  # type: ignore[misc]
+            self.world.wait_for(f"spot prices for {name}", lambda name=name: self._can_switch(name), bound_seconds=SETTLE_BOUND_SECONDS)  # type: ignore[misc]
 
     def _can_switch(self, name: str) -> bool | None:
         try:

@@ -23,14 +23,16 @@ def dead_daemon(day: Day, name: str, scene: str) -> None:
     service = f"/instances/{primary_id}/services/{DAEMON}"
     first_pid = _pid(day, service)
     day.world.region.post(f"/instances/{primary_id}/kill", {"service": DAEMON})
+    killed_at = day.world.clock.now()
     _await_service(day, name, service, lambda pid: pid not in {None, first_pid})
+    _await_word(day, name, killed_at)
     day.world.region.post(f"{service}/stop")
     _await_service(day, name, service, lambda pid: pid is None)
     stopped_at = day.world.clock.now()
     day.world.wait_for(f"{name}: word of the silence", lambda: _is_told(day, agent_id, stopped_at), bound_seconds=MOVE_BOUND_SECONDS)
     started_at = day.world.clock.now()
     day.world.region.post(f"{service}/start")
-    day.world.wait_for(f"{name}: a word of its daemon", lambda: _is_heard(day, agent_id, started_at), bound_seconds=SETTLE_BOUND_SECONDS)
+    _await_word(day, name, started_at)
     still = Stillness(
         name=name,
         scene=scene,
@@ -52,6 +54,11 @@ def _pid(day: Day, service: str) -> int | None:
 
 def _await_service(day: Day, name: str, service: str, is_so: Callable[[int | None], bool]) -> None:
     day.world.wait_for(f"{name}: its daemon", lambda: True if is_so(_pid(day, service)) else None, bound_seconds=SETTLE_BOUND_SECONDS)
+
+
+def _await_word(day: Day, name: str, since: datetime) -> None:
+    agent_id = day.agents[name]
+    day.world.wait_for(f"{name}: a word of its daemon", lambda: _is_heard(day, agent_id, since), bound_seconds=SETTLE_BOUND_SECONDS)
 
 
 def _is_told(day: Day, agent_id: str, since: datetime) -> bool | None:

@@ -25,6 +25,7 @@ T = TypeVar("T")
 REGION = "us-east-1"
 HOST = "127.0.0.1"
 POLL_SECONDS = 0.1
+START_BOUND_SECONDS = 150.0
 HOOK = f"{sys.executable} -m spot_simulator.instance_ctl"
 
 
@@ -159,7 +160,7 @@ class World:
         if self.settings.prices is not None:
             arguments += ["--prices", str(self.settings.prices)]
         self.processes.start("region", arguments, {})
-        self.wait_for("the region", lambda: _answers(lambda: self.region.get("/state")), bound_seconds=60)
+        self.wait_for("the region", lambda: _answers(lambda: self.region.get("/state")), bound_seconds=START_BOUND_SECONDS)
 
     def server_environment(self) -> dict[str, str]:
         """Return the settings of the server's processes."""
@@ -194,7 +195,7 @@ class World:
         (self.settings.state_dir / "on_demand.csv").write_bytes(prices)
         self.start_web()
         self.start_jobs()
-        self.wait_for("the server", lambda: _answers(lambda: JsonApi(self.server_url).get("/readyz")), bound_seconds=60)
+        self.wait_for("the server", lambda: _answers(lambda: JsonApi(self.server_url).get("/readyz")), bound_seconds=START_BOUND_SECONDS)
 
     def start_web(self) -> None:
         """Start the server's web processes."""
@@ -246,7 +247,7 @@ class World:
             **({"InstanceMarketOptions": {"MarketType": "spot"}} if workload.starts_on_spot else {}),
         )
         instance_id = launched["Instances"][0]["InstanceId"]
-        self.wait_for(f"{workload.name} running", lambda: self._is_running(instance_id), bound_seconds=60)
+        self.wait_for(f"{workload.name} running", lambda: self._is_running(instance_id), bound_seconds=START_BOUND_SECONDS)
         self.ec2.associate_address(AllocationId=address["AllocationId"], InstanceId=instance_id)
         self.public_ips[workload.name] = address["PublicIp"]
         self.first_instances[workload.name] = instance_id
