@@ -160,6 +160,7 @@ $is_quick || stage "types" scripts/type_check.sh
 stage "imports" "$bin/lint-imports" --no-logo
 stage "sizes" "$bin/python" scripts/check_sizes.py
 check_shell_scripts
+$is_quick || stage "monitoring" scripts/monitoring_check.sh
 if $is_quick; then
   stage "tests of server and simulator" run_pytest -m "$quick_tests" central-server/tests simulator/tests
   join_beside
