@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that is checked, in the order of what fails fastest. One summary line per stage.
-# Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, 100 fault schedules, the demo on both
+# Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, 200 fault schedules, the demo on both
 #        scripts/test.sh --quick    lint, types, and the short tests that start no process and touch no database (under 30 s)
 # Env:   CI=true                    a missing MariaDB, rsync or sshd is a failure (otherwise its tests are skipped and it is said)
 #        SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
@@ -125,18 +125,34 @@ with_database() { # with_database URL NAME : the URL of one database of a server
 print(make_url(sys.argv[1]).set(database=sys.argv[2]).render_as_string(hide_password=False))' "$1" "$2"
 }
 
-run_installations() { # only beside others, in the shell that `beside` makes: pip and files, where nothing is to be done in time, so it gives way
+give_way() { # in a shell of its own, as `beside` makes: what follows has nothing to do in time, and leaves the machine to what has
   renice -n 19 -p "$BASHPID" >/dev/null
-  run_pytest -m "server and not storm" scripts/tests --durations=4
 }
 
-run_server_tests() { # what has times to keep runs alone, or beside what gives way to it; --ignore would not leave out one of `testpaths`
+run_tests_without_processes() {
+  give_way
+  run_pytest -n 2 --dist worksteal -m "not server" --durations=12
+}
+
+run_installations_and_schedules() { # --ignore would not leave out one of `testpaths`
+  local failed=0
+  give_way
+  run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1
+  printf '\n── %s fault schedules on a virtual clock\n' "$fault_schedules"
+  scripts/simulate.sh --runs "$fault_schedules" --seed 1 || failed=1
+  return $failed
+}
+
+run_all_tests() { # what has times to keep runs beside what gives way to it, never two such beside each other
+  beside "tests that start no process" run_tests_without_processes
   stage "tests with real processes" run_pytest -n 2 --dist worksteal -m "server and not storm" --deselect=scripts/tests --durations=12
-  beside "installations" run_installations
+  join_beside
+  beside "installations, $fault_schedules fault schedules" run_installations_and_schedules
   stage "storms" run_pytest -m "server and storm" --durations=6
   join_beside
 }
 
+fault_schedules=200
 quick_tests="not server and not mariadb and not data and not database and not long"
 
 run_first_half() { # of --quick: two processes that each import what their own tests need are done sooner than two that import everything
@@ -167,9 +183,7 @@ if $is_quick; then
 else
   prepare_mariadb
   prepare_openssh
-  stage "tests that start no process" run_pytest -n 2 --dist worksteal -m "not server" --durations=12
-  stage "100 fault schedules on a virtual clock" scripts/simulate.sh --runs 100 --seed 1
-  run_server_tests
+  run_all_tests
   run_demos
 fi
 
