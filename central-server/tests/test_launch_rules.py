@@ -78,7 +78,7 @@ any_facts = st.builds(
     created_at=st.just(START),
     launched_at=st.none() | moments,
     mode=st.sampled_from([Mode.SPOT, Mode.ON_DEMAND]),
-    attempt=st.integers(0, 20),
+    attempt=st.integers(0, POLICY.max_launch_attempts + 20),
     launch=st.none()
     | st.builds(
         LaunchAnswer,
@@ -123,9 +123,13 @@ def test_an_instance_that_came_of_the_launch_is_never_overlooked(seen: LaunchFac
         assert decision == NoteInstance(seen.launch.instance_id)
 
 
-@given(st.sampled_from(ERRORS), st.integers(12, 30))
+@given(st.sampled_from(ERRORS), st.integers(POLICY.max_launch_attempts, POLICY.max_launch_attempts + 20))
 def test_the_attempts_of_one_replica_are_bounded(error_class: str, attempt: int) -> None:
     assert isinstance(failed(error_class, attempt=attempt), GiveUp)
+
+
+def test_twenty_types_in_four_zones_may_all_be_short_before_what_is_on_demand() -> None:
+    assert isinstance(failed("capacity", attempt=80), TryElsewhere)
 
 
 @given(st.sampled_from(ERRORS))

@@ -96,8 +96,9 @@ class MovePolicy:
     max_attempts: int = 3
     """Of one step, for failures that may pass (throttled, race, unreachable)."""
 
-    max_launch_attempts: int = 12
-    """Of one replica, over all pools, before a person is told that none can be had."""
+    max_launch_attempts: int = 200
+    """Of one replica, over all places, before a person is told that none can be had. A place that refuses is not asked again for
+    the replica, and there are twice as many as types times zones, those on demand last: the bound must not come before them."""
 
     spending_replica_count: int = 5
     """Of one agent, beside its primary. With manual replica mode it has one, a move makes one, and recommendations some."""
