@@ -102,8 +102,9 @@ def test_the_summary_counts_runs_and_prints_distributions() -> None:
     lines = summary_lines(totals, took_seconds=2.0)
 
     assert lines[0] == f"runs 2, events {2 * len(schedule.events)}, faults 14, moves 4, violations 1"
-    assert lines[1] == "aimed faults 8, struck 6 (75.0 %); their step did not come: notice fence 2"
-    assert lines[2].endswith(f"{len(schedule.agents):.2f} agent-hours per second")
+    assert lines[1] == f"  seed 1: {BROKEN}"
+    assert lines[2] == "aimed faults 8, struck 6 (75.0 %); their step did not come: notice fence 2"
+    assert lines[3].endswith(f"{len(schedule.agents):.2f} agent-hours per second")
     assert "notices with a replica ready: 4, served by another within 120 s: 2 (50.0 %)" in lines
     assert "  detection, a replica ready (4): p50 1.00 s, p95 2.00 s, p99 2.00 s, most 2.00 s" in lines
     assert "  notice to traffic, a replica ready (4): p50 6.00 s, p95 130.00 s, p99 130.00 s, most 130.00 s" in lines

@@ -13,13 +13,13 @@ import pytest
 
 from spot_simulator.virtual.campaign import Totals
 from spot_simulator.virtual.figures import Answer
-from spot_simulator.virtual.parts import Part, PartRefused, add_up, read_part, write_part
+from spot_simulator.virtual.parts import Part, PartRefused, add_up, go_on, read_part, write_part
 
-COMMIT = "1" * 40
+PLAYED, COMMIT = "f" * 16, "1" * 40
 
 
-def totals_of(runs: int) -> Totals:
-    totals = Totals(runs=runs, events=9, faults=5, aimed=4, agent_hours=2.5, beyond_help=1, failed=[3])
+def totals_of(runs: int, broken: int) -> Totals:
+    totals = Totals(runs=runs, events=9, faults=5, aimed=4, agent_hours=2.5, beyond_help=1, broken={broken: ["one-serves: no"]})
     totals.missed.update({"notice fence: kill_jobs": 1})
     totals.moves.update({"notice completed": 2})
     totals.met.update({("notice", "launch", "kill_jobs"): 3})
@@ -28,8 +28,8 @@ def totals_of(runs: int) -> Totals:
     return totals
 
 
-FIRST = Part(COMMIT, 1, is_fair=False, took_seconds=10.0, totals=totals_of(10))
-SECOND = Part(COMMIT, 11, is_fair=False, took_seconds=20.0, totals=totals_of(5))
+FIRST = Part(PLAYED, COMMIT, 1, is_fair=False, took_seconds=10.0, totals=totals_of(10, 3))
+SECOND = Part(PLAYED, "2" * 40, 11, is_fair=False, took_seconds=20.0, totals=totals_of(5, 12))
 
 
 def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -39,22 +39,25 @@ def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["part.json"]
 
 
-def test_parts_of_one_commit_add_up() -> None:
+def test_parts_that_the_same_code_played_add_up_whatever_commits_they_were() -> None:
     totals, took_seconds = add_up({"one": FIRST, "two": SECOND})
 
     assert (totals.runs, totals.events, totals.faults, totals.aimed, totals.agent_hours, took_seconds) == (15, 18, 10, 8, 5.0, 30.0)
     assert totals.met == Counter({("notice", "launch", "kill_jobs"): 6})
     assert totals.missed == Counter({"notice fence: kill_jobs": 2})
-    assert (totals.moves, totals.failed, totals.beyond_help) == (Counter({"notice completed": 4}), [3, 3], 2)
+    assert (totals.moves, sorted(totals.broken), totals.beyond_help) == (Counter({"notice completed": 4}), [3, 12], 2)
     assert totals.downtimes == {"notice stateless": [4.0, 4.0]}
     assert len(totals.answers) == 2
-    assert FIRST.totals == totals_of(10)
+    assert FIRST.totals == totals_of(10, 3)
 
 
 @pytest.mark.parametrize(
     ("other", "why"),
     [
-        (replace(SECOND, commit="2" * 40), f"two: played on commit {'2' * 40}, one on {COMMIT}"),
+        (
+            replace(SECOND, played="e" * 16),
+            f"two: played by other code ({'e' * 16}, commit {'2' * 40}) than one ({PLAYED}, commit {COMMIT})",
+        ),
         (replace(SECOND, first_seed=8), "two: seeds 8 to 10 were played in one too"),
         (replace(SECOND, is_fair=True), "two and one: one was played with --fair, the other without"),
     ],
@@ -66,12 +69,33 @@ def test_parts_that_do_not_go_together_are_refused(other: Part, why: str) -> Non
     assert str(refused.value) == why
 
 
-def test_what_was_played_on_a_tree_with_changes_is_added_to_nothing() -> None:
-    with pytest.raises(PartRefused, match="-changed: what was changed is not known"):
-        add_up({"one": replace(FIRST, commit=f"{COMMIT}-changed")})
+def test_a_part_that_is_not_there_yet_begins_and_one_that_is_goes_on(tmp_path: Path) -> None:
+    path, begun = tmp_path / "part.json", replace(FIRST, totals=Totals(), took_seconds=0.0)
+
+    assert go_on(path, begun) is begun
+    write_part(path, FIRST)
+    assert go_on(path, begun) == FIRST
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": 2}', '{"format": 1, "commit": "x"}'])
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        (replace(FIRST, played="e" * 16), f"played by other code ({PLAYED}, commit {COMMIT}) than this ({'e' * 16}); name another file"),
+        (replace(FIRST, first_seed=2), "holds the runs from --seed 1 on; name another file for others"),
+        (replace(FIRST, is_fair=True), "holds the runs from --seed 1 on; name another file for others"),
+    ],
+)
+def test_a_file_of_another_campaign_is_not_written_over(tmp_path: Path, other: Part, why: str) -> None:
+    path = tmp_path / "part.json"
+    write_part(path, FIRST)
+
+    with pytest.raises(PartRefused) as refused:
+        go_on(path, replace(other, totals=Totals()))
+
+    assert str(refused.value) == f"{path}: {why}"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"format": 1}', '{"format": 2, "commit": "x"}'])
 def test_a_file_that_is_no_part_is_refused_by_name(tmp_path: Path, text: str) -> None:
     path = tmp_path / "part.json"
     path.write_text(text)
@@ -81,8 +105,8 @@ def test_a_file_that_is_no_part_is_refused_by_name(tmp_path: Path, text: str) ->
 
 
 def test_the_command_prints_the_sum_of_files_and_one_line_for_those_that_do_not_fit(tmp_path: Path) -> None:
-    write_part(tmp_path / "one", replace(FIRST, totals=replace(FIRST.totals, failed=[])))
-    write_part(tmp_path / "two", replace(SECOND, totals=replace(SECOND.totals, failed=[])))
+    write_part(tmp_path / "one", replace(FIRST, totals=replace(FIRST.totals, broken={})))
+    write_part(tmp_path / "two", replace(SECOND, totals=replace(SECOND.totals, broken={})))
     write_part(tmp_path / "again", FIRST)
 
     fitting, unfit = _add(tmp_path, "one", "two"), _add(tmp_path, "one", "again")

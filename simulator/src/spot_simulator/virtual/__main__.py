@@ -4,92 +4,91 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-import time
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from spot_simulator.virtual.campaign import Totals, prepare, results
 from spot_simulator.virtual.coverage_table import coverage_lines
-from spot_simulator.virtual.parts import CHANGED, Part, PartRefused, add_up, read_part, write_part
+from spot_simulator.virtual.parts import Part, PartRefused, add_up, go_on, read_part
 from spot_simulator.virtual.plants import PLANTS, planted
+from spot_simulator.virtual.played import NotNamed, find_played
 from spot_simulator.virtual.report import summary_lines, violation_lines
 from spot_simulator.virtual.run import Result
 from spot_simulator.virtual.shrink import shrink
+from spot_simulator.virtual.watch import PROGRESS_SECONDS, Watch
 
-PROGRESS_SECONDS = 10.0
-
-
-def main() -> int:
-    """Run, print, and return 1 if any invariant was broken, 2 for what cannot be done."""
-    options = _options()
-    return _add(options.add) if options.add else _play(options)
+ROOT = Path(__file__).parents[4]
 
 
-def _add(names: list[Path]) -> int:
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Run, print, and return 1 if any invariant was broken, 2 for what cannot be done, 130 when it was interrupted.
+
+    `root` is the working tree whose code this is.
+    """
+    options = _options(arguments)
     try:
-        totals, took_seconds = add_up({str(name): read_part(name) for name in dict.fromkeys(names)})
-    except PartRefused as refused:
+        if options.add:
+            return _tell_totals(*add_up({str(name): read_part(name) for name in dict.fromkeys(options.add)}))
+        part = _begin(options, root)
+    except (PartRefused, NotNamed) as refused:
         print(f"simulate: {refused}", file=sys.stderr)
         return 2
-    return _tell_totals(totals, took_seconds)
+    return _hunt(options) if options.plant is not None else _play(options, part)
 
 
-def _play(options: argparse.Namespace) -> int:
-    commit = _commit() if options.json else ""
+def _begin(options: argparse.Namespace, root: Path) -> Part:
+    """Return the part to play, with what its file holds already."""
+    if not options.json:
+        return Part("", "", options.seed, options.fair, 0.0)
+    played = find_played(root)
+    return go_on(options.json, Part(played.identity, played.commit, options.seed, options.fair, 0.0))
+
+
+def _hunt(options: argparse.Namespace) -> int:
+    """Play until a run finds the planted defect."""
+    named = f"PLANTED {options.plant} ({PLANTS[options.plant].what})"
     prepare()
-    totals, began_seconds = Totals(), time.monotonic()  # noqa: TID251 - how long the real machine took
-    told_seconds = began_seconds
-    for result in results(range(options.seed, options.seed + options.runs), options.processes, plant=options.plant, is_fair=options.fair):
-        totals.add(result)
+    for number, result in enumerate(_results(options, options.seed), start=1):
         if result.violations:
-            _tell_violation(result, options)
-            if options.plant is not None:
-                print(f"PLANTED {options.plant} ({PLANTS[options.plant].what}): found in run {totals.runs}")
-                return 0
-        now_seconds = time.monotonic()  # noqa: TID251
-        is_last = totals.runs == options.runs
-        if is_last or now_seconds - told_seconds >= PROGRESS_SECONDS:
-            told_seconds = now_seconds
-            print(
-                f"... {totals.runs} of {options.runs} runs, {len(totals.failed)} with violations, {now_seconds - began_seconds:.0f} s",
-                flush=True,
-            )
-            if options.json:
-                # What was played until here stays, however the campaign ends.
-                write_part(options.json, Part(commit, options.seed, options.fair, now_seconds - began_seconds, totals))
-    if options.plant is not None:
-        print(f"PLANTED {options.plant} ({PLANTS[options.plant].what}): not found in {totals.runs} runs")
-        return 1
-    return _tell_totals(totals, time.monotonic() - began_seconds)  # noqa: TID251
+            with planted(options.plant):
+                smallest = result if options.as_drawn else shrink(result)
+            print(*violation_lines(smallest), f"{named}: found in run {number}", sep="\n")
+            return 0
+    print(f"{named}: not found in {options.runs} runs")
+    return 1
+
+
+def _play(options: argparse.Namespace, part: Part) -> int:
+    """Play what the part lacks, and keep it in its file, if it has one: however the campaign ends, it goes on from there."""
+    if part.totals.runs:
+        print(f"{options.json}: {part.totals.runs} runs were played before, and are counted", flush=True)
+    prepare()
+    watch = Watch(part, options.json, options.runs, partial(print, flush=True))
+    try:
+        for result in _results(options, part.seeds.stop):
+            watch.note(result, lambda broken: broken if options.as_drawn else shrink(broken))
+    except KeyboardInterrupt:
+        watch.keep()
+        print(f"simulate: interrupted after {part.totals.runs} runs", file=sys.stderr)
+        return 130
+    watch.keep()
+    return _tell_totals(part.totals, watch.took_seconds)
+
+
+def _results(options: argparse.Namespace, first_seed: int) -> Iterator[Result]:
+    seeds = range(first_seed, options.seed + options.runs)
+    return results(seeds, options.processes, plant=options.plant, is_fair=options.fair)
 
 
 def _tell_totals(totals: Totals, took_seconds: float) -> int:
     print("\n".join(summary_lines(totals, took_seconds)))
     print("\n".join(coverage_lines(totals.met)))
-    return 1 if totals.failed else 0
+    return 1 if totals.broken else 0
 
 
-def _commit() -> str:
-    """Return the commit of the working tree, marked if that has changes; `unknown` and marked where there is none."""
-    here = Path(__file__).parent
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], cwd=here, capture_output=True, text=True, check=True
-        ).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return f"unknown{CHANGED}"
-    return f"{commit}{CHANGED}" if changes else commit
-
-
-def _tell_violation(result: Result, options: argparse.Namespace) -> None:
-    with planted(options.plant):
-        smallest = result if options.as_drawn else shrink(result)
-    print("\n".join(violation_lines(smallest)), flush=True)
-
-
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="simulate.sh", description="Fault schedules on a virtual clock, judged over the simulated world.")
     parser.add_argument("--runs", type=_at_least_one, default=10, help="how many schedules (default 10)")
     parser.add_argument("--seed", type=int, default=1, help="the seed of the first; the others follow (default 1)")
@@ -104,11 +103,17 @@ def _options() -> argparse.Namespace:
     either.add_argument(
         "--plant", choices=sorted(PLANTS), help="plant this defect, and end with 0 at the first run that finds it, with 1 if none does"
     )
-    either.add_argument("--json", type=Path, metavar="FILE", help="write what was counted, for --add; also while it is being counted")
     either.add_argument(
-        "--add", type=Path, nargs="+", metavar="FILE", help="play nothing: add up such files of one commit, and print the sum"
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help=f"keep what was counted, and what was broken, in this file, every {PROGRESS_SECONDS:.0f} s; where it holds the first of these"
+        " runs already, as after an interruption, only the others are played. Refused while what is played has changes that no commit has",
     )
-    return parser.parse_args()
+    either.add_argument(
+        "--add", type=Path, nargs="+", metavar="FILE", help="play nothing: add up such files that the same code played, and print the sum"
+    )
+    return parser.parse_args(arguments)
 
 
 def _at_least_one(text: str) -> int:

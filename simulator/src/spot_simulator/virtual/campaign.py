@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -34,8 +35,8 @@ class Totals:
     met: Counter[Met] = field(default_factory=Counter)
     answers: list[Answer] = field(default_factory=list)
     downtimes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    failed: list[int] = field(default_factory=list)
-    """The seeds of the runs that broke an invariant."""
+    broken: dict[int, list[str]] = field(default_factory=dict)
+    """What was broken in the runs that broke an invariant, by their seeds."""
 
     def add(self, result: Result) -> None:
         """Count one more run."""
@@ -52,7 +53,7 @@ class Totals:
         for name, values in result.figures.downtimes.items():
             self.downtimes[name] += values
         if result.violations:
-            self.failed.append(result.schedule.seed)
+            self.broken[result.schedule.seed] = [str(violation) for violation in result.violations]
 
     def add_all(self, other: Totals) -> None:
         """Count the runs of another campaign."""
@@ -62,7 +63,7 @@ class Totals:
             counter.update(others)
         self.met.update(other.met)
         self.answers += other.answers
-        self.failed += other.failed
+        self.broken.update(other.broken)
         for name, values in other.downtimes.items():
             self.downtimes[name] += values
 
@@ -76,13 +77,16 @@ def results(seeds: Iterable[int], processes: int, *, plant: str | None = None, i
     if processes == 1:
         yield from map(play_seed, seeds)
         return
-    with ProcessPoolExecutor(processes, initializer=prepare) as pool:
+    with ProcessPoolExecutor(processes, initializer=_prepare_worker) as pool:
         waiting: deque[Future[Result]] = deque()
-        for seed in seeds:
-            waiting.append(pool.submit(play_seed, seed))
-            if len(waiting) >= SEEDS_AHEAD * processes:
-                yield waiting.popleft().result()
-        yield from (one.result() for one in waiting)
+        try:
+            for seed in seeds:
+                waiting.append(pool.submit(play_seed, seed))
+                if len(waiting) >= SEEDS_AHEAD * processes:
+                    yield waiting.popleft().result()
+            yield from (one.result() for one in waiting)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 SEEDS_AHEAD = 4
@@ -96,6 +100,12 @@ def prepare() -> None:
     be_silent()
     gc.freeze()
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 20, 50)
+
+
+def _prepare_worker() -> None:
+    """An interruption at the terminal is for the process that counts; the others end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare()
 
 
 def _play_seed(seed: int, plant: str | None, *, is_fair: bool) -> Result:

@@ -1,6 +1,7 @@
 """A campaign in parts: what each part counted, in a file, and the sum of several.
 
-Ten thousand runs take days on one machine. They count as one campaign only if all are of the same product: the same commit.
+Ten thousand runs take hours on one machine. They count as one campaign only if all played the same: the product, the world and what both
+stand on (played.py).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 from spot_simulator.virtual.campaign import Totals
 from spot_simulator.virtual.figures import Answer
 
-FORMAT = 1
+FORMAT = 2
 
 
 class PartRefused(Exception):
@@ -26,8 +27,10 @@ class PartRefused(Exception):
 class Part:
     """The runs of the seeds from `first_seed` on, without a gap; as many as its totals count."""
 
+    played: str
+    """The identity of what was played (played.py)."""
     commit: str
-    """Of the working tree that played them; with `-changed` behind it where that had changes of its own."""
+    """One that has it."""
     first_seed: int
     is_fair: bool
     took_seconds: float
@@ -46,6 +49,7 @@ def write_part(path: Path, part: Part) -> None:
         **{name: getattr(totals, name) for name in _PLAIN},
         "answers": [asdict(answer) for answer in totals.answers],
         "met": [[*cell, count] for cell, count in sorted(totals.met.items())],
+        "broken": [[seed, lines] for seed, lines in sorted(totals.broken.items())],
     }
     body = {"format": FORMAT, **{name: getattr(part, name) for name in _OF_PART}, "totals": counted}
     beside = path.with_name(f"{path.name}.new")
@@ -53,8 +57,8 @@ def write_part(path: Path, part: Part) -> None:
     beside.replace(path)
 
 
-_OF_PART = ("commit", "first_seed", "is_fair", "took_seconds")
-_PLAIN = ("runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "moves", "downtimes", "failed")
+_OF_PART = ("played", "commit", "first_seed", "is_fair", "took_seconds")
+_PLAIN = ("runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "moves", "downtimes")
 
 
 def read_part(path: Path) -> Part:
@@ -78,28 +82,42 @@ def _totals_of(counted: Mapping[str, Any]) -> Totals:
         "moves": Counter(counted["moves"]),
         "downtimes": defaultdict(list, counted["downtimes"]),
         "answers": [Answer(**answer) for answer in counted["answers"]],
+        "broken": dict(counted["broken"]),
         "met": Counter({(trigger, step, kind): count for trigger, step, kind, count in counted["met"]}),
     }
     return Totals(**values)
 
 
+def go_on(path: Path, begun: Part) -> Part:
+    """Return the part to go on with: what the file holds of it, or `begun`, which has no runs yet, where there is no file.
+
+    PartRefused when the file is of another campaign, or none of ours: it is not written over.
+    """
+    if not path.exists():
+        return begun
+    kept = read_part(path)
+    if kept.played != begun.played:
+        raise PartRefused(
+            f"{path}: played by other code ({kept.played}, commit {kept.commit}) than this ({begun.played}); name another file"
+        )
+    if (kept.first_seed, kept.is_fair) != (begun.first_seed, begun.is_fair):
+        how = " with --fair" if kept.is_fair else ""
+        raise PartRefused(f"{path}: holds the runs from --seed {kept.first_seed} on{how}; name another file for others")
+    return kept
+
+
 def add_up(parts: Mapping[str, Part]) -> tuple[Totals, float]:
     """Return what all parts counted, and how long they took together; `parts` by the names to call them by.
 
-    PartRefused when two are of different commits, or of a commit with changes, of different kinds, or played a seed twice.
+    PartRefused when two played different code, are of different kinds, or played a seed twice.
     """
     totals, took_seconds = Totals(), 0.0
     for name, other_name in _pairs(list(parts)):
         _refuse_unlike(name, parts[name], other_name, parts[other_name])
-    for name, part in parts.items():
-        if part.commit.endswith(CHANGED):
-            raise PartRefused(f"{name}: played on {part.commit}: what was changed is not known, so nothing can be added to it")
+    for part in parts.values():
         totals.add_all(part.totals)
         took_seconds += part.took_seconds
     return totals, took_seconds
-
-
-CHANGED = "-changed"
 
 
 def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -107,8 +125,10 @@ def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _refuse_unlike(name: str, part: Part, other_name: str, other: Part) -> None:
-    if part.commit != other.commit:
-        raise PartRefused(f"{name}: played on commit {part.commit}, {other_name} on {other.commit}")
+    if part.played != other.played:
+        raise PartRefused(
+            f"{name}: played by other code ({part.played}, commit {part.commit}) than {other_name} ({other.played}, commit {other.commit})"
+        )
     if part.is_fair != other.is_fair:
         raise PartRefused(f"{name} and {other_name}: one was played with --fair, the other without")
     both = range(max(part.seeds.start, other.seeds.start), min(part.seeds.stop, other.seeds.stop))

@@ -19,7 +19,8 @@ def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
     with_time = [answer for answer in totals.answers if not answer.is_hibernation]
     rate = totals.agent_hours / took_seconds if took_seconds > 0 else 0.0
     return [
-        f"runs {totals.runs}, events {totals.events}, faults {totals.faults}, moves {moves}, violations {len(totals.failed)}",
+        f"runs {totals.runs}, events {totals.events}, faults {totals.faults}, moves {moves}, violations {len(totals.broken)}",
+        *(f"  seed {seed}: {'; '.join(found)}" for seed, found in sorted(totals.broken.items())),
         *_aim_lines(totals),
         f"{totals.agent_hours:.1f} agent-hours in {took_seconds:.1f} s: {rate:.2f} agent-hours per second",
         f"{totals.beyond_help} agents ended with no instance, and with nothing to make one from or nobody who may",
