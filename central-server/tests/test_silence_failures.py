@@ -18,8 +18,10 @@ from server_support.silences import assert_serves, kill_daemon, listens, losses,
 from server_support.story import Story
 from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import instances, notifications
+from spot_server.features.agents.queries import load_agent
 from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.silences.service import Watch, look_into
+from spot_server.features.sweeper.holds import confirm_restore, note_restore
 from spot_server.jobs.registry import JobContext
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
@@ -75,6 +77,23 @@ def test_a_server_that_dies_as_it_draws_the_conclusion_draws_it_once_when_it_is_
 
     assert_serves(story, "i-2")
     assert (len(losses(story)), len(story.switches())) == (1, 1)
+
+
+def test_a_lost_primary_is_not_rescued_while_the_database_may_be_older_than_the_world(story: Story) -> None:
+    """Restored from before a move: the books name the instance that was left, and what serves has no row in them."""
+    with_standby(story)
+    listens(story)
+    story.database.write(lambda tx: note_restore(tx, load_agent(tx, story.agent_id), "i-x", 7))
+    story.region.lose("i-1")
+
+    story.passes(400, step_seconds=5)
+    held = (losses(story), story.switches(), told_of_silence(story))
+    story.database.write(lambda tx: confirm_restore(tx, story.fleet.client_id, story.agent_id, epoch=7, user_id="somebody"))
+    rescued(story)
+
+    assert held[:2] == ([], [])
+    assert any("i-x carry epoch 7, the database 1" in told for told in held[2])
+    assert_serves(story, "i-2")
 
 
 def test_a_server_that_starts_suspects_nobody_before_it_has_listened(story: Story) -> None:

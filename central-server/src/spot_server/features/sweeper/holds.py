@@ -82,6 +82,12 @@ def note_restore(tx: Transaction, agent: Agent, instance_id: str, seen_epoch: in
     return True
 
 
+def newer_epoch(tx: Transaction, agent_id: str) -> RestoreHold | None:
+    """Return what says that the database is older than the world about this agent, unless a person has confirmed it."""
+    hold = _find_hold(tx, agent_id)
+    return hold if hold is not None and hold.is_holding else None
+
+
 def confirm_restore(tx: Transaction, client_id: str, agent_id: str, *, epoch: int, user_id: str) -> RestoreHold:
     """A person has seen to the agent: the sweeper may act again. The same again changes nothing.
 
