@@ -96,7 +96,8 @@ def test_the_image_leaves_the_volume_out_and_the_old_instance_ends_without_takin
 
     story.settles(400)
 
-    assert story.payloads(CommandKind.CREATE_IMAGE)[0]["without_devices"] == ["/dev/sdf"]
+    of_the_move, final = story.payloads(CommandKind.CREATE_IMAGE)
+    assert (of_the_move["without_devices"], "without_devices" in final) == (["/dev/sdf"], False)  # by then nothing is left there
     assert [payload["keep_data_volumes"] for payload in story.payloads(CommandKind.TERMINATE_INSTANCE)] == [True]
 
 
@@ -278,6 +279,16 @@ def test_a_move_to_another_az_takes_a_first_snapshot_while_the_workload_serves(s
     assert story.region.data.of("i-2").volume_id == "vol-1-copy"
     assert story.region.data.volumes["vol-1"].mounted_at is None
     assert story.region.violations == []
+
+
+def test_the_final_image_of_an_instance_that_a_move_to_another_az_left_holds_no_data_volume(story: Story) -> None:
+    story.switch(az_id=ZONES[1])
+
+    story.settles(900)
+
+    (final,) = (one for one in story.payloads(CommandKind.CREATE_IMAGE) if one["image_name"] == "spot-optimizer-final-i-1")
+    assert final["without_devices"] == ["/dev/sdf"]
+    assert story.roles["i-1"] == "TERMINATED"
 
 
 def test_the_next_move_starts_from_the_copy(story: Story) -> None:

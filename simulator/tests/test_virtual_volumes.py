@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from spot_simulator.machine import Machine
+from spot_simulator.machine import Machine, State
 from spot_simulator.memory.number_ranges import NumberRanges
 from spot_simulator.memory.truth import Truth
 from spot_simulator.virtual.fleet import TAG_AGENT, Fleet
@@ -112,6 +112,7 @@ def test_a_switch_to_another_zone_brings_a_copy_with_all_that_was_acknowledged(h
     assert story.server.az_id != story.first.az_id
     assert len(story.volumes) == 2
     assert (len(story.lost), story.serves_on is not None) == (0, True)
+    assert (story.first.state, "final_image_failed" in story.notifications) == (State.TERMINATED, False)
 
 
 def test_a_notice_without_a_standby_loses_nothing(has_control_role: bool) -> None:

@@ -14,10 +14,11 @@ from spot_server.features.commands.actors import Act
 from spot_server.features.commands.attempts import last_attempt
 from spot_server.features.commands.demands import Demand, press, withdraw
 from spot_server.features.commands.queries import Command
-from spot_server.features.instances.queries import find_instance
+from spot_server.features.instances.queries import find_instance, primary_of
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
 from spot_server.features.replicas.launching import owner_tags
+from spot_server.features.volumes.queries import volumes_of
 from spot_server.words import Carry, CommandKind, HandleKind, Role
 
 WAIT_SECONDS = 30
@@ -105,17 +106,27 @@ def drive_final_image(tx: Transaction, agent: Agent, instance_id: str) -> Comman
     """Take the next step towards a last image of an instance that we did not launch; return what brought it, None until then.
 
     A command of its own, and not a part of the termination: while it is made, minutes, the termination is not even asked for.
+    Data volumes that are still attached, as after a move to another AZ, are left out: they outlive their instance.
     """
     bound_seconds = tx.policy.image_bound_seconds
+    devices = _data_devices(tx, agent, instance_id)
     payload = {
         "instance_id": instance_id,
         "image_name": f"spot-optimizer-final-{instance_id}",
         "no_reboot": True,
         "tags": owner_tags(agent),
         "wait_seconds": bound_seconds,
+        **({"without_devices": devices} if devices else {}),
     }
     prefix = FINAL_IMAGE_PREFIX + instance_id
     return press(tx, agent, Demand(prefix, Act.FINAL_IMAGE, CommandKind.CREATE_IMAGE, instance_id, payload, bound_seconds))
+
+
+def _data_devices(tx: Transaction, agent: Agent, instance_id: str) -> list[str]:
+    """Return where an instance still has data volumes: as its daemon told, less those that the PRIMARY has now."""
+    with_primary = {volume["volume_id"] for volume in volumes_of(agent, primary_of(tx, agent.agent_id)).volumes}
+    left = volumes_of(agent, find_instance(tx, agent.agent_id, instance_id)).volumes
+    return sorted(str(volume["device_name"]) for volume in left if volume["volume_id"] not in with_primary)
 
 
 def is_final_image(command: Command) -> bool:
