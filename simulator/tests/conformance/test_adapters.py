@@ -89,6 +89,7 @@ def test_an_image_is_found_by_name_and_tags_with_its_snapshots_and_goes_before_t
     world.wait_for_state(instance_id, "running")
 
     image_id = daemon.create_image(instance_id, name, tags)
+    world.region.eventually(lambda: (seen := daemon.find_image(name)) is not None and seen.state == "available")
     found = daemon.find_image(name)
     assert found is not None
     snapshot_ids = [snapshot.snapshot_id for snapshot in daemon.find_snapshots(tags)]
@@ -99,7 +100,7 @@ def test_an_image_is_found_by_name_and_tags_with_its_snapshots_and_goes_before_t
     for _ in range(2):
         daemon.delete_snapshot(found.snapshot_ids[0])
 
-    assert (found.image_id, found.state, found.tags) == (image_id, "pending", tags)
+    assert (found.image_id, found.state, found.tags) == (image_id, "available", tags)
     assert found.created_at is not None
     assert snapshot_ids == list(found.snapshot_ids)
     assert in_use.value.error_class is ErrorClass.RACE

@@ -238,7 +238,7 @@ def test_a_terminated_instance_says_that_a_user_did_it(world: World) -> None:
     assert (answer["PreviousState"]["Name"], answer["CurrentState"]["Name"]) == ("running", "shutting-down")
     assert seen["StateReason"]["Code"] == "Client.UserInitiatedShutdown"
     assert pid is not None
-    assert not world.region.process_exists(pid)
+    world.region.eventually(lambda: not world.region.process_exists(pid))
 
 
 def test_terminating_again_is_a_success(world: World) -> None:
@@ -331,7 +331,7 @@ def test_a_volume_that_is_to_outlive_its_instance_does(world: World) -> None:
 
 def test_a_new_instance_can_be_unknown_for_a_moment(world: World) -> None:
     image_id = world.image()
-    world.region.control("POST", "/consistency", {"launch_visible_after_seconds": 300})
+    world.region.control("POST", "/consistency", {"launch_visible_after_seconds": 300_000})
     try:
         instance_id = world.launch(image_id)
         with pytest.raises(ClientError) as caught:

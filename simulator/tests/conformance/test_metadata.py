@@ -1,6 +1,7 @@
 """The metadata endpoint of an instance."""
 
 import json
+from datetime import datetime
 
 import pytest
 
@@ -71,16 +72,27 @@ def test_the_public_address_is_told_once_it_has_moved(world: World) -> None:
     world.region.eventually(lambda: metadata.get("meta-data/public-ipv4").text == address["PublicIp"])
 
 
-def test_a_notice_is_told_and_then_carried_out(world: World) -> None:
+def test_a_notice_is_told_with_its_time(world: World) -> None:
     instance_id, metadata = up(world)
 
-    world.region.control("POST", f"/instances/{instance_id}/notice", {"action": "terminate", "lead_seconds": 600})
+    world.region.control("POST", f"/instances/{instance_id}/notice", {"action": "terminate", "lead_seconds": 60_000})
 
     action = json.loads(metadata.get("meta-data/spot/instance-action").text)
     assert action["action"] == "terminate"
     assert metadata.get("meta-data/spot/termination-time").text == action["time"]
+    assert world.describe(instance_id)["State"]["Name"] == "running"
+
+
+def test_a_notice_is_carried_out_at_its_time(world: World) -> None:
+    instance_id, _ = up(world)
+
+    world.region.control("POST", f"/instances/{instance_id}/notice", {"action": "terminate", "lead_seconds": 600})
+
     seen = world.wait_for_state(instance_id, "terminated")
+    (told,) = world.events(kind="notice", instance_id=instance_id)
+    (ending,) = world.events(kind="state", instance_id=instance_id, state="shutting-down")
     assert seen["StateReason"]["Code"] == "Server.SpotInstanceTermination"
+    assert datetime.fromisoformat(told["action_at"]) <= datetime.fromisoformat(ending["at"])
 
 
 def test_a_recommendation_stays(world: World) -> None:

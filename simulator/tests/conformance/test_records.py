@@ -63,18 +63,29 @@ def test_a_change_shows_at_once_and_is_in_sync_later(world: World) -> None:
     assert taken["at"] < settled["at"]
 
 
+def test_clients_keep_an_answer_until_it_has_expired(world: World, served: dict[str, str]) -> None:
+    zone, (first, second) = Zone(world), served
+    zone.wait(zone.change("UPSERT", "www", first, ttl_seconds=60_000))
+    world.wait_for_answer(zone.front("www"), served[first])
+
+    zone.wait(zone.change("UPSERT", "www", second, ttl_seconds=60_000))
+
+    assert world.ask(zone.front("www")).text == served[first]
+    assert zone.records(StartRecordName=f"www.{zone.name}", MaxItems="1")[0]["ResourceRecords"] == [{"Value": second}]
+
+
 def test_clients_follow_a_record_when_it_is_in_sync_and_their_answer_has_expired(world: World, served: dict[str, str]) -> None:
     zone, (first, second) = Zone(world), served
     zone.wait(zone.change("UPSERT", "www", first, ttl_seconds=60))
     world.wait_for_answer(zone.front("www"), served[first])
 
-    zone.change("UPSERT", "www", second, ttl_seconds=60)
-    at_once = world.ask(zone.front("www")).text
+    change_id = zone.change("UPSERT", "www", second, ttl_seconds=60)
     world.wait_for_answer(zone.front("www"), served[second])
 
-    assert at_once == served[first]
-    resolved = [event["values"] for event in world.events(kind="name-resolved", record_name=f"www.{zone.name}.")]
-    assert resolved == [[first], [second]]
+    (settled,) = world.events(kind="record-in-sync", change_id=change_id)
+    resolved = world.events(kind="name-resolved", record_name=f"www.{zone.name}.")
+    assert [event["values"] for event in resolved] == [[first], [second]]
+    assert settled["number"] < resolved[1]["number"]
 
 
 def test_the_last_of_two_changes_stands_whichever_is_in_sync_first(world: World, served: dict[str, str]) -> None:

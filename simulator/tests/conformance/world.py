@@ -75,6 +75,13 @@ class World:
         self.region.eventually(lambda: self.describe(instance_id)["State"]["Name"] == state)
         return self.describe(instance_id)
 
+    def pass_address_moves(self) -> None:
+        """Wait until every order to move an address that was given before has been carried out, or was dropped for a later one.
+
+        Nothing tells of one that was dropped; but a launch takes longer than the longest move, and what is due earlier comes earlier.
+        """
+        self.wait_for_state(self.launch(self.image()), "running")
+
     def seen(self, instance_id: str) -> dict[str, Any]:
         """Return the region's own view of an instance."""
         _, state = self.region.control("GET", "/state")
