@@ -1,28 +1,11 @@
-"""A process killed at one exact moment of one move, and started again: the moments, the victims, and who carries it out."""
+"""The moments of the moves at which a process is killed, and the processes: every combination that there can be."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
-
-import requests
-from sqlalchemy import make_url
-
-from spot_simulator.demo.apis import CallRefused
-from spot_simulator.demo.world import World
-
-ROOT = Path(__file__).parents[3]
-MARIADB = ROOT / "scripts" / "mariadb.sh"
-LOOK_SECONDS = 0.03
-REST_SECONDS = 0.3
-"""How long what was killed stays away; a daemon's service manager has a pause of its own."""
 
 
 class Victim(StrEnum):
@@ -39,6 +22,7 @@ class Moved(StrEnum):
     """What kind of move it is."""
 
     PLANNED = "a planned switch"
+    ELSEWHERE = "a planned switch to another AZ"
     NOTICE = "a notice without a replica"
     PROMOTION = "the promotion of a standby"
 
@@ -50,17 +34,32 @@ def _issued(command: str) -> Callable[[Event], bool]:
     return lambda event: event["kind"] == "command_issued" and event["data"].get("command") == command
 
 
+def _begun(step: str) -> Callable[[Event], bool]:
+    return lambda event: event["kind"] == "step_started" and event["data"].get("step") == step
+
+
 def _of_kind(kind: str) -> Callable[[Event], bool]:
     return lambda event: event["kind"] == kind
 
 
 MOMENTS: dict[str, Callable[[Event], bool]] = {
+    "key asked for": _begun("key"),
+    "image asked for": _begun("image"),
     "launch asked for": _issued("launch_instance"),
     "launched": _of_kind("replica_launched"),
     "booted": _of_kind("replica_registered"),
     "ready": _of_kind("replica_ready"),
+    "receiver asked for": _begun("receiver"),
+    "copy asked for": _begun("copy"),
+    "first snapshots asked for": _begun("snapshot"),
     "checked": _issued("standby_check"),
     "quiesce asked for": _issued("quiesce"),
+    "last pass asked for": _begun("sync"),
+    "unmounting asked for": _begun("unmount"),
+    "copies of the volumes asked for": _begun("copy_volumes"),
+    "detaching asked for": _begun("detach"),
+    "attaching asked for": _begun("attach"),
+    "mounting asked for": _begun("mount"),
     "traffic asked for": _issued("move_address"),
     "promoted": _of_kind("promoted"),
     "start asked for": _issued("start_serving"),
@@ -71,156 +70,63 @@ MOMENTS: dict[str, Callable[[Event], bool]] = {
 
 _LAUNCHING = ("launch asked for", "launched", "booted", "ready")
 _HANDOVER = ("traffic asked for", "promoted", "start asked for", "completed")
-MOMENTS_OF: dict[Moved, tuple[str, ...]] = {
-    Moved.PLANNED: (*_LAUNCHING, "checked", "quiesce asked for", *_HANDOVER, "termination asked for"),
-    Moved.NOTICE: (*_LAUNCHING, *_HANDOVER),
-    Moved.PROMOTION: ("checked", "quiesce asked for", *_HANDOVER, "termination asked for"),
+_VOLUMES_GO_OVER = ("unmounting asked for", "detaching asked for", "attaching asked for", "mounting asked for")
+_VOLUMES_ARE_COPIED = ("unmounting asked for", "copies of the volumes asked for", "attaching asked for", "mounting asked for")
+
+Plans = Mapping[str, Mapping[Moved, tuple[str, ...]]]
+"""By carry and kind of move: the moments at which somebody dies, in their order."""
+
+STATELESS_PLANS: Plans = {
+    "stateless": {
+        Moved.PLANNED: (*_LAUNCHING, "checked", "quiesce asked for", *_HANDOVER, "termination asked for"),
+        Moved.NOTICE: (*_LAUNCHING, *_HANDOVER),
+        Moved.PROMOTION: ("checked", "quiesce asked for", *_HANDOVER, "termination asked for"),
+    }
 }
-_BEFORE_THE_NEW_DAEMON = frozenset({"launch asked for", "launched"})
+STATE_PLANS: Plans = {
+    "volume": {
+        Moved.PLANNED: ("quiesce asked for", *_VOLUMES_GO_OVER, *_HANDOVER, "termination asked for"),
+        Moved.ELSEWHERE: ("first snapshots asked for", "quiesce asked for", *_VOLUMES_ARE_COPIED, *_HANDOVER, "termination asked for"),
+        Moved.NOTICE: (*_VOLUMES_GO_OVER, "promoted"),
+        Moved.PROMOTION: (*_VOLUMES_GO_OVER, "promoted"),
+    },
+    "rsync": {
+        Moved.PLANNED: ("key asked for", "receiver asked for", "copy asked for", "quiesce asked for", "last pass asked for", "promoted")
+    },
+    "image_after_quiesce": {Moved.PLANNED: ("quiesce asked for", "image asked for", *_LAUNCHING, "promoted")},
+}
+"""Of the carries that bring state along: their own steps, and what comes before and after them."""
+
+_BEFORE_THE_NEW_DAEMON = frozenset({"key asked for", "image asked for", "launch asked for", "launched"})
 
 
 @dataclass(frozen=True, slots=True)
 class Crash:
-    """One victim at one moment of one kind of move."""
+    """One victim at one moment of one kind of move of an agent with this carry."""
 
+    carry: str
     moved: Moved
     moment: str
     victim: Victim
 
     def __str__(self) -> str:
         """Name it in a failure."""
-        return f"{self.moved}: {self.victim.value} killed when {self.moment}"
+        return f"{self.carry}, {self.moved}: {self.victim.value} killed when {self.moment}"
 
 
-def all_crashes(victims: frozenset[Victim]) -> list[Crash]:
-    """List every combination that can be: the new side has no daemon before it has booted."""
+def all_crashes(plans: Plans, victims: frozenset[Victim]) -> list[Crash]:
+    """List every combination that can be."""
     return [
-        Crash(moved, moment, victim)
-        for moved in Moved
-        for moment in MOMENTS_OF[moved]
+        Crash(carry, moved, moment, victim)
+        for carry, moments_of in plans.items()
+        for moved, moments in moments_of.items()
+        for moment in moments
         for victim in Victim
-        if victim in victims and not (victim is Victim.NEW_DAEMON and moment in _BEFORE_THE_NEW_DAEMON)
+        if victim in victims and not (victim is Victim.NEW_DAEMON and not _has_new_daemon(carry, moment))
     ]
 
 
-@dataclass(slots=True)
-class Order:
-    """A crash that waits for its moment in the next move of an agent."""
-
-    crash: Crash
-    old_instance_id: str
-    is_due: bool = False
-    happened: threading.Event = field(default_factory=threading.Event)
-
-
-@dataclass(slots=True)
-class PrivateMariaDb:
-    """A server of the test's own, which comes back on its port with its data as a kill left them."""
-
-    directory: Path
-    port: str = ""
-
-    def start(self) -> None:
-        """Start it, the first time on any free port."""
-        environment = {**os.environ, **({"SPOT_MARIADB_PORT": self.port} if self.port else {})}
-        started = [str(MARIADB), "start", str(self.directory)]
-        done = subprocess.run(started, env=environment, check=True, capture_output=True, text=True)
-        self.port = str(make_url(done.stdout.strip()).port)
-
-    @property
-    def url(self) -> str:
-        """The URL of its empty database."""
-        server = make_url((self.directory / "url").read_text().strip())
-        return server.set(database="spot").render_as_string(hide_password=False)
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        os.kill(int((self.directory / "pid").read_text()), signal.SIGKILL)
-
-    def stop(self) -> None:
-        """End it in order."""
-        subprocess.run([str(MARIADB), "stop", str(self.directory)], check=True, capture_output=True)
-
-
-@dataclass(slots=True)
-class Executioner:
-    """Follows the server's events and carries the orders out. `run` belongs to the thread that starts processes: they die with it."""
-
-    world: World
-    mariadb: PrivateMariaDb | None
-    orders: dict[str, Order] = field(default_factory=dict)
-    """By agent id."""
-    _after: int = -1
-    _due: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
-
-    def run(self, is_over: Callable[[], bool]) -> None:
-        """Kill and bring back until it is over; then everything runs."""
-        while not is_over():
-            self._bring_back(self.world.clock.monotonic_seconds())
-            for event in self._new_events():
-                order = self.orders.get(event["agent_id"])
-                if order is not None and MOMENTS[order.crash.moment](event):
-                    order.is_due = True
-            for agent_id, order in list(self.orders.items()):
-                if order.is_due and self._carry_out(order):
-                    del self.orders[agent_id]
-                    order.happened.set()
-            self.world.clock.sleep(LOOK_SECONDS)
-        self._bring_back(float("inf"))
-
-    def _new_events(self) -> list[dict[str, Any]]:
-        """Return what the server says now; nothing while it is away."""
-        try:
-            page = self.world.server.get("/events", after=self._after)
-        except (CallRefused, requests.RequestException, ValueError):
-            return []
-        self._after = page["next_after"]
-        items: list[dict[str, Any]] = page["items"]
-        return items
-
-    def _carry_out(self, order: Order) -> bool:
-        match order.crash.victim:
-            case Victim.WEB | Victim.JOBS as name:
-                return self._kill_process(name.value)
-            case Victim.MARIADB:
-                return self._kill_mariadb()
-            case Victim.OLD_DAEMON:
-                return self._kill_daemon(order.old_instance_id)
-            case Victim.NEW_DAEMON:
-                return any(self._kill_daemon(instance_id) for instance_id in self._others_of(order.old_instance_id))
-
-    def _kill_process(self, name: str) -> bool:
-        if name not in self.world.processes.running:
-            return False
-        self.world.processes.kill(name)
-        self._later(self.world.start_web if name == Victim.WEB.value else self.world.start_jobs)
-        return True
-
-    def _kill_mariadb(self) -> bool:
-        if self.mariadb is None:
-            raise AssertionError("there is no MariaDB of our own to kill")
-        self.mariadb.kill()
-        self._later(self.mariadb.start)
-        return True
-
-    def _kill_daemon(self, instance_id: str) -> bool:
-        try:
-            self.world.region.post(f"/instances/{instance_id}/kill", {"service": "spot-agent"})
-        except CallRefused:
-            return False
-        return True
-
-    def _others_of(self, old_instance_id: str) -> list[str]:
-        instances = self.world.region.get("/state")["instances"]
-        name = next(one["tags"].get("spot-optimizer:logical-agent-id") for one in instances if one["instance_id"] == old_instance_id)
-        mine = [one for one in instances if one["tags"].get("spot-optimizer:logical-agent-id") == name and one["state"] == "running"]
-        return [one["instance_id"] for one in mine if one["instance_id"] != old_instance_id]
-
-    def _later(self, act: Callable[[], None]) -> None:
-        self._due.append((self.world.clock.monotonic_seconds() + REST_SECONDS, act))
-
-    def _bring_back(self, now_seconds: float) -> None:
-        due = [act for at_seconds, act in self._due if at_seconds <= now_seconds]
-        self._due = [(at_seconds, act) for at_seconds, act in self._due if at_seconds > now_seconds]
-        for act in due:
-            act()
+def _has_new_daemon(carry: str, moment: str) -> bool:
+    """The new side has no daemon before it has booted, and `image_after_quiesce` stops the old one before anything else."""
+    is_stopped_first = carry == "image_after_quiesce" and moment == "quiesce asked for"
+    return moment not in _BEFORE_THE_NEW_DAEMON and not is_stopped_first

@@ -17,14 +17,13 @@ from spot_simulator.demo.day import ENDED, Day
 from spot_simulator.demo.processes import Processes
 from spot_simulator.demo.reading import instances_of, read_all, read_books, strangers
 from spot_simulator.demo.world import Settings, Workload, World
-from spot_simulator.probe_report import read_held_numbers, read_log
-from spot_simulator.probe_rules import lost_writes
 from system import verdict
 from system.assassin import Assassin
 from system.client import Ledger
+from system.kept_state import losses
 from system.mover import Mover
+from system.workloads import TYPES
 
-TYPES = ("m5.large", "m5a.large", "m6i.large")
 WORKLOADS = (
     Workload("web", "stateless", "m5.large", TYPES, starts_on_spot=True),
     Workload("carts", "stateless", "m5.large", TYPES, starts_on_spot=True),
@@ -199,7 +198,7 @@ class Storm:
         found += verdict.replica_faults(self._kept("replicas", read_all(world.server, "/replicas")), self.ledger.replicas)
         found += verdict.role_faults(self._kept("instances", read_all(world.server, "/instances")), self.day.agents.values())
         for name in ONLY_PLANNED:
-            found += self._lost(name)
+            found += losses(world, name)
         return found
 
     def _kept(self, book: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -218,13 +217,3 @@ class Storm:
                 return events
             events += page["items"]
             after = page["next_after"]
-
-    def _lost(self, name: str) -> list[str]:
-        probes, _torn = read_log(self.world.prober_log(name))
-        try:
-            held = read_held_numbers(f"http://{self.world.public_ips[name]}:8080")
-        except OSError as error:
-            return [f"{name} does not answer: {error}"]
-        last = max(held, default=0)
-        lost = lost_writes([probe for probe in probes if probe.number < last], held)
-        return [f"{name}: {len(lost)} acknowledged writes are lost, the first is {lost[0]}"] if lost else []

@@ -1,6 +1,5 @@
 """A switch that brings the state along by rsync: real daemons, rsync and SSH servers, and a workload that is written to all the time."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -11,12 +10,11 @@ from spot_simulator.demo.books import disagreements
 from spot_simulator.demo.day import Day
 from spot_simulator.demo.processes import Processes
 from spot_simulator.demo.reading import read_books, strangers
-from spot_simulator.demo.world import Settings, Workload, World, free_port
+from spot_simulator.demo.world import Settings, World
 from system.retirement import await_retirement
+from system.workloads import missing_sync_programs, with_rsync
 
 TIME_SCALE = 0.02
-TYPES = ("m5.large", "m5a.large", "m6i.large")
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 MOST_OUTAGE_SECONDS = 60.0
 """On a machine that does other things; docs/carries.md has what was measured."""
 
@@ -37,12 +35,10 @@ def processes_with(mark: str) -> list[str]:
 @pytest.mark.server
 @pytest.mark.timeout(800)
 def test_a_switch_by_rsync_loses_no_acknowledged_write_and_leaves_no_key_behind(tmp_path: Path) -> None:
-    missing = [name for name in ("rsync", "ssh", "sshd") if shutil.which(name, path=PATH) is None]
-    if missing:
+    if missing := missing_sync_programs():
         pytest.skip(f"needs {', '.join(missing)}: scripts/test_programs.sh install")
     clock = SystemClock()
-    daemon_settings = {"SYNC_PATHS": "$INSTANCE_ROOT/srv/workload", "SYNC_PORT": str(free_port())}
-    shop = Workload("shop", "rsync", "m5.large", TYPES, daemon_settings=daemon_settings)
+    shop = with_rsync("shop")
     settings = Settings(tmp_path, f"sqlite:///{tmp_path}/spot.db", TIME_SCALE, 1, workloads=(shop,))
     world = World(settings, clock, Processes(tmp_path / "logs", clock))
     day = Day(world, lambda _line: None)

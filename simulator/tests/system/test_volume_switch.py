@@ -1,6 +1,5 @@
 """A switch that brings the data volume along: real daemons, a workload that is written to all the time, and EBS as the region has it."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from spot_simulator.demo.books import disagreements
 from spot_simulator.demo.day import Day
 from spot_simulator.demo.processes import Processes
 from spot_simulator.demo.reading import read_books, strangers
-from spot_simulator.demo.world import Settings, Workload, World
+from spot_simulator.demo.world import Settings, World
+from system.kept_state import data_volumes
 from system.retirement import await_retirement
+from system.workloads import PLACE, with_volume
 
 TIME_SCALE = 0.02
-TYPES = ("m5.large", "m5a.large", "m6i.large")
-PLACE = "/srv/workload"
 VOLUME_STEPS = ("unmount", "detach", "attach", "mount")
 MOST_OUTAGE_SECONDS = 60.0
 """On a machine that does other things; docs/carries.md has what was measured."""
@@ -26,16 +25,7 @@ MOST_OUTAGE_SECONDS = 60.0
 @pytest.mark.timeout(800)
 def test_a_switch_with_a_data_volume_loses_no_acknowledged_write_and_leaves_nothing_on_the_old_disk(tmp_path: Path) -> None:
     clock = SystemClock()
-    wanted = [{"device_name": "/dev/sdf", "mount_point": PLACE, "file_system": "ext4"}]
-    shop = Workload(
-        "shop",
-        "volume",
-        "m5.large",
-        TYPES,
-        daemon_settings={"MACHINE_ROOT": "$INSTANCE_ROOT", "DATA_VOLUMES": json.dumps(wanted)},
-        files={"etc/fstab": f"/dev/sdf {PLACE} ext4 nofail 0 2\n"},
-        volumes=[{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 20, "VolumeType": "gp3"}}],
-    )
+    shop = with_volume("shop")
     settings = Settings(tmp_path, f"sqlite:///{tmp_path}/spot.db", TIME_SCALE, 1, workloads=(shop,))
     world = World(settings, clock, Processes(tmp_path / "logs", clock))
     day = Day(world, lambda _line: None)
@@ -43,13 +33,13 @@ def test_a_switch_with_a_data_volume_loses_no_acknowledged_write_and_leaves_noth
         world.put_up(lambda _line: None)
         day.await_registrations()
         day.await_prices()
-        (before,) = data_volumes(world)
+        (before,) = data_volumes(world, "shop")
         day.switch("shop", "by volume", expected="completed")
         await_retirement(world)
         state = world.region.get("/state")
         wrongs = disagreements(read_books(world, day.agents["shop"], shop, state)) + strangers(world, state)
         switch = world.server.get(f"/agents/{day.agents['shop']}/switches/{day.moves[0].switch['switch_id']}")
-        (after,) = data_volumes(world)
+        (after,) = data_volumes(world, "shop")
     finally:
         world.processes.stop_all()
 
@@ -66,8 +56,3 @@ def test_a_switch_with_a_data_volume_loses_no_acknowledged_write_and_leaves_noth
     assert not left.is_symlink()
     assert {file.name for file in left.iterdir()} <= {".keep"}
     assert move.prober_downtime_seconds < MOST_OUTAGE_SECONDS
-
-
-def data_volumes(world: World) -> list[dict[str, object]]:
-    """Return the volumes that are no instance's root."""
-    return [one for one in world.region.get("/state")["volumes"] if one["disk_of"] is None]
