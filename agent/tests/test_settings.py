@@ -23,7 +23,7 @@ def test_the_least_environment_gives_every_default() -> None:
     settings = load_settings(LEAST)
 
     assert (settings.server_url, settings.enrolment_token) == ("https://server.test", None)
-    assert (settings.heartbeat_interval_seconds, settings.notice_poll_interval_seconds) == (30, 2)
+    assert (settings.heartbeat_interval_seconds, settings.notice_poll_interval_seconds) == (30, 1)
     assert (settings.auto_terminate_enabled, settings.terminate_wait_seconds) == (True, 1800)
 
 

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from server_support.clock import FakeClock
-from spot_server.features.commands.delivery import Delivery, await_commands
+from spot_server.db.event_log import NewEvent
+from spot_server.features.commands.delivery import Delivery, await_commands, wake_waiters
+from spot_server.features.commands.ledger import ISSUED
 from spot_server.http.waiting import WaitingRoom, WaitKey
 
 MINE = ("agent-1", "i-1")
@@ -122,3 +124,15 @@ def test_a_process_that_stops_sends_its_waiters_home(room: WaitingRoom, clock: F
     room.close()
 
     assert ask(Shelf(), room, clock, 30).commands == []
+
+
+def test_only_commands_that_were_issued_wake_the_daemons_that_they_are_for(room: WaitingRoom) -> None:
+    room.looked([])
+    events = [NewEvent("client-1", kind, "agent-1", "i-1", {}) for kind in ("heartbeat", "command_finished")]
+    of_nobody = NewEvent("client-1", ISSUED, "agent-1", None, {})
+
+    wake_waiters(room, [*events, of_nobody])
+    before = room.has_deliverable(MINE)
+    wake_waiters(room, [NewEvent("client-1", ISSUED, "agent-1", "i-1", {})])
+
+    assert (before, room.has_deliverable(MINE)) == (False, True)

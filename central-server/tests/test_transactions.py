@@ -56,6 +56,22 @@ def rename(tx: Transaction, client_id: str, name: str) -> None:
     tx.execute(update(clients).where(clients.c.client_id == client_id).values(name=name))
 
 
+def test_events_are_told_once_they_are_committed_and_never_of_what_failed(database: Database) -> None:
+    client_id, told = create_client(database, "before"), []
+    database.on_commit = lambda seen: told.append(([event.kind for event in seen], name_of(database, client_id)))
+
+    def fail(tx: Transaction) -> None:
+        tx.emit("renamed", client_id=client_id)
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - our own, from just above
+        database.write(fail)
+    database.write(lambda tx: rename(tx, client_id, "quietly"))
+    database.write(lambda tx: (rename(tx, client_id, "after"), tx.emit("renamed", client_id=client_id)))
+
+    assert told == [(["renamed"], "after")]
+
+
 def test_what_fails_leaves_nothing_behind(database: Database) -> None:
     client_id = create_client(database, "before")
 

@@ -49,6 +49,26 @@ def test_a_look_lets_the_others_wait(room: WaitingRoom) -> None:
         assert not seat.wait(0)
 
 
+def test_what_this_process_committed_wakes_who_waits_for_it_and_is_there_for_who_comes_next(room: WaitingRoom) -> None:
+    room.looked([])
+    with room.seat(MINE) as mine, room.seat(OTHER) as other:
+        assert mine is not None
+        assert other is not None
+
+        room.wake([MINE])
+
+        assert [mine.wait(0), other.wait(0)] == [True, False]
+    assert [room.has_deliverable(key) for key in (MINE, OTHER)] == [True, False]
+
+
+def test_the_next_look_knows_better_than_a_wake_up(room: WaitingRoom) -> None:
+    room.wake([MINE])
+
+    room.looked([])
+
+    assert room.has_deliverable(MINE) is False
+
+
 def test_a_wake_up_counts_once(room: WaitingRoom) -> None:
     with room.seat(MINE) as seat:
         assert seat is not None

@@ -100,7 +100,7 @@ def _read(reader: Reader) -> Settings:
         pending_commands_check_interval_seconds=reader.seconds("PENDING_COMMANDS_CHECK_INTERVAL", 15, 0.1, 300),
         command_wait_seconds=reader.seconds("COMMAND_WAIT", 50, 0, 60),
         pricing_report_interval_seconds=reader.seconds("PRICING_REPORT_INTERVAL", 300, 1, 86_400),
-        notice_poll_interval_seconds=reader.seconds("NOTICE_POLL_INTERVAL", 2, 0.05, 5),
+        notice_poll_interval_seconds=reader.seconds("NOTICE_POLL_INTERVAL", 1, 0.05, 5),
         scheduled_events_poll_interval_seconds=reader.seconds("SCHEDULED_EVENTS_POLL_INTERVAL", 60, 0.1, 3_600),
         cleanup_interval_seconds=reader.seconds("CLEANUP_INTERVAL", 3_600, 1, 86_400),
         auto_terminate_enabled=reader.boolean("AUTO_TERMINATE_OLD_INSTANCE", default=True),

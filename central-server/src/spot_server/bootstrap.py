@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from flask import Flask
 
@@ -20,6 +21,7 @@ from spot_server.features.cleanups.routes import client_blueprint as cleanup_his
 from spot_server.features.cleanups.routes import daemon_blueprint as cleanup_reports_blueprint
 from spot_server.features.clients.routes import blueprint as clients_blueprint
 from spot_server.features.clients.routes import who_blueprint
+from spot_server.features.commands.delivery import wake_waiters
 from spot_server.features.commands.routes import blueprint as commands_blueprint
 from spot_server.features.events.routes import blueprint as events_blueprint
 from spot_server.features.game_days.routes import blueprint as game_days_blueprint
@@ -104,6 +106,7 @@ def context_on(settings: Settings, database: Database, clock: Clock, new_event: 
     room = WaitingRoom(
         clock, seats=settings.waiting_room_seats, fresh_seconds=FRESH_LOOKS * settings.poller_period_ms / 1000, new_event=new_event
     )
+    database.on_commit = partial(wake_waiters, room)
     return AppContext(
         database=database,
         clock=clock,

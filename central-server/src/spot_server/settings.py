@@ -114,7 +114,7 @@ class Settings:
         1000, "Requests that may wait in one web process; the next one is answered at once.", least=0, most=20000
     )
     command_wait_seconds: int = integer(50, "How long daemons are told to wait for commands in one request.", least=0, most=60)
-    poller_period_ms: int = integer(250, "Between two looks of a web process for new commands and revoked tokens.", least=20, most=5000)
+    poller_period_ms: int = integer(100, "Between two looks of a web process for new commands and revoked tokens.", least=20, most=5000)
     token_cache_seconds: int = integer(
         5, "How long a token is believed without asking the database; up to 60 s while revocations are watched.", least=0, most=60
     )

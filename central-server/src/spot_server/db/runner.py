@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -74,6 +74,9 @@ class Database:
         self._clock = clock
         self._sleeper = sleeper
         self.policy = policy or MovePolicy()
+        self.on_commit: Callable[[Sequence[NewEvent]], None] | None = None
+        """Told the events of each write once they are committed. Must not fail, nor take long: the connection is not given back yet."""
+
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._writer_lock: AbstractContextManager[Any] = threading.Lock() if self._is_sqlite else nullcontext()
 
@@ -112,6 +115,8 @@ class Database:
                 tx = Transaction(connection, self._clock.now(), self.policy)
                 result = use_case(tx)
                 append_events(connection, tx.pending_events, tx.now)
+            if tx.pending_events and self.on_commit is not None:
+                self.on_commit(tx.pending_events)
             return result
 
     def _may_repeat(self, error: DBAPIError, attempt: int, refused_for_seconds: float) -> bool:

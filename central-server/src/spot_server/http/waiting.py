@@ -96,6 +96,15 @@ class WaitingRoom:
         for seat in woken:
             seat.wake()
 
+    def wake(self, keys: Iterable[WaitKey]) -> None:
+        """Wake those who wait for what this process has just made deliverable, without waiting for the poller's next look."""
+        fresh = frozenset(keys)
+        with self._lock:
+            self._deliverable |= fresh
+            woken = [seat for key in fresh for seat in self._waiting.get(key, ())]
+        for seat in woken:
+            seat.wake()
+
     def has_deliverable(self, key: WaitKey) -> bool | None:
         """Tell whether a command was there for `key` at the last look; None when no look is fresh enough to say."""
         with self._lock:

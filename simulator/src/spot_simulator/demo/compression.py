@@ -47,7 +47,7 @@ def compressed_settings(scale: float) -> tuple[Compressed, ...]:
         Compressed("SPOT_PARTING_LAUNCH_SECONDS", "server", "20", _number(20 * scale)),
         Compressed("HEARTBEAT_INTERVAL", "daemon", "30", _whole(30 * scale)),
         Compressed("PENDING_COMMANDS_CHECK_INTERVAL", "daemon", "15", _whole(15 * scale)),
-        Compressed("NOTICE_POLL_INTERVAL", "daemon", "2", _number(max(0.2, 2 * scale))),
+        Compressed("NOTICE_POLL_INTERVAL", "daemon", "1", _number(max(0.2, scale))),
         Compressed("SCHEDULED_EVENTS_POLL_INTERVAL", "daemon", "60", _number(60 * scale)),
         Compressed("PRICING_REPORT_INTERVAL", "daemon", "300", _whole(300 * scale)),
         Compressed("TERMINATE_WAIT_SECONDS", "daemon", "1800", "5"),

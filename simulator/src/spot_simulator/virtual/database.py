@@ -54,6 +54,8 @@ class DatabaseServer:
         self.writes = 0
         self.watch = TableWatch(self.engine)
         self.blow: Callable[[str], Blow | None] | None = None
+        self.announced: set[str] = set()
+        """Instances for which a web process committed a command: who waits there is answered at once, not at the poller's next look."""
 
     def database_of(self, process: Process, clock: ProcessClock, policy: MovePolicy) -> "VulnerableDatabase":
         """Return the database as one process uses it."""

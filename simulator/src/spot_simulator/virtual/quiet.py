@@ -22,8 +22,8 @@ LEAST_WAIT_SECONDS = 1.0
 """A worker that asked for less is in the middle of something."""
 SLICE_SECONDS = 300.0
 """How long a worker waits at most. What it waits for wakes it at once."""
-POLLER_SECONDS = 0.25
-"""How long a parked request waits for the poller at most; one that was left out takes that long in any case."""
+POLLER_SECONDS = 0.1
+"""How long a parked request waits for the poller at most; one that was left out takes that long, unless a web process made the command."""
 _COMMANDS = frozenset({"commands"})
 
 
@@ -105,8 +105,9 @@ class Quiet:
             was_parked = wait_seconds == 0 and process.scheduler.monotonic_seconds() - began_seconds >= LEAST_WAIT_SECONDS
             while was_parked and ports.journal.read() == contents and self._is_parked_for_nothing(host) and not worker.bell.is_closed():
                 self.left_out += 1
+                self._database.announced.discard(host.instance_id)
                 self._database.watch.wait_for_change(process, _COMMANDS | WEATHER | journal_of(host.instance_id), SLICE_SECONDS)
-                if not self._is_parked_for_nothing(host):
+                if not self._is_parked_for_nothing(host) and host.instance_id not in self._database.announced:
                     process.sleep(POLLER_SECONDS)
             worker.bell.wait(wait_seconds)
 

@@ -1,13 +1,15 @@
 """One web process of the server: the whole WSGI application behind the pretend network."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from flask import Flask
 
 from spot_server.bootstrap import build_app, context_on
+from spot_server.db.event_log import NewEvent
 from spot_server.db.factory import policy_of
+from spot_server.features.commands.ledger import ISSUED
 from spot_server.http.context import EXTENSION, AppContext
 from spot_server.http.poller import Poller
 from spot_server.settings import Settings
@@ -49,12 +51,24 @@ class WebHost:
             self.clock,
             new_event=lambda: VirtualEvent(self.process),
         )
+        self._announce(context)
         app = _lend(context)
         self._network.listen(SERVER, self.process, lambda request: answer(app, request))
         try:
             self._poll(context)
         finally:
             _idle.append(app)
+
+    def _announce(self, context: AppContext) -> None:
+        """Have what is committed here known to the daemons whose waiting was left out, as to those who wait."""
+        wake, announced = context.database.on_commit, self._database.announced
+
+        def tell(events: Sequence[NewEvent]) -> None:
+            announced.update(event.instance_id for event in events if event.kind == ISSUED and event.instance_id)
+            if wake is not None:
+                wake(events)
+
+        context.database.on_commit = tell
 
     def _poll(self, context: AppContext) -> None:
         """Look as the poller's thread does, without the looks that would find what the last one found (insight.py)."""

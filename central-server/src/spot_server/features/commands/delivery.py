@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from spot_server.clock import Clock
+from spot_server.db.event_log import NewEvent
+from spot_server.features.commands.ledger import ISSUED
 from spot_server.features.commands.queries import Command
 from spot_server.http.waiting import WaitingRoom, WaitKey
 
@@ -18,6 +20,16 @@ class Delivery:
     wait_seconds: int
     was_refused: bool = False
     """Whether the waiting room was full."""
+
+
+def wake_waiters(room: WaitingRoom, events: Sequence[NewEvent]) -> None:
+    """Wake the daemons that wait in this process for what it has just committed; the pollers of the others find it at their next look.
+
+    Not those who read events: a stream that is read at every commit would cost more than one that is read a few times a second.
+    """
+    keys = [(event.agent_id, event.instance_id) for event in events if event.kind == ISSUED and event.agent_id and event.instance_id]
+    if keys:
+        room.wake(keys)
 
 
 def await_commands(

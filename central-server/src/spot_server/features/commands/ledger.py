@@ -21,6 +21,9 @@ from spot_server.features.commands.rules import (
 )
 from spot_server.words import Actor, ClosedBecause, CommandKind, CommandStatus, StepName
 
+ISSUED = "command_issued"
+"""The event of a new command; `instance_id` says whose daemon it is for."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewCommand:
@@ -77,7 +80,7 @@ def issue(tx: Transaction, new: NewCommand) -> str:
         closed_because=None,
     )
     queries.insert_command(tx, command)
-    _emit(tx, command, "command_issued", {})
+    _emit(tx, command, ISSUED, {})
     return command.command_id
 
 
