@@ -156,7 +156,7 @@ def test_a_notice_that_the_server_refuses_is_not_sent_for_ever(running: World) -
 def test_scheduled_events_are_looked_at_every_minute_and_told_by_heartbeat(running: World) -> None:
     event = {"Code": "instance-retirement", "EventId": "e-1", "State": "active"}
     running.imds.readings[SCHEDULED] = Found(json.dumps([event]))
-    for _ in range(31):
+    for _ in range(61):
         running.clock.advance(running.step("notices"))
 
     running.step("heartbeat")
@@ -165,5 +165,5 @@ def test_scheduled_events_are_looked_at_every_minute_and_told_by_heartbeat(runni
     assert running.api.bodies("heartbeat")[-1]["scheduled_events"] == [event]
 
 
-def test_the_loop_looks_every_two_seconds(running: World) -> None:
-    assert running.step("notices") == 2
+def test_the_loop_looks_every_second(running: World) -> None:
+    assert running.step("notices") == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_fakes.virtual import CountingBell
 from agent_fakes.world import World, journal_of
 from spot_agent.errors import ServerRefused, ServerUnreachable, TokenRefused
 from spot_agent.model import Role
@@ -39,6 +40,16 @@ def test_a_launched_instance_registers_with_its_nonce_at_the_server_that_its_use
     assert world.api.registrations == [("https://new.test", "so_nonce_1")]
     assert (contents.role, contents.epoch, contents.server_url) == (Role.REPLICA, 3, "https://new.test")
     assert not world.guard.granted
+
+
+def test_who_has_nothing_to_do_before_is_called_at_once(world: World) -> None:
+    """A replica's way to ready begins with its role: in an emergency every half second counts."""
+    world.registered()
+
+    for name in ("replica_manager", "commands"):
+        bell = world.workers[name].bell
+        assert isinstance(bell, CountingBell)
+        assert bell.rings >= 1
 
 
 def test_a_nonce_that_is_refused_gives_way_to_the_enrolment_token(world: World) -> None:

@@ -64,10 +64,14 @@ def test_events_are_told_once_they_are_committed_and_never_of_what_failed(databa
         tx.emit("renamed", client_id=client_id)
         raise ValueError
 
+    def rename_and_tell(tx: Transaction) -> None:
+        rename(tx, client_id, "after")
+        tx.emit("renamed", client_id=client_id)
+
     with pytest.raises(ValueError):  # noqa: PT011 - our own, from just above
         database.write(fail)
     database.write(lambda tx: rename(tx, client_id, "quietly"))
-    database.write(lambda tx: (rename(tx, client_id, "after"), tx.emit("renamed", client_id=client_id)))
+    database.write(rename_and_tell)
 
     assert told == [(["renamed"], "after")]
 

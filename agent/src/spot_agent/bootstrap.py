@@ -210,6 +210,7 @@ class _Assembly:
                 roles=self._core.roles,
                 workload=self._core.workload,
                 discoverer=self._discoverer,
+                waiting_bells=(self._bells["replica_manager"], self._bells["commands"]),
                 clock=ports.clock,
                 log=ports.log,
                 draw=ports.draw,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from spot_agent import __version__
-from spot_agent.clock import Clock
+from spot_agent.clock import Bell, Clock
 from spot_agent.discovery import Discoverer, Discovery
 from spot_agent.errors import JournalUnwritable, ServerRefused, ServerUnreachable, TokenRefused
 from spot_agent.journal import Change, Journal
@@ -55,6 +55,9 @@ class RegistrarParts:
     roles: Roles
     workload: Workload
     discoverer: Discoverer
+    waiting_bells: tuple[Bell, ...]
+    """Of the threads that have nothing to do before: a replica's way to ready begins with its role."""
+
     clock: Clock
     log: Log
     draw: Callable[[], float]
@@ -115,6 +118,8 @@ class Registrar:
         except KeyError as error:
             return Failed("server_unreachable", {"call": "register", "error": f"the answer has no {error}"})
         self._accept(way, discovery, answer, view, (str(agent_id), str(token)), is_new=is_new, again=was_attempted)
+        for bell in self._parts.waiting_bells:
+            bell.ring()
         fields = {"agent_id": agent_id, "role": view.role, "epoch": view.epoch, "is_new": is_new}
         return Did("registered", fields, next_after_seconds=0.0)
 
