@@ -94,14 +94,14 @@ REBALANCED = (
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("events", [EVENTS, REBALANCED])
 def test_leaving_out_looks_that_come_to_nothing_changes_no_history(events: tuple[Event, ...]) -> None:
-    """Times may differ by a request's latency: one that was left out drew none."""
+    """Times may differ by a request's latency, for one that was left out drew none, and by a second where a sweep's turn lies between."""
     schedule = replace(SCHEDULE, events=events)
 
     short, whole = play(schedule), play(schedule, leaves_out=Leaves.TURNS)
 
     assert [happening.what for happening in short.history] == [happening.what for happening in whole.history]
     assert [happening.at_seconds for happening in short.history] == pytest.approx(
-        [happening.at_seconds for happening in whole.history], abs=0.5
+        [happening.at_seconds for happening in whole.history], abs=1.5
     )
     assert (short.moves, short.violations, short.simulated_seconds) == (whole.moves, (), whole.simulated_seconds)
     assert whole.callbacks > 2 * short.callbacks
