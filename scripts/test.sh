@@ -131,7 +131,7 @@ give_way() { # in a shell of its own, as `beside` makes: what follows has nothin
 
 run_tests_without_processes() {
   give_way
-  run_pytest -n 2 --dist worksteal -m "not server" --durations=12
+  run_pytest -n 2 -m "not server" --durations=12
 }
 
 run_installations_and_schedules() { # --ignore would not leave out one of `testpaths`

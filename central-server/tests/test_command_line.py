@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -13,6 +14,7 @@ from server_support.http import Http
 from server_support.processes import PROGRAM, environment
 from spot_server.bootstrap import build_app, build_context
 from spot_server.cli import main
+from spot_server.metrics_directory import VARIABLE
 from spot_server.settings import Settings
 
 
@@ -103,6 +105,7 @@ def test_a_catalogue_that_cannot_be_read_is_one_line_before_anything_starts(
         2,
         f"spot-server: SPOT_ON_DEMAND_CATALOGUE: {catalogue}, line 2, column usd_per_hour: 'free' is not a decimal number\n",
     )
+    assert VARIABLE not in os.environ
 
 
 def test_generated_files_are_checked_without_being_written(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,4 +31,5 @@ def metrics_directory() -> Iterator[None]:
         yield
     finally:
         if given is None and os.getpid() == maker_pid:
+            os.environ.pop(VARIABLE, None)
             shutil.rmtree(directory, ignore_errors=True)
