@@ -551,7 +551,7 @@ CREATE TABLE switches (
 	CONSTRAINT uq_switches_agent_id_request_id UNIQUE (agent_id, request_id),
 	CONSTRAINT fk_switches_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_switches_active_key UNIQUE (active_key)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again. differences: where the new instance is not like the old one; NULL: not compared.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, or after which a new side served from which the move was taken back, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again. differences: where the new instance is not like the old one; NULL: not compared.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_switches_client_id_initiated_at ON switches (client_id, initiated_at);
 

@@ -43,6 +43,8 @@ CONTENTS = st.builds(
     epoch=st.integers(0, 10**9),
     quiesced=st.booleans(),
     released=st.booleans(),
+    served_epoch=st.none() | st.integers(0, 10**9),
+    served_known_from=st.none() | st.integers(0, 10**9),
     commands=st.lists(RECORDS, max_size=3).map(tuple),
     unsent=st.lists(st.builds(UnsentReport, TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS)), max_size=3).map(tuple),
     known_notices=st.lists(TEXTS, max_size=3).map(tuple),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent_fakes.memory import command_json
 from agent_fakes.world import World, journal_of
+from spot_agent.errors import Stopping
 from spot_agent.model import Role
 from spot_agent.ports import HookName, HookResult
 
@@ -168,6 +170,106 @@ def test_a_demote_that_cannot_be_confirmed_gives_the_role_up_and_says_so(world: 
     assert answer["outcome"] == "failed"
     assert world.journal.read().role is Role.ZOMBIE
     assert not world.guard.granted
+
+
+DEMOTE = command_json("demote", {"epoch": 2, "bound_seconds": 20}, epoch=2)
+
+
+def test_a_demoted_side_that_was_never_started_under_the_epoch_says_that_it_did_not_serve(replica: World) -> None:
+    replica.step("heartbeat")
+
+    answer = replica.execute(DEMOTE)
+
+    assert answer["result"]["served"] is False
+
+
+def test_a_demoted_side_that_passed_its_check_says_that_it_served(replica: World) -> None:
+    replica.step("heartbeat")
+    replica.execute(START)
+
+    answer = replica.execute(DEMOTE)
+
+    assert answer["result"]["served"] is True
+
+
+def test_a_daemon_that_dies_while_it_starts_the_workload_says_that_it_may_have_served(replica: World) -> None:
+    """What the hook began goes on without the daemon, and nobody looked whether clients reached it."""
+    replica.step("heartbeat")
+
+    def die(name: HookName) -> None:
+        if name is HookName.START:
+            raise Stopping
+
+    replica.hooks.before = die
+    replica.api.commands = [START]
+    replica.step("commands")
+    replica.step("commands")
+    replica.hooks.before = lambda _name: None
+    replica.guard.revoke()
+    replica.restart()
+    replica.boot()
+
+    answer = replica.execute(DEMOTE)
+
+    assert answer["result"]["served"] is True
+
+
+def test_a_start_whose_check_said_no_throughout_did_not_serve(replica: World) -> None:
+    replica.step("heartbeat")
+    replica.workload.is_broken = True
+    replica.execute(START)
+
+    answer = replica.execute(DEMOTE)
+
+    assert answer["result"]["served"] is False
+
+
+@pytest.mark.parametrize("unclear", [HookResult(None, "no end"), HookResult(0, "serving")], ids=["timed_out", "passed"])
+def test_a_start_hook_that_failed_while_the_check_gave_no_clear_no_may_have_served(replica: World, unclear: HookResult) -> None:
+    """The check is asked once more after the hook, before the workload is stopped."""
+    replica.step("heartbeat")
+    replica.hooks.scripted[HookName.START] = [HookResult(None, "still loading")]
+    replica.hooks.scripted[HookName.SERVING_CHECK] = [HookResult(1, ""), unclear]
+    replica.execute(START)
+
+    answer = replica.execute(DEMOTE)
+
+    assert answer["result"]["served"] is True
+
+
+def test_a_start_that_failed_and_could_not_be_stopped_may_have_served(replica: World) -> None:
+    replica.step("heartbeat")
+    replica.hooks.scripted[HookName.START] = [HookResult(1, "port in use")]
+    replica.hooks.scripted[HookName.STOP] = [HookResult(1, "busy")]
+    replica.execute(START)
+
+    answer = replica.execute(DEMOTE)
+
+    assert answer["result"]["served"] is True
+
+
+def test_a_second_start_that_fails_does_not_hide_that_the_first_one_served(replica: World) -> None:
+    """A move that goes forward again starts the workload under the same epoch."""
+    replica.step("heartbeat")
+    replica.execute(START)
+    replica.execute(DEMOTE)
+    replica.workload.is_broken = True
+    replica.execute({**START, "command_id": "c2", "request_id": "r2"})
+
+    answer = replica.execute({**DEMOTE, "command_id": "c3", "request_id": "r3"})
+
+    assert answer["result"]["served"] is True
+
+
+def test_a_daemon_whose_journal_began_after_the_promotion_does_not_know_whether_it_served(tmp_path: Path) -> None:
+    world = World(tmp_path, replace(journal_of(Role.PRIMARY, epoch=2, quiesced=True), served_known_from=None))
+    world.boot()
+    world.api.view("running_primary", is_primary=True, epoch=2)
+    world.step("heartbeat")
+
+    answer = world.execute(DEMOTE)
+
+    assert answer["result"]["served"] is None
 
 
 def test_a_demotion_in_the_middle_of_a_start_wins(replica: World) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from server_support.switch_likeness import Likeness
 from server_support.switch_model import SwitchModel
+from server_support.switch_returns import Returns
 from spot_server.features.switches.decisions import Wait
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
 from spot_server.features.switches.undo_rules import MOST_STARTS_IN_UNDO
@@ -47,7 +48,7 @@ MOVES: dict[str, Callable[[SwitchModel], None]] = {
     "old fails for the moment": lambda model: model.execute(model.old, error_class="throttled"),
     "old fails": lambda model: model.execute(model.old, error_class="hook_failed"),
     "old's answer is lost": lambda model: model.execute(model.old, loses_answer=True),
-    "old polls": lambda model: model.poll(model.old),
+    "old polls": lambda model: model.old.poll(),
     "old falls silent": lambda model: _hear(model, is_heard=False),
     "old is heard": lambda model: _hear(model, is_heard=True),
     "old is lost": lambda model: model.old.end("terminated"),
@@ -56,7 +57,7 @@ MOVES: dict[str, Callable[[SwitchModel], None]] = {
     "new fails for the moment": lambda model: model.execute(model.new, error_class="unreachable"),
     "new fails": lambda model: model.execute(model.new, error_class="check_failed"),
     "new's answer is lost": lambda model: model.execute(model.new, loses_answer=True),
-    "new polls": lambda model: model.poll(model.new),
+    "new polls": lambda model: model.new.poll(),
     "new is lost": lambda model: model.new.end("terminated"),
     "old loses its journal": lambda model: setattr(model.old, "is_serving", False),
     "the sweep tells the primary to serve": lambda model: model.tell_primary_to_serve(),
@@ -82,6 +83,7 @@ models = st.builds(
     has_image=st.booleans(),
     may_terminate_old=st.booleans(),
     likeness=st.builds(Likeness, is_unlike=st.booleans()),
+    returns=st.builds(Returns, says_served=st.booleans()),
 )
 GOING_WELL = [name for name in sorted(MOVES) if name.endswith((" answers", " moves on"))]
 # Most of what happens goes well, or no walk would ever come as far as the handover.
@@ -147,6 +149,67 @@ def test_no_walk_from_an_old_side_that_parted_early_breaks_anything_or_leaves_no
         assert model.old.is_serving or not model.old.can_act or is_given_up(model)
     if model.status is SwitchStatus.COMPLETED:
         assert model.new.is_serving or not model.new.can_act
+
+
+def start_without_an_answer(model: SwitchModel) -> None:
+    """Let all go well up to START, whose answer does not come in time: the move is taken back, and the new side served."""
+    model.run()
+    for _ in range(40):
+        if model.step(StepName.START).order is not None:
+            break
+        model.pass_time(5)
+        for side in (model.old, model.new, model.table):
+            model.execute(side)
+        model.move_replica()
+        model.run()
+    model.execute(model.new, loses_answer=True)
+    model.pass_time(200)
+    model.run()
+
+
+COPYING = [
+    plan_switch(Carry.IMAGE_AFTER_QUIESCE, takes_image=True),
+    *(plan(carry) for plan in (plan_promotion, plan_rescue) for carry in (Carry.RSYNC, Carry.HOOK)),
+]
+
+
+@settings(max_examples=500)
+@given(
+    model=st.builds(
+        SwitchModel,
+        st.sampled_from(COPYING),
+        handle_count=st.integers(0, 3),
+        has_image=st.just(value=True),
+        may_terminate_old=st.booleans(),
+        returns=st.builds(Returns, says_served=st.booleans()),
+    ),
+    names=walks,
+)
+def test_no_walk_from_a_start_that_was_not_answered_loses_what_was_acknowledged_without_a_word(
+    model: SwitchModel, names: list[str]
+) -> None:
+    start_without_an_answer(model)
+    assert (model.status, model.returns.has_served) == (SwitchStatus.ROLLING_BACK, True)
+
+    walk(model, names)
+    let_all_answer(model)
+
+    assert model.broken == []
+    assert not model.is_active, model.last
+    if model.status is SwitchStatus.COMPLETED:
+        assert model.new.is_serving or not model.new.can_act
+
+
+@pytest.mark.parametrize("plan", COPYING, ids=lambda plan: plan[0])
+def test_a_new_side_that_served_is_told_to_start_again(plan: tuple[StepName, ...]) -> None:
+    model = SwitchModel(plan, handle_count=1, has_image=True, may_terminate_old=True)
+    start_without_an_answer(model)
+
+    let_all_answer(model)
+
+    assert (model.status, model.returns.count) == (SwitchStatus.COMPLETED, 1)
+    assert model.new.is_serving
+    assert model.broken == []
 
 
 @settings(max_examples=500)

@@ -715,7 +715,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("switch_id", name=op.f("pk_switches")),
         sa.UniqueConstraint("active_key", name=op.f("uq_switches_active_key")),
         sa.UniqueConstraint("agent_id", "request_id", name=op.f("uq_switches_agent_id_request_id")),
-        comment="Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again. differences: where the new instance is not like the old one; NULL: not compared.",
+        comment="Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. loses_writes_since: the moment whose state the image holds, or after which a new side served from which the move was taken back, NULL if nothing is lost; loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again. differences: where the new instance is not like the old one; NULL: not compared.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",

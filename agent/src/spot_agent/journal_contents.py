@@ -73,6 +73,8 @@ class JournalContents:
     a registration was sent whose answer is not known. `end_announced`: EC2 said that it would terminate, stop or
     hibernate this instance. `freezing`: the workload may be held still for an image, and is to be thawed.
     `volumes`: what must be mounted before the workload starts, as mount_volumes was told.
+    `served_epoch`: the last epoch under which the workload may have served here, noted before it is started.
+    `served_known_from`: from this epoch on `served_epoch` misses nothing; None in a journal that began without it.
     The plan for a time without the server is in `config`, so that both are of one version;
     `plan_seen_at`: when the server was last heard while it stood, to about 10 minutes.
     """
@@ -90,6 +92,8 @@ class JournalContents:
     registration_attempted: bool = False
     end_announced: bool = False
     freezing: bool = False
+    served_epoch: int | None = None
+    served_known_from: int | None = None
     commands: tuple[CommandRecord, ...] = ()
     unsent: tuple[UnsentReport, ...] = ()
     known_notices: tuple[str, ...] = ()
@@ -103,6 +107,13 @@ class JournalContents:
     def may_serve(self) -> bool:
         """Whether the workload may start on this instance without being told."""
         return self.role is Role.PRIMARY and not self.quiesced
+
+    def has_served_under(self, epoch: int) -> bool | None:
+        """Whether the workload may have served here under this epoch, as a promotion gave it; None: this journal does not know."""
+        if self.served_epoch == epoch:
+            return True
+        is_known = self.served_known_from is not None and self.served_known_from <= epoch
+        return False if is_known else None
 
     def command(self, request_id: str) -> CommandRecord | None:
         """The record of `request_id`, if this journal still holds it."""
@@ -177,6 +188,8 @@ def from_json(document: object) -> JournalContents:
     values: dict[str, Any] = {name: value for name, value in body.items() if name in known}
     if type(values.get("epoch", 0)) is not int or type(values.get("quiesced", True)) is not bool:
         raise ValueError("epoch or quiesced has the wrong type")
+    if any(type(values.get(name)) not in {int, type(None)} for name in ("served_epoch", "served_known_from")):
+        raise ValueError("an epoch under which the workload served has the wrong type")
     try:
         values["role"] = Role(values["role"]) if values.get("role") else None
         values["commands"] = tuple(CommandRecord(**record) for record in values.get("commands", ()))

@@ -10,7 +10,7 @@ from spot_agent.journal import Change, Journal
 from spot_agent.journal_contents import JournalContents
 from spot_agent.logs import Log
 from spot_agent.model import Role, ServerView
-from spot_agent.rules.roles import RoleChange, Turn, follow_server
+from spot_agent.rules.roles import RoleChange, Turn, follow_server, known_from
 from spot_agent.workload import Workload
 
 
@@ -34,7 +34,10 @@ class Roles:
             change = follow_server(now.role, now.epoch, view)
             decided[:] = [change]
             keeps_serving = now.may_serve and change.turn is not Turn.DEMOTE and change.role is Role.PRIMARY
-            return replace(now, role=change.role, epoch=change.epoch, quiesced=not keeps_serving)
+            known = now.served_known_from
+            if known is None:
+                known = known_from(change.role, change.epoch)
+            return replace(now, role=change.role, epoch=change.epoch, quiesced=not keeps_serving, served_known_from=known)
 
         before = self._journal.read()
         self._note(apply)
@@ -55,17 +58,20 @@ class Roles:
 
         On ActFailed it stays the PRIMARY, quiesced and stopped; but for one that was allowed to serve before: a workload
         that takes its time to come back is not stopped for having been told once more.
+        That it may have served under this epoch is noted before the start, and taken back only if its serving check said no throughout.
         """
-        was_allowed = self._journal.read().may_serve
+        before = self._journal.read()
         contents = self._note(lambda now: _promoted(now, epoch))
         if contents.epoch > epoch:
             raise _overtaken(contents)
         try:
             self._workload.start(bound_seconds)
         except ActFailed:
-            if not was_allowed:
+            if not before.may_serve:
                 self._note(lambda now: replace(now, quiesced=True))
-                self._stop_or_say()
+                is_stopped = self._stop_or_say()
+                if is_stopped and before.served_epoch != epoch and self._workload.has_stayed_silent():
+                    self._note(lambda now: replace(now, served_epoch=before.served_epoch))
             raise
 
     def quiesce(self, bound_seconds: float) -> None:
@@ -84,12 +90,16 @@ class Roles:
                 self._workload.start_alone(self._hook_bound_seconds)
             raise
 
-    def demote(self, epoch: int, bound_seconds: float) -> None:
-        """Be the primary no more. On ActFailed the role is given up all the same, but silence is not confirmed."""
+    def demote(self, epoch: int, bound_seconds: float) -> bool | None:
+        """Be the primary no more, and return whether the workload may have served under `epoch`; None: that is not known.
+
+        On ActFailed the role is given up all the same, but silence is not confirmed.
+        """
         contents = self._note(lambda now: _demoted(now, epoch))
         if contents.epoch > epoch:
             raise _overtaken(contents)
         self._workload.stop(bound_seconds)
+        return contents.has_served_under(epoch)
 
     def withdraw(self) -> bool:
         """Take the permission to serve back until the server gives it again. Whether there was one; the workload is left to `silence`."""
@@ -120,11 +130,13 @@ class Roles:
             return "stop"
         return None
 
-    def _stop_or_say(self) -> None:
+    def _stop_or_say(self) -> bool:
+        """Whether it was stopped, and that is confirmed."""
         try:
-            self._workload.stop_if_forbidden(self._hook_bound_seconds)
+            return self._workload.stop_if_forbidden(self._hook_bound_seconds)
         except ActFailed as error:
             self._log.failure("workload_not_stopped", code=error.code, reason=error.message)
+            return False
 
     def _note(self, change: Change) -> JournalContents:
         try:
@@ -140,7 +152,7 @@ def _promoted(contents: JournalContents, epoch: int) -> JournalContents:
     if contents.epoch > epoch:
         return contents
     # Who is told to serve by the server does not hand over by itself any more.
-    return replace(contents, role=Role.PRIMARY, epoch=epoch, quiesced=False, handover=None)
+    return replace(contents, role=Role.PRIMARY, epoch=epoch, quiesced=False, handover=None, served_epoch=epoch)
 
 
 def _demoted(contents: JournalContents, epoch: int) -> JournalContents:

@@ -52,6 +52,7 @@ class Workload:
         self._log = parts.log
         self._lock = parts.lock
         self._stillness = parts.stillness
+        self._has_stayed_silent = False
 
     def serving(self) -> bool | None:
         """What the serving check says now; None when there is none, or when it did not end in time."""
@@ -63,6 +64,10 @@ class Workload:
     def last_serving(self) -> bool | None:
         """What the last check said, without asking again."""
         return self._live.read().serving
+
+    def has_stayed_silent(self) -> bool:
+        """Whether the serving check clearly said no, every time that it was asked since the last start by `start` began."""
+        return self._has_stayed_silent
 
     def is_start_pending(self) -> bool:
         """Whether a start on our own failed and is to be tried again."""
@@ -111,12 +116,15 @@ class Workload:
         """
         ends_seconds = self._clock.monotonic_seconds() + bound_seconds
         with self._lock:
+            self._has_stayed_silent = True
             self._require_permission()
             self._mount_volumes(self._left(ends_seconds))
             self.grant()
             if self.serving() is True:
                 return
             started = self._hooks.run(HookName.START, self._left(ends_seconds))
+            if started is not None and not started.passed:
+                self.serving()  # it may serve all the same, until the caller stops it
             _require_passed("START_COMMAND", started)
             self._await_serving(ends_seconds, may_be_final=started is not None)
 
@@ -202,7 +210,10 @@ class Workload:
         metrics.SERVING.set(-1 if serving is None else int(serving))
 
     def _check(self, bound_seconds: float) -> HookResult | None:
-        return self._hooks.run(HookName.SERVING_CHECK, bound_seconds)
+        result = self._hooks.run(HookName.SERVING_CHECK, bound_seconds)
+        if result is None or result.timed_out or result.passed:
+            self._has_stayed_silent = False
+        return result
 
     def _pause(self) -> None:
         if self._stop.wait(CHECK_POLL_SECONDS):

@@ -31,11 +31,13 @@ class Machine:
     is_quiesced: bool = True
     """Its daemon waits to be told before it lets the workload serve."""
     is_old: bool = False
-    """Its daemon is of a version that does not say whether it is quiesced."""
+    """Its daemon is of a version that does not say whether it is quiesced, nor whether it served."""
     has_daemon: bool = True
     is_registered: bool = False
     is_reported_ready: bool = False
     epoch: int = 1
+    served_epoch: int | None = None
+    """Under which epoch it was told to serve last."""
     taken_away_at: datetime | None = None
     status_checks: str = "ok"
     action: str = "terminate"
@@ -180,7 +182,7 @@ class Region:
             CommandKind.LAUNCH_INSTANCE: self._launch,
             CommandKind.STANDBY_CHECK: lambda _machine, _payload, _now: _succeeded({}),
             CommandKind.QUIESCE: self._stop_serving,
-            CommandKind.DEMOTE: self._stop_serving,
+            CommandKind.DEMOTE: self._demote,
             CommandKind.START_SERVING: self._start_serving,
             CommandKind.MOVE_ADDRESS: self._move_address,
             CommandKind.MOVE_PRIVATE_IP: self.traffic.move_private_ip,
@@ -260,13 +262,18 @@ class Region:
         machine.is_serving, machine.is_quiesced = False, True
         return _succeeded({"serving": False, "quiesced_at": now.isoformat()})
 
+    def _demote(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
+        self._stop_serving(machine, payload, now)
+        said = {} if machine.is_old else {"served": machine.served_epoch == machine.epoch}
+        return _succeeded({"serving": False, "demoted_at": now.isoformat(), **said})
+
     def _start_serving(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         others = [instance_id for instance_id in self.serving if instance_id != machine.instance_id]
         if others:
             self.violations.append(f"{machine.instance_id} starts while {others} serve")
         if not self.data.check_start(machine.instance_id):
             return _failed("race", "device_not_there")
-        machine.is_serving, machine.is_quiesced = True, False
+        machine.is_serving, machine.is_quiesced, machine.served_epoch = True, False, machine.epoch
         return _succeeded({"serving": True, "serving_at": now.isoformat()})
 
     def _move_address(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from server_support.clock import START
 from server_support.switch_likeness import Likeness
 from server_support.switch_partings import is_parting
+from server_support.switch_returns import Returns, leaves_new_writes, leaves_old_writes
 from server_support.switch_sides import ModelStep, Order, SideModel, left_behind, view_of
 from spot_server.features.recoveries.rules import is_workload_held
 from spot_server.features.switches.decisions import (
@@ -57,7 +58,14 @@ class SwitchModel:
     """Advance with `run`; the walk's moves are the other methods. Every broken promise is noted in `broken`."""
 
     def __init__(
-        self, plan: tuple[StepName, ...], *, handle_count: int, has_image: bool, may_terminate_old: bool, likeness: Likeness | None = None
+        self,
+        plan: tuple[StepName, ...],
+        *,
+        handle_count: int,
+        has_image: bool,
+        may_terminate_old: bool,
+        likeness: Likeness | None = None,
+        returns: Returns | None = None,
     ) -> None:
         self.now = START
         self.steps = [
@@ -65,7 +73,7 @@ class SwitchModel:
         ]
         self.status = SwitchStatus.RUNNING
         self.handle_count, self.has_image, self.may_terminate_old = handle_count, has_image, may_terminate_old
-        self.likeness = likeness or Likeness()
+        self.likeness, self.returns = likeness or Likeness(), returns or Returns()
         self.old = SideModel(is_serving=True)
         self.new = SideModel(ec2="none" if StepName.LAUNCH in plan else "running")
         self.table = SideModel()
@@ -111,6 +119,9 @@ class SwitchModel:
             unattended_since=self.unattended_since,
             comparison=self.likeness.comparison,
             differences=self.likeness.differences,
+            leaves_new_writes=leaves_new_writes(self.steps),
+            leaves_old_writes=leaves_old_writes(self.steps),
+            returns=self.returns.count,
         )
 
     def _view(self, step: ModelStep) -> StepView:
@@ -243,7 +254,7 @@ class SwitchModel:
         step = self.step(decision.step, decision.part)
         if decision.kind is CommandKind.START_SERVING:
             self._check_that_new_is_still()
-        if step.undo_attempt == 0 and step.order is not None:
+        if step.undo_order is None and step.order is not None:
             step.order.close(CommandStatus.CANCELLED, self.now)
         step.status = StepStatus.UNDOING
         if decision.side is Side.BY_TABLE and not self.table.is_heard:
@@ -262,6 +273,7 @@ class SwitchModel:
             self.broken.append("the old side is told to serve while the new one may")
 
     def _undo_settle(self, decision: UndoSettle | UndoReplica | UndoPromote, step: ModelStep) -> None:
+        self.broken += self.returns.settle(decision, self.facts())
         if isinstance(decision, UndoPromote):
             if self.old_role is not Role.ZOMBIE:
                 self.broken.append(f"a {self.old_role} is restored")
@@ -271,7 +283,7 @@ class SwitchModel:
                 self.demotion.close(CommandStatus.CANCELLED, self.now)
         if isinstance(decision, UndoReplica) and self.replica in LIVE_REPLICA_STATUSES:
             self.replica = ReplicaStatus.TERMINATED
-        if step.undo_attempt == 0 and step.order is not None:
+        if step.undo_order is None and step.order is not None:
             step.order.close(CommandStatus.CANCELLED, self.now)
         step.status = StepStatus.UNDONE
 
@@ -281,10 +293,7 @@ class SwitchModel:
                 self.step(name, part).status, self.status = StepStatus.FAILED, SwitchStatus.ROLLING_BACK
                 return
             case Resume():
-                start = self.step(StepName.START)
-                if start.undo_order is not None:
-                    start.undo_order.close(CommandStatus.CANCELLED, self.now)
-                start.status = StepStatus.PENDING if start.status is StepStatus.PENDING else StepStatus.RUNNING
+                self.broken += self.returns.turn(decision, self.step(StepName.START), self.now)
                 self.status = SwitchStatus.RUNNING
                 return
             case Abandon() | LeaveUndone():
@@ -338,7 +347,7 @@ class SwitchModel:
 
     def execute(self, side: SideModel, *, error_class: str | None = None, loses_answer: bool = False) -> None:
         """The daemon carries out its most urgent order, asking for orders if it has none left, and answers."""
-        given = [order for order in side.in_hand() if order.was_delivered] or self._deliver(side)
+        given = [order for order in side.in_hand() if order.was_delivered] or side.deliver()
         if not given:
             return
         order = max(given, key=lambda one: one.priority)
@@ -352,18 +361,8 @@ class SwitchModel:
             order.error_class = error_class
             order.close(CommandStatus.SUCCEEDED if error_class is None else CommandStatus.FAILED, self.now)
 
-    def _deliver(self, side: SideModel) -> list[Order]:
-        given = [order for order in side.in_hand() if order.is_open]
-        for order in given:
-            order.status, order.was_delivered = CommandStatus.DELIVERED, True
-        return given
-
-    def poll(self, side: SideModel) -> None:
-        """The daemon takes what waits for it, and is then slow."""
-        if not any(order.was_delivered for order in side.in_hand()):
-            self._deliver(side)
-
     def _take_effect(self, side: SideModel, order: Order) -> None:
+        self.returns.take_effect(side, self.new, order)
         if order.kind in STOPPING:
             side.is_serving = False
         elif order.kind is CommandKind.START_SERVING:

@@ -27,6 +27,7 @@ class Order:
     state: str | None = None
     error_class: str | None = None
     finished_at: datetime | None = None
+    served: bool | None = None
 
     @property
     def is_open(self) -> bool:
@@ -49,6 +50,8 @@ def view_of(order: Order, *, is_actor_reachable: bool) -> CommandView:
         issued_at=order.issued_at,
         finished_at=order.finished_at,
         is_actor_reachable=is_actor_reachable,
+        was_delivered=order.was_delivered,
+        served=order.served,
     )
 
 
@@ -86,6 +89,18 @@ class SideModel:
         if not self.can_act:
             return []
         return [order for order in self.orders if not order.is_executed and (order.was_delivered or order.is_open)]
+
+    def deliver(self) -> list[Order]:
+        """It asks for orders, and is given all that wait."""
+        given = [order for order in self.in_hand() if order.is_open]
+        for order in given:
+            order.status, order.was_delivered = CommandStatus.DELIVERED, True
+        return given
+
+    def poll(self) -> None:
+        """The daemon takes what waits for it, and is then slow."""
+        if not any(order.was_delivered for order in self.in_hand()):
+            self.deliver()
 
     def end(self, state: str) -> None:
         if self.ec2 == "none":

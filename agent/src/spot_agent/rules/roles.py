@@ -46,6 +46,16 @@ def follow_server(role: Role | None, epoch: int, view: ServerView) -> RoleChange
     return RoleChange(Turn.ADOPT, wanted, view.epoch)
 
 
+def known_from(role: Role | None, epoch: int) -> int | None:
+    """Return the first epoch of which a journal that begins with this role knows whether the workload was started under it.
+
+    A replica was not promoted yet. Others may have been told to serve under this very epoch, and have lost the note of it.
+    """
+    if role is None:
+        return None
+    return epoch if role is Role.REPLICA else epoch + 1
+
+
 def is_first_start(*, is_primary: bool, had_role: bool, is_new: bool, was_attempted: bool, epoch: int) -> bool:
     """Whether a registration's answer lets the workload start.
 

@@ -107,7 +107,8 @@ switches = define_table(
     Index("ix_switches_status", "status"),
     comment=(
         "Moves, as recorded sagas. active_key = agent_id while one runs, else NULL: one move per agent at a time. "
-        "loses_writes_since: the moment whose state the image holds, NULL if nothing is lost; "
+        "loses_writes_since: the moment whose state the image holds, or after which a new side served from which the move was taken "
+        "back, NULL if nothing is lost; "
         "loss_window_seconds: from then to the decision. resume_at: when a rescue that gave up is looked at again. "
         "differences: where the new instance is not like the old one; NULL: not compared."
     ),

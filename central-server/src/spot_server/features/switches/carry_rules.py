@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spot_server.features.switches.decisions import StepView, SwitchFacts
-from spot_server.words import Role, StepName, StepStatus
+from spot_server.words import Carry, Role, StepName, StepStatus
 
 SYNC_STEPS = frozenset({StepName.KEY, StepName.RECEIVER, StepName.COPY, StepName.SYNC})
 OLD_SIDE_STEPS = frozenset({StepName.KEY, StepName.COPY, StepName.QUIESCE, StepName.SYNC})
@@ -15,6 +15,11 @@ _NEEDS: dict[StepName, tuple[StepName, str]] = {
 }
 _SHARE_OF_NOTICE = {StepName.KEY: 0.25, StepName.RECEIVER: 0.25, StepName.COPY: 0.5}
 """Of the time that a notice leaves. The last pass may have all of it: without that pass the copy does not count."""
+
+
+def leaves_new_writes(carry: Carry, *, needs_copies: bool) -> bool:
+    """Return whether going back leaves behind what the new side wrote: but for volumes that go back themselves, nothing brings it."""
+    return carry is not Carry.STATELESS and (carry is not Carry.VOLUME or needs_copies)
 
 
 def why_carry_step_is_needless(step: StepView, facts: SwitchFacts, left_seconds: float) -> str | None:

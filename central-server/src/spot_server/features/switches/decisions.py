@@ -40,6 +40,10 @@ class CommandView:
     is_by_control_role: bool = False
     falls_to_control_role: bool = False
     """A daemon may not do it, and the control role would be asked next."""
+    was_delivered: bool = True
+    """Whether it was given to its actor, who may have acted then; False: it never was."""
+    served: bool | None = None
+    """Of a DEMOTE: whether the workload may have served there since the promotion; None: its daemon does not know, or is too old to say."""
 
     @property
     def is_refused_to_one(self) -> bool:
@@ -142,6 +146,14 @@ class SwitchFacts:
     """Whether anybody can take the move back: the old daemon is heard, or somebody may ask EC2 about its instance."""
     unattended_since: datetime | None = None
     """When it was noted that nobody can; None while somebody can, as far as was noted."""
+    leaves_new_writes: bool = False
+    """Whether going back leaves behind what the new side wrote: its state was copied, and is not carried back."""
+    leaves_old_writes: bool = False
+    """Whether going on leaves behind what the old side wrote: the new one began with an older state."""
+    is_new_going: bool = False
+    """Whether a notice takes the new instance away."""
+    returns: int = 0
+    """How often the move went forward again because its new side had served."""
 
     @property
     def is_old_doomed(self) -> bool:
@@ -236,12 +248,23 @@ class UndoIssue:
     part: int = 0
 
 
+class Loss(StrEnum):
+    """What is known of writes that the new side acknowledged, and that going back leaves behind."""
+
+    SURE = "sure"
+    """It served."""
+
+    POSSIBLE = "possible"
+    """It was told to serve, and nobody can say whether it did."""
+
+
 @dataclass(frozen=True, slots=True)
 class UndoSettle:
-    """The step is taken back, or there is nothing to take back."""
+    """The step is taken back, or there is nothing to take back; `loss`: what that loses, of which a person is told."""
 
     step: StepName
     part: int = 0
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +283,10 @@ class UndoReplica:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The old instance is lost while the promotion still stands: there is only forward."""
+    """Go forward again while the promotion still stands: the old instance is lost, or the new one has what the old one lacks."""
+
+    is_return: bool = False
+    """Whether the new side served already, and is told to start again."""
 
 
 @dataclass(frozen=True, slots=True)

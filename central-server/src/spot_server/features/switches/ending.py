@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
@@ -29,7 +30,7 @@ def apply_ending(tx: Transaction, agent: Agent, switch: Switch, decision: BeginU
         case LeaveUndone():
             _leave_undone(tx, agent, switch, decision)
         case Resume():
-            _resume(tx, switch)
+            _resume(tx, agent, switch, decision)
         case Complete():
             _complete(tx, agent, switch)
 
@@ -124,15 +125,29 @@ def supersede(tx: Transaction, switch: Switch, step: StepName, reason: str, *, p
     return failed
 
 
-def _resume(tx: Transaction, switch: Switch) -> None:
-    """Go forward again from START: whatever its undo was about to do is called off."""
+def _resume(tx: Transaction, agent: Agent, switch: Switch, decision: Resume) -> None:
+    """Go forward again from START: whatever its undo was about to do is called off.
+
+    A new side that has stopped meanwhile is told to start anew; an order to start that is still with it goes on.
+    """
     step = issuing.load_step(tx, switch, StepName.START)
-    ledger.give_up(tx, step.undo_command_id, status=CommandStatus.CANCELLED, reason="there is only forward now")
+    ledger.give_up(tx, step.undo_command_id, status=CommandStatus.CANCELLED, reason="the move goes forward again")
     if step.status is not StepStatus.PENDING:
-        queries.update_step(tx, switch.switch_id, StepName.START, status=StepStatus.RUNNING)
+        # The numbers of the attempts go on: they name the commands.
+        anew: dict[str, Any] = {"command_id": None, "intent_at": None, "outcome": None} if decision.is_return else {}
+        queries.update_step(tx, switch.switch_id, StepName.START, status=StepStatus.RUNNING, undo_command_id=None, **anew)
     status = next_switch_status(switch.status, SwitchEvent.RESUMED)
-    resumed = queries.update_switch(tx, switch, status=status, failed_step=None, failure=None)
-    issuing.emit_step(tx, resumed, "switch_resumed", StepName.START, {"after": switch.failure})
+    returns = int(switch.timing.get(queries.RETURNS, 0)) + 1
+    timing = {**switch.timing, queries.RETURNS: returns} if decision.is_return else switch.timing
+    resumed = queries.update_switch(tx, switch, status=status, failed_step=None, failure=None, timing=timing)
+    data = {"after": switch.failure, **({queries.RETURNS: returns} if decision.is_return else {})}
+    issuing.emit_step(tx, resumed, "switch_resumed", StepName.START, data)
+    if decision.is_return:
+        text = (
+            f"the move of {agent.logical_agent_id} goes forward again: {switch.to_instance_id} served before it was stopped, "
+            f"and {switch.from_instance_id} does not have what it acknowledged"
+        )
+        issuing.tell_end(tx, agent, resumed, Severity.INFO, "switch_resumed", text)
 
 
 def _caches_end(tx: Transaction, switch: Switch) -> list[datetime]:

@@ -10,7 +10,7 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.autonomy.queries import open_plans
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands.actors import Act
-from spot_server.features.commands.attempts import assign, falls_to_role, is_taken_away, load_daemons, notice_ends
+from spot_server.features.commands.attempts import assign, falls_to_role, is_going, is_taken_away, load_daemons, notice_ends
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import Instance, find_instance, load_instance
 from spot_server.features.interruptions.queries import InterruptionEvent, find_event
@@ -19,6 +19,7 @@ from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
+from spot_server.features.switches.carry_rules import leaves_new_writes
 from spot_server.features.switches.comparing import comparison_of, words_of
 from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
 from spot_server.features.switches.issuing import moment
@@ -52,6 +53,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     is_stopped_by_us = _is_silence(event) and old.mode is Mode.ON_DEMAND
     rows = queries.list_steps(tx, switch.switch_id)
     steps = tuple(_step_view(tx, agent, switch, step, reachable) for step in rows)
+    needs_copies = _needs_copies(switch, steps, _az_of(new, replica, old), old.az_id)
     return SwitchFacts(
         status=switch.status,
         steps=steps,
@@ -67,7 +69,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         action_at=None if is_outlived else deadline_at,
         may_terminate_old=not (why_old_is_kept := _why_old_is_kept(agent, old, event)),
         ends_old_by=CommandKind.STOP_INSTANCE if is_stopped_by_us else CommandKind.TERMINATE_INSTANCE,
-        needs_copies=_needs_copies(switch, steps, _az_of(new, replica, old), old.az_id),
+        needs_copies=needs_copies,
         has_volumes=bool(switch.data_volumes),
         now=tx.now,
         why_not_promoted=_why_not_promoted(tx, switch, rows),
@@ -82,6 +84,10 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         is_forced=switch.timing.get(queries.IS_FORCED) is True,
         is_attended=_is_attended(tx, agent, switch, is_old_reachable=old.instance_id in reachable),
         unattended_since=moment(switch.timing.get(queries.UNATTENDED_SINCE)),
+        leaves_new_writes=leaves_new_writes(switch.carry, needs_copies=needs_copies),
+        leaves_old_writes=switch.loses_writes_since is not None,
+        is_new_going=new is not None and is_going(tx, new, new_end_at),
+        returns=int(switch.timing.get(queries.RETURNS, 0)),
         may_terminate_new=not switch.is_call_back or (agent.auto_terminate_enabled and new is not None and new.launched_by_server),
     )
 
@@ -171,4 +177,6 @@ def _command_view(tx: Transaction, agent: Agent, command_id: str | None, reachab
         is_actor_reachable=command.actor is Actor.CONTROL_ROLE or command.instance_id in reachable,
         is_by_control_role=command.actor is Actor.CONTROL_ROLE,
         falls_to_control_role=falls_to_role(tx, agent, command),
+        was_delivered=command.first_delivered_at is not None,
+        served=served if isinstance(served := command.result.get("served"), bool) else None,
     )

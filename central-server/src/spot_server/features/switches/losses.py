@@ -87,6 +87,38 @@ def note_volume_loss(tx: Transaction, agent: Agent, switch: Switch, copied: Mapp
     return noted
 
 
+def note_undo_loss(tx: Transaction, agent: Agent, switch: Switch, *, is_sure: bool) -> Switch:
+    """Keep with the switch what is lost by going back from a new side that served, or may have; and say so.
+
+    Since its promotion: before that it was not told to serve. What the move lost by going forward it does not lose.
+    """
+    promoted = next(step for step in queries.list_steps(tx, switch.switch_id) if step.name is StepName.PROMOTE)
+    since = promoted.finished_at or tx.now
+    window_seconds = round((tx.now - since).total_seconds())
+    noted = queries.update_switch(tx, switch, loses_writes_since=since, loss_window_seconds=window_seconds)
+    data = {
+        "switch_id": noted.switch_id,
+        "is_sure": is_sure,
+        "loses_writes_since": since.isoformat(),
+        "loss_window_seconds": window_seconds,
+    }
+    tx.emit("writes_lost", client_id=agent.client_id, agent_id=agent.agent_id, instance_id=noted.to_instance_id, data=data)
+    did = "served" if is_sure else "may have served"
+    notify(
+        tx,
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        severity=Severity.CRITICAL,
+        kind="writes_lost",
+        text=(
+            f"switch {noted.switch_id} of {agent.logical_agent_id} is taken back although {noted.to_instance_id} {did}: what it "
+            f"acknowledged between {since.isoformat()} and {tx.now.isoformat()} is not on {noted.from_instance_id}"
+        ),
+        dedupe_key=f"writes_lost/{agent.agent_id}/{noted.switch_id}",
+    )
+    return noted
+
+
 def _is_brought_along(tx: Transaction, switch: Switch) -> bool:
     """Tell whether everything written came along with the last pass, or may yet: it is lost once that pass is left out."""
     sync = next((step for step in queries.list_steps(tx, switch.switch_id) if step.name is StepName.SYNC), None)

@@ -95,7 +95,10 @@ UNDO_MEANINGS: dict[StepName, str] = {
     StepName.MOUNT: "The new instance unmounts them; if it does not confirm, it is terminated first.",
     StepName.TRAFFIC: "The traffic handles move back to the old instance, the last one first.",
     StepName.PROMOTE: "One transaction makes the old instance the PRIMARY again, under another new epoch.",
-    StepName.START: "The new instance stops the workload and confirms; if it does not, it is terminated first.",
+    StepName.START: (
+        "The new instance stops the workload and confirms; if it does not, it is terminated first. If it served, and the old one would "
+        "lack what it acknowledged, the move goes forward again, at most three times; after that the loss is told."
+    ),
     StepName.CONFIRM: "Nothing: by then the new primary serves.",
     StepName.RETIRE: "Nothing: there is no undo after the old instance is gone.",
 }

@@ -30,6 +30,9 @@ UNATTENDED_SINCE = "unattended_since"
 IS_FORCED = "is_forced"
 """The key of `timing` of a promotion that a person wants although the standby check has not passed."""
 
+RETURNS = "returns"
+"""The key of `timing` of a move that was to be taken back and went forward again, because its new side had served: how often."""
+
 CALLS_BACK = "calls_back"
 """The key of `timing` of a move to the instance that an earlier move left: the moment after which its disk lacks what was written."""
 

@@ -181,12 +181,15 @@ class SwitchAnswer(AnswerSchema):
     loses_writes_since = UtcMoment(
         allow_none=True,
         required=True,
-        metadata={"description": "What was written after this moment is not in the image; null if nothing is lost."},
+        metadata={
+            "description": "What was written after this moment is not in the image; of a move that was taken back: what its new side "
+            "acknowledged after it was promoted is lost. Null if nothing is lost."
+        },
     )
     loss_window_seconds = fields.Integer(
         allow_none=True,
         required=True,
-        metadata={"description": "From that moment to the decision to launch from, or hand over to, that image."},
+        metadata={"description": "From that moment to the decision to launch from, or hand over to, that image, or to go back."},
     )
     epoch_before = fields.Integer(required=True)
     epoch_after = fields.Integer(allow_none=True, required=True)

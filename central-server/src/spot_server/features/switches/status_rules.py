@@ -33,7 +33,10 @@ SWITCH_EVENT_MEANINGS: dict[SwitchEvent, str] = {
     SwitchEvent.COMPLETED: "The new primary passed its serving check.",
     SwitchEvent.UNDO_BEGUN: "A step failed for good while the old instance can go on, or the new one is being taken away.",
     SwitchEvent.CANCEL_ASKED: "A person cancels it before the promotion.",
-    SwitchEvent.RESUMED: "The old instance is being taken away while the promotion still stands: there is only forward.",
+    SwitchEvent.RESUMED: (
+        "While the promotion still stands: the old instance is being taken away, or the new one served and the old one would lack what "
+        "it acknowledged."
+    ),
     SwitchEvent.UNDONE: "The last step is taken back after a failure.",
     SwitchEvent.CANCEL_DONE: "The last step is taken back after a person's wish.",
     SwitchEvent.ABANDONED: "There is no way on and none back: the old instance is lost or being taken away, or nobody is there to act.",

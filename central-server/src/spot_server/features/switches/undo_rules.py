@@ -23,6 +23,7 @@ from spot_server.features.switches.decisions import (
     Wait,
 )
 from spot_server.features.switches.plans import Side, undo_spec_of
+from spot_server.features.switches.return_rules import settle_new_side
 from spot_server.features.switches.volume_rules import VOLUME_STEPS
 from spot_server.policy import MovePolicy
 from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, Role, StepName, StepStatus
@@ -197,15 +198,17 @@ def _decide_undo_on_new_side(step: StepView, facts: SwitchFacts, policy: MovePol
     One that may not be ended is told again between two looks.
     """
     command = step.undo_command
-    if facts.new_role is Role.TERMINATED:
-        return UndoSettle(step.name)
-    if command is None or command.kind is undo_spec_of(step.name, step.handle).kind:
+    is_asked_itself = command is None or command.kind is undo_spec_of(step.name, step.handle).kind
+    has_ec2_said = not is_asked_itself and _is_done(command) and command is not None and command.state in FENCED_STATES
+    if facts.new_role is Role.TERMINATED or has_ec2_said:
+        return settle_new_side(step, facts)
+    if command is None or is_asked_itself:
         decision = _decide_undo_command(step, facts, policy)
+        if isinstance(decision, UndoSettle):
+            return settle_new_side(step, facts)
         if command is not None and isinstance(decision, UndoIssue):
             return _end_new(step, policy) if facts.may_terminate_new else _look_at_new(step, policy)
         return decision
-    if command.status is CommandStatus.SUCCEEDED and command.state in FENCED_STATES:
-        return UndoSettle(step.name)
     if not _is_over(command, facts):
         return Wait("EC2's word about the new instance")
     if _is_within(command, min(policy.fence_poll_seconds * step.undo_attempt, LONGEST_RETRY_SECONDS), facts):

@@ -17,9 +17,10 @@ from spot_server.features.replicas.ending import end_replica
 from spot_server.features.replicas.rules import ReplicaEvent
 from spot_server.features.switches import queries
 from spot_server.features.switches.carry_payloads import close_side
-from spot_server.features.switches.decisions import FinishUndo, UndoIssue, UndoPromote, UndoReplica, UndoSettle
+from spot_server.features.switches.decisions import FinishUndo, Loss, UndoIssue, UndoPromote, UndoReplica, UndoSettle
 from spot_server.features.switches.ending import spare_called_back
 from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, guarded, issue_order, load_step, step_request_id
+from spot_server.features.switches.losses import note_undo_loss
 from spot_server.features.switches.payloads import undo_payload_of, undo_target
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
@@ -35,8 +36,10 @@ def apply_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoDeci
     match decision:
         case UndoIssue():
             return issue_undo(tx, agent, switch, decision)
-        case UndoSettle(step, part):
+        case UndoSettle(step, part, loss):
             settle_undo(tx, switch, step, part)
+            if loss is not None:
+                note_undo_loss(tx, agent, switch, is_sure=loss is Loss.SURE)
         case UndoPromote(step):
             if not undo_promote(tx, agent, switch):
                 return False
@@ -77,7 +80,7 @@ def finish_undo(tx: Transaction, agent: Agent, switch: Switch) -> None:
 def issue_undo(tx: Transaction, agent: Agent, switch: Switch, decision: UndoIssue) -> bool:
     """Give the command that takes a step back to its actor; False when nobody can be asked now."""
     step = load_step(tx, switch, decision.step, decision.part)
-    if step.undo_attempt == 0:
+    if step.undo_command_id is None:
         # The act may be under way or done: whatever it did, the undo comes after it.
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
     chosen = choose_step_actor(tx, agent, switch, decision.kind, decision.side, target=undo_target(switch, decision.step, decision.kind))
@@ -147,7 +150,7 @@ def undo_replica(tx: Transaction, agent: Agent, switch: Switch) -> None:
 def settle_undo(tx: Transaction, switch: Switch, name: StepName, part: int = 0) -> None:
     """Record that a step is taken back."""
     step = load_step(tx, switch, name, part)
-    if step.undo_attempt == 0:
+    if step.undo_command_id is None:
         ledger.give_up(tx, step.command_id, status=CommandStatus.CANCELLED, reason="the move is taken back")
     if name in {StepName.KEY, StepName.RECEIVER, StepName.COPY}:
         close_side(tx, switch, name)
