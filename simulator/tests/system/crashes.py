@@ -72,6 +72,7 @@ _LAUNCHING = ("launch asked for", "launched", "booted", "ready")
 _HANDOVER = ("traffic asked for", "promoted", "start asked for", "completed")
 _VOLUMES_GO_OVER = ("unmounting asked for", "detaching asked for", "attaching asked for", "mounting asked for")
 _VOLUMES_ARE_COPIED = ("unmounting asked for", "copies of the volumes asked for", "attaching asked for", "mounting asked for")
+_STARTED = ("promoted", "start asked for")
 
 Plans = Mapping[str, Mapping[Moved, tuple[str, ...]]]
 """By carry and kind of move: the moments at which somebody dies, in their order."""
@@ -91,9 +92,9 @@ STATE_PLANS: Plans = {
         Moved.PROMOTION: (*_VOLUMES_GO_OVER, "promoted"),
     },
     "rsync": {
-        Moved.PLANNED: ("key asked for", "receiver asked for", "copy asked for", "quiesce asked for", "last pass asked for", "promoted")
+        Moved.PLANNED: ("key asked for", "receiver asked for", "copy asked for", "quiesce asked for", "last pass asked for", *_STARTED)
     },
-    "image_after_quiesce": {Moved.PLANNED: ("quiesce asked for", "image asked for", *_LAUNCHING, "promoted")},
+    "image_after_quiesce": {Moved.PLANNED: ("quiesce asked for", "image asked for", *_LAUNCHING, *_STARTED)},
 }
 """Of the carries that bring state along: their own steps, and what comes before and after them."""
 
