@@ -17,7 +17,7 @@ from spot_server.features.replicas.image_queries import available_images, find_i
 from spot_server.features.replicas.image_rules import AgentImage, Purpose, pick_image
 from spot_server.features.replicas.launching import choose_image
 from spot_server.features.replicas.queries import nearest_live_replicas
-from spot_server.features.volumes.queries import volumes_of
+from spot_server.features.volumes.queries import primary_volumes
 from spot_server.words import ReplicaStatus, SwitchStatus
 
 MOST_MEASURED = 20
@@ -40,7 +40,7 @@ def read_guarantee(tx: Transaction, agent: Agent) -> Guarantee:
             has_base_image=image is None and choose_image(tx, agent, primary) is not None,
             handover_seconds=_handover_seconds(tx, agent.agent_id),
             launch_seconds=_launch_seconds(tx, agent.agent_id),
-            are_volumes_kept=volumes_of(agent, primary).outlive_their_instance,
+            are_volumes_kept=primary_volumes(tx, agent, primary).outlive_their_instance,
             has_control_role=has_control_role(tx, agent.client_id),
             why_no_successor=why_no_plan(tx, agent),
         )

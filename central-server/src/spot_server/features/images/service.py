@@ -28,7 +28,7 @@ from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.image_queries import last_deregistered_at, newest_image
 from spot_server.features.replicas.launching import owner_tags
 from spot_server.features.switches.queries import active_switch
-from spot_server.features.volumes.queries import volumes_of
+from spot_server.features.volumes.queries import primary_volumes
 from spot_server.features.volumes.rules import devices_of
 from spot_server.words import CommandKind, CommandStatus, Severity
 
@@ -126,7 +126,7 @@ def _payload(tx: Transaction, agent: Agent, primary: Instance, newest: Newest | 
         "freeze": True,
         "tags": owner_tags(agent),
         "wait_seconds": tx.policy.image_bound_seconds,
-        **({"without_devices": sorted(devices)} if (devices := devices_of(volumes_of(agent, primary))) else {}),
+        **({"without_devices": sorted(devices)} if (devices := devices_of(primary_volumes(tx, agent, primary))) else {}),
     }
 
 

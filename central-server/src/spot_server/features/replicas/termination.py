@@ -18,7 +18,7 @@ from spot_server.features.instances.queries import find_instance, primary_of
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
 from spot_server.features.replicas.launching import owner_tags
-from spot_server.features.volumes.queries import volumes_of
+from spot_server.features.volumes.queries import primary_volumes, volumes_of
 from spot_server.words import Carry, CommandKind, HandleKind, Role
 
 WAIT_SECONDS = 30
@@ -124,7 +124,7 @@ def drive_final_image(tx: Transaction, agent: Agent, instance_id: str) -> Comman
 
 def _data_devices(tx: Transaction, agent: Agent, instance_id: str) -> list[str]:
     """Return where an instance still has data volumes: as its daemon told, less those that the PRIMARY has now."""
-    with_primary = {volume["volume_id"] for volume in volumes_of(agent, primary_of(tx, agent.agent_id)).volumes}
+    with_primary = {volume["volume_id"] for volume in primary_volumes(tx, agent, primary_of(tx, agent.agent_id)).volumes}
     left = volumes_of(agent, find_instance(tx, agent.agent_id, instance_id)).volumes
     return sorted(str(volume["device_name"]) for volume in left if volume["volume_id"] not in with_primary)
 

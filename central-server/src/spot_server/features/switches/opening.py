@@ -21,7 +21,7 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.losses import note_loss
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch, steps_shown
 from spot_server.features.switches.queries import Switch
-from spot_server.features.volumes.queries import copy_seconds, volumes_of
+from spot_server.features.volumes.queries import copy_seconds, primary_volumes
 from spot_server.features.volumes.rules import ExpectedCopy, expect_copy
 from spot_server.words import RESCUE_TRIGGERS, Carry, Mode, ReplicaStatus, StepName, SwitchStatus, SwitchTrigger
 
@@ -110,7 +110,9 @@ def handle_seconds(agent: Agent) -> int:
 def _expected_copy(tx: Transaction, agent: Agent, primary: Instance, *, leaves_zone: bool) -> ExpectedCopy | None:
     if agent.carry is not Carry.VOLUME or not leaves_zone:
         return None
-    return expect_copy(volumes_of(agent, primary).volumes, copy_seconds(tx, agent.agent_id), tx.policy.assumed_snapshot_mib_per_second)
+    return expect_copy(
+        primary_volumes(tx, agent, primary).volumes, copy_seconds(tx, agent.agent_id), tx.policy.assumed_snapshot_mib_per_second
+    )
 
 
 def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
@@ -156,7 +158,7 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         initiated_by=opening.initiated_by,
         carry=agent.carry,
         traffic_handles=agent.traffic_handles,
-        data_volumes=list(volumes_of(agent, opening.primary).volumes),
+        data_volumes=list(primary_volumes(tx, agent, opening.primary).volumes),
         from_instance_id=opening.primary.instance_id,
         from_instance_type=opening.primary.instance_type,
         from_az_id=opening.primary.az_id,
@@ -268,7 +270,7 @@ def movable_primary(tx: Transaction, agent: Agent) -> Instance:
             "metadata and the EC2 API disagree about the primary's mode; no move is made before that is cleared",
             mode_evidence=primary.mode_evidence,
         )
-    problem = volumes_of(agent, primary).problem
+    problem = primary_volumes(tx, agent, primary).problem
     if problem:
         raise MoveRefused(f"the data volumes cannot move: {problem}")
     return primary

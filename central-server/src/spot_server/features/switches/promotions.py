@@ -17,7 +17,7 @@ from spot_server.features.switches.configuration_rules import Difference, compar
 from spot_server.features.switches.losses import writes_lost_since
 from spot_server.features.switches.opening import Opening, handle_seconds, movable_primary
 from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, steps_shown
-from spot_server.features.volumes.queries import volumes_of
+from spot_server.features.volumes.queries import primary_volumes
 from spot_server.features.volumes.rules import devices_of, without_devices
 from spot_server.words import ReplicaStatus, StepName, SwitchTrigger
 
@@ -72,7 +72,7 @@ def preview_promotion(tx: Transaction, agent: Agent, replica: Replica) -> Promot
         needs_force=replica.status is not ReplicaStatus.READY,
         loses_writes_since=lost_since,
         loss_window_seconds=None if lost_since is None else max(0, round((tx.now - lost_since).total_seconds())),
-        differences=known_differences(primary, standby, devices_of(volumes_of(agent, primary))),
+        differences=known_differences(primary, standby, devices_of(primary_volumes(tx, agent, primary))),
     )
 
 

@@ -26,7 +26,7 @@ from spot_server.features.switches.promotions import Accepted, known_differences
 from spot_server.features.switches.queries import CALLS_BACK, Switch
 from spot_server.features.switches.rollback_rules import MoveToUndo, OldSide, why_not_undone, why_old_side_cannot_serve
 from spot_server.features.switches.service import find_switch_of_agent
-from spot_server.features.volumes.queries import volumes_of
+from spot_server.features.volumes.queries import primary_volumes
 from spot_server.features.volumes.rules import devices_of
 from spot_server.words import Carry, StepName, StepStatus, SwitchTrigger, WayBack
 
@@ -88,7 +88,7 @@ def request_rollback(tx: Transaction, client_id: str, agent_id: str, switch_id: 
             raise RequestIdReused(f"request_id {request.request_id!r} began switch {earlier.switch_id}")
         return earlier
     plan = _plan_rollback(tx, agent, move, request.to)
-    _require_acceptance(agent, plan, request.accepts)
+    _require_acceptance(tx, agent, plan, request.accepts)
     prepared = Opening(
         trigger=SwitchTrigger.ROLLBACK,
         request_id=request.request_id,
@@ -116,10 +116,10 @@ def request_rollback(tx: Transaction, client_id: str, agent_id: str, switch_id: 
     return drive(tx, agent, switch)
 
 
-def _require_acceptance(agent: Agent, plan: RollbackPlan, accepts: Accepted) -> None:
+def _require_acceptance(tx: Transaction, agent: Agent, plan: RollbackPlan, accepts: Accepted) -> None:
     if plan.called_back is not None and not accepts.differences:
         require_likeness(
-            plan.to_instance_id, known_differences(plan.primary, plan.called_back, devices_of(volumes_of(agent, plan.primary)))
+            plan.to_instance_id, known_differences(plan.primary, plan.called_back, devices_of(primary_volumes(tx, agent, plan.primary)))
         )
     if plan.loses_writes_since is None or accepts.loss:
         return

@@ -20,6 +20,7 @@ from spot_server.features.replicas.launching import owner_tags
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Issue, UndoIssue
 from spot_server.features.switches.queries import Step, Switch
+from spot_server.features.volumes.queries import ATTACHED
 from spot_server.words import PRIORITY_HOUSEKEEPING, Carry, CommandKind, StepName, StepStatus
 
 VOLUME_KINDS = frozenset(
@@ -115,7 +116,8 @@ def find_step(tx: Transaction, switch: Switch, name: StepName) -> Step | None:
 def note_attached(tx: Transaction, switch: Switch) -> None:
     """Keep which volumes the new instance has now: a rescue from it may come before its daemon tells of them.
 
-    What is attached by a call, and not by a launch, outlives the instance.
+    What is attached by a call, and not by a launch, outlives the instance. It is kept with the step as well: a heartbeat that tells of an
+    older look overwrites what is kept with the instance.
     """
     known = {volume["volume_id"]: volume for volume in switch.data_volumes}
     attached = [
@@ -128,6 +130,9 @@ def note_attached(tx: Transaction, switch: Switch) -> None:
     ]
     where = (instances.c.agent_id == switch.agent_id, instances.c.instance_id == switch.to_instance_id)
     tx.execute(update(instances).where(*where).values(attached_volumes=attached))
+    step = find_step(tx, switch, StepName.ATTACH)
+    outcome = {} if step is None else step.outcome or {}
+    queries.update_step(tx, switch.switch_id, StepName.ATTACH, outcome={**outcome, ATTACHED: attached})
 
 
 def discard_copies(tx: Transaction, switch: Switch) -> None:
