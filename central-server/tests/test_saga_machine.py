@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Engine, func, select
 
 from server_support.at_once import at_once
@@ -20,7 +20,7 @@ from spot_server.db.runner import Database
 from spot_server.db.tables import events
 from spot_server.errors import ProductError, SwitchInProgress
 from spot_server.features.switches.promotions import Accepted
-from spot_server.words import CommandKind, InterruptionKind, ReplicaStatus, Role
+from spot_server.words import Carry, CommandKind, InterruptionKind, ReplicaStatus, Role, SwitchStatus
 
 pytestmark = pytest.mark.long
 
@@ -51,6 +51,10 @@ class SagaMachine(RuleBasedStateMachine):
         super().__init__()
         self.story = Story.on(database, clock, has_image=True, terminate_wait_seconds=60)
         self.requests = 0
+
+    @initialize(carry=st.sampled_from([Carry.STATELESS, Carry.RSYNC, Carry.IMAGE_AFTER_QUIESCE]))
+    def the_state_comes_along(self, carry: Carry) -> None:
+        self.story.set_agent(carry=carry)
 
     # What people ask for.
 
@@ -154,6 +158,15 @@ class SagaMachine(RuleBasedStateMachine):
         assert self.story.region.violations == []
         assert list(self.story.roles.values()).count(Role.PRIMARY) <= 1
         assert self.story.agent.epoch == 1 + self._count("promoted")
+
+    @invariant()
+    def nothing_acknowledged_is_lost_without_a_word(self) -> None:
+        """By a move that was taken back although its new side served under its epoch."""
+        for switch in self.story.switches():
+            new = self.story.region.machines.get(switch.to_instance_id or "")
+            has_served = new is not None and switch.epoch_after is not None and new.served_epoch == switch.epoch_after
+            if switch.status is SwitchStatus.ROLLED_BACK and switch.carry is not Carry.STATELESS and has_served:
+                assert switch.loses_writes_since is not None
 
     def teardown(self) -> None:
         """Nothing fails any more: the workload serves on one instance, and nothing else is left but a standby."""

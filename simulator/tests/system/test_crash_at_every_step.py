@@ -6,6 +6,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from spot_simulator.demo.day import Day
 from spot_simulator.demo.processes import Processes
 from spot_simulator.demo.reading import read_books, strangers
 from spot_simulator.demo.world import Settings, Workload, World
+from spot_simulator.probe_report import read_log
+from spot_simulator.probe_rules import good_answers
 from system import verdict
 from system.crash_mover import CrashMover
 from system.crashes import STATE_PLANS, STATELESS_PLANS, Crash, Moved, Plans, Victim, all_crashes
@@ -35,6 +38,7 @@ SEED_VARIABLE = "SPOT_TEST_SEED"
 SERVER_SETTINGS = {**STORM_SETTINGS, "SPOT_SPENDING_LAUNCHES_PER_HOUR": "1000"}
 """Every crash has a launch of its own."""
 TIME_SCALE = 0.02
+ANSWER_BOUND_SECONDS = 60.0
 ROLE_ARN = "arn:aws:iam::123456789012:role/spot-optimizer"
 
 pytestmark = [pytest.mark.server, pytest.mark.storm, pytest.mark.timeout(7200 if IS_ALL else 1800)]
@@ -161,8 +165,21 @@ def share_of(workload: Workload, workloads: Sequence[Workload], crashes: Sequenc
 def wrongs_at_the_end(world: World, day: Day) -> list[str]:
     """Return every way in which the books contradict each other when all moves are over."""
     day.await_retirements()
+    for workload in world.settings.workloads:
+        await_answer_of_primary(world, day, workload.name)
     state = world.region.get("/state")
     found = strangers(world, state) + verdict.region_faults(state)
     for workload in world.settings.workloads:
         found += disagreements(read_books(world, day.agents[workload.name], workload, state))
     return found
+
+
+def await_answer_of_primary(world: World, day: Day, name: str) -> None:
+    """Wait until the prober was answered by the PRIMARY, on a busy machine seconds after the last move. If it never is, that is told."""
+
+    def is_answered() -> bool | None:
+        probes, _torn = read_log(world.prober_log(name))
+        return True if good_answers(probes)[-1].instance_id == day.primary_id(name) else None
+
+    with suppress(TimeoutError):
+        world.wait_for(f"{name}: an answer of its primary", is_answered, bound_seconds=ANSWER_BOUND_SECONDS)
