@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from spot_server.db.engine import create_database_engine
 from spot_server.db.tables import metadata
-from spot_server.db.types import EnumText, JsonText, Usd, UtcDateTime
+from spot_server.db.types import EnumCode, EnumText, JsonText, PriceBucket, SpotUsd, TinyCount, Usd, UtcDateTime
 from spot_server.migrations import LOCK_TABLE
 
 FROZEN_TYPES = {
@@ -19,6 +19,10 @@ FROZEN_TYPES = {
     Usd: "sa.BigInteger()",
     JsonText: 'sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")',
     EnumText: "sa.String(length=32)",
+    SpotUsd: "sa.Integer()",
+    PriceBucket: "sa.Integer()",
+    EnumCode: 'sa.SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")',
+    TinyCount: 'sa.SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb")',
 }
 """How our column types are written into a migration: as what they are in the database today, not as code that may change."""
 

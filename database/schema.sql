@@ -23,6 +23,13 @@ CREATE INDEX ix_audit_logs_client_id_audit_id ON audit_logs (client_id, audit_id
 
 CREATE INDEX ix_audit_logs_instance_id ON audit_logs (instance_id);
 
+CREATE TABLE availability_zones (
+	region VARCHAR(32) NOT NULL,
+	az_id VARCHAR(32) NOT NULL,
+	observed_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_availability_zones PRIMARY KEY (region, az_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='The zones of a region as EC2 named them to a control role; none: no role ever looked there.' COLLATE utf8mb4_bin;
+
 CREATE TABLE clients (
 	client_id VARCHAR(36) NOT NULL,
 	name VARCHAR(128) NOT NULL,
@@ -35,6 +42,26 @@ CREATE TABLE clients (
 	CONSTRAINT pk_clients PRIMARY KEY (client_id),
 	CONSTRAINT uq_clients_name UNIQUE (name)
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge.' COLLATE utf8mb4_bin;
+
+CREATE TABLE consolidation_jobs (
+	job_id VARCHAR(36) NOT NULL,
+	active_key VARCHAR(32),
+	status VARCHAR(32) NOT NULL,
+	window_until DATETIME(6) NOT NULL,
+	started_at DATETIME(6) NOT NULL,
+	finished_at DATETIME(6),
+	pools INTEGER NOT NULL,
+	rows_in BIGINT NOT NULL,
+	rows_merged BIGINT NOT NULL,
+	rows_refused BIGINT NOT NULL,
+	rows_interpolated BIGINT NOT NULL,
+	rows_out BIGINT NOT NULL,
+	seconds FLOAT NOT NULL,
+	CONSTRAINT pk_consolidation_jobs PRIMARY KEY (job_id),
+	CONSTRAINT uq_consolidation_jobs_active_key UNIQUE (active_key)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Consolidations of prices up to window_until, one at a time (active_key). Counts grow with each batch of pools, in its own transaction, so that they are right after a restart; seconds: of work, not of waiting to be started again.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_consolidation_jobs_started_at ON consolidation_jobs (started_at);
 
 CREATE TABLE event_cursors (
 	client_id VARCHAR(36) NOT NULL,
@@ -89,6 +116,17 @@ CREATE TABLE notifications (
 CREATE INDEX ix_notifications_client_id_created_at ON notifications (client_id, created_at);
 
 CREATE INDEX ix_notifications_created_at ON notifications (created_at);
+
+CREATE TABLE on_demand_prices (
+	region VARCHAR(32) NOT NULL,
+	instance_type VARCHAR(64) NOT NULL,
+	product VARCHAR(64) NOT NULL,
+	usd_per_hour BIGINT NOT NULL,
+	source VARCHAR(32) NOT NULL,
+	effective_at DATETIME(6),
+	observed_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_on_demand_prices PRIMARY KEY (region, instance_type, product)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='On-demand prices as the Price List API or a catalogue file told them last. effective_at: since when, where that is said.' COLLATE utf8mb4_bin;
 
 CREATE TABLE pool_cooldowns (
 	region VARCHAR(32) NOT NULL,
@@ -155,11 +193,30 @@ CREATE INDEX ix_agents_client_id ON agents (client_id);
 
 CREATE INDEX ix_agents_logical_agent_id ON agents (logical_agent_id);
 
+CREATE TABLE price_progress (
+	pool_id INTEGER NOT NULL,
+	pulled_until INTEGER,
+	consolidated_until INTEGER,
+	CONSTRAINT pk_price_progress PRIMARY KEY (pool_id),
+	CONSTRAINT fk_price_progress_pool_id_spot_pools FOREIGN KEY(pool_id) REFERENCES spot_pools (pool_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='How far a pool''s prices are pulled from EC2 by the server (NULL: not at all) and consolidated; both ends are left out. Not in spot_pools, whose rows everybody who stores a price locks for the foreign key.' COLLATE utf8mb4_bin;
+
+CREATE TABLE pricing_canonical (
+	pool_id INTEGER NOT NULL,
+	bucket_at INTEGER NOT NULL,
+	usd_per_hour INTEGER NOT NULL,
+	source TINYINT NOT NULL,
+	is_interpolated BOOL NOT NULL,
+	distinct_price_count TINYINT NOT NULL,
+	CONSTRAINT pk_pricing_canonical PRIMARY KEY (pool_id, bucket_at),
+	CONSTRAINT fk_pricing_canonical_pool_id_spot_pools FOREIGN KEY(pool_id) REFERENCES spot_pools (pool_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='One price per pool and 5-minute bucket, as consolidated; what charts and training read. is_interpolated: nobody saw it, it lies between two that were seen, and has the source of the earlier; distinct_price_count: how many the median was taken of, 0 if so.' COLLATE utf8mb4_bin;
+
 CREATE TABLE spot_price_snapshots (
 	pool_id INTEGER NOT NULL,
-	bucket_at DATETIME(6) NOT NULL,
-	source VARCHAR(32) NOT NULL,
-	usd_per_hour BIGINT NOT NULL,
+	bucket_at INTEGER NOT NULL,
+	source TINYINT NOT NULL,
+	usd_per_hour INTEGER NOT NULL,
 	observation_count INTEGER NOT NULL,
 	effective_at DATETIME(6) NOT NULL,
 	last_observed_at DATETIME(6) NOT NULL,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import StatementError
 
 from spot_server.db.runner import Database, Transaction
-from spot_server.db.tables import leases
-from spot_server.db.types import EnumText, JsonText, UtcDateTime
-from spot_server.words import Role
+from spot_server.db.tables import leases, pricing_canonical, spot_pools
+from spot_server.db.types import EnumCode, EnumText, JsonText, TinyCount, UtcDateTime
+from spot_server.words import PriceSource, Role
 
 NEW_YEAR = datetime(2027, 1, 1, tzinfo=UTC)
 MOMENTS = [
@@ -91,3 +93,41 @@ def test_a_document_is_read_as_it_was_written(document: Any) -> None:
 def test_text_that_is_no_document_is_an_error(text: str) -> None:
     with pytest.raises(json.JSONDecodeError):
         JsonText().process_result_value(text, sqlite.dialect())
+
+
+def _store_price(tx: Transaction, bucket_at: datetime, usd_per_hour: Decimal, count: int = 1) -> None:
+    pool = {"region": "us-east-1", "az_id": "use1-az1", "instance_type": "m5.large", "product": "Linux/UNIX", "first_seen_at": NEW_YEAR}
+    tx.execute(insert(spot_pools).values(pool))
+    pool_id = tx.execute(select(spot_pools.c.pool_id)).scalar_one()
+    row = {"pool_id": pool_id, "bucket_at": bucket_at, "usd_per_hour": usd_per_hour, "source": PriceSource.SERVER}
+    tx.execute(insert(pricing_canonical).values(**row, is_interpolated=False, distinct_price_count=count))
+
+
+def test_a_price_row_is_read_as_it_was_written(database: Database) -> None:
+    database.write(lambda tx: _store_price(tx, NEW_YEAR, Decimal("0.035101"), count=1000))
+
+    row = database.read(lambda tx: tx.execute(select(pricing_canonical)).one())
+
+    assert (row.bucket_at, row.usd_per_hour, row.source) == (NEW_YEAR, Decimal("0.035101"), PriceSource.SERVER)
+    assert row.distinct_price_count == TinyCount.MOST
+
+
+@pytest.mark.parametrize(
+    ("bucket_at", "usd_per_hour"), [(NEW_YEAR + timedelta(seconds=1), Decimal("0.03")), (NEW_YEAR, Decimal("0.0351234"))]
+)
+def test_a_moment_within_a_bucket_and_a_part_of_a_millionth_are_refused(
+    database: Database, bucket_at: datetime, usd_per_hour: Decimal
+) -> None:
+    with pytest.raises(StatementError):
+        database.write(lambda tx: _store_price(tx, bucket_at, usd_per_hour))
+
+
+def test_a_closed_set_as_numbers_is_read_as_its_members() -> None:
+    column = EnumCode(PriceSource)
+
+    codes = [column.process_bind_param(member, sqlite.dialect()) for member in PriceSource]
+
+    assert codes == [1, 2, 3]
+    assert [column.process_result_value(code, sqlite.dialect()) for code in codes] == list(PriceSource)
+    with pytest.raises(KeyError):
+        column.process_result_value(0, sqlite.dialect())

@@ -5,26 +5,29 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, func, select
+from sqlalchemy import Engine, event, func, insert, select
 
 from server_support.builders import create_agent_token, create_client_token
 from server_support.clock import START, FakeClock
 from server_support.fleet import Fleet
 from server_support.http import Answer, Http
 from spot_server.db.runner import Database
-from spot_server.db.tables import instance_types, spot_pools, spot_price_snapshots
+from spot_server.db.tables import events, instance_types, on_demand_prices, spot_pools, spot_price_snapshots
 from spot_server.errors import RoleZombie
 from spot_server.features.agents.queries import Agent
+from spot_server.features.heartbeats.service import warn_of_odd_instances
+from spot_server.features.pricing.market_queries import store_instance_types, store_zone_ids
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.pricing.rules import (
     BUCKET_SECONDS,
     ReportedPrice,
 )
 from spot_server.features.pricing.service import PriceReport, ReportOutcome, report_prices
-from spot_server.words import PriceSource, Role
+from spot_server.words import OnDemandSource, PriceSource, Role
 
 
 def price(usd: str = "0.0351", **changes: Any) -> ReportedPrice:
@@ -76,8 +79,14 @@ def test_prices_that_differ_in_the_same_bucket_both_stay(fleet: Fleet) -> None:
         (price("500.01"), "spot_usd_per_hour"),
         (price(effective_at=START + timedelta(minutes=6)), "effective_at"),
         (price(region="eu-west-1"), "region"),
+        (price("0.0000004"), "spot_usd_per_hour"),
+        (price(instance_type="m5.nonsense"), "instance_type"),
+        (price(az_id="us-east-1a"), "az_id"),
+        (price(az_id="use2-az1"), "az_id"),
+        (price(az_id="use1-az99"), "az_id"),
+        (price(product="BeOS"), "product"),
     ],
-    ids=["zero", "absurd", "future", "other region"],
+    ids=["zero", "absurd", "future", "region", "less than EC2 tells", "type", "zone's name", "zone elsewhere", "zone", "product"],
 )
 def test_a_bad_row_is_named_and_the_good_ones_are_kept(fleet: Fleet, bad: ReportedPrice, field: str) -> None:
     agent = fleet.agent()
@@ -87,6 +96,67 @@ def test_a_bad_row_is_named_and_the_good_ones_are_kept(fleet: Fleet, bad: Report
     assert outcome.accepted == 2
     assert [(row.index, row.field) for row in outcome.refused] == [(1, field)]
     assert len(snapshots(fleet)) == 2
+
+
+def test_ten_times_on_demand_is_the_most_that_a_spot_price_may_be(fleet: Fleet) -> None:
+    agent = fleet.agent(settings={"carry": "stateless", "allowed_instance_types": ["c5.large"]})
+    stored = {"region": "us-east-1", "instance_type": "m5.large", "product": "Linux/UNIX", "usd_per_hour": Decimal("0.096")}
+    fleet.execute(insert(on_demand_prices).values(**stored, source=OnDemandSource.CATALOGUE, observed_at=START))
+
+    outcome = report(fleet, agent, price("0.96"), price("0.960001"), price("0.960001", instance_type="c5.large"))
+
+    assert [(row.index, row.value) for row in outcome.refused] == [(1, "0.960001")]
+    assert "ten times the on-demand price of 0.096" in outcome.refused[0].reason
+
+
+def test_a_type_is_known_once_the_agent_may_use_it_ec2_described_it_or_it_has_a_price(fleet: Fleet) -> None:
+    agent = fleet.agent(settings={"carry": "stateless", "allowed_instance_types": ["m5a.large"]})
+    described = {"instance_type": "c5.large", "vcpu": 2, "memory_mib": 4096, "architectures": ["x86_64"]}
+    fleet.database.write(lambda tx: store_instance_types(tx, [described]))
+    stored = {"region": "us-east-1", "instance_type": "r5.large", "product": "Linux/UNIX", "usd_per_hour": Decimal("0.126")}
+    fleet.execute(insert(on_demand_prices).values(**stored, source=OnDemandSource.CATALOGUE, observed_at=START))
+    types = ["m5.large", "m5a.large", "c5.large", "r5.large", "t3.large"]
+
+    outcome = report(fleet, agent, *(price(instance_type=name) for name in types))
+
+    assert [row.value for row in outcome.refused] == ["t3.large"]
+
+
+def test_a_zone_that_ec2_did_not_name_is_refused_once_ec2_was_asked(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    fleet.database.write(lambda tx: store_zone_ids(tx, "us-east-1", ["use1-az1", "use1-az2"]))
+
+    outcome = report(fleet, agent, price(), price(az_id="use1-az3"))
+
+    assert [(row.field, row.value, row.reason) for row in outcome.refused] == [("az_id", "use1-az3", "us-east-1 has use1-az1, use1-az2")]
+
+
+def test_types_that_are_known_as_they_are_are_not_written_again(fleet: Fleet, engine: Engine) -> None:
+    types = [{"instance_type": "m5.large", "vcpu": 2, "memory_mib": 8192, "architectures": ["x86_64"]}]
+    agent = fleet.agent()
+    act = partial(report_prices, agent_id=agent.agent_id, instance_id="i-1")
+    said = PriceReport(START, [(0, price())], [], types)
+    fleet.database.write(lambda tx: act(tx, report=said))
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    fleet.database.write(lambda tx: act(tx, report=said))
+
+    assert not [text for text in statements if text.startswith("INSERT INTO instance_types")]
+
+
+@pytest.mark.parametrize("off", [timedelta(minutes=6), timedelta(minutes=-6)], ids=["ahead", "behind"])
+def test_a_clock_that_is_off_shows_on_the_agents_page_and_as_an_event(fleet: Fleet, http: Http, off: timedelta) -> None:
+    agent = fleet.agent()
+    client = http.as_(create_client_token(fleet.database, fleet.client_id))
+    said = PriceReport(START + off, [(0, price())], [], [])
+
+    fleet.database.write(lambda tx: report_prices(tx, agent.agent_id, "i-1", said))
+    fleet.database.write(lambda tx: warn_of_odd_instances(tx, heard_within_seconds=120))
+
+    (shown,) = client.get(f"/api/client/{fleet.client_id}/agents").json["items"]
+    assert (shown["clock_skew_seconds"], shown["is_clock_off"]) == (off.total_seconds(), True)
+    assert "clock_skewed" in fleet.scalars(select(events.c.kind))
 
 
 @pytest.mark.parametrize("role", [Role.ZOMBIE, Role.TERMINATED])
@@ -99,20 +169,24 @@ def test_an_instance_that_is_no_longer_part_of_its_agent_reports_no_prices(fleet
 
 
 def test_a_report_of_a_hundred_prices_takes_a_handful_of_statements(fleet: Fleet, engine: Engine) -> None:
-    agent = fleet.agent()
-    prices = [price(az_id=f"use1-az{number}") for number in range(100)]
+    types = [f"m5.{number}xlarge" for number in range(1, 12)]
+    agent = fleet.agent(settings={"carry": "stateless", "allowed_instance_types": types})
+    prices = [price(instance_type=name, az_id=f"use1-az{zone}") for name in types for zone in range(1, 10)]
     statements: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
     report(fleet, agent, *prices)
+    of_the_first = len(statements)
+    report(fleet, agent, *prices)
 
-    assert len([text for text in statements if not text.startswith("BEGIN")]) <= 6
-    assert len(snapshots(fleet)) == 100
+    assert of_the_first <= 12
+    assert len(statements) - of_the_first <= 8
+    assert len(snapshots(fleet)) == 99
 
 
 def test_many_daemons_that_report_the_same_new_pools_at_once_make_each_once(fleet: Fleet) -> None:
     agents = [fleet.agent(f"web-{number}", instance_id=f"i-{number}") for number in range(4)]
-    prices = [price(az_id=f"use1-az{number}") for number in range(8)]
+    prices = [price(az_id=f"use1-az{number}") for number in range(1, 9)]
     barrier = threading.Barrier(4)
     accepted: list[int] = []
 
@@ -133,7 +207,7 @@ def test_many_daemons_that_report_the_same_new_pools_at_once_make_each_once(flee
 
 
 def test_the_latest_price_of_each_pool_is_found_with_its_source_and_time(fleet: Fleet, clock: FakeClock) -> None:
-    agent = fleet.agent()
+    agent = fleet.agent(settings={"carry": "stateless", "allowed_instance_types": ["c5.large"]})
     report(fleet, agent, price("0.03"), price("0.06", az_id="use1-az2"), price("0.09", instance_type="c5.large"))
     clock.advance(600)
     report(fleet, agent, price("0.04", effective_at=clock.now()))

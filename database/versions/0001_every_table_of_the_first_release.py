@@ -41,6 +41,20 @@ def upgrade() -> None:
         batch_op.create_index("ix_audit_logs_instance_id", ["instance_id"], unique=False)
 
     op.create_table(
+        "availability_zones",
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("az_id", sa.String(length=32), nullable=False),
+        sa.Column("observed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.PrimaryKeyConstraint("region", "az_id", name=op.f("pk_availability_zones")),
+        comment="The zones of a region as EC2 named them to a control role; none: no role ever looked there.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "clients",
         sa.Column("client_id", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=128), nullable=False),
@@ -60,6 +74,34 @@ def upgrade() -> None:
         mysql_collate="utf8mb4_bin",
         mysql_engine="InnoDB",
     )
+    op.create_table(
+        "consolidation_jobs",
+        sa.Column("job_id", sa.String(length=36), nullable=False),
+        sa.Column("active_key", sa.String(length=32), nullable=True),
+        sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("window_until", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("started_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("finished_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("pools", sa.Integer(), nullable=False),
+        sa.Column("rows_in", sa.BigInteger(), nullable=False),
+        sa.Column("rows_merged", sa.BigInteger(), nullable=False),
+        sa.Column("rows_refused", sa.BigInteger(), nullable=False),
+        sa.Column("rows_interpolated", sa.BigInteger(), nullable=False),
+        sa.Column("rows_out", sa.BigInteger(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_consolidation_jobs")),
+        sa.UniqueConstraint("active_key", name=op.f("uq_consolidation_jobs_active_key")),
+        comment="Consolidations of prices up to window_until, one at a time (active_key). Counts grow with each batch of pools, in its own transaction, so that they are right after a restart; seconds: of work, not of waiting to be started again.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("consolidation_jobs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_consolidation_jobs_started_at"), ["started_at"], unique=False)
+
     op.create_table(
         "event_cursors",
         sa.Column("client_id", sa.String(length=36), nullable=False),
@@ -151,6 +193,24 @@ def upgrade() -> None:
         batch_op.create_index("ix_notifications_created_at", ["created_at"], unique=False)
 
     op.create_table(
+        "on_demand_prices",
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("instance_type", sa.String(length=64), nullable=False),
+        sa.Column("product", sa.String(length=64), nullable=False),
+        sa.Column("usd_per_hour", sa.BigInteger(), nullable=False),
+        sa.Column("source", sa.String(length=32), nullable=False),
+        sa.Column("effective_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("observed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.PrimaryKeyConstraint("region", "instance_type", "product", name=op.f("pk_on_demand_prices")),
+        comment="On-demand prices as the Price List API or a catalogue file told them last. effective_at: since when, where that is said.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "pool_cooldowns",
         sa.Column("region", sa.String(length=32), nullable=False),
         sa.Column("az_id", sa.String(length=32), nullable=False),
@@ -238,11 +298,44 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_agents_logical_agent_id"), ["logical_agent_id"], unique=False)
 
     op.create_table(
+        "price_progress",
+        sa.Column("pool_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("pulled_until", sa.Integer(), nullable=True),
+        sa.Column("consolidated_until", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["pool_id"], ["spot_pools.pool_id"], name=op.f("fk_price_progress_pool_id_spot_pools")),
+        sa.PrimaryKeyConstraint("pool_id", name=op.f("pk_price_progress")),
+        comment="How far a pool's prices are pulled from EC2 by the server (NULL: not at all) and consolidated; both ends are left out. Not in spot_pools, whose rows everybody who stores a price locks for the foreign key.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
+        "pricing_canonical",
+        sa.Column("pool_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("bucket_at", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("usd_per_hour", sa.Integer(), nullable=False),
+        sa.Column("source", sa.SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("is_interpolated", sa.Boolean(), nullable=False),
+        sa.Column("distinct_price_count", sa.SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb"), nullable=False),
+        sa.ForeignKeyConstraint(["pool_id"], ["spot_pools.pool_id"], name=op.f("fk_pricing_canonical_pool_id_spot_pools")),
+        sa.PrimaryKeyConstraint("pool_id", "bucket_at", name=op.f("pk_pricing_canonical")),
+        comment="One price per pool and 5-minute bucket, as consolidated; what charts and training read. is_interpolated: nobody saw it, it lies between two that were seen, and has the source of the earlier; distinct_price_count: how many the median was taken of, 0 if so.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "spot_price_snapshots",
         sa.Column("pool_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("bucket_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
-        sa.Column("source", sa.String(length=32), nullable=False),
-        sa.Column("usd_per_hour", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("bucket_at", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.SmallInteger().with_variant(mysql.TINYINT(), "mysql", "mariadb"), autoincrement=False, nullable=False),
+        sa.Column("usd_per_hour", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("observation_count", sa.Integer(), nullable=False),
         sa.Column("effective_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
         sa.Column("last_observed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
@@ -844,11 +937,14 @@ def downgrade() -> None:
 
     op.drop_table("tokens")
     op.drop_table("spot_price_snapshots")
+    op.drop_table("pricing_canonical")
+    op.drop_table("price_progress")
 
     op.drop_table("agents")
     op.drop_table("spot_pools")
 
     op.drop_table("pool_cooldowns")
+    op.drop_table("on_demand_prices")
 
     op.drop_table("notifications")
     op.drop_table("leases")
@@ -856,6 +952,9 @@ def downgrade() -> None:
 
     op.drop_table("events")
     op.drop_table("event_cursors")
+
+    op.drop_table("consolidation_jobs")
     op.drop_table("clients")
+    op.drop_table("availability_zones")
 
     op.drop_table("audit_logs")

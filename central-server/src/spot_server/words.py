@@ -324,11 +324,30 @@ class NoticeChannel(StrEnum):
 
 
 class PriceSource(StrEnum):
-    """Who reported a price; PRIMARY reports take precedence when prices are consolidated."""
+    """Who reported a price; PRIMARY reports take precedence when prices are consolidated.
+
+    Stored by its place in this list: a new one comes last.
+    """
 
     PRIMARY = "primary"
     REPLICA = "replica"
     SERVER = "server"
+
+
+class OnDemandSource(StrEnum):
+    """Where an on-demand price is from."""
+
+    PRICE_LIST = "price_list"
+    """AWS's Price List API."""
+    CATALOGUE = "catalogue"
+    """A file that a person gave."""
+
+
+class ConsolidationStatus(StrEnum):
+    """The life of a consolidation of prices."""
+
+    RUNNING = "running"
+    DONE = "done"
 
 
 class Severity(StrEnum):

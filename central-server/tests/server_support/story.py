@@ -29,7 +29,8 @@ from spot_server.features.interruptions import service as interruption_service
 from spot_server.features.interruptions.reports import Report
 from spot_server.features.interruptions.service import Taken
 from spot_server.features.kept.jobs import end_kept_instances
-from spot_server.features.pricing.queries import ensure_pools, store_instance_types, store_observations
+from spot_server.features.pricing.market_queries import store_instance_types
+from spot_server.features.pricing.queries import ensure_pools, store_observations
 from spot_server.features.pricing.rules import Observation
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.registration.service import Turned

@@ -14,7 +14,17 @@ from spot_server.db.tables.fleet import (
     restore_holds,
     unexpected_instances,
 )
-from spot_server.db.tables.market import instance_types, pool_cooldowns, spot_pools, spot_price_snapshots
+from spot_server.db.tables.market import (
+    availability_zones,
+    consolidation_jobs,
+    instance_types,
+    on_demand_prices,
+    pool_cooldowns,
+    price_progress,
+    pricing_canonical,
+    spot_pools,
+    spot_price_snapshots,
+)
 from spot_server.db.tables.moves import commands, interruption_sightings, spot_interruption_events, switch_steps, switches
 
 __all__ = [
@@ -23,9 +33,11 @@ __all__ = [
     "agents",
     "audit_logs",
     "autonomy_plans",
+    "availability_zones",
     "cleanup_logs",
     "clients",
     "commands",
+    "consolidation_jobs",
     "event_cursors",
     "events",
     "game_days",
@@ -35,7 +47,10 @@ __all__ = [
     "leases",
     "metadata",
     "notifications",
+    "on_demand_prices",
     "pool_cooldowns",
+    "price_progress",
+    "pricing_canonical",
     "replica_instances",
     "restore_holds",
     "spot_interruption_events",

@@ -12,6 +12,7 @@ from sqlalchemy import Select, func, or_, select
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agent_images, agents, instances, replica_instances, switches
 from spot_server.features.agents.queries import Agent
+from spot_server.features.heartbeats.rules import is_skew_noted
 from spot_server.features.instances.queries import Instance
 from spot_server.words import LIVE_REPLICA_STATUSES, ReplicaStatus
 
@@ -27,6 +28,16 @@ class AgentOverview:
     ready_replica_count: int
     has_good_image: bool
     active_switch_id: str | None
+
+    @property
+    def clock_skew_seconds(self) -> float | None:
+        """By how much the primary's clock is ahead (> 0) or behind; None when it never said."""
+        return None if self.primary is None else self.primary.clock_skew_seconds
+
+    @property
+    def is_clock_off(self) -> bool:
+        """Whether that is so much that a person should see to it."""
+        return is_skew_noted(self.clock_skew_seconds)
 
 
 def list_overviews(

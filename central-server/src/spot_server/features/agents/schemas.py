@@ -34,6 +34,15 @@ class AgentAnswer(AnswerSchema):
         required=True, metadata={"description": "Whether a lost instance could be replaced: there is an image to launch from."}
     )
     active_switch_id = fields.String(required=True, allow_none=True)
+    clock_skew_seconds = fields.Float(
+        required=True,
+        allow_none=True,
+        metadata={"description": "By how much the primary's clock is ahead (above 0) or behind; null: it never said."},
+    )
+    is_clock_off = fields.Boolean(
+        required=True,
+        metadata={"description": "Whether that is more than five minutes: deadlines and AWS signatures may fail. Event `clock_skewed`."},
+    )
 
 
 AgentPage = page_schema(AgentAnswer)

@@ -161,7 +161,7 @@ def _warn_of_mode(tx: Transaction, instance: Odd) -> bool:
 def _warn_of_clock(tx: Transaction, instance: Odd) -> bool:
     if not is_skew_noted(instance.clock_skew_seconds):
         return False
-    return notify(
+    is_new = notify(
         tx,
         client_id=instance.client_id,
         agent_id=instance.agent_id,
@@ -173,3 +173,7 @@ def _warn_of_clock(tx: Transaction, instance: Odd) -> bool:
         ),
         dedupe_key=f"clock_skew/{instance.agent_id}/{instance.instance_id}",
     )
+    if is_new:
+        data = {"clock_skew_seconds": instance.clock_skew_seconds}
+        tx.emit("clock_skewed", client_id=instance.client_id, agent_id=instance.agent_id, instance_id=instance.instance_id, data=data)
+    return is_new

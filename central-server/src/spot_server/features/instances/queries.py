@@ -159,6 +159,12 @@ def note_quiesced(tx: Transaction, agent_id: str, instance_id: str, *, is_quiesc
     tx.execute(update(instances).where(*where).values(quiesced=is_quiesced))
 
 
+def store_clock_skew(tx: Transaction, instance: Instance, skew_seconds: float) -> None:
+    """Keep by how much the instance's clock is ahead (> 0) or behind, as something beside a heartbeat showed."""
+    where = (instances.c.agent_id == instance.agent_id, instances.c.instance_id == instance.instance_id)
+    tx.execute(update(instances).where(*where).values(clock_skew_seconds=skew_seconds))
+
+
 def set_retained(tx: Transaction, agent_id: str, instance_id: str, *, is_retained: bool) -> None:
     """Note whether an instance that a move left is kept until a person acts."""
     where = (instances.c.agent_id == agent_id, instances.c.instance_id == instance_id)

@@ -15,6 +15,7 @@ from spot_server.features.instances.queries import Instance, load_instance, prim
 from spot_server.features.kept import queries
 from spot_server.features.kept.queries import KeptInstance
 from spot_server.features.kept.rules import EndFacts, why_not_ended
+from spot_server.features.pricing.market_queries import on_demand_usd_per_hour
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.replicas.termination import drive_final_image, drive_termination
 from spot_server.features.requests.service import is_repeated
@@ -42,13 +43,13 @@ def list_kept(tx: Transaction, client_id: str, *, limit: int, cursor: str | None
     """Return the client's instances that nothing ends by itself, oldest registration first."""
     rows = queries.list_kept(tx, client_id, after=read_moment_cursor(cursor), most=limit + 1)
     spot_prices = cache(lambda region, kind, product: {p.az_id: p.usd_per_hour for p in latest_prices(tx, region, [kind], product)})
+    on_demand = cache(lambda region, kind, product: on_demand_usd_per_hour(tx, region, [kind], product).get(kind))
 
     def price(instance: Instance) -> Decimal | None:
         if instance.mode is Mode.SPOT:
             found: Decimal | None = spot_prices(instance.region, instance.instance_type, instance.product).get(instance.az_id)
             return found
-        on_demand = tx.policy.on_demand_usd_per_hour.get((instance.instance_type, instance.region))
-        return on_demand if instance.mode is Mode.ON_DEMAND else None
+        return on_demand(instance.region, instance.instance_type, instance.product) if instance.mode is Mode.ON_DEMAND else None
 
     shown = [Shown(row, price(row.instance)) for row in rows]
     return page_of(shown, limit=limit, position=lambda row: moment_position(row.kept.instance.registered_at, row.kept.instance.instance_id))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from spot_server.features.pricing.rules import USD_PER_HOUR_MAX
+from spot_server.features.pricing.market_rules import USD_PER_HOUR_MAX
 
 COLUMNS = ("instance_type", "region", "usd_per_hour")
 

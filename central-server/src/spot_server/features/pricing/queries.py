@@ -6,18 +6,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import delete, func, select, tuple_
+from sqlalchemy import bindparam, delete, func, select
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import instance_types, spot_pools, spot_price_snapshots
+from spot_server.db.tables import price_progress, spot_pools, spot_price_snapshots
 from spot_server.db.upsert import insert_or_ignore, insert_or_update
-from spot_server.features.pricing.rules import Observation, choose_current
+from spot_server.features.pricing.rules import Observation, bucket_from, choose_current
 from spot_server.words import PriceSource
 
 ROWS_PER_STATEMENT = 100
 """SQLite before 3.32 takes at most 999 variables a statement; a price row has seven."""
+
+
+_POOLS_OF = select(spot_pools.c.region, spot_pools.c.az_id, spot_pools.c.instance_type, spot_pools.c.product, spot_pools.c.pool_id).where(
+    spot_pools.c.region == bindparam("region"),
+    spot_pools.c.az_id.in_(bindparam("az_ids", expanding=True)),
+    spot_pools.c.instance_type.in_(bindparam("instance_types", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +66,24 @@ def ensure_pools(tx: Transaction, markets: Iterable[tuple[str, str, str, str]]) 
             for region, az_id, instance_type, product in new
         ]
         insert_or_ignore(tx.connection, spot_pools, rows, key=["region", "az_id", "instance_type", "product"])
-        known.update(_pool_ids(tx, new))
+        made = _pool_ids(tx, new)
+        insert_or_ignore(tx.connection, price_progress, [{"pool_id": pool_id} for pool_id in sorted(made.values())], key=["pool_id"])
+        known.update(made)
     return known
 
 
 def _pool_ids(tx: Transaction, markets: Sequence[tuple[str, str, str, str]]) -> dict[tuple[str, str, str, str], int]:
-    table = spot_pools
-    market = tuple_(table.c.region, table.c.az_id, table.c.instance_type, table.c.product)
+    """Find pools by the parts of the unique key, and keep those that are wanted: MariaDB uses no index for (a, b) IN ((1, 2), …)."""
+    wanted = set(markets)
     found: dict[tuple[str, str, str, str], int] = {}
-    for start in range(0, len(markets), ROWS_PER_STATEMENT):
-        chunk = markets[start : start + ROWS_PER_STATEMENT]
-        statement = select(table.c.region, table.c.az_id, table.c.instance_type, table.c.product, table.c.pool_id)
-        for row in tx.execute(statement.where(market.in_(chunk))):
-            found[(row.region, row.az_id, row.instance_type, row.product)] = row.pool_id
-    return found
+    for region in sorted({market[0] for market in wanted}):
+        az_ids = sorted({market[1] for market in wanted if market[0] == region})
+        types = sorted({market[2] for market in wanted if market[0] == region})
+        for start in range(0, len(types), ROWS_PER_STATEMENT):
+            asked = {"region": region, "az_ids": az_ids, "instance_types": types[start : start + ROWS_PER_STATEMENT]}
+            for *market, pool_id in tx.execute(_POOLS_OF, asked):
+                found[market[0], market[1], market[2], market[3]] = pool_id
+    return {market: pool_id for market, pool_id in found.items() if market in wanted}
 
 
 def store_observations(tx: Transaction, observations: Sequence[Observation]) -> None:
@@ -87,20 +97,6 @@ def store_observations(tx: Transaction, observations: Sequence[Observation]) -> 
             key=["pool_id", "bucket_at", "source", "usd_per_hour"],
             add=["observation_count"],
             replace=["effective_at", "last_observed_at"],
-        )
-
-
-def store_instance_types(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
-    """Store what EC2 says of instance types; the latest word holds."""
-    unique = {row["instance_type"]: {**row, "updated_at": tx.now} for row in rows}
-    in_order = [unique[name] for name in sorted(unique)]
-    for start in range(0, len(in_order), ROWS_PER_STATEMENT):
-        insert_or_update(
-            tx.connection,
-            instance_types,
-            in_order[start : start + ROWS_PER_STATEMENT],
-            key=["instance_type"],
-            replace=["vcpu", "memory_mib", "architectures", "updated_at"],
         )
 
 
@@ -143,7 +139,7 @@ def read_observations(tx: Transaction, pool_ids: Sequence[int], since: datetime,
     table = spot_price_snapshots
     statement = (
         select(table)
-        .where(table.c.pool_id.in_(pool_ids), table.c.bucket_at >= since, table.c.bucket_at < until)
+        .where(table.c.pool_id.in_(pool_ids), table.c.bucket_at >= bucket_from(since), table.c.bucket_at < bucket_from(until))
         .order_by(table.c.pool_id, table.c.bucket_at)
         .limit(most)
     )
@@ -158,4 +154,4 @@ def list_pool_ids(tx: Transaction) -> list[int]:
 def delete_observations(tx: Transaction, pool_id: int, before: datetime) -> int:
     """Delete the pool's observations of earlier buckets; return how many. By pool, because the table is clustered by pool and time."""
     table = spot_price_snapshots
-    return tx.execute(delete(table).where(table.c.pool_id == pool_id, table.c.bucket_at < before)).rowcount
+    return tx.execute(delete(table).where(table.c.pool_id == pool_id, table.c.bucket_at < bucket_from(before))).rowcount

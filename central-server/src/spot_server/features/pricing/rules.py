@@ -1,4 +1,4 @@
-"""What a price report may say, which of several prices is current, and into which bucket an observation falls."""
+"""Who may report prices, which of several is current, and into which bucket an observation falls."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from spot_server.errors import FieldInvalid, RoleZombie
 from spot_server.words import PriceSource, Role
 
 BUCKET_SECONDS = 300
-USD_PER_HOUR_MAX = Decimal(500)
-"""Above any spot or on-demand instance that EC2 sells (the dearest are near 400 USD an hour); more is a mistake of units."""
-
-FUTURE_TOLERANCE = timedelta(minutes=5)
-"""A daemon's clock may be ahead by this much before its times are refused."""
+BUCKET = timedelta(seconds=BUCKET_SECONDS)
+_MICRO = Decimal("0.000001")
 
 REPORT_AGE_MAX = timedelta(days=7)
 """A daemon keeps unsent reports for hours, not weeks: an older one comes from a clock that is wrong."""
@@ -74,23 +71,21 @@ def source_of(role: Role) -> PriceSource:
         raise RoleZombie(f"an instance that is {role} reports no prices", role=role) from None
 
 
-def check_price(index: int, price: ReportedPrice, *, agent_region: str, now: datetime) -> RefusedRow | None:
-    """Return why a row cannot be used, or None. The report's own shape is the schema's to check."""
-    if price.usd_per_hour <= 0:
-        return RefusedRow(index, "spot_usd_per_hour", str(price.usd_per_hour), "a price is more than 0")
-    if price.usd_per_hour > USD_PER_HOUR_MAX:
-        return RefusedRow(index, "spot_usd_per_hour", str(price.usd_per_hour), f"a price is at most {USD_PER_HOUR_MAX} USD per hour")
-    if price.effective_at > now + FUTURE_TOLERANCE:
-        return RefusedRow(index, "effective_at", price.effective_at.isoformat(), "a price is not from the future")
-    if price.region != agent_region:
-        return RefusedRow(index, "region", price.region, f"the agent lives in {agent_region}")
-    return None
+def whole_micros(usd_per_hour: Decimal) -> Decimal:
+    """Return the price in the six decimals that EC2 tells and the tables keep."""
+    return usd_per_hour.quantize(_MICRO)
 
 
 def bucket_of(moment: datetime, width_seconds: int = BUCKET_SECONDS) -> datetime:
     """Return the start of the bucket that `moment` falls into; buckets are aligned to the epoch, in UTC."""
     seconds = int(moment.timestamp()) // width_seconds * width_seconds
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def bucket_from(moment: datetime) -> datetime:
+    """Return the start of the first bucket that begins at `moment` or later: buckets before it are those that begin before `moment`."""
+    begun = bucket_of(moment)
+    return begun if begun == moment else begun + BUCKET
 
 
 def observed_at_or_now(observed_at: datetime, now: datetime) -> datetime:

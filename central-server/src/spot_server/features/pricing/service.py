@@ -9,8 +9,10 @@ from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
-from spot_server.features.instances.queries import Instance, find_instance_of_client, load_instance
-from spot_server.features.pricing import queries
+from spot_server.features.heartbeats.rules import clock_skew_seconds, is_skew_noted
+from spot_server.features.instances.queries import Instance, find_instance_of_client, load_instance, store_clock_skew
+from spot_server.features.pricing import market_queries, queries
+from spot_server.features.pricing.market_rules import check_price
 from spot_server.features.pricing.on_demand import OnDemandCatalogue, OnDemandPrice
 from spot_server.features.pricing.queries import Pool, PoolPrice
 from spot_server.features.pricing.rules import (
@@ -20,11 +22,11 @@ from spot_server.features.pricing.rules import (
     ReportedPrice,
     Window,
     bucket_of,
-    check_price,
     merge_observations,
     observed_at_or_now,
     plot_points,
     source_of,
+    whole_micros,
 )
 from spot_server.words import PriceSource
 
@@ -81,17 +83,33 @@ class InstanceHistory:
 
 def report_prices(tx: Transaction, agent_id: str, instance_id: str, report: PriceReport) -> ReportOutcome:
     """Store the good rows of a report and name the others. A repeat only raises counts. RoleZombie for who may not report."""
-    agent = load_agent(tx, agent_id)
-    source = source_of(load_instance(tx, agent_id, instance_id).role)
-    verdicts = [(check_price(index, price, agent_region=agent.region, now=tx.now), price) for index, price in report.prices]
+    agent, instance = load_agent(tx, agent_id), load_instance(tx, agent_id, instance_id)
+    source = source_of(instance.role)
+    observed_at = observed_at_or_now(report.observed_at, tx.now)
+    _note_clock(tx, instance, report)
+    told = [row["instance_type"] for row in report.instance_types]
+    described = market_queries.described_types(tx, [*told, *(price.instance_type for _, price in report.prices)])
+    known = market_queries.known_markets(
+        tx,
+        agent.region,
+        allowed_types=[*_types(agent, instance), *told, *described],
+        wanted={(price.instance_type, price.product) for _, price in report.prices},
+    )
+    verdicts = [(check_price(index, price, known, now=tx.now), price) for index, price in report.prices]
     good = [price for refusal, price in verdicts if refusal is None]
     pools = queries.ensure_pools(tx, [_market(price) for price in good])
-    observed_at = observed_at_or_now(report.observed_at, tx.now)
     observations = [_observation(pools[_market(price)], price, source, observed_at) for price in good]
     queries.store_observations(tx, merge_observations(observations))
-    queries.store_instance_types(tx, report.instance_types)
+    market_queries.store_instance_types(tx, report.instance_types, known=described)
     refused = [*report.refused, *(refusal for refusal, _ in verdicts if refusal is not None)]
     return ReportOutcome(len(good), sorted(refused, key=lambda row: row.index))
+
+
+def _note_clock(tx: Transaction, instance: Instance, report: PriceReport) -> None:
+    """Keep by how much a clock is off that a person should know of; the sweep of the heartbeats tells of it."""
+    skew_seconds = clock_skew_seconds(report.observed_at, tx.now)
+    if skew_seconds is not None and is_skew_noted(skew_seconds) and not is_skew_noted(instance.clock_skew_seconds):
+        store_clock_skew(tx, instance, skew_seconds)
 
 
 def read_pricing(tx: Transaction, client_id: str, instance_id: str, catalogue: OnDemandCatalogue) -> InstancePricing:
@@ -129,7 +147,7 @@ def _observation(pool_id: int, price: ReportedPrice, source: PriceSource, observ
         pool_id=pool_id,
         bucket_at=bucket_of(observed_at),
         source=source,
-        usd_per_hour=price.usd_per_hour,
+        usd_per_hour=whole_micros(price.usd_per_hour),
         observation_count=1,
         effective_at=price.effective_at,
         last_observed_at=observed_at,

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from itertools import product
 from typing import Any
 
@@ -21,6 +20,7 @@ from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.commands.queries import Command
 from spot_server.features.cooldowns.queries import cooling_pools
 from spot_server.features.instances.queries import Instance, list_instances, primary_of
+from spot_server.features.pricing.market_queries import on_demand_usd_per_hour
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.replicas import queries
 from spot_server.features.replicas.boot_rules import Pool, expected_boot_seconds
@@ -53,7 +53,7 @@ def rank_places(tx: Transaction, agent: Agent, wish: Wish, product_name: str) ->
         instance_types=types,
         az_ids=subnets,
         spot_usd_per_hour={(price.instance_type, price.az_id): price.usd_per_hour for price in prices},
-        on_demand_usd_per_hour=_on_demand_prices(tx, types, agent.region),
+        on_demand_usd_per_hour=on_demand_usd_per_hour(tx, agent.region, types, product_name),
         cooling_until=cooling_pools(tx, agent.region, types),
         boot_seconds=_boot_seconds(tx, agent, types, subnets) if wish.is_urgent else None,
     )
@@ -63,11 +63,6 @@ def rank_places(tx: Transaction, agent: Agent, wish: Wish, product_name: str) ->
 def _boot_seconds(tx: Transaction, agent: Agent, types: Sequence[str], az_ids: Iterable[str]) -> dict[Pool, float]:
     boots = queries.measured_boots(tx, agent.client_id, types)
     return expected_boot_seconds(boots, product(types, az_ids))
-
-
-def _on_demand_prices(tx: Transaction, types: Sequence[str], region: str) -> dict[str, Decimal]:
-    known = tx.policy.on_demand_usd_per_hour
-    return {name: known[name, region] for name in types if (name, region) in known}
 
 
 def wish_of(
