@@ -23,6 +23,7 @@ from spot_server.features.clients.routes import blueprint as clients_blueprint
 from spot_server.features.clients.routes import who_blueprint
 from spot_server.features.commands.delivery import wake_waiters
 from spot_server.features.commands.routes import blueprint as commands_blueprint
+from spot_server.features.consolidations.routes import blueprint as consolidations_blueprint
 from spot_server.features.events.routes import blueprint as events_blueprint
 from spot_server.features.game_days.routes import blueprint as game_days_blueprint
 from spot_server.features.health.readiness import ReadinessCheck
@@ -67,6 +68,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     unexpected_blueprint,
     price_reports_blueprint,
     pricing_blueprint,
+    consolidations_blueprint,
     events_blueprint,
     notifications_blueprint,
     audit_blueprint,

@@ -232,6 +232,7 @@ class Settings:
         least=1,
         most=LONGEST_RETENTION_DAYS,
     )
+    consolidation_period_seconds: float = number(43200, "How often prices are consolidated.", least=300, most=604800)
     lease_seconds: float = number(10, "How long the jobs process leads without renewing.", least=0.5, most=300)
     lease_renew_period_seconds: float = number(3, "How often the jobs process renews its lease.", least=0.1, most=100)
     jobs_metrics_port: int = integer(0, "The port on which the jobs process serves its metrics; 0: none.", least=0, most=65535)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table
+from sqlalchemy import ColumnElement, Connection, Insert, TableClause
 from sqlalchemy.dialects import mysql, sqlite
 
 
-def insert_or_ignore(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]) -> None:
+def insert_or_ignore(connection: Connection, table: TableClause, rows: Sequence[Mapping[str, Any]], *, key: Sequence[str]) -> None:
     """Insert `rows`, all with the same members, leaving out those whose `key` columns (a unique key of the table) are taken.
 
     MySQL's INSERT IGNORE would also swallow truncation and foreign key errors, hence the update of a key column to itself.
@@ -28,7 +28,7 @@ def insert_or_ignore(connection: Connection, table: Table, rows: Sequence[Mappin
 
 def insert_or_update(
     connection: Connection,
-    table: Table,
+    table: TableClause,
     rows: Sequence[Mapping[str, Any]],
     *,
     key: Sequence[str],
@@ -48,7 +48,7 @@ def insert_or_update(
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=changes), list(rows))
 
 
-def _changes(table: Table, new: Any, add: Sequence[str], replace: Sequence[str]) -> dict[str, ColumnElement[Any]]:  # noqa: ANN401 - a namespace of columns
+def _changes(table: TableClause, new: Any, add: Sequence[str], replace: Sequence[str]) -> dict[str, ColumnElement[Any]]:  # noqa: ANN401 - a namespace of columns
     changes: dict[str, ColumnElement[Any]] = {name: table.c[name] + new[name] for name in add}
     changes.update({name: new[name] for name in replace})
     return changes

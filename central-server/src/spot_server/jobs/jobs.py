@@ -7,6 +7,7 @@ from spot_server.clock import Sleeper
 from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.autonomy.jobs import keep_plans
 from spot_server.features.commands.jobs import close_orphaned_commands
+from spot_server.features.consolidations.jobs import LOOK_PERIOD_SECONDS, consolidate_prices
 from spot_server.features.cooldowns.jobs import clear_cooldowns
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.images.jobs import refresh_images
@@ -56,6 +57,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         sweeper_job(settings, gateway),
         Job("watch_overlaps", settings.sweeper_period_seconds, watch_overlaps),
         Job("watch_silence", settings.silence_sweep_period_seconds, SilenceWatch()),
+        Job("consolidate_prices", LOOK_PERIOD_SECONDS, consolidate_prices),
         Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
         Job("sweep_history", settings.retention_sweep_period_seconds, RetentionSweep(sleeper)),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),

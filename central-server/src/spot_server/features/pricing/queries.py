@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, func, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import price_progress, spot_pools, spot_price_snapshots
+from spot_server.db.types import PriceBucket
 from spot_server.db.upsert import insert_or_ignore, insert_or_update
-from spot_server.features.pricing.rules import Observation, bucket_from, choose_current
+from spot_server.features.pricing.rules import Observation, bucket_from, bucket_of, choose_current
 from spot_server.words import PriceSource
 
 ROWS_PER_STATEMENT = 100
@@ -98,6 +99,33 @@ def store_observations(tx: Transaction, observations: Sequence[Observation]) -> 
             add=["observation_count"],
             replace=["effective_at", "last_observed_at"],
         )
+
+
+_REOPEN = (
+    update(price_progress)
+    .where(
+        price_progress.c.pool_id.in_(bindparam("pool_ids", expanding=True)),
+        price_progress.c.consolidated_until > bindparam("bucket_at", type_=PriceBucket),
+    )
+    .values(consolidated_until=bindparam("bucket_at", type_=PriceBucket))
+)
+
+
+def reopen(tx: Transaction, observations: Iterable[Observation]) -> None:
+    """Have what is late consolidated again: called after it is stored, in the same transaction.
+
+    What is not late is passed over: a bucket is consolidated long after it has ended, and until then its observations are committed.
+    A consolidation holds the rows changed here, so that it either reads what was stored or is told of it afterwards.
+    """
+    oldest: dict[int, datetime] = {}
+    for seen in observations:
+        oldest[seen.pool_id] = min(seen.bucket_at, oldest.get(seen.pool_id, seen.bucket_at))
+    pools_by_bucket: dict[datetime, list[int]] = {}
+    for pool_id, bucket_at in oldest.items():
+        if bucket_at < bucket_of(tx.now):
+            pools_by_bucket.setdefault(bucket_at, []).append(pool_id)
+    for bucket_at, pool_ids in sorted(pools_by_bucket.items()):
+        tx.execute(_REOPEN, {"pool_ids": sorted(pool_ids), "bucket_at": bucket_at})
 
 
 def list_pools(tx: Transaction, region: str, wanted_types: Sequence[str], product: str) -> list[Pool]:

@@ -100,6 +100,7 @@ def report_prices(tx: Transaction, agent_id: str, instance_id: str, report: Pric
     pools = queries.ensure_pools(tx, [_market(price) for price in good])
     observations = [_observation(pools[_market(price)], price, source, observed_at) for price in good]
     queries.store_observations(tx, merge_observations(observations))
+    queries.reopen(tx, observations)
     market_queries.store_instance_types(tx, report.instance_types, known=described)
     refused = [*report.refused, *(refusal for refusal, _ in verdicts if refusal is not None)]
     return ReportOutcome(len(good), sorted(refused, key=lambda row: row.index))
