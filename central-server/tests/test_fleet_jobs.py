@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from decimal import Decimal
-
 import pytest
 import structlog
 from sqlalchemy import select
@@ -12,19 +9,16 @@ from sqlalchemy import select
 from server_support.clock import FakeClock
 from server_support.fleet import Fleet
 from spot_server.db.runner import Database, Transaction
-from spot_server.db.tables import notifications, replica_instances, spot_price_snapshots
+from spot_server.db.tables import notifications, replica_instances
 from spot_server.errors import NotFound, SwitchInProgress
 from spot_server.features.agent_config.service import change_settings
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.notifications.service import notify
-from spot_server.features.pricing.jobs import KEEP_PRICES, sweep_prices
-from spot_server.features.pricing.queries import ensure_pools, store_observations
-from spot_server.features.pricing.rules import Observation, bucket_of
 from spot_server.features.switches.service import SwitchRequest, request_switch
 from spot_server.jobs.registry import JobContext
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
-from spot_server.words import LIVE_REPLICA_STATUSES, PriceSource, Severity
+from spot_server.words import LIVE_REPLICA_STATUSES, Severity
 
 
 @pytest.fixture
@@ -49,21 +43,6 @@ def test_the_offline_sweep_gives_daemons_time_after_its_own_start(fleet: Fleet, 
 
     assert (first, third) == ("", "")
     assert "1 agents offline" in second
-
-
-def test_prices_of_more_than_ninety_days_are_deleted_and_the_others_kept(fleet: Fleet, jobs: JobContext, clock: FakeClock) -> None:
-    old, young = clock.now() - KEEP_PRICES - timedelta(minutes=10), clock.now() - KEEP_PRICES + timedelta(minutes=10)
-
-    def store(tx: Transaction) -> None:
-        (pool_id,) = ensure_pools(tx, [("us-east-1", "use1-az1", "m5.large", "Linux/UNIX")]).values()
-        store_observations(tx, [Observation(pool_id, bucket_of(at), PriceSource.SERVER, Decimal("0.03"), 1, at, at) for at in (old, young)])
-
-    fleet.database.write(store)
-
-    said = sweep_prices(jobs)
-
-    assert said == "deleted 1 old prices"
-    assert fleet.scalars(select(spot_price_snapshots.c.last_observed_at)) == [young]
 
 
 def test_deletion_ends_the_agents_replicas_and_its_wishes_for_more(fleet: Fleet) -> None:

@@ -15,6 +15,7 @@ from server_support.builders import create_agent_token, create_client_token
 from server_support.clock import START, FakeClock
 from server_support.fleet import Fleet
 from server_support.http import Answer, Http
+from server_support.prices import Prices
 from spot_server.db.runner import Database
 from spot_server.db.tables import events, instance_types, on_demand_prices, spot_pools, spot_price_snapshots
 from spot_server.errors import RoleZombie
@@ -22,10 +23,7 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.heartbeats.service import warn_of_odd_instances
 from spot_server.features.pricing.market_queries import store_instance_types, store_zone_ids
 from spot_server.features.pricing.queries import latest_prices
-from spot_server.features.pricing.rules import (
-    BUCKET_SECONDS,
-    ReportedPrice,
-)
+from spot_server.features.pricing.rules import ReportedPrice
 from spot_server.features.pricing.service import PriceReport, ReportOutcome, report_prices
 from spot_server.words import OnDemandSource, PriceSource, Role
 
@@ -291,9 +289,42 @@ def test_prices_of_an_instance_carry_source_and_age(site: Site, clock: FakeClock
         "observed_at": "2026-01-01T00:00:00Z",
         "age_seconds": 90.0,
         "source": "primary",
+        "has_subnet": True,
     }
-    assert [pool["az_id"] for pool in answer.json["pools"]] == ["use1-az1", "use1-az2"]
-    assert answer.json["on_demand"] is None
+    assert [(pool["az_id"], pool["has_subnet"]) for pool in answer.json["pools"]] == [("use1-az1", True), ("use1-az2", False)]
+    assert (answer.json["on_demand"], answer.json["on_demand_prices"]) == (None, [])
+
+
+def test_what_on_demand_costs_is_told_of_every_type_that_the_agent_may_use(database: Database, http: Http, clock: FakeClock) -> None:
+    fleet = Fleet.on(database)
+    fleet.agent(settings={"carry": "stateless", "allowed_instance_types": ["c5.large", "r5.large"]})
+    prices = Prices(database)
+    prices.on_demand("0.096")
+    prices.on_demand("0.085", "c5.large")
+    clock.advance(60)
+
+    answer = http.as_(create_client_token(database, fleet.client_id)).get(f"/api/client/{fleet.client_id}/instances/i-1/pricing")
+
+    told = {"source": "catalogue", "observed_at": "2026-01-01T00:00:00Z", "age_seconds": 60.0}
+    assert answer.json["on_demand"] == {"usd_per_hour": "0.096", **told}
+    assert answer.json["on_demand_prices"] == [
+        {"instance_type": "c5.large", "usd_per_hour": "0.085", **told},
+        {"instance_type": "m5.large", "usd_per_hour": "0.096", **told},
+    ]
+
+
+def test_who_has_seen_the_prices_is_told_that_they_are_the_same_whatever_their_age(site: Site, clock: FakeClock) -> None:
+    site.report(ROW)
+    first = site.client.get(f"{site.instance}/pricing")
+    clock.advance(20)
+
+    same = site.client.send("GET", f"{site.instance}/pricing", headers={"If-None-Match": first.headers["ETag"]})
+    site.report({**ROW, "spot_usd_per_hour": "0.04", "effective_at": "2026-01-01T00:00:10Z"}, observed_at="2026-01-01T00:00:20Z")
+    other = site.client.send("GET", f"{site.instance}/pricing", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert first.headers["Cache-Control"] == "private, max-age=30"
+    assert (same.status, same.text) == (304, "")
+    assert (other.status, other.json["current"]["usd_per_hour"]) == (200, "0.04")
 
 
 def test_an_instance_without_any_prices_is_200_and_empty(site: Site) -> None:
@@ -302,29 +333,3 @@ def test_an_instance_without_any_prices_is_200_and_empty(site: Site) -> None:
 
     assert (pricing.status, pricing.json["current"], pricing.json["pools"]) == (200, None, [])
     assert (history.status, history.json["pools"]) == (200, [])
-
-
-def test_price_history_gives_points_per_pool_in_the_window(site: Site, clock: FakeClock) -> None:
-    site.report(ROW)
-    clock.advance(BUCKET_SECONDS)
-    site.report({**ROW, "spot_usd_per_hour": "0.04", "effective_at": "2026-01-01T00:05:00Z"}, observed_at="2026-01-01T00:05:00Z")
-
-    answer = site.client.get(f"{site.instance}/price-history", since="2025-12-31T12:00:00Z", until="2026-01-01T01:00:00Z")
-
-    assert answer.status == 200, answer.text
-    clock.advance(3600)
-    (pool,) = site.client.get(f"{site.instance}/price-history", since="2025-12-31T12:00:00Z").json["pools"]
-    assert [(point["at"], point["usd_per_hour"]) for point in pool["points"]] == [
-        ("2026-01-01T00:00:00Z", "0.0351"),
-        ("2026-01-01T00:05:00Z", "0.04"),
-    ]
-
-
-@pytest.mark.parametrize(
-    "query",
-    [{"since": "2026-01-02T00:00:00Z"}, {"since": "yesterday"}, {"bucket_seconds": 7}, {"until": "0001-01-01T00:00:00Z"}],
-)
-def test_a_window_that_makes_no_sense_is_refused(site: Site, query: dict[str, Any]) -> None:
-    answer = site.client.get(f"{site.instance}/price-history", **query)
-
-    assert answer.status == 422

@@ -5,20 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server_support.clock import START
-from spot_server.errors import FieldInvalid
 from spot_server.features.pricing.rules import (
     BUCKET_SECONDS,
     Observation,
-    bucket_of,
     choose_current,
-    choose_window,
     merge_observations,
-    plot_points,
 )
 from spot_server.words import PriceSource
 
@@ -49,22 +44,3 @@ def test_the_current_price_is_one_that_was_seen_and_no_newer_change_is_passed_ov
 
     assert current in seen
     assert current.effective_at == max(row.effective_at for row in seen)
-
-
-@given(st.lists(observations), st.sampled_from([300, 600, 3600]))
-def test_a_chart_has_one_point_per_pool_and_bucket_in_order(seen: list[Observation], bucket_seconds: int) -> None:
-    charts = plot_points(seen, bucket_seconds=bucket_seconds)
-
-    for points in charts.values():
-        moments = [point.at for point in points]
-        assert moments == sorted(set(moments))
-        assert all(bucket_of(at, bucket_seconds) == at for at in moments)
-    assert set(charts) == {row.pool_id for row in seen}
-
-
-def test_a_window_is_seven_days_unless_said_otherwise() -> None:
-    window = choose_window(None, None, None, START)
-
-    assert (window.until, window.until - window.since, window.bucket_seconds) == (START, timedelta(days=7), 3600)
-    with pytest.raises(FieldInvalid):
-        choose_window(START - timedelta(days=400), None, None, START)

@@ -226,6 +226,9 @@ class Settings:
     interruption_retention_days: int = integer(
         365, "How long interruptions are kept; at least as long as switches.", least=1, most=LONGEST_RETENTION_DAYS
     )
+    price_retention_days: int = integer(
+        90, "How long prices are kept, and what is known of their consolidations.", least=1, most=LONGEST_RETENTION_DAYS
+    )
     terminated_instance_retention_days: int = integer(
         30,
         "How long an instance's record is kept after EC2 terminated it; at least as long as switches and audit rows, which name it.",

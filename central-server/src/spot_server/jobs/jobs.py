@@ -15,7 +15,7 @@ from spot_server.features.kept.jobs import end_kept_instances
 from spot_server.features.maintenance.jobs import answer_maintenance
 from spot_server.features.notice_watch.jobs import notice_watch_job
 from spot_server.features.pool_warnings.jobs import warn_neighbours
-from spot_server.features.pricing.jobs import sweep_prices
+from spot_server.features.pricing.jobs import SWEEP_PERIOD_SECONDS, PriceSweep
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import compare_standbys, coordinate_replicas, sweep_replicas
 from spot_server.features.retention.jobs import RetentionSweep
@@ -58,7 +58,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         Job("watch_overlaps", settings.sweeper_period_seconds, watch_overlaps),
         Job("watch_silence", settings.silence_sweep_period_seconds, SilenceWatch()),
         Job("consolidate_prices", LOOK_PERIOD_SECONDS, consolidate_prices),
-        Job("sweep_prices", settings.retention_sweep_period_seconds, sweep_prices),
+        Job("sweep_prices", SWEEP_PERIOD_SECONDS, PriceSweep(sleeper)),
         Job("sweep_history", settings.retention_sweep_period_seconds, RetentionSweep(sleeper)),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),
     )

@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
-from spot_server.features.pricing.rules import bucket_of
+from spot_server.features.pricing.rules import BUCKET_SECONDS, bucket_of
 
 SETTLE = timedelta(minutes=10)
 """How long after its end a bucket is left alone: the reports of the daemons' last round are on their way."""
@@ -55,6 +55,11 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         """Add up, count by count."""
         return Counts(*(getattr(self, name) + getattr(other, name) for name in Counts.__dataclass_fields__))
+
+
+def bucket_number(bucket_at: datetime) -> int:
+    """Return a bucket's number in the price tables; `bucket_at` is the start of one."""
+    return int(bucket_at.timestamp()) // BUCKET_SECONDS
 
 
 def due_window_end(now: datetime, last_end: datetime | None, period: timedelta) -> datetime | None:

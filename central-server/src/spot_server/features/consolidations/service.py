@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import reduce
 
 from spot_server.db.runner import Transaction
 from spot_server.features.consolidations import queries
 from spot_server.features.consolidations.queries import Consolidation, OpenPool
-from spot_server.features.consolidations.rules import Counts, Point, Seen, consolidate, due_window_end
+from spot_server.features.consolidations.rules import Counts, Point, Seen, bucket_number, consolidate, due_window_end
 from spot_server.features.pricing.market_rules import ON_DEMAND_MULTIPLE_MAX
-from spot_server.features.pricing.rules import BUCKET_SECONDS
 
 MICROS_PER_USD = 1_000_000
 
@@ -75,8 +74,3 @@ def _consolidate_pools(tx: Transaction, pools: list[OpenPool], until: int) -> tu
 def _consolidate_pool(seen: list[Seen], previous: Point | None, on_demand_usd_per_hour: Decimal | None) -> tuple[list[Point], Counts]:
     most = None if on_demand_usd_per_hour is None else int(on_demand_usd_per_hour * ON_DEMAND_MULTIPLE_MAX * MICROS_PER_USD)
     return consolidate(seen, previous, most)
-
-
-def bucket_number(bucket_at: datetime) -> int:
-    """Return a bucket's number in the price tables; `bucket_at` is the start of one."""
-    return int((bucket_at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()) // BUCKET_SECONDS

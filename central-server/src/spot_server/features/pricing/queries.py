@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import price_progress, spot_pools, spot_price_snapshots
 from spot_server.db.types import PriceBucket
 from spot_server.db.upsert import insert_or_ignore, insert_or_update
-from spot_server.features.pricing.rules import Observation, bucket_from, bucket_of, choose_current
+from spot_server.features.pricing.rules import Observation, bucket_of, choose_current
 from spot_server.words import PriceSource
 
 ROWS_PER_STATEMENT = 100
@@ -160,26 +160,3 @@ def latest_prices(tx: Transaction, region: str, wanted_types: Sequence[str], pro
 
 def _pool_price(pool: Pool, seen: Observation) -> PoolPrice:
     return PoolPrice(pool.pool_id, pool.az_id, pool.instance_type, seen.usd_per_hour, seen.last_observed_at, seen.source)
-
-
-def read_observations(tx: Transaction, pool_ids: Sequence[int], since: datetime, until: datetime, *, most: int) -> list[Observation]:
-    """Return up to `most` observations of these pools with since <= bucket < until, by pool and time."""
-    table = spot_price_snapshots
-    statement = (
-        select(table)
-        .where(table.c.pool_id.in_(pool_ids), table.c.bucket_at >= bucket_from(since), table.c.bucket_at < bucket_from(until))
-        .order_by(table.c.pool_id, table.c.bucket_at)
-        .limit(most)
-    )
-    return [Observation(**row._asdict()) for row in tx.execute(statement)]
-
-
-def list_pool_ids(tx: Transaction) -> list[int]:
-    """Return the ids of all pools."""
-    return list(tx.execute(select(spot_pools.c.pool_id).order_by(spot_pools.c.pool_id)).scalars())
-
-
-def delete_observations(tx: Transaction, pool_id: int, before: datetime) -> int:
-    """Delete the pool's observations of earlier buckets; return how many. By pool, because the table is clustered by pool and time."""
-    table = spot_price_snapshots
-    return tx.execute(delete(table).where(table.c.pool_id == pool_id, table.c.bucket_at < bucket_from(before))).rowcount

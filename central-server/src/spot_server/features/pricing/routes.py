@@ -6,20 +6,22 @@ from typing import Any
 
 from spot_server.features.instances.rules import require_own_instance
 from spot_server.features.pricing import service
-from spot_server.features.pricing.rules import choose_window
-from spot_server.features.pricing.schemas import (
-    HistoryAnswer,
-    HistoryQuery,
-    PriceReportSchema,
-    PricingAnswer,
-    ReportAnswer,
-    show_pricing,
-)
-from spot_server.features.pricing.service import InstanceHistory, PriceReport, ReportOutcome
+from spot_server.features.pricing.answers import HistoryAnswer, HistoryQuery, PricingAnswer, show_history, show_pricing, tag_of
+from spot_server.features.pricing.chart_rules import choose_window
+from spot_server.features.pricing.history import Choice, read_history
+from spot_server.features.pricing.schemas import PriceReportSchema, ReportAnswer
+from spot_server.features.pricing.service import PriceReport, ReportOutcome
 from spot_server.http.auth import current_instance_id, protect
 from spot_server.http.blueprint import Blueprint
+from spot_server.http.caching import allow_caching
 from spot_server.http.context import current_context
 from spot_server.words import TokenKind
+
+CURRENT_SECONDS = 30
+"""For how long a caller may keep current prices: a tenth of the time in which daemons report anew."""
+
+HISTORY_SECONDS = 60
+"""The same of a chart, whose last point is the present five minutes."""
 
 daemon_blueprint = Blueprint("price_reports", __name__, url_prefix="/api/agents", description="What daemons see of prices.")
 protect(daemon_blueprint, TokenKind.AGENT)
@@ -45,14 +47,19 @@ def report_prices(said: tuple[str, PriceReport], agent_id: str) -> ReportOutcome
 def get_pricing(client_id: str, instance_id: str) -> dict[str, Any]:
     """Return what the instance's markets cost now, each price with its source and age."""
     context = current_context()
-    return show_pricing(context.database.read(lambda tx: service.read_pricing(tx, client_id, instance_id, context.on_demand)))
+    pricing = context.database.read(lambda tx: service.read_pricing(tx, client_id, instance_id, context.on_demand))
+    allow_caching(CURRENT_SECONDS, tag=tag_of(pricing))
+    return show_pricing(pricing)
 
 
 @client_blueprint.route("/price-history", methods=["GET"])
 @client_blueprint.arguments(HistoryQuery, location="query")
 @client_blueprint.response(200, HistoryAnswer)
-def get_history(query: dict[str, Any], client_id: str, instance_id: str) -> InstanceHistory:
-    """Return what the instance's markets cost over a window."""
+def get_history(query: dict[str, Any], client_id: str, instance_id: str) -> dict[str, Any]:
+    """Return what the instance's markets cost over a window, what nobody saw marked, and on demand beside it."""
     context = current_context()
     window = choose_window(query["since"], query["until"], query["bucket_seconds"], context.clock.now())
-    return context.database.read(lambda tx: service.read_history(tx, client_id, instance_id, window))
+    choice = Choice(query["instance_type"], query["az_id"])
+    found = context.database.read(lambda tx: read_history(tx, client_id, instance_id, window, choice, context.on_demand))
+    allow_caching(HISTORY_SECONDS)
+    return show_history(found)

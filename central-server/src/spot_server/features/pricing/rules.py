@@ -17,11 +17,6 @@ _MICRO = Decimal("0.000001")
 REPORT_AGE_MAX = timedelta(days=7)
 """A daemon keeps unsent reports for hours, not weeks: an older one comes from a clock that is wrong."""
 
-EARLIEST = datetime(2009, 1, 1, tzinfo=UTC)
-"""EC2 has had a spot market since December 2009."""
-
-WINDOW_MAX = timedelta(days=366)
-
 SOURCE_ORDER = {PriceSource.PRIMARY: 0, PriceSource.REPLICA: 1, PriceSource.SERVER: 2}
 """Who is believed first when several saw different prices at the same time."""
 
@@ -119,50 +114,3 @@ def merge_observations(observations: Iterable[Observation]) -> list[Observation]
             last_observed_at=max(earlier.last_observed_at, seen.last_observed_at),
         )
     return list(merged.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of time and the width of a chart's buckets in it."""
-
-    since: datetime
-    until: datetime
-    bucket_seconds: int
-
-
-def choose_window(since: datetime | None, until: datetime | None, bucket_seconds: int | None, now: datetime) -> Window:
-    """Fill in what was left out: the last seven days, in buckets of 5 minutes up to two days and of an hour beyond.
-
-    FieldInvalid for a window that is empty or longer than WINDOW_MAX.
-    """
-    end = min(until or now, now)
-    begin = since or max(end, EARLIEST) - timedelta(days=7)
-    if begin >= end:
-        raise FieldInvalid("since", begin.isoformat(), "a moment before until")
-    if end - begin > WINDOW_MAX:
-        raise FieldInvalid("since", begin.isoformat(), f"at most {WINDOW_MAX.days} days before until")
-    width_seconds = bucket_seconds or (BUCKET_SECONDS if end - begin <= timedelta(days=2) else 3600)
-    return Window(begin, end, width_seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class PricePoint:
-    """The price of a pool in one bucket of a chart, and how many different prices were seen in it."""
-
-    at: datetime
-    usd_per_hour: Decimal
-    source: PriceSource
-    distinct_price_count: int
-
-
-def plot_points(observations: Iterable[Observation], *, bucket_seconds: int) -> dict[int, list[PricePoint]]:
-    """Return one point per pool and bucket in which something was seen, oldest first; gaps stay gaps."""
-    buckets: dict[tuple[int, datetime], list[Observation]] = {}
-    for seen in observations:
-        buckets.setdefault((seen.pool_id, bucket_of(seen.bucket_at, bucket_seconds)), []).append(seen)
-    points: dict[int, list[PricePoint]] = {}
-    for (pool_id, at), group in sorted(buckets.items()):
-        last = choose_current(group)
-        point = PricePoint(at, last.usd_per_hour, last.source, len({seen.usd_per_hour for seen in group}))
-        points.setdefault(pool_id, []).append(point)
-    return points

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate
 
 from spot_server.features.agent_config.schemas import InstanceTypeText
-from spot_server.features.pricing.on_demand import OnDemandPrice
-from spot_server.features.pricing.queries import PoolPrice
-from spot_server.features.pricing.rules import BUCKET_SECONDS, RefusedRow, ReportedPrice
-from spot_server.features.pricing.service import InstancePricing, PriceReport
+from spot_server.features.pricing.rules import RefusedRow, ReportedPrice
+from spot_server.features.pricing.service import PriceReport
 from spot_server.http.fields import BoundedText, StrictInteger, UsdAmount, UtcMoment
-from spot_server.http.schemas import AnswerSchema, QuerySchema, TolerantSchema
-from spot_server.words import Mode, PriceSource
+from spot_server.http.schemas import AnswerSchema, TolerantSchema
 
 MOST_PRICES = 5_000
 MOST_TYPES = 1_000
@@ -108,97 +103,3 @@ class ReportAnswer(AnswerSchema):
 
     accepted = fields.Integer(required=True)
     refused = fields.List(fields.Nested(RefusedRowAnswer), required=True)
-
-
-class PoolPriceAnswer(AnswerSchema):
-    """The current price of a pool, who saw it and when."""
-
-    pool_id = fields.Integer(required=True)
-    az_id = fields.String(required=True)
-    instance_type = fields.String(required=True)
-    usd_per_hour = UsdAmount(required=True)
-    observed_at = UtcMoment(required=True)
-    age_seconds = fields.Float(required=True)
-    source = fields.Enum(PriceSource, by_value=True, required=True)
-
-
-class OnDemandAnswer(AnswerSchema):
-    """The on-demand price, where it is from and of when."""
-
-    usd_per_hour = UsdAmount(required=True)
-    observed_at = UtcMoment(required=True)
-    age_seconds = fields.Float(required=True)
-    source = fields.String(required=True)
-
-
-class PricingAnswer(AnswerSchema):
-    """What an instance's markets cost now; null and empty where nothing is known."""
-
-    instance_id = fields.String(required=True)
-    agent_id = fields.String(required=True)
-    instance_type = fields.String(required=True)
-    region = fields.String(required=True)
-    az_id = fields.String(required=True)
-    product = fields.String(required=True)
-    mode = fields.Enum(Mode, by_value=True, required=True)
-    current = fields.Nested(PoolPriceAnswer, required=True, allow_none=True)
-    pools = fields.List(fields.Nested(PoolPriceAnswer), required=True)
-    on_demand = fields.Nested(OnDemandAnswer, required=True, allow_none=True)
-
-
-def show_pricing(pricing: InstancePricing) -> dict[str, Any]:
-    """Lay prices out for PricingAnswer, each with its age."""
-    names = ("instance_id", "agent_id", "instance_type", "region", "az_id", "product", "mode")
-    return {
-        **{name: getattr(pricing.instance, name) for name in names},
-        "current": _aged(pricing.current, pricing),
-        "pools": [_aged(pool, pricing) for pool in pricing.pools],
-        "on_demand": _aged(pricing.on_demand, pricing),
-    }
-
-
-def _aged(price: PoolPrice | OnDemandPrice | None, pricing: InstancePricing) -> dict[str, Any] | None:
-    if price is None:
-        return None
-    return {**asdict(price), "age_seconds": round((pricing.now - price.observed_at) / timedelta(seconds=1), 3)}
-
-
-class HistoryQuery(QuerySchema):
-    """Which window, and how fine."""
-
-    since = UtcMoment(load_default=None, metadata={"description": "Default: seven days before `until`."})
-    until = UtcMoment(load_default=None, metadata={"description": "Default: now."})
-    bucket_seconds = fields.Integer(
-        load_default=None,
-        validate=validate.Range(min=BUCKET_SECONDS, max=86_400, error="expected a whole number from 300 to 86400"),
-        metadata={"description": "Default: 300 for windows up to two days, else 3600."},
-    )
-
-
-class PricePointAnswer(AnswerSchema):
-    """The price in one bucket."""
-
-    at = UtcMoment(required=True)
-    usd_per_hour = UsdAmount(required=True)
-    source = fields.Enum(PriceSource, by_value=True, required=True)
-    distinct_price_count = fields.Integer(required=True)
-
-
-class PoolHistoryAnswer(AnswerSchema):
-    """The prices of one pool over the window."""
-
-    pool_id = fields.Integer(required=True, attribute="pool.pool_id")
-    az_id = fields.String(required=True, attribute="pool.az_id")
-    instance_type = fields.String(required=True, attribute="pool.instance_type")
-    points = fields.List(fields.Nested(PricePointAnswer), required=True)
-
-
-class HistoryAnswer(AnswerSchema):
-    """The prices of an instance's markets over the window."""
-
-    instance_id = fields.String(required=True, attribute="instance.instance_id")
-    since = UtcMoment(required=True, attribute="window.since")
-    until = UtcMoment(required=True, attribute="window.until")
-    bucket_seconds = fields.Integer(required=True, attribute="window.bucket_seconds")
-    pools = fields.List(fields.Nested(PoolHistoryAnswer), required=True)
-    is_truncated = fields.Boolean(required=True)

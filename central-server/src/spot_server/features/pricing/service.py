@@ -14,24 +14,18 @@ from spot_server.features.instances.queries import Instance, find_instance_of_cl
 from spot_server.features.pricing import market_queries, queries
 from spot_server.features.pricing.market_rules import check_price
 from spot_server.features.pricing.on_demand import OnDemandCatalogue, OnDemandPrice
-from spot_server.features.pricing.queries import Pool, PoolPrice
+from spot_server.features.pricing.queries import PoolPrice
 from spot_server.features.pricing.rules import (
     Observation,
-    PricePoint,
     RefusedRow,
     ReportedPrice,
-    Window,
     bucket_of,
     merge_observations,
     observed_at_or_now,
-    plot_points,
     source_of,
     whole_micros,
 )
 from spot_server.words import PriceSource
-
-MOST_HISTORY_ROWS = 50_000
-"""Rows of the staging tier that one chart may read: about a month of six pools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +48,17 @@ class ReportOutcome:
 
 @dataclass(frozen=True, slots=True)
 class InstancePricing:
-    """What an instance's markets cost now. `current` is its own pool's price; None where nobody has reported."""
+    """What an instance's markets cost now. `current` is its own pool's price; None where nobody has reported.
+
+    `on_demand` has a price for each type that one is known of; `zones` are those in which the agent has a subnet, None: it never said.
+    """
 
     instance: Instance
     pools: list[PoolPrice]
     current: PoolPrice | None
-    on_demand: OnDemandPrice | None
+    on_demand: dict[str, OnDemandPrice]
+    zones: frozenset[str] | None
     now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PoolHistory:
-    """The prices of one pool over a window."""
-
-    pool: Pool
-    points: list[PricePoint]
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceHistory:
-    """The prices of an instance's markets over a window; `is_truncated` when there was more than one answer may carry."""
-
-    instance: Instance
-    window: Window
-    pools: list[PoolHistory]
-    is_truncated: bool
 
 
 def report_prices(tx: Transaction, agent_id: str, instance_id: str, report: PriceReport) -> ReportOutcome:
@@ -92,7 +72,7 @@ def report_prices(tx: Transaction, agent_id: str, instance_id: str, report: Pric
     known = market_queries.known_markets(
         tx,
         agent.region,
-        allowed_types=[*_types(agent, instance), *told, *described],
+        allowed_types=[*usable_types(agent, instance), *told, *described],
         wanted={(price.instance_type, price.product) for _, price in report.prices},
     )
     verdicts = [(check_price(index, price, known, now=tx.now), price) for index, price in report.prices]
@@ -116,26 +96,27 @@ def _note_clock(tx: Transaction, instance: Instance, report: PriceReport) -> Non
 def read_pricing(tx: Transaction, client_id: str, instance_id: str, catalogue: OnDemandCatalogue) -> InstancePricing:
     """Return what the markets that the instance's agent may use cost now; empty, not an error, where nothing is known."""
     instance = find_instance_of_client(tx, client_id, instance_id)
-    types = _types(load_agent(tx, instance.agent_id), instance)
+    agent = load_agent(tx, instance.agent_id)
+    types = usable_types(agent, instance)
     pools = queries.latest_prices(tx, instance.region, types, instance.product)
     own = [pool for pool in pools if (pool.instance_type, pool.az_id) == (instance.instance_type, instance.az_id)]
-    on_demand = catalogue.price_of(instance.instance_type, instance.region)
-    return InstancePricing(instance, pools, own[0] if own else None, on_demand, tx.now)
+    subnets = (agent.launch_specification or {}).get("subnets")
+    on_demand = on_demand_prices(tx, instance, types, catalogue)
+    return InstancePricing(instance, pools, own[0] if own else None, on_demand, None if subnets is None else frozenset(subnets), tx.now)
 
 
-def read_history(tx: Transaction, client_id: str, instance_id: str, window: Window) -> InstanceHistory:
-    """Return the prices of the instance's markets in the window, its end left out: one point per pool and bucket."""
-    instance = find_instance_of_client(tx, client_id, instance_id)
-    types = _types(load_agent(tx, instance.agent_id), instance)
-    pools = queries.list_pools(tx, instance.region, types, instance.product)
-    ids = [pool.pool_id for pool in pools]
-    rows = queries.read_observations(tx, ids, window.since, window.until, most=MOST_HISTORY_ROWS + 1)
-    points = plot_points(rows[:MOST_HISTORY_ROWS], bucket_seconds=window.bucket_seconds)
-    histories = [PoolHistory(pool, points.get(pool.pool_id, [])) for pool in pools]
-    return InstanceHistory(instance, window, histories, is_truncated=len(rows) > MOST_HISTORY_ROWS)
+def on_demand_prices(tx: Transaction, instance: Instance, types: Sequence[str], catalogue: OnDemandCatalogue) -> dict[str, OnDemandPrice]:
+    """Return what these types cost on demand where the instance is, by type: the stored price, else that of the server's own file."""
+    from_file = {name: catalogue.price_of(name, instance.region) for name in types}
+    stored = market_queries.on_demand_of(tx, instance.region, types, instance.product)
+    return {
+        **{name: price for name, price in from_file.items() if price is not None},
+        **{name: OnDemandPrice(price.usd_per_hour, price.source.value, price.observed_at) for name, price in stored.items()},
+    }
 
 
-def _types(agent: Agent, instance: Instance) -> list[str]:
+def usable_types(agent: Agent, instance: Instance) -> list[str]:
+    """Return the instance types that the agent may use."""
     return sorted({instance.instance_type, *agent.allowed_instance_types})
 
 

@@ -49,6 +49,7 @@ def policy_of(settings: Settings) -> RetentionPolicy:
         switch_days=settings.switch_retention_days,
         interruption_days=settings.interruption_retention_days,
         instance_days=settings.terminated_instance_retention_days,
+        price_days=settings.price_retention_days,
     )
 
 

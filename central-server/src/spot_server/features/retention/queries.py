@@ -25,6 +25,7 @@ from spot_server.db.tables import (
     audit_logs,
     cleanup_logs,
     commands,
+    consolidation_jobs,
     game_days,
     instances,
     interruption_sightings,
@@ -193,6 +194,10 @@ AGENT_REQUESTS = AgedRows(
 )
 
 GAME_DAYS = AgedRows(Record.GAME_DAYS, game_days, (game_days.c.game_day_id,), game_days.c.requested_at, (game_days.c.active_key.is_(None),))
+_consolidation = consolidation_jobs
+CONSOLIDATIONS = AgedRows(
+    Record.CONSOLIDATIONS, _consolidation, (_consolidation.c.job_id,), _consolidation.c.started_at, (_consolidation.c.active_key.is_(None),)
+)
 
 ALL_AGED = (
     AUDIT_LOGS,
@@ -200,6 +205,7 @@ ALL_AGED = (
     CLEANUP_LOGS,
     AGENT_REQUESTS,
     GAME_DAYS,
+    CONSOLIDATIONS,
     SWITCHES,
     INTERRUPTIONS,
     INSTANCES,

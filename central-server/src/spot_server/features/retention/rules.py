@@ -23,6 +23,7 @@ class Record(StrEnum):
     IMAGES = "agent_images"
     COMMANDS = "commands"
     GAME_DAYS = "game_days"
+    CONSOLIDATIONS = "consolidation_jobs"
 
 
 KEEP_REQUESTS_DAYS = 30
@@ -40,6 +41,7 @@ class RetentionPolicy:
     switch_days: int
     interruption_days: int
     instance_days: int
+    price_days: int
 
 
 def cutoffs(policy: RetentionPolicy, now: datetime) -> dict[Record, datetime]:
@@ -62,6 +64,7 @@ def cutoffs(policy: RetentionPolicy, now: datetime) -> dict[Record, datetime]:
         Record.IMAGES: switch_days,
         Record.COMMANDS: switch_days,
         Record.GAME_DAYS: switch_days,
+        Record.CONSOLIDATIONS: policy.price_days,
     }
     return {record: now - timedelta(days=count) for record, count in days.items()}
 
