@@ -1,0 +1,1 @@
+"""Recorded availability of spot pools, and what policies would have made of it."""
