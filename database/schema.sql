@@ -141,6 +141,16 @@ CREATE TABLE pool_cooldowns (
 
 CREATE INDEX ix_pool_cooldowns_until_at ON pool_cooldowns (until_at);
 
+CREATE TABLE spot_advisor_bands (
+	region VARCHAR(32) NOT NULL,
+	instance_type VARCHAR(64) NOT NULL,
+	band INTEGER NOT NULL,
+	savings_percent INTEGER NOT NULL,
+	snapshot_at DATETIME(6) NOT NULL,
+	imported_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_spot_advisor_bands PRIMARY KEY (region, instance_type)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Spot Advisor''s band of interruption for Linux: 0 (under 5 %% of instances a month) to 4 (over 20 %%); the newest one.' COLLATE utf8mb4_bin;
+
 CREATE TABLE spot_pools (
 	pool_id INTEGER NOT NULL AUTO_INCREMENT,
 	region VARCHAR(32) NOT NULL,
@@ -192,6 +202,31 @@ CREATE TABLE agents (
 CREATE INDEX ix_agents_client_id ON agents (client_id);
 
 CREATE INDEX ix_agents_logical_agent_id ON agents (logical_agent_id);
+
+CREATE TABLE pool_risk_analysis (
+	pool_id INTEGER NOT NULL,
+	computed_at DATETIME(6) NOT NULL,
+	score INTEGER NOT NULL,
+	chance_hour FLOAT NOT NULL,
+	chance_hour_low FLOAT NOT NULL,
+	chance_hour_high FLOAT NOT NULL,
+	chance_day FLOAT NOT NULL,
+	chance_day_low FLOAT NOT NULL,
+	chance_day_high FLOAT NOT NULL,
+	by_age MEDIUMTEXT NOT NULL,
+	boot_seconds FLOAT,
+	boot_count INTEGER NOT NULL,
+	shortage_count INTEGER NOT NULL,
+	cooldown_until DATETIME(6),
+	advisor_band INTEGER,
+	advisor_snapshot_at DATETIME(6),
+	inputs MEDIUMTEXT NOT NULL,
+	model_version VARCHAR(64) NOT NULL,
+	CONSTRAINT pk_pool_risk_analysis PRIMARY KEY (pool_id, computed_at),
+	CONSTRAINT fk_pool_risk_analysis_pool_id_spot_pools FOREIGN KEY(pool_id) REFERENCES spot_pools (pool_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='The chance that an instance which is launched in the pool at computed_at is lost within the next hour and day, each with its 80 %% interval; score: 0 to 100, 20 points are ten times the hazard. by_age: the chances at other ages of an instance. boot_seconds: from launch to ready, median of boot_count launches there, or of its type; NULL: too few. cooldown_until, shortage_count: of its last shortage that is remembered. inputs: of all clients, for admins alone.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_pool_risk_analysis_computed_at ON pool_risk_analysis (computed_at);
 
 CREATE TABLE price_progress (
 	pool_id INTEGER NOT NULL,

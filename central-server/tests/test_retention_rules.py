@@ -12,7 +12,7 @@ from server_support.clock import START
 from spot_server.features.retention.rules import LogEntry, Record, RetentionPolicy, cutoffs, prunable_ends
 
 days = st.integers(1, 3650)
-policies = st.builds(RetentionPolicy, days, days, days, days, days, days, days, days)
+policies = st.builds(RetentionPolicy, days, days, days, days, days, days, days, days, days)
 logs = st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(-3, 3), max_size=6)).map(
     lambda ages: [
         LogEntry(client_id, sequence, START + timedelta(days=age))

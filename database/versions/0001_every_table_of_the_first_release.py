@@ -232,6 +232,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_pool_cooldowns_until_at"), ["until_at"], unique=False)
 
     op.create_table(
+        "spot_advisor_bands",
+        sa.Column("region", sa.String(length=32), nullable=False),
+        sa.Column("instance_type", sa.String(length=64), nullable=False),
+        sa.Column("band", sa.Integer(), nullable=False),
+        sa.Column("savings_percent", sa.Integer(), nullable=False),
+        sa.Column("snapshot_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("imported_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.PrimaryKeyConstraint("region", "instance_type", name=op.f("pk_spot_advisor_bands")),
+        comment="Spot Advisor's band of interruption for Linux: 0 (under 5 % of instances a month) to 4 (over 20 %); the newest one.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "spot_pools",
         sa.Column("pool_id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("region", sa.String(length=32), nullable=False),
@@ -296,6 +313,39 @@ def upgrade() -> None:
     with op.batch_alter_table("agents", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_agents_client_id"), ["client_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_agents_logical_agent_id"), ["logical_agent_id"], unique=False)
+
+    op.create_table(
+        "pool_risk_analysis",
+        sa.Column("pool_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("computed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=False),
+        sa.Column("chance_hour", sa.Float(), nullable=False),
+        sa.Column("chance_hour_low", sa.Float(), nullable=False),
+        sa.Column("chance_hour_high", sa.Float(), nullable=False),
+        sa.Column("chance_day", sa.Float(), nullable=False),
+        sa.Column("chance_day_low", sa.Float(), nullable=False),
+        sa.Column("chance_day_high", sa.Float(), nullable=False),
+        sa.Column("by_age", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("boot_seconds", sa.Float(), nullable=True),
+        sa.Column("boot_count", sa.Integer(), nullable=False),
+        sa.Column("shortage_count", sa.Integer(), nullable=False),
+        sa.Column("cooldown_until", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("advisor_band", sa.Integer(), nullable=True),
+        sa.Column("advisor_snapshot_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("inputs", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("model_version", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(["pool_id"], ["spot_pools.pool_id"], name=op.f("fk_pool_risk_analysis_pool_id_spot_pools")),
+        sa.PrimaryKeyConstraint("pool_id", "computed_at", name=op.f("pk_pool_risk_analysis")),
+        comment="The chance that an instance which is launched in the pool at computed_at is lost within the next hour and day, each with its 80 % interval; score: 0 to 100, 20 points are ten times the hazard. by_age: the chances at other ages of an instance. boot_seconds: from launch to ready, median of boot_count launches there, or of its type; NULL: too few. cooldown_until, shortage_count: of its last shortage that is remembered. inputs: of all clients, for admins alone.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("pool_risk_analysis", schema=None) as batch_op:
+        batch_op.create_index("ix_pool_risk_analysis_computed_at", ["computed_at"], unique=False)
 
     op.create_table(
         "price_progress",
@@ -940,8 +990,11 @@ def downgrade() -> None:
     op.drop_table("pricing_canonical")
     op.drop_table("price_progress")
 
+    op.drop_table("pool_risk_analysis")
+
     op.drop_table("agents")
     op.drop_table("spot_pools")
+    op.drop_table("spot_advisor_bands")
 
     op.drop_table("pool_cooldowns")
     op.drop_table("on_demand_prices")

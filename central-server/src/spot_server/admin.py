@@ -13,6 +13,8 @@ from spot_server.db.runner import Transaction
 from spot_server.errors import StateConflict
 from spot_server.features.clients import service as clients
 from spot_server.features.clients.queries import Client, find_client_by_name
+from spot_server.features.risk import service as risk
+from spot_server.features.risk.advisor import AdvisorBand
 from spot_server.features.tokens import service as tokens
 from spot_server.features.tokens.rules import TokenRequest
 from spot_server.migrations import expected_revision, migrate
@@ -91,6 +93,12 @@ def create_token(settings: Settings, wanted: WantedToken) -> str:
         return tokens.grant_token(tx, request, created_by=COMMAND_LINE).token
 
     return _write(settings, use_case)
+
+
+def import_spot_advisor(settings: Settings, rows: list[AdvisorBand]) -> str:
+    """Store the newest band of each market and return a sentence about it."""
+    count = _write(settings, lambda tx: risk.import_bands(tx, rows))
+    return f"stored the bands of {count} markets, of {len(rows)} rows"
 
 
 def _write(settings: Settings, use_case: Callable[[Transaction], T]) -> T:

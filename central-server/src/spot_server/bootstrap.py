@@ -42,6 +42,8 @@ from spot_server.features.pricing.routes import daemon_blueprint as price_report
 from spot_server.features.registration.routes import blueprint as registration_blueprint
 from spot_server.features.replicas.routes import client_blueprint as client_replicas_blueprint
 from spot_server.features.replicas.routes import daemon_blueprint as replicas_blueprint
+from spot_server.features.risk.routes import admin_blueprint as all_pool_risks_blueprint
+from spot_server.features.risk.routes import client_blueprint as pool_risks_blueprint
 from spot_server.features.sweeper.routes import blueprint as restore_holds_blueprint
 from spot_server.features.switches.routes import client_blueprint as switches_blueprint
 from spot_server.features.switches.routes import daemon_blueprint as switch_reports_blueprint
@@ -88,6 +90,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     restore_holds_blueprint,
     install_blueprint,
     game_days_blueprint,
+    pool_risks_blueprint,
+    all_pool_risks_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 

@@ -89,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--pattern", help="enrolment: a logical agent id, or the beginning of one and a *")
     token.add_argument("--uses", type=int, help="enrolment: how many registrations; default 1")
     token.add_argument("--days", type=float, help="until it expires; default: never, enrolment: 1")
+    advisor = add("import-spot-advisor", _import_spot_advisor, "Store Spot Advisor's bands of interruption, which pools' risk begins with.")
+    advisor.add_argument("file", help="CSV, gzipped or not: snapshot, region, instance_type, savings_pct, interruption_band (0 to 4)")
     openapi = add("openapi", _openapi, "Write the description of the interface.")
     _add_generated(openapi)
     machines = add("state-machines", _state_machines, "Write docs/STATE_MACHINE.md from the tables in code.")
@@ -174,6 +176,19 @@ def _create_token(options: argparse.Namespace, settings: Settings) -> None:
         days=options.days,
     )
     print(_or_fail(lambda: admin.create_token(settings, wanted)))
+
+
+def _import_spot_advisor(options: argparse.Namespace, settings: Settings) -> None:
+    from pathlib import Path  # noqa: PLC0415 - see above
+
+    from spot_server import admin  # noqa: PLC0415 - see above
+    from spot_server.features.risk.advisor import AdvisorFileInvalid, read_advisor_file  # noqa: PLC0415 - see above
+
+    try:
+        rows = read_advisor_file(Path(options.file))
+    except AdvisorFileInvalid as error:
+        raise CommandFailed(str(error), EXIT_USAGE) from error
+    print(_or_fail(lambda: admin.import_spot_advisor(settings, rows)))
 
 
 def _openapi(options: argparse.Namespace, settings: Settings) -> None:

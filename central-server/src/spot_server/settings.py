@@ -211,6 +211,7 @@ class Settings:
         most=8760,
     )
     silence_sweep_period_seconds: float = number(2, "How often primaries are looked for that fell silent.", least=0.05, most=10)
+    risk_period_seconds: float = number(900, "How often the chance of loss in each spot pool is computed.", least=60, most=86400)
     retention_sweep_period_seconds: float = number(3600, "How often what is too old is deleted.", least=1, most=86400)
     retention_batch_rows: int = integer(500, "Rows that one transaction of the retention sweep deletes.", least=1, most=10_000)
     retention_run_rows: int = integer(
@@ -236,6 +237,7 @@ class Settings:
         most=LONGEST_RETENTION_DAYS,
     )
     consolidation_period_seconds: float = number(43200, "How often prices are consolidated.", least=300, most=604800)
+    risk_retention_days: int = integer(30, "How long what was computed of pools' risk is kept.", least=1, most=LONGEST_RETENTION_DAYS)
     lease_seconds: float = number(10, "How long the jobs process leads without renewing.", least=0.5, most=300)
     lease_renew_period_seconds: float = number(3, "How often the jobs process renews its lease.", least=0.1, most=100)
     jobs_metrics_port: int = integer(0, "The port on which the jobs process serves its metrics; 0: none.", least=0, most=65535)

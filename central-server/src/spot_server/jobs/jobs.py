@@ -19,6 +19,8 @@ from spot_server.features.pricing.jobs import SWEEP_PERIOD_SECONDS, PriceSweep
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import compare_standbys, coordinate_replicas, sweep_replicas
 from spot_server.features.retention.jobs import RetentionSweep
+from spot_server.features.risk.jobs import RiskAnalysis
+from spot_server.features.risk.model import load_model
 from spot_server.features.silences.jobs import SilenceWatch
 from spot_server.features.spending.jobs import watch_overlaps
 from spot_server.features.sweeper.jobs import sweeper_job
@@ -59,6 +61,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         Job("watch_silence", settings.silence_sweep_period_seconds, SilenceWatch()),
         Job("consolidate_prices", LOOK_PERIOD_SECONDS, consolidate_prices),
         Job("sweep_prices", SWEEP_PERIOD_SECONDS, PriceSweep(sleeper)),
+        Job("analyse_risk", settings.risk_period_seconds, RiskAnalysis(load_model())),
         Job("sweep_history", settings.retention_sweep_period_seconds, RetentionSweep(sleeper)),
         Job("sweep_tokens", settings.retention_sweep_period_seconds, sweep_tokens),
     )

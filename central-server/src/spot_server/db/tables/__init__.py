@@ -26,6 +26,7 @@ from spot_server.db.tables.market import (
     spot_price_snapshots,
 )
 from spot_server.db.tables.moves import commands, interruption_sightings, spot_interruption_events, switch_steps, switches
+from spot_server.db.tables.risk import pool_risk_analysis, spot_advisor_bands
 
 __all__ = [
     "agent_images",
@@ -49,10 +50,12 @@ __all__ = [
     "notifications",
     "on_demand_prices",
     "pool_cooldowns",
+    "pool_risk_analysis",
     "price_progress",
     "pricing_canonical",
     "replica_instances",
     "restore_holds",
+    "spot_advisor_bands",
     "spot_interruption_events",
     "spot_pools",
     "spot_price_snapshots",

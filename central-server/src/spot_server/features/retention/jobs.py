@@ -50,6 +50,7 @@ def policy_of(settings: Settings) -> RetentionPolicy:
         interruption_days=settings.interruption_retention_days,
         instance_days=settings.terminated_instance_retention_days,
         price_days=settings.price_retention_days,
+        risk_days=settings.risk_retention_days,
     )
 
 

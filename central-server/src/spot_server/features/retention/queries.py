@@ -30,6 +30,7 @@ from spot_server.db.tables import (
     instances,
     interruption_sightings,
     notifications,
+    pool_risk_analysis,
     replica_instances,
     spot_interruption_events,
     switch_steps,
@@ -199,7 +200,11 @@ CONSOLIDATIONS = AgedRows(
     Record.CONSOLIDATIONS, _consolidation, (_consolidation.c.job_id,), _consolidation.c.started_at, (_consolidation.c.active_key.is_(None),)
 )
 
+_risk = pool_risk_analysis
+POOL_RISKS = AgedRows(Record.POOL_RISKS, _risk, (_risk.c.computed_at, _risk.c.pool_id), _risk.c.computed_at)
+
 ALL_AGED = (
+    POOL_RISKS,
     AUDIT_LOGS,
     NOTIFICATIONS,
     CLEANUP_LOGS,

@@ -24,6 +24,7 @@ class Record(StrEnum):
     COMMANDS = "commands"
     GAME_DAYS = "game_days"
     CONSOLIDATIONS = "consolidation_jobs"
+    POOL_RISKS = "pool_risk_analysis"
 
 
 KEEP_REQUESTS_DAYS = 30
@@ -42,6 +43,7 @@ class RetentionPolicy:
     interruption_days: int
     instance_days: int
     price_days: int
+    risk_days: int
 
 
 def cutoffs(policy: RetentionPolicy, now: datetime) -> dict[Record, datetime]:
@@ -65,6 +67,7 @@ def cutoffs(policy: RetentionPolicy, now: datetime) -> dict[Record, datetime]:
         Record.COMMANDS: switch_days,
         Record.GAME_DAYS: switch_days,
         Record.CONSOLIDATIONS: policy.price_days,
+        Record.POOL_RISKS: policy.risk_days,
     }
     return {record: now - timedelta(days=count) for record, count in days.items()}
 

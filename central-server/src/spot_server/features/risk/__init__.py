@@ -1,0 +1,1 @@
+"""How likely a spot pool is to lose an instance: learned from what was lost, beginning with what AWS publishes."""
