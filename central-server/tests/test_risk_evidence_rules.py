@@ -12,10 +12,10 @@ from spot_server.features.risk.evidence_rules import (
     LOOKBACK_HOURS,
     NOTHING,
     Evidence,
+    Expectation,
     Lifetime,
     PoolKey,
     PoolTallies,
-    expected_losses,
     tally_pool,
     weigh_pools,
 )
@@ -46,11 +46,30 @@ def weighed(pool: PoolKey, *lived: Lifetime) -> Evidence:
 
 @given(st.floats(0, 300), st.floats(0, 300), st.floats(0, 300), st.floats(0, 500))
 def test_what_is_expected_of_two_stretches_is_what_is_expected_of_the_whole(begin: float, first: float, second: float, ago: float) -> None:
-    middle, end = begin + first, begin + first + second
+    expected, middle, end = Expectation.of(MODEL, 12.0).losses, begin + first, begin + first + second
 
-    parts = expected_losses(MODEL, begin, middle, ago + second, 12.0) + expected_losses(MODEL, middle, end, ago, 12.0)
+    parts = expected(begin, middle, ago + second) + expected(middle, end, ago)
 
-    assert parts == pytest.approx(expected_losses(MODEL, begin, end, ago, 12.0), abs=1e-9)
+    assert parts == pytest.approx(expected(begin, end, ago), abs=1e-9)
+
+
+@given(st.floats(0, 40_000), st.floats(0, 200), st.floats(0, 500), st.sampled_from([6.0, 168.0]))
+def test_what_is_expected_lies_between_what_the_least_and_the_largest_hazard_would_make(
+    begin: float, hours: float, ago: float, half_life: float
+) -> None:
+    found = Expectation.of(MODEL, half_life).losses(begin, begin + hours, ago)
+
+    decayed = half_life / math.log(2) * (2 ** (-ago / half_life) - 2 ** (-(ago + hours) / half_life))
+    least, largest = min(MODEL.base_losses_per_hour), max(MODEL.base_losses_per_hour)
+    assert least * decayed - 1e-9 <= found <= largest * decayed + 1e-9
+
+
+def test_an_hour_from_an_edge_on_expects_an_hour_of_its_piece() -> None:
+    # Nothing decays over one hour of a half-life of ten thousand years.
+    expectation = Expectation.of(MODEL, 1e8)
+
+    assert expectation.losses(2.0, 3.0, 0.0) == pytest.approx(MODEL.base_losses_per_hour[MODEL.age_edges_hours.index(2.0)], rel=1e-5)
+    assert expectation.losses(70.0, 71.0, 0.0) == pytest.approx(MODEL.base_losses_per_hour[-1], rel=1e-5)
 
 
 @given(st.lists(lifetimes(), max_size=8))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spot_server.backtest.traces import PoolSeries, Trace
-from spot_server.features.risk.evidence_rules import expected_losses
+from spot_server.features.risk.evidence_rules import Expectation
 from spot_server.features.risk.model import RiskModel
 
 Floats = NDArray[np.float64]
@@ -135,8 +135,8 @@ def evidences(world: World, model: RiskModel, multiples: Sequence[float]) -> Evi
 
 def _expected(world: World, model: RiskModel, half_life: float) -> Floats:
     """Return what each tick's exposure expects, as of that tick."""
-    gap = world.gap_hours
-    ages = [expected_losses(model, age * gap, (age + 1) * gap, 0.0, half_life) for age in range(int(world.exposed_age.max()) + 1)]
+    gap, expectation = world.gap_hours, Expectation.of(model, half_life)
+    ages = [expectation.losses(age * gap, (age + 1) * gap, 0.0) for age in range(int(world.exposed_age.max()) + 1)]
     return np.append(np.array(ages), 0.0)[world.exposed_age]  # an age of -1 takes the last, which is 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -111,7 +112,7 @@ def _pool_table(scored: Sequence[Scored]) -> list[str]:
 
 
 def _pair(one: Mark) -> str:
-    return f"{one.auc:.3f}, {one.brier:.4f}"
+    return f"{'-' if math.isnan(one.auc) else format(one.auc, '.3f')}, {one.brier:.4f}"
 
 
 def _price_line(source: Source, begin: datetime, end: datetime) -> str:

@@ -7,8 +7,10 @@ each half-life. An instance that we ended ourselves, or that still runs, was the
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 from spot_server.features.risk.model import RiskModel
@@ -67,22 +69,49 @@ NOTHING = PoolTallies(Tally(0.0, 0.0), Tally(0.0, 0.0), Tally(0.0, 0.0))
 """Of a pool in which we never had an instance."""
 
 
-def expected_losses(model: RiskModel, from_age_hours: float, to_age_hours: float, ended_hours_ago: float, half_life_hours: float) -> float:
-    """Return how many losses the base hazard expects between two ages, the later one reached `ended_hours_ago`, each moment decayed."""
-    edges = (*model.age_edges_hours[1:], math.inf)
-    scale = half_life_hours / math.log(2.0)
-    total, begin = 0.0, model.age_edges_hours[0]
-    for hazard, end in zip(model.base_losses_per_hour, edges, strict=True):
-        low, high = max(begin, from_age_hours), min(end, to_age_hours)
-        if low < high:
-            newest, oldest = ended_hours_ago + to_age_hours - high, ended_hours_ago + to_age_hours - low
-            total += hazard * scale * (_decay(newest, half_life_hours) - _decay(oldest, half_life_hours))
-        begin = end
-    return total
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How many losses the base hazard expects of an instance between two ages, each moment decayed by one half-life."""
 
+    half_life_hours: float
+    edges_hours: tuple[float, ...]
+    hazards: tuple[float, ...]
+    growths: tuple[float, ...]
+    """At each edge 2 to the power of its age in half-lives."""
+    sums: tuple[float, ...]
+    """What is expected until each edge, as of an age of 0: it is decayed from there by the age that is reached."""
 
-def _decay(hours_ago: float, half_life_hours: float) -> float:
-    return math.exp2(-hours_ago / half_life_hours)
+    @classmethod
+    def of(cls, model: RiskModel, half_life_hours: float) -> Expectation:
+        """Add the pieces of the model's base hazard up."""
+        growths = tuple(math.exp2(edge / half_life_hours) for edge in model.age_edges_hours)
+        steps = (
+            hazard * half_life_hours / math.log(2.0) * (end - begin)
+            for hazard, begin, end in zip(model.base_losses_per_hour, growths, growths[1:], strict=False)
+        )
+        return cls(half_life_hours, model.age_edges_hours, model.base_losses_per_hour, growths, tuple(accumulate(steps, initial=0.0)))
+
+    def losses(self, from_age_hours: float, to_age_hours: float, ended_hours_ago: float) -> float:
+        """Return what is expected between two ages (0 or more, in order), the later one reached `ended_hours_ago`."""
+        last = self.edges_hours[-1]
+        total = 0.0
+        if to_age_hours > last:
+            # By what was decayed alone: growth from an age of 0 would leave the range of numbers after some months.
+            stretch = to_age_hours - max(from_age_hours, last)
+            newest, oldest = self._decay(ended_hours_ago), self._decay(ended_hours_ago + stretch)
+            total = self.hazards[-1] * self.half_life_hours / math.log(2.0) * (newest - oldest)
+        if from_age_hours < last:
+            between = self._until(min(to_age_hours, last)) - self._until(from_age_hours)
+            total += self._decay(ended_hours_ago + to_age_hours) * between
+        return total
+
+    def _until(self, age_hours: float) -> float:
+        piece = bisect_right(self.edges_hours, age_hours) - 1
+        grown = math.exp2(age_hours / self.half_life_hours) - self.growths[piece]
+        return self.sums[piece] + self.hazards[piece] * self.half_life_hours / math.log(2.0) * grown
+
+    def _decay(self, hours_ago: float) -> float:
+        return math.exp2(-hours_ago / self.half_life_hours)
 
 
 def tally_pool(model: RiskModel, lifetimes: Sequence[Lifetime]) -> PoolTallies:
@@ -94,14 +123,15 @@ def tally_pool(model: RiskModel, lifetimes: Sequence[Lifetime]) -> PoolTallies:
     share = _share_of_one(lifetimes)
 
     def tally(half_life_hours: float) -> Tally:
+        expectation = Expectation.of(model, half_life_hours)
         losses = expected = 0.0
         for one in lifetimes:
             if one.ended_hours_ago > LOOKBACK_HOURS:
                 continue
             began = min(one.began_hours_ago, LOOKBACK_HOURS)
             ages = one.began_hours_ago - began, one.began_hours_ago - one.ended_hours_ago
-            expected += expected_losses(model, *ages, one.ended_hours_ago, half_life_hours)
-            losses += _decay(one.ended_hours_ago, half_life_hours) if one.was_lost else 0.0
+            expected += expectation.losses(*ages, one.ended_hours_ago)
+            losses += math.exp2(-one.ended_hours_ago / half_life_hours) if one.was_lost else 0.0
         return Tally(losses * share, expected * share)
 
     return PoolTallies(tally(model.level_half_life_hours), tally(model.own_half_life_hours), tally(model.sibling_half_life_hours))
