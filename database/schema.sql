@@ -38,10 +38,11 @@ CREATE TABLE clients (
 	fis_role_arn VARCHAR(255),
 	notice_queue_url VARCHAR(255),
 	time_zone VARCHAR(64) NOT NULL,
+	on_demand_discount_ppm INTEGER NOT NULL,
 	created_at DATETIME(6) NOT NULL,
 	CONSTRAINT pk_clients PRIMARY KEY (client_id),
 	CONSTRAINT uq_clients_name UNIQUE (name)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge. on_demand_discount_ppm: how much less than the list price it pays on demand, in millionths, as by a savings plan.' COLLATE utf8mb4_bin;
 
 CREATE TABLE consolidation_jobs (
 	job_id VARCHAR(36) NOT NULL,
@@ -560,6 +561,38 @@ CREATE TABLE restore_holds (
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_restore_holds_client_id ON restore_holds (client_id);
+
+CREATE TABLE savings_snapshots (
+	agent_id VARCHAR(36) NOT NULL,
+	day DATE NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	time_zone VARCHAR(64) NOT NULL,
+	since_at DATETIME(6) NOT NULL,
+	until_at DATETIME(6) NOT NULL,
+	comparison_instance_type VARCHAR(64) NOT NULL,
+	on_demand_discount_ppm INTEGER NOT NULL,
+	primary_spot_usd BIGINT NOT NULL,
+	primary_on_demand_usd BIGINT NOT NULL,
+	replica_usd BIGINT NOT NULL,
+	overlap_usd BIGINT NOT NULL,
+	image_usd BIGINT NOT NULL,
+	address_usd BIGINT NOT NULL,
+	comparison_usd BIGINT,
+	unpriced_seconds INTEGER NOT NULL,
+	unsized_image_count INTEGER NOT NULL,
+	switch_count INTEGER NOT NULL,
+	interruption_count INTEGER NOT NULL,
+	downtime_ms BIGINT NOT NULL,
+	`lines` MEDIUMTEXT NOT NULL,
+	computed_at DATETIME(6) NOT NULL,
+	is_final BOOL NOT NULL,
+	CONSTRAINT pk_savings_snapshots PRIMARY KEY (agent_id, day),
+	CONSTRAINT fk_savings_snapshots_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What each agent cost on each day of its client''s time zone, and what one instance on demand would have cost in the same hours (comparison_usd; NULL: its price is not known). since_at to until_at is the time that the day covers. unpriced_seconds: of instances whose price nobody saw, in no amount. lines: each hour''s amounts with their prices. is_final: no late price changes it.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_savings_snapshots_client_id_day ON savings_snapshots (client_id, day);
+
+CREATE INDEX ix_savings_snapshots_is_final_computed_at ON savings_snapshots (is_final, computed_at);
 
 CREATE TABLE spot_interruption_events (
 	event_id VARCHAR(36) NOT NULL,

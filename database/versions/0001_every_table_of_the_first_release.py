@@ -63,10 +63,11 @@ def upgrade() -> None:
         sa.Column("fis_role_arn", sa.String(length=255), nullable=True),
         sa.Column("notice_queue_url", sa.String(length=255), nullable=True),
         sa.Column("time_zone", sa.String(length=64), nullable=False),
+        sa.Column("on_demand_discount_ppm", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
         sa.PrimaryKeyConstraint("client_id", name=op.f("pk_clients")),
         sa.UniqueConstraint("name", name=op.f("uq_clients_name")),
-        comment="Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge.",
+        comment="Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge. on_demand_discount_ppm: how much less than the list price it pays on demand, in millionths, as by a savings plan.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -770,6 +771,45 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_restore_holds_client_id"), ["client_id"], unique=False)
 
     op.create_table(
+        "savings_snapshots",
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("time_zone", sa.String(length=64), nullable=False),
+        sa.Column("since_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("until_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("comparison_instance_type", sa.String(length=64), nullable=False),
+        sa.Column("on_demand_discount_ppm", sa.Integer(), nullable=False),
+        sa.Column("primary_spot_usd", sa.BigInteger(), nullable=False),
+        sa.Column("primary_on_demand_usd", sa.BigInteger(), nullable=False),
+        sa.Column("replica_usd", sa.BigInteger(), nullable=False),
+        sa.Column("overlap_usd", sa.BigInteger(), nullable=False),
+        sa.Column("image_usd", sa.BigInteger(), nullable=False),
+        sa.Column("address_usd", sa.BigInteger(), nullable=False),
+        sa.Column("comparison_usd", sa.BigInteger(), nullable=True),
+        sa.Column("unpriced_seconds", sa.Integer(), nullable=False),
+        sa.Column("unsized_image_count", sa.Integer(), nullable=False),
+        sa.Column("switch_count", sa.Integer(), nullable=False),
+        sa.Column("interruption_count", sa.Integer(), nullable=False),
+        sa.Column("downtime_ms", sa.BigInteger(), nullable=False),
+        sa.Column("lines", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("computed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("is_final", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_savings_snapshots_agent_id_agents")),
+        sa.PrimaryKeyConstraint("agent_id", "day", name=op.f("pk_savings_snapshots")),
+        comment="What each agent cost on each day of its client's time zone, and what one instance on demand would have cost in the same hours (comparison_usd; NULL: its price is not known). since_at to until_at is the time that the day covers. unpriced_seconds: of instances whose price nobody saw, in no amount. lines: each hour's amounts with their prices. is_final: no late price changes it.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("savings_snapshots", schema=None) as batch_op:
+        batch_op.create_index("ix_savings_snapshots_client_id_day", ["client_id", "day"], unique=False)
+        batch_op.create_index("ix_savings_snapshots_is_final_computed_at", ["is_final", "computed_at"], unique=False)
+
+    op.create_table(
         "spot_interruption_events",
         sa.Column("event_id", sa.String(length=36), nullable=False),
         sa.Column("client_id", sa.String(length=36), nullable=False),
@@ -966,6 +1006,8 @@ def downgrade() -> None:
     op.drop_table("switches")
 
     op.drop_table("spot_interruption_events")
+
+    op.drop_table("savings_snapshots")
 
     op.drop_table("restore_holds")
 

@@ -44,6 +44,7 @@ from spot_server.features.replicas.routes import client_blueprint as client_repl
 from spot_server.features.replicas.routes import daemon_blueprint as replicas_blueprint
 from spot_server.features.risk.routes import admin_blueprint as all_pool_risks_blueprint
 from spot_server.features.risk.routes import client_blueprint as pool_risks_blueprint
+from spot_server.features.savings.routes import blueprint as savings_blueprint
 from spot_server.features.sweeper.routes import blueprint as restore_holds_blueprint
 from spot_server.features.switches.routes import client_blueprint as switches_blueprint
 from spot_server.features.switches.routes import daemon_blueprint as switch_reports_blueprint
@@ -92,6 +93,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     game_days_blueprint,
     pool_risks_blueprint,
     all_pool_risks_blueprint,
+    savings_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 

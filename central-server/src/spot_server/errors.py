@@ -86,6 +86,13 @@ class FieldInvalid(ProductError):
         super().__init__(invalid_sentence(field, value, reason), errors=[{"field": field, "value": value, "reason": reason}])
 
 
+class RangeTooWide(ProductError):
+    """The answer would be larger than one answer may be."""
+
+    status = 422
+    slug = "range-too-wide"
+
+
 class SettingsConflict(ProductError):
     """These settings exclude each other."""
 

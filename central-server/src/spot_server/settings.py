@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
@@ -63,6 +64,11 @@ def number(default: float, meaning: str, *, least: float, most: float) -> float:
     return field(default=default, metadata={"parse": _bounded(float, "a number", least, most), "meaning": meaning})
 
 
+def usd(default: str, meaning: str, *, least: str, most: str) -> Decimal:
+    """Declare an amount of USD between `least` and `most`, both allowed; never a float."""
+    return field(default=Decimal(default), metadata={"parse": _amount_between(Decimal(least), Decimal(most)), "meaning": meaning})
+
+
 def choice(default: Any, meaning: str) -> Any:  # noqa: ANN401
     """Declare a setting that draws from the closed set to which `default` belongs."""
     return field(default=default, metadata={"parse": _one_of(type(default)), "meaning": meaning})
@@ -77,6 +83,21 @@ def _bounded(convert: Callable[[str], Any], name: str, least: float, most: float
         except ValueError:
             raise ValueError(expected) from None
         if not least <= value <= most:
+            raise ValueError(expected)
+        return value
+
+    return parse
+
+
+def _amount_between(least: Decimal, most: Decimal) -> Callable[[str], Decimal]:
+    expected = f"a decimal number from {least} to {most}"
+
+    def parse(raw: str) -> Decimal:
+        try:
+            value = Decimal(raw)
+        except InvalidOperation:
+            raise ValueError(expected) from None
+        if not value.is_finite() or not least <= value <= most:
             raise ValueError(expected)
         return value
 
@@ -238,6 +259,21 @@ class Settings:
     )
     consolidation_period_seconds: float = number(43200, "How often prices are consolidated.", least=300, most=604800)
     risk_retention_days: int = integer(30, "How long what was computed of pools' risk is kept.", least=1, most=LONGEST_RETENTION_DAYS)
+    savings_period_seconds: float = number(
+        300, "How often days are looked for whose savings are not in the books yet, or not for good.", least=1, most=86400
+    )
+    savings_run_days: int = integer(
+        2_000, "Days of agents that one run of that job reckons at most; the next run goes on.", least=1, most=1_000_000
+    )
+    snapshot_usd_per_gb_month: Decimal = usd(
+        "0.05", "What a GB-month of EBS snapshots costs, for the savings account.", least="0", most="10"
+    )
+    snapshot_change_ratio: Decimal = usd(
+        "0.1", "What share of its volumes each further image of an agent is taken to hold alone, for the same.", least="0", most="1"
+    )
+    public_address_usd_per_hour: Decimal = usd(
+        "0.005", "What an hour of a public IPv4 address costs, for the same, in use or not.", least="0", most="10"
+    )
     lease_seconds: float = number(10, "How long the jobs process leads without renewing.", least=0.5, most=300)
     lease_renew_period_seconds: float = number(3, "How often the jobs process renews its lease.", least=0.1, most=100)
     jobs_metrics_port: int = integer(0, "The port on which the jobs process serves its metrics; 0: none.", least=0, most=65535)

@@ -19,6 +19,7 @@ from spot_server.features.control_role.jobs import control_role_job
 from spot_server.features.game_days.jobs import game_day_job
 from spot_server.features.notice_queues.jobs import notice_queues_job
 from spot_server.features.pricing.on_demand import load_catalogue
+from spot_server.features.savings.jobs import savings_job
 from spot_server.jobs.jobs import all_jobs
 from spot_server.jobs.lease import Lease
 from spot_server.jobs.leased_database import LeasedDatabase
@@ -58,7 +59,7 @@ def build_jobs_process(settings: Settings) -> tuple[JobsProcess, Metrics]:
         log=structlog.get_logger("jobs"),
     )
     gateway = AssumedRoles(clock)
-    others = (game_day_job(settings, gateway), notice_queues_job(settings, gateway))
+    others = (game_day_job(settings, gateway), notice_queues_job(settings, gateway), savings_job(settings, on_demand))
     jobs = all_jobs(settings, control_role_job(settings, gateway), gateway, clock, *others)
     return JobsProcess(context, lease, jobs), metrics
 

@@ -25,6 +25,7 @@ from spot_server.db.tables.market import (
     spot_pools,
     spot_price_snapshots,
 )
+from spot_server.db.tables.money import savings_snapshots
 from spot_server.db.tables.moves import commands, interruption_sightings, spot_interruption_events, switch_steps, switches
 from spot_server.db.tables.risk import pool_risk_analysis, spot_advisor_bands
 
@@ -56,6 +57,7 @@ __all__ = [
     "replica_instances",
     "restore_holds",
     "spot_advisor_bands",
+    "savings_snapshots",
     "spot_interruption_events",
     "spot_pools",
     "spot_price_snapshots",

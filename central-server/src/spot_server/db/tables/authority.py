@@ -17,10 +17,12 @@ clients = define_table(
     Column("fis_role_arn", String(255)),
     Column("notice_queue_url", String(255)),
     Column("time_zone", String(64), nullable=False, default="UTC"),
+    Column("on_demand_discount_ppm", Integer, nullable=False, default=0),
     Column("created_at", UtcDateTime, nullable=False),
     comment=(
         "Tenants. aws_role_arn is the control role that the server may assume with aws_external_id; "
-        "fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge."
+        "fis_role_arn is the role that AWS FIS takes on for game days; notice_queue_url the SQS queue of its notices from EventBridge. "
+        "on_demand_discount_ppm: how much less than the list price it pays on demand, in millionths, as by a savings plan."
     ),
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import clients, event_cursors
@@ -13,7 +13,10 @@ from spot_server.db.tables import clients, event_cursors
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A tenant. `time_zone` is an IANA name, for what is counted per day."""
+    """A tenant. `time_zone` is an IANA name, for what is counted per day.
+
+    `on_demand_discount_ppm`: by how much less than the list price it pays on demand, in millionths.
+    """
 
     client_id: str
     name: str
@@ -22,6 +25,7 @@ class Client:
     fis_role_arn: str | None
     notice_queue_url: str | None
     time_zone: str
+    on_demand_discount_ppm: int
     created_at: datetime
 
 
@@ -56,6 +60,12 @@ def has_control_role(tx: Transaction, client_id: str) -> bool:
 def is_external_id_taken(tx: Transaction, external_id: str) -> bool:
     """Return whether a client has this external id."""
     return tx.execute(select(clients.c.client_id).where(clients.c.aws_external_id == external_id)).first() is not None
+
+
+def update_client(tx: Transaction, client_id: str, *, time_zone: str, on_demand_discount_ppm: int) -> None:
+    """Change how the client's days are counted and compared."""
+    values = {"time_zone": time_zone, "on_demand_discount_ppm": on_demand_discount_ppm}
+    tx.execute(update(clients).where(clients.c.client_id == client_id).values(values))
 
 
 def list_clients(tx: Transaction, *, after_name: str, most: int) -> list[Client]:

@@ -48,6 +48,7 @@ def create_client(tx: Transaction, new: NewClient) -> Client:
         fis_role_arn=new.fis_role_arn,
         notice_queue_url=new.notice_queue_url,
         time_zone=new.time_zone,
+        on_demand_discount_ppm=0,
         created_at=tx.now,
     )
     queries.insert_client(tx, client)

@@ -1,0 +1,186 @@
+"""The account's own rows: one per agent and day, written again whenever the day is reckoned again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
+
+from spot_server.db.runner import Transaction
+from spot_server.db.tables import agents, clients, savings_snapshots
+from spot_server.db.upsert import insert_or_update
+from spot_server.features.savings.calendar_rules import ONE_DAY, Stretch
+from spot_server.features.savings.figure_rules import Amounts
+from spot_server.features.savings.queries import ENDS_LATE_BY
+from spot_server.features.savings.report_rules import PERIOD_CHARACTERS, DayRange, Granularity, GroupBy, Totals
+
+_snapshot = savings_snapshots
+_KEY = ("agent_id", "day")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A stored day, with its lines as they were stored."""
+
+    agent_id: str
+    day: date
+    time_zone: str
+    since_at: datetime
+    until_at: datetime
+    comparison_instance_type: str
+    on_demand_discount_ppm: int
+    amounts: Amounts
+    unsized_image_count: int
+    switch_count: int
+    interruption_count: int
+    downtime_ms: int
+    lines: list[dict[str, Any]]
+    computed_at: datetime
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """What the days before and after, where they are stored, say of the day between them."""
+
+    agent_id: str
+    day: date
+    since_at: datetime
+    until_at: datetime
+    comparison_instance_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an agent's account is: `newest_day` is the last stored one, None if there is none."""
+
+    agent_id: str
+    created_at: datetime
+    deleted_at: datetime | None
+    newest_day: date | None
+
+
+def store(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    """Write days, in place of what was stored of the same agent and day."""
+    if rows:
+        replaced = [name for name in rows[0] if name not in _KEY]
+        insert_or_update(tx.connection, _snapshot, sorted(rows, key=lambda row: row["agent_id"]), key=_KEY, replace=replaced)
+
+
+_AMOUNTS = tuple(Amounts.__dataclass_fields__)
+_STORED = select(_snapshot).where(_snapshot.c.agent_id == bindparam("agent_id"), _snapshot.c.day == bindparam("day"))
+
+
+def find_snapshot(tx: Transaction, agent_id: str, day: date) -> Snapshot | None:
+    """Return a stored day, or None."""
+    row = tx.execute(_STORED, {"agent_id": agent_id, "day": day}).one_or_none()
+    if row is None:
+        return None
+    values = row._asdict()
+    amounts = Amounts(**{name: values.pop(name) for name in _AMOUNTS})
+    return Snapshot(amounts=amounts, **{name: value for name, value in values.items() if name != "client_id"})
+
+
+_PROGRESS = (
+    select(agents.c.agent_id, agents.c.created_at, agents.c.deleted_at, func.max(_snapshot.c.day).label("newest_day"))
+    .outerjoin(_snapshot, _snapshot.c.agent_id == agents.c.agent_id)
+    .where(agents.c.client_id == bindparam("client_id"))
+    .group_by(agents.c.agent_id, agents.c.created_at, agents.c.deleted_at)
+    .order_by(agents.c.agent_id)
+)
+
+
+def progress_of(tx: Transaction, client_id: str) -> list[Progress]:
+    """Return how far the account of each agent of the client is, those that were deleted included."""
+    return [Progress(*row) for row in tx.execute(_PROGRESS, {"client_id": client_id})]
+
+
+_PROVISIONAL = (
+    select(_snapshot.c.agent_id, _snapshot.c.day)
+    .where(
+        _snapshot.c.client_id == bindparam("client_id"),
+        _snapshot.c.is_final.is_(False),
+        _snapshot.c.computed_at < bindparam("computed_before"),
+    )
+    .order_by(_snapshot.c.computed_at)
+    .limit(bindparam("most"))
+)
+
+
+def provisional_days(tx: Transaction, client_id: str, computed_before: datetime, most: int) -> list[tuple[str, date]]:
+    """Return up to `most` (agent_id, day) that late prices may still change, and that were not reckoned since."""
+    rows = tx.execute(_PROVISIONAL, {"client_id": client_id, "computed_before": computed_before, "most": most})
+    return [(row.agent_id, row.day) for row in rows]
+
+
+_NEIGHBOURS = select(*[_snapshot.c[name] for name in Neighbour.__dataclass_fields__]).where(
+    _snapshot.c.agent_id.in_(bindparam("agent_ids", expanding=True)), _snapshot.c.day.in_(bindparam("days", expanding=True))
+)
+
+
+def neighbours(tx: Transaction, agent_ids: Sequence[str], day: date) -> list[Neighbour]:
+    """Return what is stored of the day before, the day itself and the day after."""
+    if not agent_ids:
+        return []
+    asked = {"agent_ids": list(agent_ids), "days": [day - ONE_DAY, day, day + ONE_DAY]}
+    return [Neighbour(*row) for row in tx.execute(_NEIGHBOURS, asked)]
+
+
+def list_client_ids(tx: Transaction) -> list[str]:
+    """Return all clients."""
+    return list(tx.execute(select(clients.c.client_id).order_by(clients.c.client_id)).scalars())
+
+
+def is_over(progress: Progress, within: Stretch) -> bool:
+    """Whether the agent was deleted so long before this time that nothing of it costs any more."""
+    return progress.deleted_at is not None and progress.deleted_at + ENDS_LATE_BY <= within.since
+
+
+_paid = sum((_snapshot.c[name] for name in _AMOUNTS[1:6]), start=_snapshot.c[_AMOUNTS[0]])
+_is_uncompared = _snapshot.c.comparison_usd.is_(None)
+_COUNTS = ("unpriced_seconds", "unsized_image_count", "switch_count", "interruption_count", "downtime_ms")
+
+
+def _sums() -> list[ColumnElement[Any]]:
+    return [
+        *[func.sum(_snapshot.c[name]).label(name) for name in _AMOUNTS[:6]],
+        func.coalesce(func.sum(_snapshot.c.comparison_usd), 0).label("compared_usd"),
+        func.sum(case((_is_uncompared, _paid), else_=0)).label("uncompared_paid_usd"),
+        func.count().label("day_count"),
+        func.sum(case((_is_uncompared, 1), else_=0)).label("uncompared_day_count"),
+        *[func.sum(_snapshot.c[name]).label(name) for name in _COUNTS],
+    ]
+
+
+def sums(
+    tx: Transaction, client_id: str, days: DayRange, granularity: Granularity, by: GroupBy, agent_id: str | None, most: int
+) -> list[tuple[str, str | None, Totals]]:
+    """Return up to `most` (period, agent_id or None, totals) of the stored days, in the order of periods and agents."""
+    period = func.substr(_snapshot.c.day, 1, PERIOD_CHARACTERS[granularity]).label("period")
+    groups: list[Any] = [period] if by is GroupBy.CLIENT else [period, _snapshot.c.agent_id]
+    where = [_snapshot.c.client_id == client_id, _snapshot.c.day >= days.first, _snapshot.c.day <= days.last]
+    if agent_id is not None:
+        where.append(_snapshot.c.agent_id == agent_id)
+    statement = select(*groups, *_sums()).where(*where).group_by(*groups).order_by(*groups).limit(most)
+    found = []
+    for row in tx.execute(statement):
+        values = row._asdict()
+        key = (str(values.pop("period")), values.pop("agent_id", None))
+        found.append((*key, _totals(values)))
+    return found
+
+
+def _totals(values: dict[str, Any]) -> Totals:
+    return Totals(**{name: Decimal(value) if name.endswith("_usd") else int(value) for name, value in values.items()})
+
+
+def names_of(tx: Transaction, client_id: str, agent_ids: Sequence[str]) -> dict[str, str]:
+    """Return the logical ids of these agents of the client."""
+    if not agent_ids:
+        return {}
+    where = and_(agents.c.client_id == client_id, or_(agents.c.agent_id.in_(agent_ids)))
+    return {row.agent_id: row.logical_agent_id for row in tx.execute(select(agents.c.agent_id, agents.c.logical_agent_id).where(where))}

@@ -1,0 +1,105 @@
+"""From when until when an instance is paid for, and as what, from what the books say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from spot_server.features.savings.calendar_rules import Stretch
+from spot_server.features.savings.rules import Purpose
+from spot_server.words import Mode, Role
+
+MINIMUM_PAID = timedelta(seconds=60)
+"""EC2 bills Linux instances by the second, and each for at least a minute. Source: EC2 on-demand pricing, "Per Second Billing"."""
+
+OUTLIVED_AFTER = timedelta(seconds=120)
+"""An instance that is heard this long after the end that a notice named was not taken then (`MovePolicy.notice_outlived_seconds`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoleChange:
+    """When an instance's role changed, and what it was before and after."""
+
+    at: datetime
+    before: Role | None
+    after: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What the books say of one instance of an agent. A replica that never registered has no role, and no `registered_at`.
+
+    `launched_at`: EC2's word on the launch, of what the server had launched. `ended_at`: when we learned that it is gone, or ours no
+    more. `announced_end_at`: when a notice said that EC2 takes it. `asked_end_at`: when EC2 took our TerminateInstances.
+    """
+
+    instance_id: str
+    instance_type: str
+    region: str
+    az_id: str
+    product: str
+    mode: Mode
+    role: Role | None
+    launched_at: datetime | None
+    booted_at: datetime | None
+    registered_at: datetime | None
+    last_heartbeat_at: datetime | None
+    ended_at: datetime | None
+    announced_end_at: datetime | None = None
+    asked_end_at: datetime | None = None
+    changes: Sequence[RoleChange] = ()
+    """Its changes of role since the beginning of the time that is reckoned, oldest first."""
+
+
+def paid_stretch(presence: Presence, now: datetime) -> Stretch:
+    """Return from when until when the instance is paid for, `now` for one that still runs.
+
+    One that we had launched is paid from its boot on (EC2 bills from `running`, which is seconds before; the launch, where its boot is not
+    known or its clock says what cannot be). Another begins when it was registered: what it cost before is not this account's.
+    """
+    began = _began(presence)
+    ended = _ended(presence, began)
+    if ended is None:
+        return Stretch(began, max(began, now))
+    return Stretch(began, max(ended, began + MINIMUM_PAID))
+
+
+def _began(presence: Presence) -> datetime:
+    launched, booted, registered = presence.launched_at, presence.booted_at, presence.registered_at
+    if launched is None:
+        assert registered is not None  # noqa: S101 - a row is there because one of the two happened
+        return registered
+    if booted is not None and launched <= booted and (registered is None or booted <= registered):
+        return booted
+    return launched if registered is None else min(launched, registered)
+
+
+def _ended(presence: Presence, began: datetime) -> datetime | None:
+    if presence.ended_at is None:
+        return None
+    found = [presence.ended_at]
+    announced, heard = presence.announced_end_at, presence.last_heartbeat_at
+    if announced is not None and (heard is None or heard <= announced + OUTLIVED_AFTER):
+        found.append(announced)
+    if presence.asked_end_at is not None:
+        found.append(presence.asked_end_at)
+    return max(began, min(found))
+
+
+def purposes_of(presence: Presence) -> list[tuple[datetime, Purpose]]:
+    """Return from when on the instance was what to its agent; the first holds before its moment too."""
+    changes = sorted(presence.changes, key=lambda change: change.at)
+    first = changes[0].before if changes else presence.role
+    began = _began(presence)
+    return [(began, _purpose(first)), *((change.at, _purpose(change.after)) for change in changes if change.after is not Role.TERMINATED)]
+
+
+def _purpose(role: Role | None) -> Purpose:
+    match role:
+        case Role.PRIMARY:
+            return Purpose.PRIMARY
+        case Role.REPLICA | None:
+            return Purpose.REPLICA
+        case Role.ZOMBIE | Role.TERMINATED:
+            return Purpose.OVERLAP

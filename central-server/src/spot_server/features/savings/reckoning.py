@@ -1,0 +1,139 @@
+"""A day's account of many agents: the books are read, the rules make lines of them, and the lines are added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from spot_server.db.runner import Transaction
+from spot_server.features.pricing.on_demand import OnDemandCatalogue
+from spot_server.features.savings import queries
+from spot_server.features.savings.calendar_rules import Stretch
+from spot_server.features.savings.figure_rules import Amounts, DayFacts, amounts_of, day_lines
+from spot_server.features.savings.image_queries import ImageRow, kept_images, volume_sizes
+from spot_server.features.savings.presence_rules import Presence, paid_stretch, purposes_of
+from spot_server.features.savings.price_sources import Market, on_demand_step, spot_steps
+from spot_server.features.savings.queries import AccountAgent, Happened
+from spot_server.features.savings.rules import Comparison, Line, PriceStep, Run, StoredImage, Tariff
+from spot_server.words import Mode
+
+MILLION = Decimal(1_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """The prices that are not in the database."""
+
+    catalogue: OnDemandCatalogue
+    tariff: Tariff
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a client's days are counted and compared."""
+
+    client_id: str
+    time_zone: str
+    on_demand_discount_ppm: int
+
+    @property
+    def discount_ratio(self) -> Decimal:
+        """As a share of the list price: 0.28 is 28 % less."""
+        return Decimal(self.on_demand_discount_ppm) / MILLION
+
+
+@dataclass(frozen=True, slots=True)
+class DayAccount:
+    """One agent's day: its figures, and every line that they are the sums of."""
+
+    agent: AccountAgent
+    day: date
+    terms: Terms
+    within: Stretch
+    comparison_instance_type: str
+    amounts: Amounts
+    happened: Happened
+    unsized_image_count: int
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class DayOrder:
+    """A day to be reckoned: of these agents, each for its own time (`withins` by agent id), as one of its client's days."""
+
+    day: date
+    terms: Terms
+    withins: Mapping[str, Stretch]
+    comparison_types: Mapping[str, str]
+    """By agent id, where an earlier day says what it is compared with; the others are compared with what they began with."""
+
+
+def reckon(tx: Transaction, order: DayOrder, pricing: Pricing) -> list[DayAccount]:
+    """Return the day's account of every agent in the order; agents that had no account in that time are left out. Writes nothing."""
+    if not order.withins:
+        return []
+    whole = Stretch(min(one.since for one in order.withins.values()), max(one.until for one in order.withins.values()))
+    agents = queries.account_agents(tx, order.terms.client_id, whole, sorted(order.withins))
+    ids = [agent.agent_id for agent in agents]
+    present = queries.presences(tx, agents, whole)
+    images, sizes = kept_images(tx, ids, whole), volume_sizes(tx, ids)
+    began_with = queries.first_types(tx, ids)
+    prices = spot_steps(tx, {_market(one) for found in present.values() for one in found if one.mode is Mode.SPOT}, whole)
+    happened = queries.happenings(tx, ids, whole)
+    accounts = []
+    for agent in agents:
+        found = present.get(agent.agent_id, [])
+        compared = order.comparison_types.get(agent.agent_id) or began_with.get(agent.agent_id) or ""
+        within = order.withins[agent.agent_id]
+        stored = [_stored(image, sizes, tx.now) for image in images.get(agent.agent_id, [])]
+        facts = DayFacts(
+            within=within,
+            runs=[_run(one, prices, pricing.catalogue, tx.now) for one in found],
+            images=stored,
+            address_count=agent.address_count,
+            held=Stretch(agent.created_at, max(agent.created_at, agent.deleted_at or tx.now)),
+            tariff=pricing.tariff,
+            comparison=Comparison(compared, on_demand_step(pricing.catalogue, compared, agent.region), order.terms.discount_ratio),
+        )
+        lines = day_lines(facts)
+        accounts.append(
+            DayAccount(
+                agent=agent,
+                day=order.day,
+                terms=order.terms,
+                within=within,
+                comparison_instance_type=compared,
+                amounts=amounts_of(lines, is_comparable=facts.comparison.price is not None),
+                happened=happened.get(agent.agent_id, Happened()),
+                unsized_image_count=sum(image.size_gib is None for image in stored),
+                lines=lines,
+            )
+        )
+    return accounts
+
+
+def _market(one: Presence) -> Market:
+    return (one.region, one.az_id, one.instance_type, one.product)
+
+
+def _run(one: Presence, spot: Mapping[Market, list[PriceStep]], catalogue: OnDemandCatalogue, now: datetime) -> Run:
+    steps: Sequence[PriceStep] = ()
+    match one.mode:
+        case Mode.SPOT:
+            steps = spot.get(_market(one), ())
+        case Mode.ON_DEMAND:
+            step = on_demand_step(catalogue, one.instance_type, one.region)
+            steps = () if step is None else (step,)
+        case Mode.UNKNOWN:
+            steps = ()
+    return Run(one.instance_id, one.instance_type, one.az_id, one.mode, paid_stretch(one, now), purposes_of(one), steps)
+
+
+def _stored(image: ImageRow, sizes: Mapping[tuple[str, str], Mapping[str, int]], now: datetime) -> StoredImage:
+    """Say how large an image's volumes are: those of the instance that it was made of, else of the agent's newest, which is like it."""
+    volumes = sizes.get((image.agent_id, image.source_instance_id or "")) or sizes.get((image.agent_id, "")) or {}
+    found = [volumes[device] for device in image.device_names if device in volumes] if image.device_names else list(volumes.values())
+    until = image.kept_until or now
+    return StoredImage(image.image_id, sum(found) if found else None, Stretch(image.kept_since, max(image.kept_since, until)))

@@ -1,0 +1,290 @@
+"""The use cases of the account: reckoning days into the books, and showing them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from spot_server.db.runner import Transaction
+from spot_server.errors import FieldInvalid, NotFound, RangeTooWide
+from spot_server.features.agents.queries import find_agent_of_client
+from spot_server.features.clients.service import load_client
+from spot_server.features.savings import books
+from spot_server.features.savings.books import Progress
+from spot_server.features.savings.calendar_rules import ONE_DAY, Stretch, begin_of_day, day_of, days_between, month_of, stretch_of_day
+from spot_server.features.savings.figure_rules import Amounts
+from spot_server.features.savings.lines import line_document
+from spot_server.features.savings.projection_rules import BASIS_DAYS, Projection, project
+from spot_server.features.savings.reckoning import DayAccount, DayOrder, Pricing, Terms, reckon
+from spot_server.features.savings.report_rules import PERIOD_CHARACTERS, DayRange, Granularity, GroupBy, Totals, choose_range, totals_of_day
+
+PRICES_LATE_BY = timedelta(days=7)
+"""A daemon's report may be this old (`pricing.rules.REPORT_AGE_MAX`): until then a day is reckoned again, once a day."""
+
+RECKONED_AGAIN_AFTER = timedelta(days=1)
+BACKFILL_DAYS = 90
+"""Prices are kept for so long: what is older cannot be reckoned any more."""
+
+AGENTS_PER_ORDER = 50
+"""Agents whose day is reckoned at once: their lines are in memory together, a few hundred each."""
+
+MOST_ROWS = 5_000
+"""Of one report."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueDay:
+    """A day that is to be reckoned for these agents of a client."""
+
+    client_id: str
+    day: date
+    agent_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One period of the client's, or of one agent's. `is_complete`: all its days are over and in the books."""
+
+    period: str
+    agent_id: str | None
+    logical_agent_id: str | None
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was paid and saved in a time; `projection` is this month's, where the range reaches today."""
+
+    terms: Terms
+    days: DayRange
+    granularity: Granularity
+    by: GroupBy
+    rows: list[ReportRow]
+    total: Totals
+    today: date | None
+    """The day that is in the last rows so far, and not over; None where the range ends before it."""
+    projection: Projection | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DayShown:
+    """One agent's day down to its prices. `is_final`: no late price changes it; a day that is not over is computed as it is read."""
+
+    agent_id: str
+    logical_agent_id: str
+    day: date
+    time_zone: str
+    within: Stretch
+    comparison_instance_type: str
+    discount_ratio: Decimal
+    totals: Totals
+    lines: Sequence[dict[str, Any]]
+    computed_at: datetime
+    is_final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReportQuestion:
+    """What a report is asked for; what is None is chosen."""
+
+    since: date | None = None
+    until: date | None = None
+    granularity: Granularity = Granularity.DAY
+    by: GroupBy = GroupBy.CLIENT
+    agent_id: str | None = None
+
+
+def terms_of(tx: Transaction, client_id: str) -> Terms:
+    """Return how the client's days are counted and compared; NotFound for a client that there is not."""
+    client = load_client(tx, client_id)
+    return Terms(client_id, client.time_zone, client.on_demand_discount_ppm)
+
+
+def due_days(tx: Transaction, client_id: str, most: int) -> list[DueDay]:
+    """Return the days of the client that are over and not in the books, oldest first, and after them those that may have changed.
+
+    Up to about `most` days of agents. An agent's days go into the books one after the other, so the newest one says what is missing.
+    """
+    terms = terms_of(tx, client_id)
+    yesterday = day_of(tx.now, terms.time_zone) - ONE_DAY
+    missing: dict[date, list[str]] = {}
+    count = 0
+    for one in books.progress_of(tx, client_id):
+        for day in days_between(_first_missing(one, terms, yesterday), yesterday):
+            if count >= most or books.is_over(one, stretch_of_day(day, terms.time_zone)):
+                break
+            missing.setdefault(day, []).append(one.agent_id)
+            count += 1
+    for agent_id, day in books.provisional_days(tx, client_id, tx.now - RECKONED_AGAIN_AFTER, max(0, most - count)):
+        missing.setdefault(day, []).append(agent_id)
+    return [
+        DueDay(client_id, day, tuple(ids[start : start + AGENTS_PER_ORDER]))
+        for day, ids in sorted(missing.items())
+        for start in range(0, len(ids), AGENTS_PER_ORDER)
+    ]
+
+
+def _first_missing(progress: Progress, terms: Terms, yesterday: date) -> date:
+    born = day_of(progress.created_at, terms.time_zone)
+    after_newest = born if progress.newest_day is None else progress.newest_day + ONE_DAY
+    return max(after_newest, born, yesterday - timedelta(days=BACKFILL_DAYS - 1))
+
+
+def reckon_day(tx: Transaction, due: DueDay, pricing: Pricing) -> list[dict[str, Any]]:
+    """Return the rows of a day that is over, to be stored as they are. Reads only."""
+    terms = terms_of(tx, due.client_id)
+    order = _order(tx, terms, due.day, due.agent_ids, until=stretch_of_day(due.day, terms.time_zone).until)
+    return [_row(account, tx.now) for account in reckon(tx, order, pricing)]
+
+
+def _order(tx: Transaction, terms: Terms, day: date, agent_ids: Sequence[str], *, until: datetime) -> DayOrder:
+    """Say which time is the day's for each agent: it begins where the stored day before it ended, and ends where the one after it began.
+
+    So no hour is counted twice, and none is left out, when a client changes its time zone. A day that is stored keeps its comparison.
+    """
+    usual = Stretch(begin_of_day(day, terms.time_zone), until)
+    begins, ends, types = {}, {}, {}
+    for one in books.neighbours(tx, agent_ids, day):
+        if one.day < day:
+            begins[one.agent_id] = one.until_at
+        elif one.day > day:
+            ends[one.agent_id] = one.since_at
+        types.setdefault(one.agent_id, one.comparison_instance_type)
+    withins = {}
+    for agent_id in agent_ids:
+        since = begins.get(agent_id, usual.since)
+        withins[agent_id] = Stretch(since, max(since, ends.get(agent_id, usual.until)))
+    return DayOrder(day, terms, withins, types)
+
+
+def _row(account: DayAccount, now: datetime) -> dict[str, Any]:
+    return {
+        "agent_id": account.agent.agent_id,
+        "day": account.day,
+        "client_id": account.terms.client_id,
+        "time_zone": account.terms.time_zone,
+        "since_at": account.within.since,
+        "until_at": account.within.until,
+        "comparison_instance_type": account.comparison_instance_type,
+        "on_demand_discount_ppm": account.terms.on_demand_discount_ppm,
+        **{name: getattr(account.amounts, name) for name in Amounts.__dataclass_fields__},
+        "unsized_image_count": account.unsized_image_count,
+        "switch_count": account.happened.switch_count,
+        "interruption_count": account.happened.interruption_count,
+        "downtime_ms": account.happened.downtime_ms,
+        "lines": [line_document(line) for line in account.lines],
+        "computed_at": now,
+        "is_final": now >= account.within.until + PRICES_LATE_BY,
+    }
+
+
+def today_so_far(tx: Transaction, terms: Terms, pricing: Pricing, agent_id: str | None = None) -> list[DayAccount]:
+    """Return the accounts of the day that is not over, up to now."""
+    today = day_of(tx.now, terms.time_zone)
+    if agent_id is None:
+        ids = [one.agent_id for one in books.progress_of(tx, terms.client_id) if not books.is_over(one, Stretch(tx.now, tx.now))]
+    else:
+        ids = [agent_id]
+    return reckon(tx, _order(tx, terms, today, ids, until=tx.now), pricing)
+
+
+def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing: Pricing) -> Report:
+    """Return a report; FieldInvalid for a range that cannot be, NotFound for another client's agent, RangeTooWide for too many rows."""
+    if asked.agent_id is not None:
+        find_agent_of_client(tx, client_id, asked.agent_id)
+    terms = terms_of(tx, client_id)
+    today = day_of(tx.now, terms.time_zone)
+    days = choose_range(asked.since, asked.until, asked.granularity, today)
+    stored = books.sums(tx, client_id, days, asked.granularity, asked.by, asked.agent_id, MOST_ROWS + 1)
+    sums = {(period, agent_id): totals for period, agent_id, totals in stored}
+    live = today_so_far(tx, terms, pricing, asked.agent_id) if days.last == today else []
+    for account in live:
+        period = today.isoformat()[: PERIOD_CHARACTERS[asked.granularity]]
+        key = (period, account.agent.agent_id if asked.by is GroupBy.AGENT else None)
+        sums[key] = sums.get(key, Totals()).plus(_totals(account))
+    if len(sums) > MOST_ROWS:
+        raise RangeTooWide(f"this report has more than {MOST_ROWS} rows; ask for a shorter time, fewer agents or longer periods")
+    names = books.names_of(tx, client_id, sorted({agent_id for _, agent_id in sums if agent_id is not None}))
+    rows = [
+        ReportRow(period, agent_id, names.get(agent_id or ""), totals) for (period, agent_id), totals in sorted(sums.items(), key=_place)
+    ]
+    total = Totals()
+    for row in rows:
+        total = total.plus(row.totals)
+    reaches_today = days.last == today
+    projection = _projection(tx, terms, asked.agent_id, today, live) if reaches_today else None
+    return Report(terms, days, asked.granularity, asked.by, rows, total, today if reaches_today else None, projection, tx.now)
+
+
+def _place(entry: tuple[tuple[str, str | None], Totals]) -> tuple[str, str]:
+    (period, agent_id), _ = entry
+    return period, agent_id or ""
+
+
+def _totals(account: DayAccount) -> Totals:
+    return totals_of_day(
+        account.amounts,
+        unsized_image_count=account.unsized_image_count,
+        switch_count=account.happened.switch_count,
+        interruption_count=account.happened.interruption_count,
+        downtime_ms=account.happened.downtime_ms,
+    )
+
+
+def _projection(tx: Transaction, terms: Terms, agent_id: str | None, today: date, live: Sequence[DayAccount]) -> Projection | None:
+    """Project this month's savings from its days so far and the spread of the last complete days."""
+    begin, end = month_of(today)
+    basis = DayRange(min(begin, today - timedelta(days=BASIS_DAYS)), today - ONE_DAY)
+    by_day = books.sums(tx, terms.client_id, basis, Granularity.DAY, GroupBy.CLIENT, agent_id, BASIS_DAYS + 31)
+    saved = {day: totals.saved_usd for day, _, totals in by_day if totals.saved_usd is not None}
+    so_far = sum((usd for day, usd in saved.items() if day >= begin.isoformat()), start=Decimal(0))
+    so_far += sum((_totals(account).saved_usd or Decimal(0) for account in live), start=Decimal(0))
+    left = begin_of_day(end + ONE_DAY, terms.time_zone) - tx.now
+    days_left = (Decimal(left // timedelta(seconds=1)) / 86_400).quantize(Decimal("0.001"))
+    return project(so_far, days_left, [saved[day] for day in sorted(saved)])
+
+
+def read_day(tx: Transaction, client_id: str, agent_id: str, day: date, pricing: Pricing) -> DayShown:
+    """Return one agent's day with its lines: as stored, or live for today. NotFound for a day that has no account."""
+    agent = find_agent_of_client(tx, client_id, agent_id)
+    terms = terms_of(tx, client_id)
+    stored = books.find_snapshot(tx, agent_id, day)
+    if stored is not None:
+        counts = {"switch_count": stored.switch_count, "interruption_count": stored.interruption_count, "downtime_ms": stored.downtime_ms}
+        return DayShown(
+            agent_id=agent_id,
+            logical_agent_id=agent.logical_agent_id,
+            day=day,
+            time_zone=stored.time_zone,
+            within=Stretch(stored.since_at, stored.until_at),
+            comparison_instance_type=stored.comparison_instance_type,
+            discount_ratio=replace(terms, on_demand_discount_ppm=stored.on_demand_discount_ppm).discount_ratio,
+            totals=totals_of_day(stored.amounts, unsized_image_count=stored.unsized_image_count, **counts),
+            lines=stored.lines,
+            computed_at=stored.computed_at,
+            is_final=stored.is_final,
+        )
+    today = day_of(tx.now, terms.time_zone)
+    if day > today:
+        raise FieldInvalid("day", day.isoformat(), f"a day up to today, {today.isoformat()}")
+    live = today_so_far(tx, terms, pricing, agent_id) if day == today else []
+    if not live:
+        raise NotFound(f"agent {agent_id} has no account of {day.isoformat()}: it did not live then, or the day is not reckoned yet")
+    (account,) = live
+    return DayShown(
+        agent_id=agent_id,
+        logical_agent_id=agent.logical_agent_id,
+        day=day,
+        time_zone=terms.time_zone,
+        within=account.within,
+        comparison_instance_type=account.comparison_instance_type,
+        discount_ratio=terms.discount_ratio,
+        totals=_totals(account),
+        lines=[line_document(line) for line in account.lines],
+        computed_at=tx.now,
+        is_final=False,
+    )
