@@ -30,7 +30,21 @@ COMMITTING = (
     "simulator/src/spot_simulator/virtual/foresight.py",  # stands in for the runner, and takes back what was only rehearsed
 )
 UNITS = (
-    *("_seconds", "_ms", "_minutes", "_hours", "_days", "_bytes", "_mib", "_gib", "_ratio", "_percent", "_usd", "_usd_per_hour"),
+    *(
+        "_seconds",
+        "_ms",
+        "_minutes",
+        "_hours",
+        "_days",
+        "_bytes",
+        "_mib",
+        "_gib",
+        "_ratio",
+        "_percent",
+        "_usd",
+        "_usd_per_hour",
+        "_usd_per_gb_month",
+    ),
     *("_count", "_connections", "_processes", "_threads", "_seats", "_port", "_rows", "_attempts", "_per_hour", "_per_second"),
     "iops",  # EC2's own word, which is a unit: I/O operations per second
 )

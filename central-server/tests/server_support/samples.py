@@ -31,6 +31,7 @@ SAMPLE_OF_NAME: dict[str, Any] = {
     "logical_agent_id": "web-1",
     "logical_agent_id_pattern": None,
     "notice_id": "0" * 64,
+    "on_demand_discount_ratio": "0.28",
     "owner": None,
     "prices": [
         {

@@ -7,7 +7,7 @@ from typing import Any
 import flask_smorest  # type: ignore[import-untyped]
 from flask import Flask
 
-from spot_server.http.fields import ChoiceText, UsdAmount, UtcMoment
+from spot_server.http.fields import ChoiceText, DateText, RatioText, UsdAmount, UtcMoment
 from spot_server.http.problem_schema import ProblemSchema
 
 API_TITLE = "Spot Optimizer"
@@ -25,6 +25,8 @@ class ProductApi(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest carr
         super().__init__()
         self.register_field(UtcMoment, "string", "date-time")
         self.register_field(UsdAmount, "string", "decimal")
+        self.register_field(RatioText, "string", "decimal")
+        self.register_field(DateText, "string", "date")
         self.register_field(ChoiceText, "string", None)
         self.init_app(app)
 

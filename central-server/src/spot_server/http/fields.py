@@ -13,6 +13,7 @@ from marshmallow import ValidationError, fields, validate
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,9}(\.\d{1,10})?", re.ASCII)
+_RATIO = re.compile(r"0|0\.\d{1,6}|1|1\.0{1,6}", re.ASCII)
 
 LARGEST_INTEGER = 2**31 - 1
 """What an INT column holds on every database."""
@@ -57,6 +58,30 @@ class UsdAmount(fields.Field[Decimal]):
         if amount < 0 and not self.is_signed:
             raise self.make_error("sign")
         return amount
+
+
+class RatioText(fields.Field[Decimal]):
+    """A share from 0 to 1 as a decimal string with at most six decimals."""
+
+    default_error_messages = {"invalid": 'expected a decimal string from "0" to "1" with at most six decimals, such as "0.28"'}
+
+    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:  # noqa: ANN401
+        return None if value is None else usd_text(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_kwargs: Any) -> Decimal:  # noqa: ANN401
+        if not isinstance(value, str) or _RATIO.fullmatch(value) is None:
+            raise self.make_error("invalid")
+        return Decimal(value)
+
+
+class DateText(fields.Date):
+    """A date such as 2026-01-05, and no other way to write one."""
+
+    default_error_messages = {"invalid": "expected a date such as 2026-01-05"}
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own options
+        """Take the one format."""
+        super().__init__(format="%Y-%m-%d", **kwargs)
 
 
 def moment_text(value: datetime) -> str:

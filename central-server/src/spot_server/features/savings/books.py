@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, func, or_, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, clients, savings_snapshots
@@ -44,8 +44,8 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
-    """What the days before and after, where they are stored, say of the day between them."""
+class StoredTime:
+    """What a day itself, if it is stored, and the day before it say of its time."""
 
     agent_id: str
     day: date
@@ -104,10 +104,10 @@ _PROVISIONAL = (
     .where(
         _snapshot.c.client_id == bindparam("client_id"),
         _snapshot.c.is_final.is_(False),
-        _snapshot.c.computed_at < bindparam("computed_before"),
+        _snapshot.c.computed_at <= bindparam("computed_before"),
     )
     .order_by(_snapshot.c.computed_at)
-    .limit(bindparam("most"))
+    .limit(bindparam("most", type_=Integer))
 )
 
 
@@ -117,17 +117,19 @@ def provisional_days(tx: Transaction, client_id: str, computed_before: datetime,
     return [(row.agent_id, row.day) for row in rows]
 
 
-_NEIGHBOURS = select(*[_snapshot.c[name] for name in Neighbour.__dataclass_fields__]).where(
-    _snapshot.c.agent_id.in_(bindparam("agent_ids", expanding=True)), _snapshot.c.day.in_(bindparam("days", expanding=True))
+_STORED_TIMES = (
+    select(*[_snapshot.c[name] for name in StoredTime.__dataclass_fields__])
+    .where(_snapshot.c.agent_id.in_(bindparam("agent_ids", expanding=True)), _snapshot.c.day.in_(bindparam("days", expanding=True)))
+    .order_by(_snapshot.c.day)
 )
 
 
-def neighbours(tx: Transaction, agent_ids: Sequence[str], day: date) -> list[Neighbour]:
-    """Return what is stored of the day before, the day itself and the day after."""
+def stored_until(tx: Transaction, agent_ids: Sequence[str], day: date) -> list[StoredTime]:
+    """Return what is stored of the day before and of the day itself, in this order."""
     if not agent_ids:
         return []
-    asked = {"agent_ids": list(agent_ids), "days": [day - ONE_DAY, day, day + ONE_DAY]}
-    return [Neighbour(*row) for row in tx.execute(_NEIGHBOURS, asked)]
+    asked = {"agent_ids": list(agent_ids), "days": [day - ONE_DAY, day]}
+    return [StoredTime(*row) for row in tx.execute(_STORED_TIMES, asked)]
 
 
 def list_client_ids(tx: Transaction) -> list[str]:
@@ -175,7 +177,8 @@ def sums(
 
 
 def _totals(values: dict[str, Any]) -> Totals:
-    return Totals(**{name: Decimal(value) if name.endswith("_usd") else int(value) for name, value in values.items()})
+    typed: dict[str, Any] = {name: Decimal(value) if name.endswith("_usd") else int(value) for name, value in values.items()}
+    return Totals(**typed)
 
 
 def names_of(tx: Transaction, client_id: str, agent_ids: Sequence[str]) -> dict[str, str]:

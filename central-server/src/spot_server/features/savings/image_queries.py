@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import BindParameter, bindparam, or_, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agent_images, instances
 from spot_server.features.savings.calendar_rules import Stretch
 
-_of_agents = bindparam("agent_ids", expanding=True)
+_of_agents: BindParameter[Any] = bindparam("agent_ids", expanding=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, or_, select
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, or_, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import (
@@ -82,8 +82,9 @@ def _address_count(handles: Sequence[dict[str, Any]]) -> int:
     return sum(handle.get("kind") == HandleKind.ELASTIC_IP for handle in handles)
 
 
-_of_agents = bindparam("agent_ids", expanding=True)
-_since, _until = bindparam("since"), bindparam("until")
+_of_agents: BindParameter[Any] = bindparam("agent_ids", expanding=True)
+_since: BindParameter[Any] = bindparam("since")
+_until: BindParameter[Any] = bindparam("until")
 
 _INSTANCES = select(
     instances.c.agent_id,
@@ -164,9 +165,9 @@ def presences(tx: Transaction, found: Sequence[AccountAgent], within: Stretch) -
     for row in tx.execute(_INSTANCES, in_these):
         key = (row.agent_id, row.instance_id)
         launch = launches.pop(key, None)
-        ends = {"announced_end_at": announced.get(key), "asked_end_at": asked_ends.get(key), "changes": changes.get(key, ())}
-        values = {name: value for name, value in row._asdict().items() if name != "agent_id"}
-        result[row.agent_id].append(Presence(**values, launched_at=launch and launch.launched_at, **ends))
+        values: dict[str, Any] = {name: value for name, value in row._asdict().items() if name != "agent_id"}
+        values |= {"announced_end_at": announced.get(key), "asked_end_at": asked_ends.get(key), "changes": changes.get(key, ())}
+        result[row.agent_id].append(Presence(**values, launched_at=None if launch is None else launch.launched_at))
     for key, launch in launches.items():
         result[key[0]].append(_never_registered(launch, regions[key[0]], asked_ends.get(key)))
     return dict(result)
@@ -229,12 +230,12 @@ def first_types(tx: Transaction, agent_ids: Iterable[str]) -> dict[str, str]:
 
 
 _SWITCHES = (
-    select(switches.c.agent_id, func.count().label("count"), func.sum(func.coalesce(switches.c.downtime_ms, 0)).label("downtime_ms"))
+    select(switches.c.agent_id, func.count().label("move_count"), func.sum(func.coalesce(switches.c.downtime_ms, 0)).label("downtime_ms"))
     .where(switches.c.agent_id.in_(_of_agents), switches.c.completed_at >= _since, switches.c.completed_at < _until)
     .group_by(switches.c.agent_id)
 )
 _INTERRUPTIONS = (
-    select(_event.c.agent_id, func.count().label("count"))
+    select(_event.c.agent_id, func.count().label("loss_count"))
     .where(
         _event.c.agent_id.in_(_of_agents),
         _event.c.received_at >= _since,
@@ -251,6 +252,10 @@ def happenings(tx: Transaction, agent_ids: Sequence[str], within: Stretch) -> di
     if not agent_ids:
         return {}
     asked = {"agent_ids": list(agent_ids), "since": within.since, "until": within.until}
-    moves = {row.agent_id: (row.count, int(row.downtime_ms)) for row in tx.execute(_SWITCHES, asked)}
-    losses = {row.agent_id: row.count for row in tx.execute(_INTERRUPTIONS, asked)}
-    return {agent_id: Happened(*moves.get(agent_id, (0, 0)), losses.get(agent_id, 0)) for agent_id in moves.keys() | losses.keys()}
+    moves = {row.agent_id: (row.move_count, int(row.downtime_ms)) for row in tx.execute(_SWITCHES, asked)}
+    losses = {row.agent_id: row.loss_count for row in tx.execute(_INTERRUPTIONS, asked)}
+    found = {}
+    for agent_id in moves.keys() | losses.keys():
+        move_count, downtime_ms = moves.get(agent_id, (0, 0))
+        found[agent_id] = Happened(move_count, downtime_ms, losses.get(agent_id, 0))
+    return found

@@ -13,10 +13,10 @@ from spot_server.features.savings.csv_report import report_csv
 from spot_server.features.savings.pricing import tariff_of
 from spot_server.features.savings.reckoning import Pricing
 from spot_server.features.savings.schemas import (
-    DayAnswer,
-    ReportAnswer,
     ReportFormat,
     ReportQuery,
+    SavingsDayAnswer,
+    SavingsReportAnswer,
     SavingsSettingsAnswer,
     SavingsSettingsSchema,
 )
@@ -38,7 +38,7 @@ def _pricing() -> Pricing:
 
 @blueprint.route("/savings", methods=["GET"])
 @blueprint.arguments(ReportQuery, location="query")
-@blueprint.response(200, ReportAnswer)
+@blueprint.response(200, SavingsReportAnswer)
 def get_report(query: tuple[ReportQuestion, ReportFormat], client_id: str) -> Report | Response:
     """Report what was paid and saved, by day, month or year, of the client or of each agent; as JSON or CSV."""
     asked, written = query
@@ -50,7 +50,7 @@ def get_report(query: tuple[ReportQuestion, ReportFormat], client_id: str) -> Re
 
 
 @blueprint.route("/agents/<agent_id>/savings/<day>", methods=["GET"])
-@blueprint.response(200, DayAnswer)
+@blueprint.response(200, SavingsDayAnswer)
 def get_day(client_id: str, agent_id: str, day: str) -> DayShown:
     """Show one agent's day down to the price of each hour, with who saw that price and when."""
     try:

@@ -156,11 +156,11 @@ def _run_line(run: Run, hour_at: datetime, piece: Stretch) -> Line:
         az_id=run.az_id,
         quantity=Decimal(1),
         unit=Unit.HOUR,
-        usd_per_unit=step and step.usd_per_hour,
-        usd=step and amount_usd(step.usd_per_hour, Decimal(1), piece.length),
-        source=step and step.source,
-        bucket_at=step and step.bucket_at,
-        effective_at=step and (step.effective_at if step.bucket_at is not None else None),
+        usd_per_unit=None if step is None else step.usd_per_hour,
+        usd=None if step is None else amount_usd(step.usd_per_hour, Decimal(1), piece.length),
+        source=None if step is None else step.source,
+        bucket_at=None if step is None else step.bucket_at,
+        effective_at=None if step is None or step.bucket_at is None else step.effective_at,
     )
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from marshmallow import ValidationError, fields, post_load, validate
+from marshmallow import fields, post_load
 
 from spot_server.features.clients.schemas import check_time_zone
 from spot_server.features.savings.report_rules import Granularity, GroupBy
 from spot_server.features.savings.service import ReportQuestion
-from spot_server.http.fields import BoundedText, ChoiceText, UsdAmount, UtcMoment
+from spot_server.http.fields import BoundedText, ChoiceText, DateText, RatioText, UsdAmount, UtcMoment
 from spot_server.http.schemas import AnswerSchema, QuerySchema, StrictSchema
-
-RATIO_STEP = Decimal("0.000001")
 
 
 class ReportFormat(StrEnum):
@@ -22,33 +19,6 @@ class ReportFormat(StrEnum):
 
     JSON = "json"
     CSV = "csv"
-
-
-class RatioText(fields.Field[Decimal]):
-    """A share from 0 to 1 as a decimal string with up to six decimals."""
-
-    default_error_messages = {"invalid": 'expected a decimal string from "0" to "1" with at most six decimals, such as "0.28"'}
-
-    def _serialize(self, value: Decimal | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:  # noqa: ANN401
-        return None if value is None else format(value.normalize() if value else Decimal(0), "f")
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **_kwargs: Any) -> Decimal:  # noqa: ANN401
-        pattern = r"(?:0|1|0\.[0-9]{1,6}|1\.0{1,6})"
-        try:
-            validate.Regexp(pattern + r"\Z")(value)
-        except (ValidationError, TypeError):
-            raise self.make_error("invalid") from None
-        return Decimal(value)
-
-
-class DateText(fields.Date):
-    """A date such as 2026-01-05."""
-
-    default_error_messages = {"invalid": "expected a date such as 2026-01-05"}
-
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own options
-        """Take ISO dates and nothing else."""
-        super().__init__(format="%Y-%m-%d", **kwargs)
 
 
 class ReportQuery(QuerySchema):
@@ -71,7 +41,7 @@ class ReportQuery(QuerySchema):
         return ReportQuestion(**data), written
 
 
-class TotalsAnswer(AnswerSchema):
+class SavingsTotalsAnswer(AnswerSchema):
     """Sums. `saved_usd` is negative where one instance on demand would have been cheaper."""
 
     paid_usd = UsdAmount(required=True)
@@ -101,16 +71,16 @@ class TotalsAnswer(AnswerSchema):
     downtime_seconds = fields.Float(required=True, metadata={"description": "Of the moves that ended in the time."})
 
 
-class ReportRowAnswer(AnswerSchema):
+class SavingsRowAnswer(AnswerSchema):
     """One period, of the client or of one agent."""
 
     period = fields.String(required=True, metadata={"description": "2026-01-05, 2026-01 or 2026."})
     agent_id = fields.String(required=True, allow_none=True)
     logical_agent_id = fields.String(required=True, allow_none=True)
-    totals = fields.Nested(TotalsAnswer, required=True)
+    totals = fields.Nested(SavingsTotalsAnswer, required=True)
 
 
-class ProjectionAnswer(AnswerSchema):
+class SavingsProjectionAnswer(AnswerSchema):
     """What this month will have saved: so far, for the days left the mean of the last complete days; a 95 % interval from their spread."""
 
     expected_usd = UsdAmount(is_signed=True, required=True)
@@ -120,7 +90,7 @@ class ProjectionAnswer(AnswerSchema):
     days_left = fields.Decimal(required=True, as_string=True)
 
 
-class ReportAnswer(AnswerSchema):
+class SavingsReportAnswer(AnswerSchema):
     """A report."""
 
     since = fields.Date(required=True, attribute="days.first")
@@ -135,12 +105,12 @@ class ReportAnswer(AnswerSchema):
     by = fields.Enum(GroupBy, by_value=True, required=True)
     today = fields.Date(required=True, allow_none=True, metadata={"description": "The day that is in the last rows as far as it is gone."})
     computed_at = UtcMoment(required=True, attribute="now")
-    items = fields.List(fields.Nested(ReportRowAnswer), required=True, attribute="rows")
-    total = fields.Nested(TotalsAnswer, required=True)
-    projection = fields.Nested(ProjectionAnswer, required=True, allow_none=True)
+    items = fields.List(fields.Nested(SavingsRowAnswer), required=True, attribute="rows")
+    total = fields.Nested(SavingsTotalsAnswer, required=True)
+    projection = fields.Nested(SavingsProjectionAnswer, required=True, allow_none=True)
 
 
-class LineAnswer(AnswerSchema):
+class SavingsLineAnswer(AnswerSchema):
     """One amount: usd_per_unit x quantity x its hours (of the month's hours, for a GB-month), rounded to 10^-8 USD."""
 
     purpose = fields.String(
@@ -166,7 +136,7 @@ class LineAnswer(AnswerSchema):
     price_effective_at = fields.String(allow_none=True, load_default=None, metadata={"description": "Since when it holds, by EC2's word."})
 
 
-class DayAnswer(AnswerSchema):
+class SavingsDayAnswer(AnswerSchema):
     """One agent's day: its figures, and the lines that they are the sums of."""
 
     agent_id = fields.String(required=True)
@@ -177,8 +147,8 @@ class DayAnswer(AnswerSchema):
     until = UtcMoment(required=True, attribute="within.until")
     comparison_instance_type = fields.String(required=True)
     on_demand_discount_ratio = RatioText(required=True, attribute="discount_ratio")
-    totals = fields.Nested(TotalsAnswer, required=True)
-    lines = fields.List(fields.Nested(LineAnswer), required=True)
+    totals = fields.Nested(SavingsTotalsAnswer, required=True)
+    lines = fields.List(fields.Nested(SavingsLineAnswer), required=True)
     computed_at = UtcMoment(required=True)
     is_final = fields.Boolean(required=True, metadata={"description": "False while late prices may still change it."})
 

@@ -142,22 +142,17 @@ def reckon_day(tx: Transaction, due: DueDay, pricing: Pricing) -> list[dict[str,
 
 
 def _order(tx: Transaction, terms: Terms, day: date, agent_ids: Sequence[str], *, until: datetime) -> DayOrder:
-    """Say which time is the day's for each agent: it begins where the stored day before it ended, and ends where the one after it began.
+    """Say which time is the day's for each agent: it begins where the stored day before it ended.
 
-    So no hour is counted twice, and none is left out, when a client changes its time zone. A day that is stored keeps its comparison.
+    So no hour is counted twice, and none is left out, when a client changes its time zone. A day that is stored keeps its time, and what it
+    is compared with.
     """
     usual = Stretch(begin_of_day(day, terms.time_zone), until)
-    begins, ends, types = {}, {}, {}
-    for one in books.neighbours(tx, agent_ids, day):
-        if one.day < day:
-            begins[one.agent_id] = one.until_at
-        elif one.day > day:
-            ends[one.agent_id] = one.since_at
-        types.setdefault(one.agent_id, one.comparison_instance_type)
-    withins = {}
-    for agent_id in agent_ids:
-        since = begins.get(agent_id, usual.since)
-        withins[agent_id] = Stretch(since, max(since, ends.get(agent_id, usual.until)))
+    withins, types = dict.fromkeys(agent_ids, usual), {}
+    for one in books.stored_until(tx, agent_ids, day):
+        since = one.since_at if one.day == day else one.until_at
+        withins[one.agent_id] = Stretch(since, one.until_at if one.day == day else max(since, usual.until))
+        types[one.agent_id] = one.comparison_instance_type
     return DayOrder(day, terms, withins, types)
 
 

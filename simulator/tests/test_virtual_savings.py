@@ -1,0 +1,174 @@
+"""The savings account against the region's own bill: a day of a virtual fleet, equal to the cent, recomputed by an independent script."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from spot_server.db.runner import Database
+from spot_server.features.pricing.on_demand import OnDemandCatalogue, OnDemandPrice
+from spot_server.features.savings import books, service
+from spot_server.features.savings.pricing import tariff_of
+from spot_server.features.savings.reckoning import Pricing
+from spot_server.features.savings.schemas import SavingsDayAnswer
+from spot_server.features.savings.settings_service import change_settings
+from spot_server.settings import Settings
+from spot_simulator.model.catalogue import on_demand_usd_per_hour
+from spot_simulator.snapshot_of_state import region_bill, region_state
+from spot_simulator.virtual.acts import Acts
+from spot_simulator.virtual.clocks import ProcessClock
+from spot_simulator.virtual.entropy import seeded_entropy
+from spot_simulator.virtual.fleet import INSTANCE_TYPES, START, Fleet
+from spot_simulator.virtual.process import Process
+from spot_simulator.virtual.schedule import AgentPlan, Event, Kind
+from spot_simulator.virtual.silence import be_silent
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "recompute_day.py"
+HOUR = 3600.0
+TIME_ZONE = "America/Chicago"
+"""There the run's first day ends at 06:00 UTC: six hours are a day's work, and a day in a zone of its own besides."""
+DAY = date(2026, 1, 4)
+PLANS = (AgentPlan("stateless", True, True, False), AgentPlan("image_after_quiesce", False, True, True))
+EVENTS = (
+    Event(0.5 * HOUR, Kind.NOTICE, 0, {"lead_seconds": 120.0, "action": "terminate"}),
+    Event(1.2 * HOUR, Kind.SWITCH, 1, {"on_demand": False}),
+    Event(2.3 * HOUR, Kind.SWITCH, 0, {"on_demand": True}),
+    Event(3.4 * HOUR, Kind.LOSS, 1),
+    Event(4.1 * HOUR, Kind.STANDBY_AND_PROMOTE, 0, {"promote_after_seconds": 600.0}),
+)
+
+
+@dataclass(frozen=True)
+class Played:
+    """A day that is over, as the region bills it and as the account tells it, by agent."""
+
+    bill: dict[str, Any]
+    state: dict[str, Any]
+    days: dict[str, dict[str, Any]]
+
+
+def load_script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("recompute_day", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+RECOMPUTE = load_script()
+
+
+def pricing_of_the_region() -> Pricing:
+    prices = {}
+    for name in INSTANCE_TYPES:
+        usd = on_demand_usd_per_hour(name)
+        assert usd is not None
+        prices[name, "us-east-1"] = OnDemandPrice(usd, "catalogue", START)
+    return Pricing(OnDemandCatalogue(prices), tariff_of(Settings()))
+
+
+def play_a_day(fleet: Fleet) -> Played:
+    acts = Acts(fleet, 3)
+    for event in EVENTS:
+        fleet.scheduler.run_until(event.at_seconds)
+        acts.begin(event)
+    fleet.scheduler.run_until(6.1 * HOUR)
+    clock = ProcessClock(Process(fleet.scheduler, "accountant"))
+    database = Database(fleet.database.engine, clock=clock, sleeper=clock)
+    pricing = pricing_of_the_region()
+    database.write(lambda tx: change_settings(tx, fleet.client_id, user_id="tester", time_zone=TIME_ZONE))
+    for due in database.read(lambda tx: service.due_days(tx, fleet.client_id, 100)):
+        rows = database.read(lambda tx, due=due: service.reckon_day(tx, due, pricing))  # type: ignore[misc]
+        database.write(lambda tx, rows=rows: books.store(tx, rows))  # type: ignore[misc]
+    agents = database.read(lambda tx: books.progress_of(tx, fleet.client_id))
+    shown = [database.read(lambda tx, one=one: service.read_day(tx, fleet.client_id, one.agent_id, DAY, pricing)) for one in agents]  # type: ignore[misc]
+    documents = [json.loads(SavingsDayAnswer().dumps(day)) for day in shown]
+    return Played(region_bill(fleet.region), region_state(fleet.region), {day["logical_agent_id"]: day for day in documents})
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[Played]:
+    be_silent()
+    with seeded_entropy(3):
+        fleet = Fleet(3, PLANS, has_control_role=True)
+        day = play_a_day(fleet)
+        keep(day)
+        yield day
+        fleet.close()
+
+
+def keep(day: Played) -> None:
+    """Leave what was played as files, for docs/savings.md and for who wants to look into it."""
+    folder = os.environ.get("SPOT_TEST_KEEP_DAY")
+    if folder:
+        documents = {"bill": day.bill, "state": day.state, **day.days}
+        for name, document in documents.items():
+            (Path(folder) / f"{name}.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
+
+
+def test_the_account_of_a_day_full_of_moves_equals_the_regions_bill_to_the_cent(played: Played) -> None:
+    assert len(played.days) == len(PLANS)
+    for day in played.days.values():
+        assert RECOMPUTE.differences(played.bill, played.state, day) == []
+        assert day["totals"]["unpriced_seconds"] == 0
+        assert day["totals"]["switch_count"] >= 2
+
+
+def test_it_does_not_any_more_when_an_hour_is_taken_away(played: Played) -> None:
+    for day in played.days.values():
+        hours = sorted({line["hour_at"] for line in day["lines"]})
+        without_one = {**day, "lines": [line for line in day["lines"] if line["hour_at"] != hours[-3]]}
+
+        found = RECOMPUTE.differences(played.bill, played.state, without_one)
+
+        assert any(line.startswith("all of them") for line in found)
+
+
+def test_an_instance_that_was_left_out_is_named(played: Played) -> None:
+    day = played.days["agent-0"]
+    dearest = max(RECOMPUTE.account_usd(day).items(), key=lambda entry: entry[1])[0]
+    without_one = {**day, "lines": [line for line in day["lines"] if line["what"] != dearest]}
+
+    found = RECOMPUTE.differences(played.bill, played.state, without_one)
+
+    assert found[0].startswith(dearest)
+
+
+def test_the_scripts_answer_is_its_exit_code(played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    day = played.days["agent-0"]
+    paths = {name: tmp_path / name for name in ("bill", "state", "day", "short")}
+    for name, document in (("bill", played.bill), ("state", played.state), ("day", day), ("short", {**day, "lines": []})):
+        paths[name].write_text(json.dumps(document))
+
+    codes = [
+        RECOMPUTE.main(["--bill", str(paths["bill"]), "--state", str(paths["state"]), "--day", str(paths[name])])
+        for name in ("day", "short")
+    ]
+    refused = RECOMPUTE.main(["--bill", str(tmp_path / "none"), "--state", str(paths["state"]), "--day", str(paths["day"])])
+
+    told = capsys.readouterr()
+    assert (codes, refused) == ([0, 1], 2)
+    assert "the same to the cent as the bill" in told.out
+    assert told.err.count("\n") == 1
+
+
+def test_both_sides_tell_the_same_down_to_a_tenth_of_a_cent_an_instance(played: Played) -> None:
+    """What is left is the time between EC2's word and ours: an instance that is lost without a word is found in a minute or two."""
+    for name, day in played.days.items():
+        billed = RECOMPUTE.billed_usd(played.bill, played.state, name, *(datetime.fromisoformat(day[side]) for side in ("since", "until")))
+        told = RECOMPUTE.account_usd(day)
+        assert billed.keys() == told.keys()
+        assert max(abs(billed[one] - told[one]) for one in billed) < Decimal("0.003")
