@@ -161,12 +161,13 @@ def test_without_an_on_demand_price_a_day_is_paid_and_compared_with_nothing(acco
 def test_today_is_reckoned_as_far_as_it_is_gone(account: Account) -> None:
     agent = account.agent()
     account.passes(0.25)
+    account.clock.advance(0.9)
 
     shown, report = account.day(agent, JAN_1), account.report()
 
-    assert shown.totals.paid_usd == 6 * SPOT
+    assert shown.totals.paid_usd == 6 * SPOT + Decimal("0.00001")
     assert not shown.is_final
-    assert (report.total.paid_usd, report.today, report.total.day_count) == (6 * SPOT, JAN_1, 1)
+    assert (report.total.paid_usd, report.today, report.total.day_count) == (shown.totals.paid_usd, JAN_1, 1)
 
 
 def test_reports_add_days_up_to_months_and_years_for_the_client_and_for_each_agent(account: Account, clock: FakeClock) -> None:

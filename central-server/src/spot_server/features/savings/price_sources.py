@@ -1,4 +1,7 @@
-"""The one place where the account reads prices: the staging tier of spot prices, and the on-demand prices that the server knows.
+"""The one place where the account reads prices: what was seen of spot prices, and the on-demand prices that the server knows.
+
+What was seen says since when a price holds, by EC2's word, and that is what EC2 bills by. The consolidated tier has a price for each five
+minutes, with straight lines over gaps: right for charts, and not what anybody paid.
 
 Whoever moves prices elsewhere changes this module, and nothing else of the account: it takes markets and a time, and gives steps.
 """
@@ -14,7 +17,7 @@ from sqlalchemy import bindparam, func, select
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import spot_pools, spot_price_snapshots
 from spot_server.features.pricing.on_demand import OnDemandCatalogue
-from spot_server.features.pricing.rules import SOURCE_ORDER
+from spot_server.features.pricing.rules import SOURCE_ORDER, bucket_from, bucket_of
 from spot_server.features.savings.calendar_rules import Stretch
 from spot_server.features.savings.rules import PriceStep
 
@@ -72,7 +75,8 @@ def spot_steps(tx: Transaction, markets: Collection[Market], within: Stretch) ->
     wanted = sorted(pool_id for pool_id, market in pools.items() if market in set(markets))
     if not wanted:
         return {}
-    rows = tx.execute(_STEPS, {"pool_ids": wanted, "since": within.since - LOOK_BACK, "until": within.until + LATE_BY})
+    looked_through = {"since": bucket_of(within.since - LOOK_BACK), "until": bucket_from(within.until + LATE_BY)}
+    rows = tx.execute(_STEPS, {"pool_ids": wanted, **looked_through})
     seen = [
         _Seen(
             row.pool_id,
