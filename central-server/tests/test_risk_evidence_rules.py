@@ -127,5 +127,6 @@ def test_losses_of_the_same_type_and_in_the_same_zone_count_and_those_of_another
 def test_a_pool_without_instances_has_its_band_to_go_by() -> None:
     found = weigh_pools(MODEL, {}, {POOL: MODEL.band_multiples[4]})[POOL]
 
-    assert found == Evidence(pytest.approx(math.log(MODEL.band_multiples[4])), 0.0)
+    assert found.log_level == pytest.approx(math.log(MODEL.band_multiples[4]))
+    assert (found.decayed_losses, found.own_log_ratio, found.type_log_ratio, found.zone_log_ratio) == (0.0, 0.0, 0.0, 0.0)
     assert tally_pool(MODEL, []) == NOTHING
