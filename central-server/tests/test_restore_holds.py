@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from server_support.alone import claims, ends, loses_touch, planned
 from server_support.builders import create_client_token
 from server_support.clock import FakeClock
 from server_support.fleet import Fleet
 from server_support.http import Http
 from server_support.region import Machine
+from server_support.rescues import give_control_role, racing_story, with_standby
 from server_support.story import Story
 from server_support.sweeping import Sweeping, lost_launch, orphan, settle_time_passes
 from spot_server.db.runner import Database
@@ -215,3 +217,24 @@ def test_an_agent_of_which_nothing_was_noted_has_nothing_to_confirm(story: Story
     answer: Any = client.post(f"/api/client/{story.fleet.client_id}/agents/{story.agent_id}/confirm-restore", {"epoch": 1})
 
     assert (answer.status, answer.slug) == (404, "not-found")
+
+
+@pytest.mark.parametrize(("epochs_ahead", "is_suspected"), [(0, False), (1, True)])
+def test_a_successor_that_has_not_told_of_its_claim_yet_is_no_sign_of_a_restored_database(
+    engine: Any, clock: FakeClock, epochs_ahead: int, is_suspected: bool
+) -> None:
+    """Its tags carry the epoch of the plan by which it took over while the server was away."""
+    story = racing_story(engine, clock)
+    give_control_role(story)
+    plan = planned(with_standby(story))
+    loses_touch(story, "i-1", "i-2")
+    ends(story, "i-1")
+    assert claims(story, plan)
+    taken = story.region.machines["i-2"]
+    taken.tags = {**taken.tags, "spot-optimizer:epoch": str(plan.epoch + epochs_ahead)}
+
+    sweeping = Sweeping(story)
+    sweeping.look("i-2")
+    sweeping.sweep()
+
+    assert [hold.seen_epoch for hold in holds(story)] == ([plan.epoch + 1] if is_suspected else [])

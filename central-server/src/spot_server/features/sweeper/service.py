@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.autonomy.queries import open_plans
 from spot_server.features.notifications.service import notify
 from spot_server.features.sweeper import acts, evidence, queries
 from spot_server.features.sweeper.holds import list_holds, note_restore
@@ -143,8 +144,13 @@ def _restored_epochs(tx: Transaction, agent: Agent, work: Work) -> list[tuple[Se
     """Return what says that the database is older than the world, and is not noted yet."""
     hold = next((one for one in list_holds(tx, agent.client_id) if one.agent_id == agent.agent_id), None)
     known_epoch = 0 if hold is None else hold.seen_epoch
-    ahead = epoch_ahead(agent.epoch, known_epoch, (one.sighting.epoch for one in work.instances))
-    return [] if ahead is None else [(one, ahead) for one in work.instances if one.sighting.epoch == ahead][:1]
+    if epoch_ahead(agent.epoch, known_epoch, (one.sighting.epoch for one in work.instances)) is None:
+        return []
+    # A successor carries its plan's epoch from its claim on: before it has told of that, the database is no older than the plan.
+    claims = {(plan.successor_instance_id, plan.epoch) for plan in open_plans(tx, agent.agent_id)}
+    unexplained = [one for one in work.instances if (one.sighting.instance_id, one.sighting.epoch) not in claims]
+    ahead = epoch_ahead(agent.epoch, known_epoch, (one.sighting.epoch for one in unexplained))
+    return [] if ahead is None else [(one, ahead) for one in unexplained if one.sighting.epoch == ahead][:1]
 
 
 def _findings(tx: Transaction, agent: Agent, seen: Iterable[Seen], policy: SweepPolicy) -> list[Finding]:
