@@ -7,8 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from spot_server.features.switches.carry_rules import SYNC_STEPS
+from spot_server.features.switches.volume_rules import VOLUME_STEPS
+from spot_server.words import Carry, StepName
 from spot_simulator.virtual.campaign import Totals
-from spot_simulator.virtual.drawing import draw_schedule
+from spot_simulator.virtual.drawing import SCENES, draw_schedule
 from spot_simulator.virtual.figures import Answer, Figures, percentile
 from spot_simulator.virtual.judging import Violation
 from spot_simulator.virtual.patience import LONGEST_SECONDS, patience_seconds, until_tick_seconds
@@ -17,7 +20,6 @@ from spot_simulator.virtual.report import summary_lines, violation_lines
 from spot_simulator.virtual.run import Result
 from spot_simulator.virtual.schedule import AT_STEP, CARRY_BY_VOLUME, MOVES, Kind, Schedule
 from spot_simulator.virtual.shrink import shrink
-from spot_simulator.virtual.volume_drawing import VOLUME_STEPS
 
 BROKEN = Violation("one-serves", 700.0, "2 instances of agent-0 accept writes at once")
 
@@ -154,12 +156,16 @@ def test_no_plant_is_no_defect_and_an_unknown_one_is_refused() -> None:
         pass
 
 
-def test_some_agents_at_large_have_a_data_volume_and_faults_wait_for_the_steps_about_it() -> None:
-    schedules = [draw_schedule(seed) for seed in range(300)]
-    pairs = [(event, schedule.agents[event.agent]) for schedule in schedules for event in schedule.events if event.agent is not None]
-    about_volumes = [event for event, plan in pairs if plan.carry == CARRY_BY_VOLUME]
+def test_faults_wait_for_the_steps_that_only_the_carry_of_an_agent_at_large_has() -> None:
+    schedules = [schedule for seed in range(300) if len((schedule := draw_schedule(seed)).agents) > SCENES]
+    at_large = [
+        (event.facts[AT_STEP], schedule.agents[event.agent].carry)
+        for schedule in schedules
+        for event in schedule.events
+        if event.agent is not None and event.agent >= SCENES and AT_STEP in event.facts and event.kind is not Kind.TRANSACTION_BLOW
+    ]
 
-    assert {event.facts.get(AT_STEP) for event in about_volumes} >= set(VOLUME_STEPS)
-    assert {Kind.SWITCH, Kind.NOTICE, Kind.LOSS, Kind.STANDBY_AND_PROMOTE} <= {event.kind for event in about_volumes}
-    assert any(event.facts.get("is_elsewhere") for event in about_volumes)
-    assert not any(event.facts.get("is_elsewhere") for event, plan in pairs if plan.carry != CARRY_BY_VOLUME)
+    assert {step for step, carry in at_large if carry == CARRY_BY_VOLUME} == set(VOLUME_STEPS)
+    assert {step for step, carry in at_large if carry == Carry.RSYNC} == set(SYNC_STEPS)
+    assert {step for step, carry in at_large if carry == Carry.HOOK} == {StepName.COPY, StepName.SYNC}
+    assert {carry for _, carry in at_large} == {Carry.VOLUME, Carry.RSYNC, Carry.HOOK}

@@ -7,33 +7,121 @@ from collections import Counter
 
 import pytest
 
-from spot_server.words import StepName, SwitchTrigger
+from spot_server.features.autonomy.service import ADOPTION
+from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch
+from spot_server.words import Carry, StepName, SwitchTrigger
+from spot_simulator.virtual.agent_drawing import CONFIRMED
 from spot_simulator.virtual.aiming import place_of
-from spot_simulator.virtual.cells import Cell, Row, aimed_cells, cells, rows, steps_of, why_never_met
+from spot_simulator.virtual.cells import TRIGGERS, Cell, Row, aimed_cells, carries_with, cells, rows, steps_of, stops, why_never_met
 from spot_simulator.virtual.coverage_table import coverage_lines
 from spot_simulator.virtual.drawing import SCENES, draw_schedule
+from spot_simulator.virtual.handles import HandleKind
+from spot_simulator.virtual.lone_drawing import draw_lone_agent, draw_lone_story
 from spot_simulator.virtual.scenes import NEW_INSTANCE_STEPS, build_scene
-from spot_simulator.virtual.schedule import AT_STEP, FAULTS, IS_UNDO, MOVES, Event, Kind
+from spot_simulator.virtual.schedule import AT_STEP, FAULTS, IS_ELSEWHERE, IS_UNDO, LASTING, MOVES, Event, Kind
 
+RSYNC = (StepName.KEY, StepName.RECEIVER)
+VOLUME = (StepName.SNAPSHOT, StepName.UNMOUNT, StepName.COPY_VOLUMES, StepName.DETACH, StepName.ATTACH, StepName.MOUNT)
+ABSENT = frozenset({Kind.SERVER_AWAY, Kind.CUT_FROM_SERVER})
 NOTICE_TRAFFIC = Row(SwitchTrigger.NOTICE, StepName.TRAFFIC, is_undo=False)
 UNDO_START = Row(SwitchTrigger.PROMOTION, StepName.START, is_undo=True)
 
 
 @pytest.mark.parametrize("first_seed", [1, 20001])
-def test_runs_in_a_row_aim_at_every_cell_equally_often(first_seed: int) -> None:
-    runs = 2 * len(cells())
+def test_runs_in_a_row_aim_at_every_cell_equally_often_and_twice_as_often_where_the_fault_does_not_last(first_seed: int) -> None:
+    runs = 2 * len(stops())
 
     aims = Counter(cell for seed in range(first_seed, first_seed + runs) for cell in aimed_cells(seed, SCENES))
 
     assert set(aims) == set(cells())
-    assert max(aims.values()) - min(aims.values()) <= 1
+    assert {count for cell, count in aims.items() if cell.kind in LASTING} == {2 * SCENES}
+    assert {count for cell, count in aims.items() if cell.kind not in LASTING} == {4 * SCENES}
 
 
 def test_a_few_runs_aim_at_steps_of_every_kind_of_move() -> None:
     triggers = Counter(cell.row.trigger for seed in range(1, 41) for cell in aimed_cells(seed, SCENES))
 
-    whole = Counter(cell.row.trigger for cell in cells())
-    assert triggers == {trigger: pytest.approx(120 * share / len(cells()), abs=6) for trigger, share in whole.items()}
+    whole = Counter(cell.row.trigger for cell in stops())
+    assert triggers == {trigger: pytest.approx(120 * share / len(stops()), abs=6) for trigger, share in whole.items()}
+
+
+def test_every_step_of_every_plan_of_the_product_is_a_row() -> None:
+    """Whatever the carry is; the replica of a rescue may be ready or still to be launched, and a claim may be adopted."""
+    of_plans = {
+        SwitchTrigger.MANUAL: {step for carry in Carry for step in plan_switch(carry, takes_image=True)},
+        SwitchTrigger.PROMOTION: {step for carry in Carry for step in plan_promotion(carry)},
+        SwitchTrigger.ROLLBACK: {step for carry in Carry for step in plan_promotion(carry)},
+        SwitchTrigger.NOTICE: {step for carry in Carry for step in plan_rescue(carry)},
+        SwitchTrigger.FAILOVER: {step for carry in Carry for step in plan_rescue(carry)} | set(ADOPTION),
+    }
+
+    there = {trigger: {row.step for row in rows() if row.trigger is trigger and not row.is_undo} for trigger in TRIGGERS}
+
+    assert there == of_plans
+
+
+def test_a_step_that_only_one_carry_has_is_played_with_that_carry() -> None:
+    dice = random.Random(2)
+    scenes = {step: build_scene(dice, Cell(Row(SwitchTrigger.MANUAL, step, is_undo=False), Kind.KILL_WEB), 0) for step in (*RSYNC, *VOLUME)}
+
+    assert {scenes[step].plan.carry for step in RSYNC} == {Carry.RSYNC}
+    assert {scenes[step].plan.carry for step in VOLUME} == {Carry.VOLUME}
+    assert carries_with(SwitchTrigger.MANUAL, StepName.SYNC) == (Carry.RSYNC, Carry.HOOK)
+    assert set(carries_with(SwitchTrigger.NOTICE, StepName.TRAFFIC)) == set(Carry)
+
+
+def test_what_is_taken_back_without_an_act_is_no_row() -> None:
+    taken_back = {row.step for row in rows() if row.is_undo and row.trigger is SwitchTrigger.MANUAL}
+
+    assert not taken_back & {StepName.IMAGE, StepName.BOOT, StepName.PREPARE, StepName.KEY, StepName.COPY, StepName.SYNC, StepName.SNAPSHOT}
+    assert taken_back >= {StepName.LAUNCH, StepName.QUIESCE, StepName.DETACH, StepName.MOUNT, StepName.TRAFFIC, StepName.PROMOTE}
+
+
+def test_a_step_about_a_handle_is_played_with_a_handle_that_has_it() -> None:
+    dice = random.Random(3)
+    confirm = Cell(Row(SwitchTrigger.ROLLBACK, StepName.CONFIRM, is_undo=False), Kind.LOST_ANSWER)
+    handles = [build_scene(dice, confirm, 0).plan.handles for _ in range(200)]
+
+    assert all(set(drawn) & set(CONFIRMED) for drawn in handles)
+    assert {kind for drawn in handles for kind in drawn} == set(HandleKind)
+
+
+def test_only_what_can_follow_leaves_its_zone() -> None:
+    schedules = [draw_schedule(seed) for seed in range(300)]
+    leaving = [schedule.agents[event.agent or 0] for schedule in schedules for event in schedule.events if event.facts.get(IS_ELSEWHERE)]
+
+    assert leaving
+    assert {plan.carry for plan in leaving} == {Carry.VOLUME}
+    assert not any(HandleKind.SECONDARY_PRIVATE_IP in plan.handles for plan in leaving)
+
+
+def test_drawn_agents_have_every_carry_and_every_handle() -> None:
+    plans = [plan for seed in range(100) for plan in draw_schedule(seed).agents]
+    by_an_elastic_ip = sum(plan.handles == (HandleKind.ELASTIC_IP,) for plan in plans)
+
+    assert {plan.carry for plan in plans} == set(Carry)
+    assert {kind for plan in plans for kind in plan.handles} == set(HandleKind)
+    assert any(len(plan.handles) > 1 for plan in plans)
+    assert by_an_elastic_ip / len(plans) == pytest.approx(0.6, abs=0.1)
+
+
+def test_an_agent_that_is_left_alone_may_be_taken_over_by_a_plan_and_loses_its_server_before_its_primary() -> None:
+    stories = [sorted(draw_lone_story(random.Random(number), 0), key=lambda event: event.at_seconds) for number in range(200)]
+    taken = {Kind.NOTICE, Kind.LOSS}
+
+    plan = draw_lone_agent()
+    assert (plan.carry, plan.handles, plan.keeps_standby) == (Carry.STATELESS, (HandleKind.ELASTIC_IP,), True)
+    for events in stories:
+        kinds = [event.kind for event in events]
+        assert sum(kind in taken for kind in kinds) == 1
+        assert min(kinds.index(kind) for kind in kinds if kind in ABSENT) < next(at for at, kind in enumerate(kinds) if kind in taken)
+    assert {event.kind for events in stories for event in events} >= {
+        *taken,
+        *ABSENT,
+        Kind.START_AGAIN,
+        Kind.CUT_FROM_EC2,
+        Kind.KILL_DAEMON,
+    }
 
 
 def test_a_cell_that_cannot_be_is_not_aimed_at() -> None:

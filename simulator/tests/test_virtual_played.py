@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,10 @@ from spot_simulator.virtual.played import PLAYED, NotNamed, find_played
 from spot_simulator.virtual.run import Result
 from spot_simulator.virtual.watch import Watch
 
+_IGNORING = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+"""
 _MAIN = """
 import sys
 from pathlib import Path
@@ -127,6 +132,31 @@ def test_a_campaign_goes_on_where_its_file_ends_and_comes_to_the_same(tree: Path
     assert counted(parted)["runs"] == 2
     assert rest.stdout.startswith(f"{parted}: 1 runs were played before, and are counted\n")
     assert again.stdout.startswith(f"{parted}: 2 runs were played before, and are counted\nruns 2, ")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("number", "processes"), [(signal.SIGTERM, 2), (signal.SIGINT, 1)])
+def test_a_campaign_that_a_signal_ends_keeps_what_was_counted_and_says_so(
+    tree: Path, tmp_path: Path, number: signal.Signals, processes: int
+) -> None:
+    """Also one that a shell started in the background, with interruptions ignored; none of its processes is left."""
+    path = tmp_path / "part.json"
+    command = [sys.executable, "-c", _IGNORING + _MAIN, str(tree), "--fair", "--runs", "1000", "--processes", str(processes)]
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    with subprocess.Popen(
+        [*command, "--json", str(path)], env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as campaign:
+        assert campaign.stdout is not None
+        campaign.stdout.readline()  # of its progress
+        campaign.send_signal(number)
+        _, told = campaign.communicate()
+
+    runs = counted(path)["runs"]
+    assert (campaign.returncode, told) == (128 + number, f"simulate: {number.name} after {runs} runs\n")
+    assert runs >= 1
+    with pytest.raises(ProcessLookupError):
+        os.killpg(campaign.pid, 0)
 
 
 def test_what_was_broken_is_told_and_kept_before_a_smaller_schedule_is_looked_for(tmp_path: Path) -> None:

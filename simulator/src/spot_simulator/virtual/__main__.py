@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spot_simulator.virtual.campaign import Totals, prepare, results
 from spot_simulator.virtual.coverage_table import coverage_lines
+from spot_simulator.virtual.interruption import Interrupted, ended_by_signals
 from spot_simulator.virtual.parts import Part, PartRefused, add_up, go_on, read_part
 from spot_simulator.virtual.plants import PLANTS, planted
 from spot_simulator.virtual.played import NotNamed, find_played
@@ -23,7 +24,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Run, print, and return 1 if any invariant was broken, 2 for what cannot be done, 130 when it was interrupted.
+    """Run, print, and return 1 if any invariant was broken, 2 for what cannot be done, 130 or 143 when SIGINT or SIGTERM ended it.
 
     `root` is the working tree whose code this is.
     """
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     except (PartRefused, NotNamed) as refused:
         print(f"simulate: {refused}", file=sys.stderr)
         return 2
-    return _hunt(options) if options.plant is not None else _play(options, part)
+    with ended_by_signals():
+        return _hunt(options) if options.plant is not None else _play(options, part)
 
 
 def _begin(options: argparse.Namespace, root: Path) -> Part:
@@ -50,12 +52,17 @@ def _hunt(options: argparse.Namespace) -> int:
     """Play until a run finds the planted defect."""
     named = f"PLANTED {options.plant} ({PLANTS[options.plant].what})"
     prepare()
-    for number, result in enumerate(_results(options, options.seed), start=1):
-        if result.violations:
-            with planted(options.plant):
-                smallest = result if options.as_drawn else shrink(result)
-            print(*violation_lines(smallest), f"{named}: found in run {number}", sep="\n")
-            return 0
+    number = 0
+    try:
+        for number, result in enumerate(_results(options, options.seed), start=1):
+            if result.violations:
+                with planted(options.plant):
+                    smallest = result if options.as_drawn else shrink(result)
+                print(*violation_lines(smallest), f"{named}: found in run {number}", sep="\n")
+                return 0
+    except Interrupted as interrupted:
+        print(f"simulate: {interrupted} after {number} runs", file=sys.stderr)
+        return interrupted.exit_code
     print(f"{named}: not found in {options.runs} runs")
     return 1
 
@@ -69,10 +76,10 @@ def _play(options: argparse.Namespace, part: Part) -> int:
     try:
         for result in _results(options, part.seeds.stop):
             watch.note(result, lambda broken: broken if options.as_drawn else shrink(broken))
-    except KeyboardInterrupt:
+    except Interrupted as interrupted:
         watch.keep()
-        print(f"simulate: interrupted after {part.totals.runs} runs", file=sys.stderr)
-        return 130
+        print(f"simulate: {interrupted} after {part.totals.runs} runs", file=sys.stderr)
+        return interrupted.exit_code
     watch.keep()
     return _tell_totals(part.totals, watch.took_seconds)
 

@@ -14,7 +14,7 @@ from spot_simulator.virtual.fleet import INSTANCE_TYPES, TAG_AGENT, Fleet, Membe
 from spot_simulator.virtual.gateway import ROLE
 from spot_simulator.virtual.network import Weather
 from spot_simulator.virtual.people import People
-from spot_simulator.virtual.schedule import OF_ONE_INSTANCE, Event, Kind
+from spot_simulator.virtual.schedule import OF_ONE_INSTANCE, OF_ZONE, Event, Kind
 from spot_simulator.virtual.server_side import JOBS, WEB
 from spot_simulator.virtual.slow_ec2 import EC2
 from spot_simulator.virtual.table_watch import EC2 as EC2_SAYS
@@ -22,6 +22,7 @@ from spot_simulator.virtual.table_watch import WEATHER
 from spot_simulator.virtual.web_host import SERVER
 
 UP = frozenset({State.PENDING, State.RUNNING})
+LOOK_AGAIN_SECONDS = 60.0
 THROTTLED = "RequestLimitExceeded"
 
 
@@ -41,6 +42,7 @@ class Acts:
             Kind.LOSS: self._loss,
             Kind.POOL_LOSS: self._pool_loss,
             Kind.REBOOT: self._reboot,
+            Kind.START_AGAIN: lambda _event, member: self._start_again(member),
             Kind.NO_CAPACITY: self._no_capacity,
             Kind.THROTTLE: self._throttle,
             Kind.LOST_ANSWER: self._lost_answer,
@@ -49,6 +51,7 @@ class Acts:
             Kind.KILL_WEB: lambda _event, _member: fleet.server.kill(self._random.choice(WEB)),
             Kind.KILL_JOBS: lambda _event, _member: fleet.server.kill(self._random.choice(JOBS)),
             Kind.JOURNAL_BLOW: self._journal_blow,
+            Kind.SERVER_AWAY: self._server_away,
             Kind.DATABASE_AWAY: self._database_away,
             Kind.TRANSACTION_BLOW: self._transaction_blow,
             Kind.CUT_FROM_SERVER: lambda event, member: self._cut(event, self._side(event, member), SERVER),
@@ -81,6 +84,7 @@ class Acts:
         fleet = self._fleet
         fleet.network.weather = Weather()
         fleet.network.mend_all()
+        fleet.server.come_up()
         fleet.server.database.is_away = False
         fleet.server.database.blow = None
         fleet.server.set_skew(0.0)
@@ -139,12 +143,26 @@ class Acts:
         if machine is not None and machine.state is State.RUNNING:
             self._fleet.region.control.reboot(machine.instance_id)
 
+    def _start_again(self, member: Member) -> None:
+        """EC2 has capacity again for what it stopped; by then the server is there, for without it nothing is promised (known gap 9)."""
+        fleet = self._fleet
+        stopped = [machine for machine in self._machines_of(member) if machine.state is State.STOPPED]
+        if any(fleet.network.is_cut(machine.instance_id, SERVER) for machine in stopped) or not fleet.server.is_whole:
+            fleet.scheduler.after(LOOK_AGAIN_SECONDS, lambda: self._start_again(member))
+            return
+        for machine in stopped:
+            fleet.region.machines.start(machine)
+
     # --- EC2's API
 
     def _no_capacity(self, event: Event, member: Member) -> None:
         zones = list(self._fleet.region.books.az_ids().values())
         pools = [(name, zone) for name in INSTANCE_TYPES for zone in zones]
-        chosen = self._random.sample(pools, min(len(pools), int(event.facts["pools"])))
+        primary = self._primary(member) if event.facts.get(OF_ZONE) else None
+        if primary is not None:
+            chosen = [(name, zone) for name, zone in pools if zone == primary.az_id]
+        else:
+            chosen = self._random.sample(pools, min(len(pools), int(event.facts["pools"])))
         self._empty(chosen, Mode.SPOT, float(event.facts["for_seconds"]))
         if event.facts["on_demand"]:
             self._empty(chosen, Mode.ON_DEMAND, float(event.facts["for_seconds"]))
@@ -178,6 +196,16 @@ class Acts:
 
     def _prefixes(self, member: Member) -> tuple[str, ...]:
         return tuple(f"{DAEMON}/{machine.instance_id}" for machine in self._machines(member))
+
+    def _server_away(self, event: Event, member: Member) -> None:
+        """Dead, or out of everybody's reach: then its jobs go on, and whoever has a control role acts in EC2."""
+        server, network = self._fleet.server, self._fleet.network
+        back: Callable[[], None] = server.come_up if event.facts["is_dead"] else lambda: network.rejoin(SERVER)
+        if event.facts["is_dead"]:
+            server.go_down()
+        else:
+            network.isolate(SERVER)
+        self._fleet.scheduler.after(float(event.facts["for_seconds"]), back)
 
     def _database_away(self, event: Event, member: Member) -> None:
         database = self._fleet.server.database
@@ -240,12 +268,11 @@ class Acts:
 
     def _machines(self, member: Member) -> list[Machine]:
         """The instances of an agent that are up, oldest first."""
-        books = self._fleet.region.books
-        return [
-            machine
-            for machine in self._fleet.region.machines.by_id.values()
-            if machine.state in UP and books.tags(machine.instance_id).get(TAG_AGENT) == member.name
-        ]
+        return [machine for machine in self._machines_of(member) if machine.state in UP]
+
+    def _machines_of(self, member: Member) -> list[Machine]:
+        books, machines = self._fleet.region.books, self._fleet.region.machines.by_id.values()
+        return [machine for machine in machines if books.tags(machine.instance_id).get(TAG_AGENT) == member.name]
 
     def _primary(self, member: Member) -> Machine | None:
         """The one that accepts writes; else the oldest."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing import active_children
 
 from spot_simulator.virtual.coverage import Met
 from spot_simulator.virtual.drawing import draw_schedule
@@ -31,6 +32,8 @@ class Totals:
     """Those of them that did not, by step and kind."""
     agent_hours: float = 0.0
     beyond_help: int = 0
+    alone: int = 0
+    """How often a standby took over by itself while the server was away."""
     moves: Counter[str] = field(default_factory=Counter)
     met: Counter[Met] = field(default_factory=Counter)
     answers: list[Answer] = field(default_factory=list)
@@ -47,6 +50,7 @@ class Totals:
         self.missed.update(result.missed)
         self.agent_hours += result.agent_hours
         self.beyond_help += result.beyond_help
+        self.alone += result.alone
         self.moves.update(result.moves)
         self.met.update(result.met)
         self.answers += result.figures.answers
@@ -57,7 +61,7 @@ class Totals:
 
     def add_all(self, other: Totals) -> None:
         """Count the runs of another campaign."""
-        for name in ("runs", "events", "faults", "aimed", "agent_hours", "beyond_help"):
+        for name in ("runs", "events", "faults", "aimed", "agent_hours", "beyond_help", "alone"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for counter, others in ((self.missed, other.missed), (self.moves, other.moves)):
             counter.update(others)
@@ -87,6 +91,8 @@ def results(seeds: Iterable[int], processes: int, *, plant: str | None = None, i
             yield from (one.result() for one in waiting)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in active_children():
+                process.terminate()  # what it plays is wanted by nobody any more
 
 
 SEEDS_AHEAD = 4
@@ -103,8 +109,9 @@ def prepare() -> None:
 
 
 def _prepare_worker() -> None:
-    """An interruption at the terminal is for the process that counts; the others end with it."""
+    """An interruption at the terminal is for the process that counts; it ends the others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     prepare()
 
 

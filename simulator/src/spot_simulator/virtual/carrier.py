@@ -1,6 +1,8 @@
-"""The rsync carry between simulated instances: the workload's file is brought to another disk through the pretend network."""
+"""The carries that copy, between simulated instances: the workload's file is brought to another disk through the pretend network."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from spot_agent.carrying.passes import HookOrder, HookRan, Order, Sending, Sent
 from spot_agent.errors import ActFailed, ErrorClass
@@ -25,11 +27,14 @@ LOOK_SECONDS = 0.5
 
 
 class Receivers:
-    """The instances of a run that have opened a receiver, by their address."""
+    """The instances of a run to which state can be sent, by their address."""
 
     def __init__(self) -> None:
         """None yet."""
         self.by_address: dict[str, Host] = {}
+        """Those that have opened a receiver for rsync."""
+        self.hosts: dict[str, Host] = {}
+        """All on which a daemon was started: a person's own program gets in wherever a machine runs."""
 
 
 class VirtualCarrier:
@@ -39,6 +44,7 @@ class VirtualCarrier:
         """All daemons of a run share `network` and `receivers`."""
         self._host, self._process, self._network, self._receivers = host, process, network, receivers
         self._under_way: tuple[str, Pass, float] | None = None
+        receivers.hosts[host.private_ip] = host
 
     def make_key(self, move_id: str, bound_seconds: float) -> str:
         """Note the move; its name is the key."""
@@ -59,6 +65,24 @@ class VirtualCarrier:
         """Let the time of a pass go by in slices; at its end the file is there."""
         if self._host.run.get(KEY_PATH) != order.move_id:
             raise ActFailed(ErrorClass.REFUSED, "no_key", "there is no key of this move here")
+        went = self._go_on(order, lambda: self._require_receiver(order))
+        if isinstance(went, Sending):
+            return went
+        self._deliver(order.which, self._require_receiver(order))
+        return Sent(Counted(1, 1), went, is_whole=True)
+
+    def run_hook(self, order: HookOrder) -> HookRan | Sending:
+        """The person's own programs copy the same, without a copy beside it: what the first pass brought is in place at once."""
+        went = self._go_on(order, lambda: self._require_host(order))
+        if isinstance(went, Sending):
+            return went
+        receiver, held = self._require_host(order), self._host.disk.get(WRITES_FILE)
+        if held is not None:
+            receiver.disk[WRITES_FILE] = held
+        return HookRan("", went)
+
+    def _go_on(self, order: Order | HookOrder, require: Callable[[], Host]) -> float | Sending:
+        """Let a slice of a pass's time go by; return how long it took when it is over. `require` raises where nobody is to send to."""
         pass_seconds = FIRST_PASS_SECONDS if order.which is Pass.FIRST else LAST_PASS_SECONDS
         took_seconds = 0.0
         if self._under_way is not None and self._under_way[:2] == (order.move_id, order.which):
@@ -67,17 +91,12 @@ class VirtualCarrier:
             self._under_way = None
             raise ActFailed(ErrorClass.HOOK_TIMED_OUT, "pass_bound", f"killed at its bound of {order.bound_seconds:g} s")
         if took_seconds < pass_seconds:
-            self._require_receiver(order)
+            require()
             self._process.sleep(LOOK_SECONDS)
             self._under_way = (order.move_id, order.which, took_seconds + LOOK_SECONDS)
             return Sending(Counted(0))
         self._under_way = None
-        self._deliver(order, self._require_receiver(order))
-        return Sent(Counted(1, 1), took_seconds, is_whole=True)
-
-    def run_hook(self, order: HookOrder) -> HookRan | Sending:
-        """No simulated instance has hooks of this kind."""
-        raise ActFailed(ErrorClass.REFUSED, "no_sync_command", f"{self._host.instance_id} has no sync hooks")
+        return took_seconds
 
     def close(self, move_id: str | None = None) -> None:
         """Forget a move, or whichever there is."""
@@ -105,19 +124,28 @@ class VirtualCarrier:
 
     def _require_receiver(self, order: Order) -> Host:
         receiver = self._receivers.by_address.get(order.door.host)
-        is_there = receiver is not None and receiver.machine.state is State.RUNNING
-        if receiver is None or not is_there or self._network.is_cut(self._host.instance_id, receiver.instance_id):
+        if receiver is None or not self._reaches(receiver):
             raise ActFailed(ErrorClass.UNREACHABLE, "rsync_255", f"no route to {order.door.host}")
         if receiver.run.get(SESSION_PATH) != (order.move_id, _key_of(order.move_id)):
             raise ActFailed(ErrorClass.UNREACHABLE, "rsync_255", "permission denied (publickey)")
         return receiver
 
-    def _deliver(self, order: Order, receiver: Host) -> None:
+    def _require_host(self, order: HookOrder) -> Host:
+        receiver = self._receivers.hosts.get(order.host)
+        if receiver is None or not self._reaches(receiver):
+            raise ActFailed(ErrorClass.HOOK_FAILED, "exit_255", f"no route to {order.host}")
+        return receiver
+
+    def _reaches(self, receiver: Host) -> bool:
+        self._process.check()
+        return receiver.machine.state is State.RUNNING and not self._network.is_cut(self._host.instance_id, receiver.instance_id)
+
+    def _deliver(self, which: Pass, receiver: Host) -> None:
         self._process.check()
         held = self._host.disk.get(WRITES_FILE)
         if held is None:
             return
-        if order.which is Pass.FIRST:
+        if which is Pass.FIRST:
             receiver.disk[STAGING_FILE] = held
         else:
             receiver.disk[WRITES_FILE] = held

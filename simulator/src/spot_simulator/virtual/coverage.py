@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from spot_simulator.virtual.cells import is_row
 from spot_simulator.virtual.fleet import Fleet
-from spot_simulator.virtual.schedule import MOVES, OF_ONE_AGENT, Event
+from spot_simulator.virtual.schedule import FAULTS, OF_ONE_AGENT, Event
 from spot_simulator.virtual.steps import At, Steps
 
 LEAST_SECONDS = 1.0
@@ -30,7 +31,7 @@ class Coverage:
 
     def begin(self, event: Event, struck: At | None = None) -> None:
         """Remember a fault that begins now; moves are none. `struck`: the step that it was aimed at, if it was."""
-        if event.kind in MOVES:
+        if event.kind not in FAULTS:
             return
         self.faults += 1
         lasts_seconds = max(LEAST_SECONDS, float(event.facts.get("for_seconds", 0.0)))
@@ -48,7 +49,7 @@ class Coverage:
                 self._count(number, event, at)
 
     def _count(self, number: int, event: Event, at: At) -> None:
-        if (number, at) not in self._seen:
+        if is_row(at.row) and (number, at) not in self._seen:
             self._seen.add((number, at))
             self.met[at.row.trigger.value, at.row.text, event.kind.value] += 1
 

@@ -7,7 +7,19 @@ from collections.abc import Callable
 
 from spot_server.words import StepName
 from spot_simulator.virtual.cells import Row
-from spot_simulator.virtual.schedule import AFTER_SECONDS, AT_STEP, BLOWS, IS_UNDO, LOSABLE_ACTIONS, METADATA_MODES, Event, Facts, Kind
+from spot_simulator.virtual.handles import HandleKind
+from spot_simulator.virtual.schedule import (
+    AFTER_SECONDS,
+    AT_STEP,
+    BLOWS,
+    IS_UNDO,
+    LOSABLE_ACTIONS,
+    METADATA_MODES,
+    AgentPlan,
+    Event,
+    Facts,
+    Kind,
+)
 
 MOST_POOLS = 12
 ALL_POOLS = 1000
@@ -16,15 +28,32 @@ AT_ONCE_PROBABILITY = 0.6
 """Of an aimed fault; the others come a moment after the step began."""
 UNHEARD_SECONDS = (0.05, 0.4)
 """After so long a call to EC2 that a step begins with has mostly been carried out, and has mostly not been answered (slow_ec2.py)."""
-_NO_NEW_SIDE = frozenset({StepName.IMAGE, StepName.LAUNCH})
-ACTS = {
-    StepName.IMAGE: "CreateImage",
-    StepName.LAUNCH: "RunInstances",
-    StepName.TRAFFIC: "AssociateAddress",
-    StepName.RETIRE: "TerminateInstances",
+_NO_NEW_SIDE = frozenset({StepName.KEY, StepName.IMAGE, StepName.LAUNCH})
+_ACTS: dict[StepName, tuple[str, ...]] = {
+    StepName.IMAGE: ("CreateImage",),
+    StepName.LAUNCH: ("RunInstances",),
+    StepName.SNAPSHOT: ("CreateSnapshot",),
+    StepName.COPY_VOLUMES: ("CreateSnapshot", "CreateVolume"),
+    StepName.DETACH: ("DetachVolume",),
+    StepName.ATTACH: ("AttachVolume",),
+    StepName.RETIRE: ("TerminateInstances",),
 }
 """What a step asks of EC2."""
-_UNDO_ACTS = {StepName.LAUNCH: "TerminateInstances", StepName.TRAFFIC: "AssociateAddress"}
+_UNDO_ACTS: dict[StepName, tuple[str, ...]] = {
+    StepName.LAUNCH: ("TerminateInstances",),
+    StepName.DETACH: ("AttachVolume",),
+    StepName.ATTACH: ("DetachVolume",),
+}
+_MOVES_HANDLE = {
+    HandleKind.ELASTIC_IP: "AssociateAddress",
+    HandleKind.SECONDARY_PRIVATE_IP: "AssignPrivateIpAddresses",
+    HandleKind.TARGET_GROUP: "RegisterTargets",
+    HandleKind.ROUTE53_RECORD: "ChangeResourceRecordSets",
+}
+_CONFIRMS_HANDLE = {HandleKind.TARGET_GROUP: "DescribeTargetHealth", HandleKind.ROUTE53_RECORD: "GetChange"}
+"""What a step about a handle asks of AWS; a hook asks nothing of it."""
+CHANGING_STEPS = frozenset(_ACTS) | {StepName.TRAFFIC}
+"""The steps whose act changes something in AWS."""
 ANY_STEPS_ACT = "DescribeInstances"
 """What daemons ask EC2 in every step."""
 
@@ -40,9 +69,9 @@ def draw_facts(dice: random.Random, kind: Kind) -> Facts:
     return {} if draw is None else draw(dice)
 
 
-def draw_aimed(dice: random.Random, kind: Kind, row: Row, at_seconds: float, agent: int) -> Event:
-    """Draw a fault that strikes at this step of a move of the agent, when that comes after `at_seconds`."""
-    facts = {**draw_facts(dice, kind), **_facts_at(dice, kind, row), AT_STEP: row.step.value}
+def draw_aimed(dice: random.Random, kind: Kind, row: Row, at_seconds: float, agent: int, plan: AgentPlan) -> Event:
+    """Draw a fault that strikes at this step of a move of the agent, which is set up by `plan`, when that comes after `at_seconds`."""
+    facts = {**draw_facts(dice, kind), **_facts_at(dice, kind, row, plan), AT_STEP: row.step.value}
     if row.is_undo:
         facts[IS_UNDO] = True
     after_seconds = _draw_after_seconds(dice, kind, row)
@@ -51,11 +80,11 @@ def draw_aimed(dice: random.Random, kind: Kind, row: Row, at_seconds: float, age
     return Event(at_seconds, kind, agent, facts)
 
 
-def _facts_at(dice: random.Random, kind: Kind, row: Row) -> dict[str, float | int | str | bool]:
+def _facts_at(dice: random.Random, kind: Kind, row: Row, plan: AgentPlan) -> dict[str, float | int | str | bool]:
     """Say of a fault what makes it strike this step, and not a later one."""
     match kind:
         case Kind.LOST_ANSWER | Kind.THROTTLE:
-            return {"action": (_UNDO_ACTS if row.is_undo else ACTS).get(row.step, ANY_STEPS_ACT)}
+            return {"action": dice.choice(_acts_of(row, plan) or (ANY_STEPS_ACT,))}
         case Kind.TRANSACTION_BLOW:
             return {"process": "", "skip": 0}
         case Kind.JOURNAL_BLOW:
@@ -64,6 +93,16 @@ def _facts_at(dice: random.Random, kind: Kind, row: Row) -> dict[str, float | in
             return {"is_new_side": False}
         case _:
             return {}
+
+
+def _acts_of(row: Row, plan: AgentPlan) -> tuple[str, ...]:
+    match row.step:
+        case StepName.TRAFFIC:
+            return tuple(_MOVES_HANDLE[kind] for kind in plan.handles if kind in _MOVES_HANDLE)
+        case StepName.CONFIRM:
+            return tuple(_CONFIRMS_HANDLE[kind] for kind in plan.handles if kind in _CONFIRMS_HANDLE)
+        case _:
+            return (_UNDO_ACTS if row.is_undo else _ACTS).get(row.step, ())
 
 
 def _draw_after_seconds(dice: random.Random, kind: Kind, row: Row) -> float:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 
-from spot_server.words import Carry, StepName
-from spot_simulator.virtual.cells import aimed_cells
-from spot_simulator.virtual.disturbances import draw_facts, happens
+from spot_server.words import Carry, StepName, SwitchTrigger
+from spot_simulator.virtual.agent_drawing import draw_agent, may_leave_zone
+from spot_simulator.virtual.cells import Row, aimed_cells, plans_of
+from spot_simulator.virtual.disturbances import draw_aimed, draw_facts, happens
+from spot_simulator.virtual.lone_drawing import LONE_PROBABILITY, draw_lone_agent, draw_lone_story
 from spot_simulator.virtual.scenes import build_scene
 from spot_simulator.virtual.schedule import (
     AT_STEP,
     BLOWS,
     CALM_SECONDS,
-    CARRY_BY_VOLUME,
     EVENTFUL_SECONDS,
     FAULTS,
+    IS_ELSEWHERE,
     MOVES,
     AgentPlan,
     Event,
@@ -22,13 +24,14 @@ from spot_simulator.virtual.schedule import (
     Kind,
     Schedule,
 )
-from spot_simulator.virtual.volume_drawing import about_volume, give_volumes
 
 MOST_AGENTS = 20
 SCENES = 3
 """In each run, as many as its smallest fleet has agents: so the walk over the cells leaves none out (cells.py)."""
 MOST_AT_LARGE = 5
 """Moves of any agent, with faults at any time around them. Scenes alone would never show two troubles that nobody thought of together."""
+_AT_CARRY = tuple(kind for kind in FAULTS if kind not in {Kind.NO_CAPACITY, Kind.ROLE_CUT_FROM_EC2})
+"""What is aimed at the steps of a carry at large: capacity is asked for in other steps, and not every client has a control role."""
 
 
 def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
@@ -38,17 +41,17 @@ def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
     """
     dice = random.Random(f"schedule-{seed}")
     scenes = [build_scene(dice, cell, number) for number, cell in enumerate(aimed_cells(seed, SCENES))]
-    of_volumes = random.Random(f"volumes-{seed}")
-    others = give_volumes(of_volumes, [_draw_agent(dice) for _ in range(_draw_others(dice))])
-    agents = (*(scene.plan for scene in scenes), *others)
+    agents: tuple[AgentPlan, ...] = (*(scene.plan for scene in scenes), *(draw_agent(dice) for _ in range(_draw_others(dice))))
     events = [event for scene in scenes for event in scene.events]
     for _ in range(dice.randint(0, MOST_AT_LARGE)):
         at_seconds = CALM_SECONDS + dice.uniform(0, EVENTFUL_SECONDS)
         who = _draw_who(dice, len(agents))
-        move = _draw_move(dice, at_seconds, who)
-        has_volume = agents[who].carry == CARRY_BY_VOLUME
-        events += [*(about_volume(of_volumes, move) if has_volume else [move]), *_draw_wish_blow(dice, move, agents[who])]
+        move = _draw_move(dice, at_seconds, who, agents[who])
+        events += [move, *_draw_wish_blow(dice, move, agents[who]), *_draw_at_carry(dice, move, agents[who])]
         events += [_draw_disturbance(dice, move, len(agents)) for _ in range(_draw_count(dice))]
+    if happens(dice, LONE_PROBABILITY):
+        events += draw_lone_story(dice, len(agents))
+        agents = (*agents, draw_lone_agent())
     has_control_role = any(scene.needs_control_role for scene in scenes) or happens(dice, 0.5)
     if is_fair:
         events = [event for event in events if event.kind in MOVES]
@@ -57,7 +60,7 @@ def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
 
 def _draw_others(dice: random.Random) -> int:
     """Mostly one, for the moves at large. One fleet in twenty is large: what agents do to each other takes many."""
-    return dice.randint(4, MOST_AGENTS - SCENES) if happens(dice, 0.05) else dice.choices((0, 1, 2, 3), (1, 6, 2, 1))[0]
+    return dice.randint(4, MOST_AGENTS - SCENES - 1) if happens(dice, 0.05) else dice.choices((0, 1, 2, 3), (1, 6, 2, 1))[0]
 
 
 def _draw_who(dice: random.Random, agents: int) -> int:
@@ -65,21 +68,12 @@ def _draw_who(dice: random.Random, agents: int) -> int:
     return dice.randrange(SCENES, agents) if agents > SCENES else dice.randrange(agents)
 
 
-def _draw_agent(dice: random.Random) -> AgentPlan:
-    return AgentPlan(
-        carry=dice.choice(("stateless", "stateless", "image_after_quiesce")),
-        is_on_spot=happens(dice, 0.85),
-        is_auto_terminated=happens(dice, 0.9),
-        keeps_standby=happens(dice, 0.2),
-    )
-
-
 def _draw_count(dice: random.Random) -> int:
     """Most moves are disturbed once or twice; one in six is not, and some are disturbed a lot."""
     return min(6, int(dice.expovariate(1 / 1.6) + 0.3))
 
 
-def _draw_move(dice: random.Random, at_seconds: float, agent: int) -> Event:
+def _draw_move(dice: random.Random, at_seconds: float, agent: int, plan: AgentPlan) -> Event:
     kinds = (
         (Kind.SWITCH, 4),
         (Kind.SWITCH_AND_CANCEL, 2),
@@ -93,15 +87,15 @@ def _draw_move(dice: random.Random, at_seconds: float, agent: int) -> Event:
         (Kind.POOL_LOSS, 1),
     )
     kind = dice.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]
-    return Event(at_seconds, kind, agent, _facts_of_move(dice, kind))
+    return Event(at_seconds, kind, agent, _facts_of_move(dice, kind, plan))
 
 
-def _facts_of_move(dice: random.Random, kind: Kind) -> Facts:
+def _facts_of_move(dice: random.Random, kind: Kind, plan: AgentPlan) -> Facts:
     match kind:
         case Kind.SWITCH | Kind.SWITCH_AND_ROLL_BACK:
-            return {"on_demand": happens(dice, 0.2)}
+            return _draw_target(dice, plan)
         case Kind.SWITCH_AND_CANCEL:
-            return {"on_demand": happens(dice, 0.2), "cancel_after_seconds": dice.choice((5.0, 60.0, 300.0)) * dice.uniform(0.2, 2)}
+            return {**_draw_target(dice, plan), "cancel_after_seconds": dice.choice((5.0, 60.0, 300.0)) * dice.uniform(0.2, 2)}
         case Kind.STANDBY_AND_PROMOTE:
             return {"promote_after_seconds": dice.uniform(200, 900)}
         case Kind.NOTICE:
@@ -110,6 +104,12 @@ def _facts_of_move(dice: random.Random, kind: Kind) -> Facts:
             return {"lead_seconds": _draw_lead(dice), "notice_after_seconds": dice.uniform(0, 1500)}
         case _:
             return {}
+
+
+def _draw_target(dice: random.Random, plan: AgentPlan) -> Facts:
+    """One in three switches of an agent with data volumes leaves their zone."""
+    target: Facts = {"on_demand": happens(dice, 0.2)}
+    return {**target, IS_ELSEWHERE: True} if may_leave_zone(plan) and happens(dice, 1 / 3) else target
 
 
 def _draw_lead(dice: random.Random) -> float:
@@ -124,12 +124,20 @@ def _draw_wish_blow(dice: random.Random, move: Event, plan: AgentPlan) -> list[E
     """Draw whether a blow falls on the transaction in which a person's wish is answered: the one that begins the first step of the move."""
     if move.kind not in _WISHES or not happens(dice, 0.25):
         return []
-    if move.kind is Kind.STANDBY_AND_PROMOTE:
-        first = StepName.PREPARE
-    else:
-        first = StepName.QUIESCE if plan.carry == Carry.IMAGE_AFTER_QUIESCE else StepName.IMAGE
+    trigger = SwitchTrigger.PROMOTION if move.kind is Kind.STANDBY_AND_PROMOTE else SwitchTrigger.MANUAL
+    # With a standby in the volumes' zone there is no snapshot to begin with.
+    first = next(step for step in plans_of(trigger, Carry(plan.carry))[0] if step is not StepName.SNAPSHOT)
     facts: Facts = {"blow": dice.choice(BLOWS), "process": "", "skip": 0, AT_STEP: first.value}
     return [Event(move.at_seconds, Kind.TRANSACTION_BLOW, move.agent, facts)]
+
+
+def _draw_at_carry(dice: random.Random, move: Event, plan: AgentPlan) -> list[Event]:
+    """Draw a fault that waits for a step that only the agent's carry has, mostly."""
+    own = set(plans_of(SwitchTrigger.MANUAL, Carry(plan.carry))[0]) - set(plans_of(SwitchTrigger.MANUAL, Carry.STATELESS)[0])
+    if not own or not happens(dice, 0.75):
+        return []
+    row = Row(SwitchTrigger.MANUAL, dice.choice(sorted(own)), is_undo=False)
+    return [draw_aimed(dice, dice.choice(_AT_CARRY), row, move.at_seconds, move.agent or 0, plan)]
 
 
 def _draw_disturbance(dice: random.Random, move: Event, agents: int) -> Event:

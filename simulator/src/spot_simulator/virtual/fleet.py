@@ -185,6 +185,8 @@ class Fleet:
             "TRAFFIC_COMMAND": HOOK,
             "START_COMMAND": HOOK,
             "STOP_COMMAND": HOOK,
+            "SYNC_FIRST_COMMAND": HOOK,
+            "SYNC_LAST_COMMAND": HOOK,
             "STANDBY_CHECK_COMMAND": HOOK,
             "SERVING_CHECK_COMMAND": HOOK,
         }

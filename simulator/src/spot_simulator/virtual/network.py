@@ -74,6 +74,7 @@ class Network:
         self.weather = Weather()
         self.counts = Counts()
         self._cuts: set[frozenset[str]] = set()
+        self._away: set[str] = set()
         self._listeners: dict[str, _Listener] = {}
         self.on_cut: Callable[[], None] = lambda: None
         """Called when a way was cut or mended."""
@@ -92,19 +93,30 @@ class Network:
         self._cuts.discard(frozenset((one, other)))
         self.on_cut()
 
+    def isolate(self, name: str) -> None:
+        """Let nothing through from or to a name."""
+        self._away.add(name)
+        self.on_cut()
+
+    def rejoin(self, name: str) -> None:
+        """Let messages from and to a name through again."""
+        self._away.discard(name)
+        self.on_cut()
+
     def mend_all(self) -> None:
         """Let everything through again."""
         self._cuts.clear()
+        self._away.clear()
         self.on_cut()
 
     @property
     def is_fair(self) -> bool:
         """Whether nothing is cut, lost or doubled anywhere."""
-        return not self._cuts and not self.weather.loss_probability and not self.weather.double_probability
+        return not self._cuts and not self._away and not self.weather.loss_probability and not self.weather.double_probability
 
     def is_cut(self, one: str, other: str) -> bool:
         """Tell whether nothing gets through between two names."""
-        return frozenset((one, other)) in self._cuts
+        return frozenset((one, other)) in self._cuts or bool(self._away & {one, other})
 
     def call(self, client: Process, client_name: str, server_name: str, request: Request, timeout_seconds: float) -> Response:
         """Send and wait for the answer. Raises Unanswered, after `timeout_seconds` at the latest."""

@@ -16,7 +16,7 @@ from typing import Any
 from spot_simulator.virtual.campaign import Totals
 from spot_simulator.virtual.figures import Answer
 
-FORMAT = 2
+FORMAT = 3
 
 
 class PartRefused(Exception):
@@ -58,7 +58,7 @@ def write_part(path: Path, part: Part) -> None:
 
 
 _OF_PART = ("played", "commit", "first_seed", "is_fair", "took_seconds")
-_PLAIN = ("runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "moves", "downtimes")
+_PLAIN = ("runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "alone", "moves", "downtimes")
 
 
 def read_part(path: Path) -> Part:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from spot_server.words import SwitchStatus
+from spot_server.words import ReplicaStatus, SwitchStatus
 from spot_simulator.machine import Machine
 from spot_simulator.virtual.fleet import Fleet, Member
-from spot_simulator.virtual.schedule import Event, Kind
+from spot_simulator.virtual.schedule import IS_ELSEWHERE, Event, Kind
 
 LOOK_SECONDS = 5.0
 """Between two looks at a move that is waited for."""
+REPLICA_LOOK_SECONDS = 20.0
+"""Between two looks at a standby that is waited for."""
 LONGEST_WAIT_SECONDS = 1500.0
-"""After that nobody waits for a move any more."""
+"""After that nobody waits for a move, or a standby, any more."""
 
 
 class People:
@@ -45,7 +47,7 @@ class People:
 
     def _target(self, event: Event, member: Member) -> dict[str, str]:
         target = {"mode": "on_demand" if event.facts["on_demand"] else "spot"}
-        machine = self._find_primary(member) if event.facts.get("is_elsewhere") else None
+        machine = self._find_primary(member) if event.facts.get(IS_ELSEWHERE) else None
         if machine is not None:
             target["az_id"] = next(az_id for az_id in self._fleet.region.books.az_ids().values() if az_id != machine.az_id)
         return target
@@ -101,11 +103,23 @@ class People:
             replica_id = operator.post(f"/agents/{agent_id}/replicas", {"request_id": operator.new_request_id()})["replica_id"]
             operator.acknowledge("replica", replica_id)
             operator.sleep(float(event.facts["promote_after_seconds"]))
+            if event.facts.get("when_ready"):
+                self._wait_for_replica(replica_id)
             body = {"request_id": operator.new_request_id(), "accept_data_loss": True}
             switch_id = operator.post(f"/agents/{agent_id}/replicas/{replica_id}/promote", body)["switch_id"]
             operator.acknowledge("switch", switch_id)
 
         operator.begin(act)
+
+    def _wait_for_replica(self, replica_id: str) -> None:
+        """Wait until a standby is ready, or nobody waits for it any longer."""
+        waited_seconds = 0.0
+        while waited_seconds < LONGEST_WAIT_SECONDS:
+            found = [one for one in self._operator.get("/replicas")["items"] if one["replica_id"] == replica_id]
+            if not found or found[0]["status"] not in _BEFORE_READY:
+                return
+            self._operator.sleep(REPLICA_LOOK_SECONDS)
+            waited_seconds += REPLICA_LOOK_SECONDS
 
     def _keep_standby(self, _event: Event, member: Member) -> None:
         operator = self._operator
@@ -117,4 +131,5 @@ class People:
         operator.begin(act)
 
 
+_BEFORE_READY = frozenset({ReplicaStatus.LAUNCHING, ReplicaStatus.SYNCING})
 _UNDER_WAY = frozenset({SwitchStatus.RUNNING, SwitchStatus.ROLLING_BACK})

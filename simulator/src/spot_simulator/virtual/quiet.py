@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from spot_agent.bootstrap import Ports
 from spot_agent.journal_contents import JournalContents
+from spot_agent.live import LiveFacts
+from spot_agent.rules.plans import plan_of
 from spot_agent.worker import Worker
 from spot_simulator.memory.host import Host
 from spot_simulator.virtual.database import HEARD_AGAIN, DatabaseServer, stored
@@ -48,7 +50,7 @@ class Quiet:
                 return worker.run
 
     def _run_notices(self, worker: Worker, process: Process, host: Host, ports: Ports) -> None:
-        """A poll of metadata that did not change, with nothing left to deliver, is left out."""
+        """A poll of metadata that did not change is left out, with nothing left to deliver and no handover that may begin."""
         while not worker.bell.is_closed():
             seen = _metadata(host, ports.journal.read())
             period_seconds = worker.cycle()
@@ -56,7 +58,8 @@ class Quiet:
             began_seconds = process.scheduler.monotonic_seconds()
             worker.bell.wait(period_seconds)
             while period_seconds >= LEAST_WAIT_SECONDS and not worker.bell.is_closed():
-                if _metadata(host, ports.journal.read()) != seen or ports.journal.read().unsent:
+                contents = ports.journal.read()
+                if _metadata(host, contents) != seen or contents.unsent or _may_hand_over(host, contents):
                     break
                 self.left_out += 1
                 self._database.watch.wait_for_change(process, EC2 | journal_of(host.instance_id), SLICE_SECONDS)
@@ -69,14 +72,18 @@ class Quiet:
     def _run_heartbeat(self, worker: Worker, process: Process, host: Host, ports: Ports) -> None:
         """A heartbeat that would say what the last one said and hear what it heard is left out; the first after a look at EC2 says more.
 
-        What such a heartbeat does is done directly: the server's row of the instance learns its time, and how old the look is by then.
+        What such a heartbeat does is done directly: the server's row of the instance learns its time, and how old the look is by then. One
+        that would do more is made: after a failure, with reports that wait for it, and while the server counts as missed, which the next
+        answer ends, and with it the haste of a standby that would take over without the server.
         """
         wait_seconds, seen, rung = 0.0, None, True
         while not worker.bell.is_closed():
-            now_seen = self._server_side(host, ports)
-            if rung or wait_seconds < LEAST_WAIT_SECONDS or now_seen != seen or not self._is_calm():
+            told = _told(ports.live.read())
+            now_seen = (*self._server_side(host, ports), told)
+            is_due = rung or wait_seconds < LEAST_WAIT_SECONDS or now_seen != seen
+            if is_due or _has_more_to_do(worker, ports) or not self._is_calm():
                 wait_seconds = worker.cycle()
-                seen = self._server_side(host, ports)
+                seen = (*self._server_side(host, ports), told)
             else:
                 self._note_heartbeat(host.instance_id, process)
             process.check()
@@ -90,7 +97,7 @@ class Quiet:
             " JOIN agents a ON a.agent_id = i.agent_id WHERE i.instance_id = ?",
             (host.instance_id,),
         ).fetchone()
-        return (row, ports.journal.read(), host.is_accepting(), ports.live.read().resources_seen_seconds)
+        return (row, ports.journal.read(), host.is_accepting())
 
     def _note_heartbeat(self, instance_id: str, process: Process) -> None:
         self.left_out += 1
@@ -118,6 +125,22 @@ class Quiet:
 def journal_of(instance_id: str) -> frozenset[str]:
     """Return what stands among the tables for the journal of this instance."""
     return frozenset({f"journal/{instance_id}"})
+
+
+def _may_hand_over(host: Host, contents: JournalContents) -> bool:
+    """Whether the end is announced of one that has a successor: whether the server was heard is asked again at every look."""
+    has_plan = contents.may_serve and plan_of(contents) is not None
+    return host.machine.notice is not None and (has_plan or contents.handover is not None)
+
+
+def _has_more_to_do(worker: Worker, ports: Ports) -> bool:
+    has_failed = bool(worker._failures)  # noqa: SLF001 - what a loop remembers is nobody else's concern
+    return has_failed or bool(ports.journal.read().unsent) or ports.live.read().is_server_missed
+
+
+def _told(facts: LiveFacts) -> Look:
+    """What heartbeats tell of EC2. Beside the time of the look, since that is noted before the looks after it are over."""
+    return facts.resources_seen_seconds, facts.mode, facts.configuration, facts.attached_volumes, facts.scheduled_events
 
 
 def _metadata(host: Host, contents: JournalContents) -> Look:

@@ -23,6 +23,7 @@ def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
         *(f"  seed {seed}: {'; '.join(found)}" for seed, found in sorted(totals.broken.items())),
         *_aim_lines(totals),
         f"{totals.agent_hours:.1f} agent-hours in {took_seconds:.1f} s: {rate:.2f} agent-hours per second",
+        f"{totals.alone} times a standby took over by itself while the server was away",
         f"{totals.beyond_help} agents ended with no instance, and with nothing to make one from or nobody who may",
         "moves: " + (", ".join(f"{name} {count}" for name, count in sorted(totals.moves.items())) or "none"),
         *_answer_lines("a replica ready", [answer for answer in with_time if answer.is_ready]),

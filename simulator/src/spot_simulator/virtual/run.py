@@ -24,6 +24,7 @@ LOOK_SECONDS = 1.0
 
 STILL_SECONDS = 300.0
 """How long nothing must have been under way before a run is called settled: longer than any period of the product that looks again."""
+_ALONE = "SELECT count(*) FROM notifications WHERE kind = 'taken_over_alone'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Result:
     beyond_help: int = 0
     """How many agents had no instance left at the end, with nothing to make one from or nobody who may."""
     history: tuple[Happening, ...] = ()
+    alone: int = 0
+    """How often a standby took over by itself while the server was away."""
     aimed: int = 0
     """How many faults were to strike at a step."""
     missed: tuple[str, ...] = ()
@@ -158,6 +161,7 @@ class _Run:
             callbacks=self._fleet.scheduler.callbacks_run,
             simulated_seconds=self._fleet.scheduler.monotonic_seconds(),
             history=history_of(self._fleet),
+            alone=int(self._fleet.database.raw.execute(_ALONE).fetchone()[0]),
             aimed=self._aim.aimed,
             missed=tuple(sorted(self._aim.missed)),
             beyond_help=len(self._invariants.beyond_help()),

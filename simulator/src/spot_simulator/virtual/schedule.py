@@ -33,6 +33,7 @@ class Kind(StrEnum):
     LOSS = "loss"
     POOL_LOSS = "pool_loss"
     REBOOT = "reboot"
+    START_AGAIN = "start_again"
     # EC2's API
     NO_CAPACITY = "no_capacity"
     THROTTLE = "throttle"
@@ -43,6 +44,7 @@ class Kind(StrEnum):
     KILL_WEB = "kill_web"
     KILL_JOBS = "kill_jobs"
     JOURNAL_BLOW = "journal_blow"
+    SERVER_AWAY = "server_away"
     # the database
     DATABASE_AWAY = "database_away"
     TRANSACTION_BLOW = "transaction_blow"
@@ -73,7 +75,11 @@ MOVES = frozenset(
     }
 )
 """What makes the product move a workload, or not move it after all. All other kinds are there to disturb it."""
-FAULTS = tuple(sorted(set(Kind) - MOVES))
+OF_LONE_AGENTS = frozenset({Kind.SERVER_AWAY, Kind.START_AGAIN})
+"""What is drawn where daemons are left to themselves (lone_drawing.py). It meets no step: with the server away no move comes to one, and an
+old primary that EC2 starts again is in no move."""
+FAULTS = tuple(sorted(set(Kind) - MOVES - OF_LONE_AGENTS))
+"""The kinds of faults that meet steps of moves."""
 OF_ONE_INSTANCE = frozenset(
     {
         Kind.REBOOT,
@@ -87,6 +93,19 @@ OF_ONE_INSTANCE = frozenset(
 """Faults that strike one instance of their agent, and nothing where that has none."""
 OF_ONE_AGENT = OF_ONE_INSTANCE | {Kind.START_FAILS}
 """Faults that other agents do not notice."""
+LASTING = frozenset(
+    {
+        Kind.NO_CAPACITY,
+        Kind.SLOW_TO_SEE,
+        Kind.DATABASE_AWAY,
+        Kind.CUT_FROM_SERVER,
+        Kind.CUT_FROM_EC2,
+        Kind.ROLE_CUT_FROM_EC2,
+        Kind.BAD_NETWORK,
+        Kind.METADATA_FAULT,
+    }
+)
+"""Faults that say for how long."""
 
 AT_STEP = "at_step"
 """The fact of an event that names a step: it happens when a move of its agent comes to that step, from its own time on (aiming.py)."""
@@ -96,6 +115,10 @@ AT_MOVE = "at_move"
 """Beside AT_STEP: why the move was begun. Without it: whatever the reason."""
 AFTER_SECONDS = "after_seconds"
 """Beside AT_STEP: so long after the step began."""
+IS_ELSEWHERE = "is_elsewhere"
+"""The fact of a switch that names another zone than the agent's."""
+OF_ZONE = "of_zone"
+"""The fact of a shortage that befalls all pools of the agent's zone, and no others."""
 LOSABLE_ACTIONS = ("RunInstances", "CreateImage", "AssociateAddress", "TerminateInstances", "CreateSnapshots")
 CARRY_BY_VOLUME = "volume"
 METADATA_MODES = ("hang", "error", "off", "truncated")
@@ -130,7 +153,7 @@ class AgentPlan:
     is_auto_terminated: bool
     keeps_standby: bool
     handles: tuple[HandleKind, ...] = (HandleKind.ELASTIC_IP,)
-    """Drawn schedules have the Elastic IP alone."""
+    """By what its clients reach it, in the order of its settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +174,7 @@ class Schedule:
         head += [
             f"  agent-{number}: {plan.carry}, {'spot' if plan.is_on_spot else 'on demand'}"
             f"{'' if plan.is_auto_terminated else ', auto-terminate off'}{', keeps a standby' if plan.keeps_standby else ''}"
+            f", by {' '.join(plan.handles)}"
             for number, plan in enumerate(self.agents)
         ]
         return head + [f"  {event.line()}" for event in self.events]

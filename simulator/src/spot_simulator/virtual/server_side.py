@@ -39,16 +39,26 @@ class ServerSide:
         self.processes: dict[str, Process] = {}
         self.clocks: dict[str, ProcessClock] = {}
         self.deaths = 0
-        for name in WEB:
-            self._start(name, self._start_web)
-        for name in JOBS:
-            self._start(name, self._start_jobs)
+        self._is_down = False
+        self._start_all()
 
     def kill(self, name: str) -> None:
         """Kill one process, if it is there."""
         process = self.processes.get(name)
         if process is not None:
             process.kill()
+
+    def go_down(self) -> None:
+        """Kill every process; nothing starts them before `come_up`. The database stays."""
+        self._is_down = True
+        for name in (*WEB, *JOBS):
+            self.kill(name)
+
+    def come_up(self) -> None:
+        """Start every process again, if they are down."""
+        if self._is_down:
+            self._is_down = False
+            self._start_all()
 
     def set_skew(self, skew_seconds: float) -> None:
         """Let the wall clock of the server's machine be ahead by so much, for those processes that start from now on and those that run."""
@@ -84,6 +94,12 @@ class ServerSide:
         clock = ProcessClock(Process(self._scheduler, "command line"))
         return Database(self.database.engine, clock=clock, sleeper=clock)
 
+    def _start_all(self) -> None:
+        for name in WEB:
+            self._start(name, self._start_web)
+        for name in JOBS:
+            self._start(name, self._start_jobs)
+
     def _start(self, name: str, build: Callable[[Process], WebHost | JobsHost]) -> None:
         process = Process(self._scheduler, name, on_end=lambda: self._again(name, build))
         self.processes[name] = process
@@ -91,7 +107,11 @@ class ServerSide:
 
     def _again(self, name: str, build: Callable[[Process], WebHost | JobsHost]) -> None:
         self.deaths += 1
-        self._scheduler.after(RESTART_SECONDS, lambda: self._start(name, build))
+        self._scheduler.after(RESTART_SECONDS, lambda: self._start_again(name, build))
+
+    def _start_again(self, name: str, build: Callable[[Process], WebHost | JobsHost]) -> None:
+        if not self._is_down and not self.processes[name].is_alive:
+            self._start(name, build)
 
     def _start_web(self, process: Process) -> WebHost:
         return WebHost(process, self._network, self.database, self.settings, self._ways)
