@@ -139,7 +139,7 @@ run_installations_and_schedules() { # --ignore would not leave out one of `testp
   give_way
   run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1
   printf '\n── %s fault schedules on a virtual clock\n' "$fault_schedules"
-  scripts/simulate.sh --runs "$fault_schedules" --seed 1 || failed=1
+  scripts/simulate.sh --runs "$fault_schedules" --seed 1 --at-most-seconds "$most_schedule_seconds" || failed=1
   return $failed
 }
 
@@ -153,6 +153,7 @@ run_all_tests() { # what has times to keep runs beside what gives way to it, nev
 }
 
 fault_schedules=200
+most_schedule_seconds=1500 # a slow machine plays fewer of them, and says how many
 quick_tests="not server and not mariadb and not data and not database and not long"
 
 run_first_half() { # of --quick: two processes that each import what their own tests need are done sooner than two that import everything

@@ -136,6 +136,18 @@ def test_a_campaign_goes_on_where_its_file_ends_and_comes_to_the_same(tree: Path
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
+def test_a_campaign_begins_no_run_after_its_time_and_says_how_many_were_played(tree: Path, tmp_path: Path) -> None:
+    path = tmp_path / "part.json"
+
+    done = simulate(tree, "--fair", "--seed", "5", "--runs", "1000", "--processes", "1", "--at-most-seconds", "1", "--json", str(path))
+
+    runs = counted(path)["runs"]
+    assert (done.returncode, 0 < runs < 1000) == (0, True)
+    assert f"the time is up: {runs} of 1000 runs were played\nruns {runs}, " in done.stdout
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("number", "processes"), [(signal.SIGTERM, 2), (signal.SIGINT, 1)])
 def test_a_campaign_that_a_signal_ends_keeps_what_was_counted_and_says_so(
     tree: Path, tmp_path: Path, number: signal.Signals, processes: int

@@ -76,6 +76,9 @@ def _play(options: argparse.Namespace, part: Part) -> int:
     try:
         for result in _results(options, part.seeds.stop):
             watch.note(result, lambda broken: broken if options.as_drawn else shrink(broken))
+            if options.at_most_seconds is not None and watch.lasts_seconds >= options.at_most_seconds:
+                print(f"the time is up: {part.totals.runs} of {options.runs} runs were played", flush=True)
+                break
     except Interrupted as interrupted:
         watch.keep()
         print(f"simulate: {interrupted} after {part.totals.runs} runs", file=sys.stderr)
@@ -101,6 +104,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="the seed of the first; the others follow (default 1)")
     parser.add_argument(
         "--processes", type=_at_least_one, default=os.cpu_count() or 1, help="how many of them run at once (default: one per core)"
+    )
+    parser.add_argument(
+        "--at-most-seconds",
+        type=_at_least_one,
+        metavar="SECONDS",
+        help="begin no schedule after so long, and say how many were played: what came of those decides (default: no end)",
     )
     parser.add_argument("--fair", action="store_true", help="leave every fault out: what moves cost while nothing goes wrong")
     parser.add_argument(

@@ -26,7 +26,12 @@ class Watch:
     @property
     def took_seconds(self) -> float:
         """How long the part took until now, with what was played before."""
-        return self._part.took_seconds + _now_seconds() - self._began_seconds
+        return self._part.took_seconds + self.lasts_seconds
+
+    @property
+    def lasts_seconds(self) -> float:
+        """How long this playing of it has lasted."""
+        return _now_seconds() - self._began_seconds
 
     def keep(self) -> None:
         """Write down what was counted. OSError when that cannot be."""
