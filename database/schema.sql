@@ -742,3 +742,34 @@ CREATE TABLE switch_steps (
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Each step of a switch: intent, actor, command, outcome, deadline, undo. part: which traffic handle of the switch, from 0.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_switch_steps_name_status ON switch_steps (name, status);
+
+-- Each living agent: its primary, its moves, and for which part of the last 30 days of its life no move held it down.
+CREATE VIEW v_agent_health_summary AS
+SELECT a.client_id, a.agent_id, a.logical_agent_id, a.enabled, a.is_offline,
+  p.instance_id AS primary_instance_id, p.mode AS primary_mode, p.serving AS is_serving, p.last_heartbeat_at,
+  CASE WHEN a.created_at > UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN TIMESTAMPDIFF(MICROSECOND, a.created_at, UTC_TIMESTAMP(6)) / 1000000.0 ELSE 2592000.0 END AS lived_seconds,
+  COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY), 0) AS downtime_ms,
+  100.0 * (1.0 - COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY), 0) / 1000.0 / (CASE WHEN a.created_at > UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN TIMESTAMPDIFF(MICROSECOND, a.created_at, UTC_TIMESTAMP(6)) / 1000000.0 ELSE 2592000.0 END + 0.001)) AS uptime_percent,
+  (SELECT COUNT(*) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY)
+    AS switch_count,
+  (SELECT COUNT(*) FROM spot_interruption_events e WHERE e.agent_id = a.agent_id AND e.game_day_id IS NULL
+    AND e.kind IN ('terminate', 'stop', 'hibernate', 'loss', 'silence') AND e.received_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY) AS interruption_count,
+  (SELECT COUNT(*) FROM replica_instances r WHERE r.agent_id = a.agent_id AND r.status = 'ready') AS ready_replica_count
+FROM agents a LEFT JOIN instances p ON p.primary_of = a.agent_id
+WHERE a.deleted_at IS NULL;
+
+-- Each step of the moves that ended in the last 24 hours, with the move's downtime and what the step took.
+CREATE VIEW v_switch_performance_24h AS
+SELECT s.client_id, s.agent_id, s.switch_id, s.`trigger`, s.status, s.initiated_at, s.completed_at, s.downtime_ms,
+  t.position, t.name AS step, t.part, t.status AS step_status, TIMESTAMPDIFF(MICROSECOND, t.intent_at, t.finished_at) / 1000000.0 AS step_seconds
+FROM switches s JOIN switch_steps t ON t.switch_id = s.switch_id
+WHERE s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 24 HOUR;
+
+-- How many interruptions of which kind came on which day (UTC), how many led to a move or a replica, and how many were played.
+CREATE VIEW v_emergency_events_daily AS
+SELECT e.client_id, DATE(e.received_at) AS day, e.kind, COUNT(*) AS event_count, COUNT(DISTINCT e.agent_id) AS agent_count,
+  SUM(CASE WHEN e.switch_id IS NOT NULL THEN 1 ELSE 0 END) AS switch_count,
+  SUM(CASE WHEN e.replica_id IS NOT NULL THEN 1 ELSE 0 END) AS replica_count,
+  SUM(CASE WHEN e.game_day_id IS NOT NULL THEN 1 ELSE 0 END) AS played_count
+FROM spot_interruption_events e
+GROUP BY e.client_id, DATE(e.received_at), e.kind;

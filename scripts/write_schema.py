@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write database/schema.sql (MySQL and MariaDB) from the server's tables; what the migrations make, as one file to read.
+"""Write database/schema.sql (MySQL and MariaDB) from the server's tables and views; what the migrations make, as one file to read.
 
 Usage: scripts/write_schema.py [--check]      fail if the file is not current
        scripts/write_schema.py --initial      before the first release: write database/versions/0001 anew as well
@@ -20,6 +20,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from spot_server.db.tables import metadata
+from spot_server.db.views import VIEWS
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "database" / "schema.sql"
@@ -28,13 +29,14 @@ HEADER = "-- Written by scripts/write_schema.py; do not edit. For reading: `spot
 
 
 def schema_sql() -> str:
-    """Return every table and index in the dialect of MySQL and MariaDB."""
+    """Return every table, index and view in the dialect of MySQL and MariaDB."""
     dialect = mysql.dialect()
     statements = []
     for table in metadata.sorted_tables:
         statements.append(str(CreateTable(table).compile(dialect=dialect)).strip())
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         statements += [str(CreateIndex(index).compile(dialect=dialect)).strip() for index in indexes]
+    statements += [f"-- {view.meaning}\n{view.create('mysql')}" for view in VIEWS]
     lines = "\n\n".join(statement + ";" for statement in statements).splitlines()
     return HEADER + "\n" + "\n".join(line.rstrip() for line in lines) + "\n"
 
@@ -55,11 +57,33 @@ def write_initial_migration() -> None:
 
 
 def _tidy(migration: str) -> str:
-    """Leave out Alembic's remarks, and from the way back the indexes: they go with their tables, and some hold foreign keys."""
+    """Leave out Alembic's remarks, and from the way back the indexes, which go with their tables and may hold foreign keys. Add views."""
     forth, back = migration.split("def downgrade", 1)
     kept = [line for line in back.splitlines() if "batch_op" not in line]
+    head, up = forth.split("def upgrade", 1)
+    forth = head + _frozen_views() + "\n\ndef upgrade" + up.rstrip() + _MAKE_VIEWS + "\n\n\n"
+    first, *rest = kept
+    kept = [first, *rest[:1], *_DROP_VIEWS, *rest[1:]]
     lines = [*forth.splitlines(), *("def downgrade" + "\n".join(kept)).splitlines()]
     return "\n".join(line for line in lines if not line.lstrip().startswith("# ### ")) + "\n"
+
+
+_MAKE_VIEWS = """
+    dialect = "sqlite" if op.get_bind().dialect.name == "sqlite" else "mysql"
+    for statement in VIEWS[dialect].values():
+        op.get_bind().exec_driver_sql(statement)
+"""
+_DROP_VIEWS = ("    for name in VIEWS['mysql']:", "        op.execute(f'DROP VIEW {name}')")
+
+
+def _frozen_views() -> str:
+    """Return the views as text, which a later change of the code leaves as it is: a new one gets a migration of its own."""
+    frozen = {dialect: {view.name: view.create(dialect) for view in VIEWS} for dialect in ("sqlite", "mysql")}
+    entries = []
+    for dialect, statements in frozen.items():
+        texts = "".join(f'        "{name}": """{statement}""",\n' for name, statement in statements.items())
+        entries.append(f'    "{dialect}": {{\n{texts}    }},\n')
+    return "VIEWS = {\n" + "".join(entries) + "}\n"
 
 
 def main() -> int:

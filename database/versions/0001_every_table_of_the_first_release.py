@@ -10,6 +10,64 @@ revision = "0001"
 down_revision = None
 
 
+VIEWS = {
+    "sqlite": {
+        "v_agent_health_summary": """CREATE VIEW v_agent_health_summary AS
+SELECT a.client_id, a.agent_id, a.logical_agent_id, a.enabled, a.is_offline,
+  p.instance_id AS primary_instance_id, p.mode AS primary_mode, p.serving AS is_serving, p.last_heartbeat_at,
+  CASE WHEN a.created_at > strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days') THEN (julianday('now') - julianday(a.created_at)) * 86400.0 ELSE 2592000.0 END AS lived_seconds,
+  COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days')), 0) AS downtime_ms,
+  100.0 * (1.0 - COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days')), 0) / 1000.0 / (CASE WHEN a.created_at > strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days') THEN (julianday('now') - julianday(a.created_at)) * 86400.0 ELSE 2592000.0 END + 0.001)) AS uptime_percent,
+  (SELECT COUNT(*) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days'))
+    AS switch_count,
+  (SELECT COUNT(*) FROM spot_interruption_events e WHERE e.agent_id = a.agent_id AND e.game_day_id IS NULL
+    AND e.kind IN ('terminate', 'stop', 'hibernate', 'loss', 'silence') AND e.received_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days')) AS interruption_count,
+  (SELECT COUNT(*) FROM replica_instances r WHERE r.agent_id = a.agent_id AND r.status = 'ready') AS ready_replica_count
+FROM agents a LEFT JOIN instances p ON p.primary_of = a.agent_id
+WHERE a.deleted_at IS NULL""",
+        "v_switch_performance_24h": """CREATE VIEW v_switch_performance_24h AS
+SELECT s.client_id, s.agent_id, s.switch_id, s.`trigger`, s.status, s.initiated_at, s.completed_at, s.downtime_ms,
+  t.position, t.name AS step, t.part, t.status AS step_status, (julianday(t.finished_at) - julianday(t.intent_at)) * 86400.0 AS step_seconds
+FROM switches s JOIN switch_steps t ON t.switch_id = s.switch_id
+WHERE s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-24 hours')""",
+        "v_emergency_events_daily": """CREATE VIEW v_emergency_events_daily AS
+SELECT e.client_id, DATE(e.received_at) AS day, e.kind, COUNT(*) AS event_count, COUNT(DISTINCT e.agent_id) AS agent_count,
+  SUM(CASE WHEN e.switch_id IS NOT NULL THEN 1 ELSE 0 END) AS switch_count,
+  SUM(CASE WHEN e.replica_id IS NOT NULL THEN 1 ELSE 0 END) AS replica_count,
+  SUM(CASE WHEN e.game_day_id IS NOT NULL THEN 1 ELSE 0 END) AS played_count
+FROM spot_interruption_events e
+GROUP BY e.client_id, DATE(e.received_at), e.kind""",
+    },
+    "mysql": {
+        "v_agent_health_summary": """CREATE VIEW v_agent_health_summary AS
+SELECT a.client_id, a.agent_id, a.logical_agent_id, a.enabled, a.is_offline,
+  p.instance_id AS primary_instance_id, p.mode AS primary_mode, p.serving AS is_serving, p.last_heartbeat_at,
+  CASE WHEN a.created_at > UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN TIMESTAMPDIFF(MICROSECOND, a.created_at, UTC_TIMESTAMP(6)) / 1000000.0 ELSE 2592000.0 END AS lived_seconds,
+  COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY), 0) AS downtime_ms,
+  100.0 * (1.0 - COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY), 0) / 1000.0 / (CASE WHEN a.created_at > UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN TIMESTAMPDIFF(MICROSECOND, a.created_at, UTC_TIMESTAMP(6)) / 1000000.0 ELSE 2592000.0 END + 0.001)) AS uptime_percent,
+  (SELECT COUNT(*) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY)
+    AS switch_count,
+  (SELECT COUNT(*) FROM spot_interruption_events e WHERE e.agent_id = a.agent_id AND e.game_day_id IS NULL
+    AND e.kind IN ('terminate', 'stop', 'hibernate', 'loss', 'silence') AND e.received_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY) AS interruption_count,
+  (SELECT COUNT(*) FROM replica_instances r WHERE r.agent_id = a.agent_id AND r.status = 'ready') AS ready_replica_count
+FROM agents a LEFT JOIN instances p ON p.primary_of = a.agent_id
+WHERE a.deleted_at IS NULL""",
+        "v_switch_performance_24h": """CREATE VIEW v_switch_performance_24h AS
+SELECT s.client_id, s.agent_id, s.switch_id, s.`trigger`, s.status, s.initiated_at, s.completed_at, s.downtime_ms,
+  t.position, t.name AS step, t.part, t.status AS step_status, TIMESTAMPDIFF(MICROSECOND, t.intent_at, t.finished_at) / 1000000.0 AS step_seconds
+FROM switches s JOIN switch_steps t ON t.switch_id = s.switch_id
+WHERE s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 24 HOUR""",
+        "v_emergency_events_daily": """CREATE VIEW v_emergency_events_daily AS
+SELECT e.client_id, DATE(e.received_at) AS day, e.kind, COUNT(*) AS event_count, COUNT(DISTINCT e.agent_id) AS agent_count,
+  SUM(CASE WHEN e.switch_id IS NOT NULL THEN 1 ELSE 0 END) AS switch_count,
+  SUM(CASE WHEN e.replica_id IS NOT NULL THEN 1 ELSE 0 END) AS replica_count,
+  SUM(CASE WHEN e.game_day_id IS NOT NULL THEN 1 ELSE 0 END) AS played_count
+FROM spot_interruption_events e
+GROUP BY e.client_id, DATE(e.received_at), e.kind""",
+    },
+}
+
+
 def upgrade() -> None:
     """Go to this revision."""
     op.create_table(
@@ -994,9 +1052,15 @@ def upgrade() -> None:
     with op.batch_alter_table("switch_steps", schema=None) as batch_op:
         batch_op.create_index("ix_switch_steps_name_status", ["name", "status"], unique=False)
 
+    dialect = "sqlite" if op.get_bind().dialect.name == "sqlite" else "mysql"
+    for statement in VIEWS[dialect].values():
+        op.get_bind().exec_driver_sql(statement)
+
 
 def downgrade() -> None:
     """Go back."""
+    for name in VIEWS["mysql"]:
+        op.execute(f"DROP VIEW {name}")
 
     op.drop_table("switch_steps")
     op.drop_table("interruption_sightings")

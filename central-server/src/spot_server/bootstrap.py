@@ -15,6 +15,7 @@ from spot_server.db.runner import Database
 from spot_server.features.agent_config.routes import client_blueprint as agent_config_blueprint
 from spot_server.features.agent_config.routes import daemon_blueprint as daemon_config_blueprint
 from spot_server.features.agents.routes import blueprint as agents_blueprint
+from spot_server.features.analytics.routes import blueprint as analytics_blueprint
 from spot_server.features.audit.routes import blueprint as audit_blueprint
 from spot_server.features.autonomy.routes import daemon_blueprint as autonomy_blueprint
 from spot_server.features.cleanups.routes import client_blueprint as cleanup_history_blueprint
@@ -50,6 +51,7 @@ from spot_server.features.switches.routes import client_blueprint as switches_bl
 from spot_server.features.switches.routes import daemon_blueprint as switch_reports_blueprint
 from spot_server.features.tokens.routes import blueprint as tokens_blueprint
 from spot_server.features.unexpected.routes import blueprint as unexpected_blueprint
+from spot_server.features.zombies.routes import blueprint as zombies_blueprint
 from spot_server.http.app import create_app
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import AppContext
@@ -94,6 +96,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     pool_risks_blueprint,
     all_pool_risks_blueprint,
     savings_blueprint,
+    analytics_blueprint,
+    zombies_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 

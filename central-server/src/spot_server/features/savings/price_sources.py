@@ -16,6 +16,7 @@ from sqlalchemy import bindparam, func, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import spot_pools, spot_price_snapshots
+from spot_server.features.pricing.market_queries import on_demand_of
 from spot_server.features.pricing.on_demand import OnDemandCatalogue
 from spot_server.features.pricing.rules import SOURCE_ORDER, bucket_from, bucket_of
 from spot_server.features.savings.calendar_rules import Stretch
@@ -26,6 +27,8 @@ LOOK_BACK = timedelta(days=2)
 
 LATE_BY = timedelta(days=1)
 """A change of price is seen after it: what was reported up to this long after the time is looked through for changes in it."""
+
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 
 Market = tuple[str, str, str, str]
 """Region, AZ id, instance type, product."""
@@ -105,7 +108,21 @@ def _rank(one: _Seen) -> tuple[int, int, object]:
     return (one.source_order, -one.count, -one.step.usd_per_hour)
 
 
-def on_demand_step(catalogue: OnDemandCatalogue, instance_type: str, region: str) -> PriceStep | None:
-    """Return the on-demand price as one step that holds for all time: AWS changes it less than once a year. None: not known."""
-    price = catalogue.price_of(instance_type, region)
-    return None if price is None else PriceStep(datetime(1970, 1, 1, tzinfo=UTC), price.usd_per_hour, price.source)
+OnDemandKey = tuple[str, str, str]
+"""Region, instance type, product."""
+
+
+def on_demand_steps(tx: Transaction, wanted: Collection[OnDemandKey], catalogue: OnDemandCatalogue) -> dict[OnDemandKey, PriceStep]:
+    """Return what these cost on demand, each as one step that holds for all time: AWS changes such a price less than once a year.
+
+    The stored price comes before that of the catalogue file that the server was started with; what neither knows is left out.
+    """
+    found: dict[OnDemandKey, PriceStep] = {}
+    for region, product in sorted({(region, product) for region, _, product in wanted}):
+        names = sorted({name for of, name, under in wanted if (of, under) == (region, product)})
+        stored = on_demand_of(tx, region, names, product)
+        for name in names:
+            price = stored.get(name) or catalogue.price_of(name, region)
+            if price is not None:
+                found[region, name, product] = PriceStep(ALWAYS, price.usd_per_hour, price.source)
+    return found

@@ -14,12 +14,13 @@ from spot_server.features.savings.calendar_rules import Stretch
 from spot_server.features.savings.figure_rules import Amounts, DayFacts, amounts_of, day_lines
 from spot_server.features.savings.image_queries import ImageRow, kept_images, volume_sizes
 from spot_server.features.savings.presence_rules import Presence, paid_stretch, purposes_of
-from spot_server.features.savings.price_sources import Market, on_demand_step, spot_steps
+from spot_server.features.savings.price_sources import Market, OnDemandKey, on_demand_steps, spot_steps
 from spot_server.features.savings.queries import AccountAgent, Happened
 from spot_server.features.savings.rules import Comparison, Line, PriceStep, Run, StoredImage, Tariff
 from spot_server.words import Mode
 
 MILLION = Decimal(1_000_000)
+LINUX = "Linux/UNIX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,55 +77,85 @@ def reckon(tx: Transaction, order: DayOrder, pricing: Pricing) -> list[DayAccoun
         return []
     whole = Stretch(min(one.since for one in order.withins.values()), max(one.until for one in order.withins.values()))
     agents = queries.account_agents(tx, order.terms.client_id, whole, sorted(order.withins))
+    books = _read_books(tx, agents, whole, order, pricing)
+    return [_account(agent, order, books, pricing, tx.now) for agent in agents]
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What was read for all agents at once."""
+
+    presences: Mapping[str, list[Presence]]
+    images: Mapping[str, list[ImageRow]]
+    volume_sizes: Mapping[tuple[str, str], Mapping[str, int]]
+    happened: Mapping[str, Happened]
+    comparisons: Mapping[str, OnDemandKey]
+    spot: Mapping[Market, list[PriceStep]]
+    on_demand: Mapping[OnDemandKey, PriceStep]
+
+
+def _read_books(tx: Transaction, agents: Sequence[AccountAgent], whole: Stretch, order: DayOrder, pricing: Pricing) -> _Books:
     ids = [agent.agent_id for agent in agents]
     present = queries.presences(tx, agents, whole)
-    images, sizes = kept_images(tx, ids, whole), volume_sizes(tx, ids)
     began_with = queries.first_types(tx, ids)
-    prices = spot_steps(tx, {_market(one) for found in present.values() for one in found if one.mode is Mode.SPOT}, whole)
-    happened = queries.happenings(tx, ids, whole)
-    accounts = []
+    compared = {}
     for agent in agents:
-        found = present.get(agent.agent_id, [])
-        compared = order.comparison_types.get(agent.agent_id) or began_with.get(agent.agent_id) or ""
-        within = order.withins[agent.agent_id]
-        stored = [_stored(image, sizes, tx.now) for image in images.get(agent.agent_id, [])]
-        facts = DayFacts(
-            within=within,
-            runs=[_run(one, prices, pricing.catalogue, tx.now) for one in found],
-            images=stored,
-            address_count=agent.address_count,
-            held=Stretch(agent.created_at, max(agent.created_at, agent.deleted_at or tx.now)),
-            tariff=pricing.tariff,
-            comparison=Comparison(compared, on_demand_step(pricing.catalogue, compared, agent.region), order.terms.discount_ratio),
-        )
-        lines = day_lines(facts)
-        accounts.append(
-            DayAccount(
-                agent=agent,
-                day=order.day,
-                terms=order.terms,
-                within=within,
-                comparison_instance_type=compared,
-                amounts=amounts_of(lines, is_comparable=facts.comparison.price is not None),
-                happened=happened.get(agent.agent_id, Happened()),
-                unsized_image_count=sum(image.size_gib is None for image in stored),
-                lines=lines,
-            )
-        )
-    return accounts
+        instance_type = order.comparison_types.get(agent.agent_id) or began_with.get(agent.agent_id) or ""
+        compared[agent.agent_id] = (agent.region, instance_type, _product(present.get(agent.agent_id, ())))
+    ran = [one for found in present.values() for one in found]
+    wanted = {(one.region, one.instance_type, one.product) for one in ran if one.mode is Mode.ON_DEMAND} | set(compared.values())
+    return _Books(
+        presences=present,
+        images=kept_images(tx, ids, whole),
+        volume_sizes=volume_sizes(tx, ids),
+        happened=queries.happenings(tx, ids, whole),
+        comparisons=compared,
+        spot=spot_steps(tx, {_market(one) for one in ran if one.mode is Mode.SPOT}, whole),
+        on_demand=on_demand_steps(tx, wanted, pricing.catalogue),
+    )
+
+
+def _product(present: Sequence[Presence]) -> str:
+    return present[0].product if present else LINUX
+
+
+def _account(agent: AccountAgent, order: DayOrder, books: _Books, pricing: Pricing, now: datetime) -> DayAccount:
+    within, compared = order.withins[agent.agent_id], books.comparisons[agent.agent_id]
+    stored = [_stored(image, books.volume_sizes, now) for image in books.images.get(agent.agent_id, [])]
+    facts = DayFacts(
+        within=within,
+        runs=[_run(one, books, now) for one in books.presences.get(agent.agent_id, [])],
+        images=stored,
+        address_count=agent.address_count,
+        held=Stretch(agent.created_at, max(agent.created_at, agent.deleted_at or now)),
+        tariff=pricing.tariff,
+        comparison=Comparison(compared[1], books.on_demand.get(compared), order.terms.discount_ratio),
+    )
+    lines = day_lines(facts)
+    return DayAccount(
+        agent=agent,
+        day=order.day,
+        terms=order.terms,
+        within=within,
+        comparison_instance_type=compared[1],
+        amounts=amounts_of(lines, is_comparable=facts.comparison.price is not None),
+        happened=books.happened.get(agent.agent_id, Happened()),
+        unsized_image_count=sum(image.size_gib is None for image in stored),
+        lines=lines,
+    )
 
 
 def _market(one: Presence) -> Market:
     return (one.region, one.az_id, one.instance_type, one.product)
 
 
-def _run(one: Presence, spot: Mapping[Market, list[PriceStep]], catalogue: OnDemandCatalogue, now: datetime) -> Run:
+def _run(one: Presence, books: _Books, now: datetime) -> Run:
     steps: Sequence[PriceStep] = ()
     match one.mode:
         case Mode.SPOT:
-            steps = spot.get(_market(one), ())
+            steps = books.spot.get(_market(one), ())
         case Mode.ON_DEMAND:
-            step = on_demand_step(catalogue, one.instance_type, one.region)
+            step = books.on_demand.get((one.region, one.instance_type, one.product))
             steps = () if step is None else (step,)
         case Mode.UNKNOWN:
             steps = ()

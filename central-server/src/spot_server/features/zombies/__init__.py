@@ -1,0 +1,1 @@
+"""Instances of all clients that no longer belong to their agent and still exist: listed for admins, and ended in bulk."""
