@@ -18,7 +18,7 @@ SEVERAL_PROBABILITY = 0.25
 """Of an agent that is not reached by an Elastic IP alone."""
 OF_ONE_ZONE = HandleKind.SECONDARY_PRIVATE_IP
 """What leads nowhere but into its own zone."""
-CONFIRMED = tuple(kind for kind in HandleKind if kind in CONFIRM_SPECS)
+CONFIRMED = tuple(kind for kind in HandleKind if str(kind) in CONFIRM_SPECS)
 """Of which it is asked after the move whether they lead to the new side."""
 CARRIES_IN_IMAGE = frozenset({Carry.IMAGE_AFTER_QUIESCE, Carry.RSYNC, Carry.HOOK})
 """Whose agents come up from their own images alone: before there is one, nobody can rescue them, and no standby is made."""
