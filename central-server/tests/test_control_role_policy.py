@@ -29,6 +29,8 @@ SERVICE_OF_MODULE = {
     "dns.py": "route53",
     "fis.py": "fis",
     "queues.py": "sqs",
+    "spot_market.py": "ec2",
+    "price_list.py": "pricing",
     "sessions.py": "sts",
 }
 """By botocore's name of the service that a module calls."""
@@ -38,7 +40,7 @@ PREFIXES = {"elbv2": "elasticloadbalancing"}
 
 BASE, NOTICE_QUEUE, GAME_DAYS = "Permissions: only what carries our tag", "Optional: the queue of notices", "Optional: game days by AWS FIS"
 TRUST, SERVERS_OWN = "Trust policy", "The server's own permission"
-SERVICES_OF_DOCUMENT = {BASE: {"ec2", "elbv2", "route53"}, NOTICE_QUEUE: {"sqs"}, GAME_DAYS: {"fis"}, SERVERS_OWN: {"sts"}}
+SERVICES_OF_DOCUMENT = {BASE: {"ec2", "elbv2", "route53", "pricing"}, NOTICE_QUEUE: {"sqs"}, GAME_DAYS: {"fis"}, SERVERS_OWN: {"sts"}}
 
 GRANTED_WITHOUT_A_CALL = {
     BASE: {

@@ -91,11 +91,26 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--days", type=float, help="until it expires; default: never, enrolment: 1")
     advisor = add("import-spot-advisor", _import_spot_advisor, "Store Spot Advisor's bands of interruption, which pools' risk begins with.")
     advisor.add_argument("file", help="CSV, gzipped or not: snapshot, region, instance_type, savings_pct, interruption_band (0 to 4)")
+    _add_price_commands(add)
     openapi = add("openapi", _openapi, "Write the description of the interface.")
     _add_generated(openapi)
     machines = add("state-machines", _state_machines, "Write docs/STATE_MACHINE.md from the tables in code.")
     _add_generated(machines)
     return parser
+
+
+def _add_price_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    catalogue = add("import-on-demand-prices", _import_on_demand_prices, "Store the on-demand prices of a catalogue file.")
+    catalogue.add_argument("file", help="CSV, plain or gzip: instance_type, region, and usd_per_hour, od_usd_hr or od_linux")
+    catalogue.add_argument("--region", help="the region of every row, for a file without that column")
+    export = add("export-training-data", _export_training_data, "Write consolidated prices, the last three months unless said otherwise.")
+    export.add_argument("--out", default="-", help="the file to write; default: - for standard output (CSV only)")
+    export.add_argument(
+        "--format", choices=["csv", "parquet"], default="csv", help="parquet needs pyarrow, which the server does not bring along"
+    )
+    export.add_argument("--since", help="a day, or a time as RFC 3339 has it; default: three months before the end")
+    export.add_argument("--until", help="the end, left out itself; default: now")
+    export.add_argument("--region", help="only pools of this region")
 
 
 def _add_generated(command: argparse.ArgumentParser) -> None:
@@ -189,6 +204,36 @@ def _import_spot_advisor(options: argparse.Namespace, settings: Settings) -> Non
     except AdvisorFileInvalid as error:
         raise CommandFailed(str(error), EXIT_USAGE) from error
     print(_or_fail(lambda: admin.import_spot_advisor(settings, rows)))
+
+
+def _import_on_demand_prices(options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server import price_commands  # noqa: PLC0415 - see above
+    from spot_server.features.pricing.on_demand import CatalogueError  # noqa: PLC0415 - see above
+
+    try:
+        print(_or_fail(lambda: price_commands.import_on_demand_prices(settings, options.file, options.region)))
+    except CatalogueError as error:
+        raise CommandFailed(str(error), EXIT_USAGE) from error
+
+
+def _export_training_data(options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server import price_commands  # noqa: PLC0415 - see above
+    from spot_server.errors import FieldInvalid  # noqa: PLC0415 - see above
+    from spot_server.features.training_data.writing import ParquetUnavailable  # noqa: PLC0415 - see above
+
+    if options.format == "parquet" and options.out == "-":
+        raise CommandFailed("Parquet is written to a file: name one with --out", EXIT_USAGE)
+    wanted = price_commands.WantedExport(options.out, options.format, options.since, options.until, options.region)
+
+    def export() -> str:
+        try:
+            return price_commands.export_training_data(settings, wanted)
+        except (ParquetUnavailable, FieldInvalid) as error:
+            raise CommandFailed(str(error), EXIT_USAGE) from error
+        except OSError as error:
+            raise CommandFailed(f"{wanted.out} cannot be written: {error.strerror}") from error
+
+    print(_or_fail(export), file=sys.stderr)
 
 
 def _openapi(options: argparse.Namespace, settings: Settings) -> None:

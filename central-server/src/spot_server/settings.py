@@ -257,6 +257,12 @@ class Settings:
         least=1,
         most=LONGEST_RETENTION_DAYS,
     )
+    price_pull_period_seconds: float = number(
+        300, "How often the server reads spot prices with the control roles that clients gave.", least=1, most=86400
+    )
+    on_demand_refresh_seconds: float = number(
+        86400, "How old on-demand prices may be before the Price List API is asked again.", least=60, most=2592000
+    )
     consolidation_period_seconds: float = number(43200, "How often prices are consolidated.", least=300, most=604800)
     risk_retention_days: int = integer(30, "How long what was computed of pools' risk is kept.", least=1, most=LONGEST_RETENTION_DAYS)
     savings_period_seconds: float = number(

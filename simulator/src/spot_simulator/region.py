@@ -49,6 +49,7 @@ from spot_simulator.network.secondary_addresses import SecondaryAddresses
 from spot_simulator.network.slot import claim_slot
 from spot_simulator.ports import Ground
 from spot_simulator.price_book import PriceBook
+from spot_simulator.price_list.calls import PriceListCalls
 from spot_simulator.recorded_prices import read_recording, replayed
 from spot_simulator.timeline import ThreadTimeline
 from spot_simulator.volumes.calls import VolumeCalls
@@ -207,9 +208,11 @@ class Region:
         """Return the services beside EC2 that are the region's own, by their names in a request's signature."""
         arn_prefix = f"arn:aws:elasticloadbalancing:{self.name}:{ACCOUNT_ID}"
         balancing = BalancingCalls(self.target_groups, self.machines, arn_prefix, self.settings.seed)
+        price_list = PriceListCalls(self.name, self.types, self.started_at)
         return {
             "elasticloadbalancing": NeighbourDoor("elbv2", balancing.handlers(), self.faults, self.log, self.lock),
             "route53": NeighbourDoor("route53", DnsCalls(self.zones).handlers(), self.faults, self.log, self.lock),
+            "pricing": NeighbourDoor("pricing", price_list.handlers(), self.faults, self.log, self.lock),
         }
 
     def _handlers(self) -> dict[str, Handler]:

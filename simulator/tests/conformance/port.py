@@ -25,7 +25,7 @@ class RegionPort(Protocol):
     """As ``ec2``, but it retries as boto3 does by default."""
 
     def client(self, service: str) -> Any:
-        """Return a client of elbv2 or route53, which makes one attempt."""
+        """Return a client of elbv2, route53 or pricing, which makes one attempt."""
 
     def ec2_as(self, role_arn: str) -> Any:
         """Assume a role, and return an EC2 client with its credentials."""

@@ -1,5 +1,6 @@
 """Spot prices, instance types, zones, and who may read them."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -115,3 +116,46 @@ def test_an_assumed_role_of_any_account_sees_the_one_region(world: World, accoun
     ec2 = world.region.ec2_as(f"arn:aws:iam::{account_id}:role/control")
 
     assert ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]["InstanceId"] == instance_id
+
+
+def price_list(world: World, **more: Any) -> dict[str, Any]:
+    """Return the on-demand offers of Linux on shared hardware, as the Price List API tells them."""
+    plain = {"regionCode": "us-east-1", "operatingSystem": "Linux", "tenancy": "Shared", "preInstalledSw": "NA", "capacitystatus": "Used"}
+    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in {**plain, **more.pop("also", {})}.items()]
+    request = {"ServiceCode": "AmazonEC2", "FormatVersion": "aws_v1", "Filters": filters, **more}
+    return dict(world.region.client("pricing").get_products(**request))
+
+
+def test_the_price_list_tells_what_each_type_of_the_catalogue_costs_on_demand(world: World) -> None:
+    products = [json.loads(text) for text in price_list(world)["PriceList"]]
+
+    told = {}
+    for product in products:
+        (term,) = product["terms"]["OnDemand"].values()
+        (rate,) = term["priceDimensions"].values()
+        assert rate["unit"] == "Hrs"
+        told[product["product"]["attributes"]["instanceType"]] = Decimal(rate["pricePerUnit"]["USD"])
+    assert told == {entry.instance_type: entry.usd_per_hour for entry in CATALOGUE}
+
+
+def test_the_price_list_comes_in_pages(world: World) -> None:
+    first = price_list(world, MaxResults=10)
+    second = price_list(world, MaxResults=10, NextToken=first["NextToken"])
+
+    assert (len(first["PriceList"]), len(second["PriceList"])) == (10, len(CATALOGUE) - 10)
+    assert "NextToken" not in second
+
+
+def test_the_price_list_has_nothing_of_other_systems_and_regions(world: World) -> None:
+    assert price_list(world, also={"operatingSystem": "Windows"})["PriceList"] == []
+    assert price_list(world, also={"regionCode": "eu-west-1"})["PriceList"] == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"), [({"NextToken": "?"}, "InvalidNextTokenException"), ({"MaxResults": 101}, "InvalidParameterException")]
+)
+def test_the_price_list_refuses_what_aws_refuses(world: World, wrong: dict[str, Any], code: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        price_list(world, **wrong)
+
+    assert error_code(caught.value) == code

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 from botocore.config import Config
 from botocore.exceptions import (
@@ -48,6 +49,18 @@ def asked(call: Call[Answer]) -> Answer:
         raise AwsFailed(ErrorClass.UNREACHABLE, type(error).__name__, str(error)) from error
     except BotoCoreError as error:
         raise AwsFailed(ErrorClass.UNREACHABLE, type(error).__name__, str(error), may_have_acted=True) from error
+
+
+def paged(call: Callable[..., Any], **wanted: Any) -> Iterator[Any]:  # noqa: ANN401 - boto3's own arguments and answers
+    """Make a call that takes and answers `NextToken` until there are no more pages; a page may be empty and have more behind it."""
+    token = ""
+    while True:
+        arguments = {**wanted, "NextToken": token} if token else wanted
+        page = asked(partial(call, **arguments))
+        yield page
+        token = page.get("NextToken") or ""
+        if not token:
+            return
 
 
 def found(call: Call[Answer]) -> Answer | None:

@@ -13,7 +13,9 @@ from spot_server.aws.asking import asked, client_config
 from spot_server.aws.ec2 import Boto3Ec2
 from spot_server.aws.errors import ASSUME_ROLE_PREFIX, AwsFailed, ErrorClass
 from spot_server.aws.ports import ControlRole
+from spot_server.aws.price_list import PriceList, endpoint_region
 from spot_server.aws.queues import Boto3Queue
+from spot_server.aws.spot_market import Boto3Market
 from spot_server.clock import Clock
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class _Held:
     ec2: Boto3Ec2 | None = None
     fis: Any = None
     queue: Boto3Queue | None = None
+    market: Boto3Market | None = None
 
 
 class AssumedRoles:
@@ -81,6 +84,16 @@ class AssumedRoles:
                 held.queue = Boto3Queue(self._client("sqs", credentials, region, ATTEMPTS))
             return held.queue
 
+    def market(self, role: ControlRole, region: str) -> Boto3Market:
+        """Return the region's markets with the role's credentials. What they are asked may all be repeated."""
+        held = self._hold(role, region)
+        with held.lock:
+            credentials = self._fresh_credentials(held, role, region)
+            if held.market is None:
+                pricing = cache(lambda: self._client("pricing", credentials, endpoint_region(region), ATTEMPTS))
+                held.market = Boto3Market(self._client("ec2", credentials, region, ATTEMPTS), PriceList(pricing, region))
+            return held.market
+
     def forget(self, role: ControlRole, region: str) -> None:
         """Drop the session."""
         with self._lock:
@@ -94,7 +107,7 @@ class AssumedRoles:
         """Return credentials that last for a while; new ones do away with the clients of the old. The caller holds the lock of `held`."""
         if held.credentials is None or self._clock.monotonic_seconds() >= held.renew_at_seconds:
             began_seconds = self._clock.monotonic_seconds()
-            held.credentials, held.ec2, held.fis, held.queue = self._assume(role, region), None, None, None
+            held.credentials, held.ec2, held.fis, held.queue, held.market = self._assume(role, region), None, None, None, None
             # By the steady counter: the machine's time of day may be wrong.
             held.renew_at_seconds = began_seconds + SESSION_SECONDS - RENEW_BEFORE_SECONDS
         return held.credentials

@@ -35,7 +35,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
 
     `control_role` acts in the clients' accounts, the sweeper and the watch for notices look there through `gateway`; `sleeper` lets time
     pass in the others.
-    `others` reach for what a simulation does not have: game days, which play what people ask for, the clients' notice queues, and
+    `others` reach for what a simulation does not have: game days, which play what people ask for, the clients' notice queues, markets, and
     on-demand prices, by which the savings account is kept.
     """
     return (

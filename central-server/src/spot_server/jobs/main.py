@@ -18,6 +18,8 @@ from spot_server.db.factory import build_database
 from spot_server.features.control_role.jobs import control_role_job
 from spot_server.features.game_days.jobs import game_day_job
 from spot_server.features.notice_queues.jobs import notice_queues_job
+from spot_server.features.on_demand.jobs import price_list_job
+from spot_server.features.price_pulls.jobs import price_pull_job
 from spot_server.features.pricing.on_demand import load_catalogue
 from spot_server.features.savings.jobs import savings_job
 from spot_server.jobs.jobs import all_jobs
@@ -59,7 +61,13 @@ def build_jobs_process(settings: Settings) -> tuple[JobsProcess, Metrics]:
         log=structlog.get_logger("jobs"),
     )
     gateway = AssumedRoles(clock)
-    others = (game_day_job(settings, gateway), notice_queues_job(settings, gateway), savings_job(settings, on_demand))
+    others = (
+        game_day_job(settings, gateway),
+        notice_queues_job(settings, gateway),
+        price_pull_job(settings, gateway),
+        price_list_job(settings, gateway),
+        savings_job(settings, on_demand),
+    )
     jobs = all_jobs(settings, control_role_job(settings, gateway), gateway, clock, *others)
     return JobsProcess(context, lease, jobs), metrics
 

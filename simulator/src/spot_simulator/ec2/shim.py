@@ -87,7 +87,7 @@ def _sent(environ: dict[str, Any], start_response: StartResponse, answer: Answer
         _break_connection(environ)
         return []
     status = f"{answer.status} {_STATUS_TEXT.get(answer.status, 'Error')}"
-    start_response(status, [("Content-Type", "text/xml;charset=UTF-8"), ("Content-Length", str(len(answer.body)))])
+    start_response(status, [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))])
     return [answer.body]
 
 

@@ -1,5 +1,6 @@
 """EC2's query protocol: flat parameters in, XML out."""
 
+import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,12 +12,17 @@ NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
 Parameters = dict[str, str]
 
 
+XML = "text/xml;charset=UTF-8"
+JSON = "application/x-amz-json-1.1"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer with an XML body."""
+    """An HTTP answer: XML, or JSON where the service speaks that."""
 
     status: int
     body: bytes
+    content_type: str = XML
 
     def text(self, tag: str) -> str | None:
         """Return the text of the first element with this name."""
@@ -27,8 +33,10 @@ class Answer:
         return [element.text or "" for element in ET.fromstring(self.body).iter() if _local(element) == tag]  # noqa: S314 - our own words
 
     def error_code(self) -> str | None:
-        """Return EC2's error code, or None for a success."""
-        return self.text("Code") if self.status >= 400 else None
+        """Return AWS's error code, or None for a success."""
+        if self.status < 400:
+            return None
+        return str(json.loads(self.body)["__type"]) if self.content_type == JSON else self.text("Code")
 
 
 def members(parameters: Mapping[str, str], name: str) -> list[str]:

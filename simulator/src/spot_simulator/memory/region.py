@@ -51,6 +51,7 @@ from spot_simulator.network.front_addresses import FrontAddresses
 from spot_simulator.network.secondary_addresses import SecondaryAddresses
 from spot_simulator.ports import Ground, Timeline
 from spot_simulator.price_book import PriceBook
+from spot_simulator.price_list.calls import PriceListCalls
 from spot_simulator.volumes.calls import VolumeCalls
 from spot_simulator.volumes.mounting import Mounting
 from spot_simulator.volumes.volumes import Volumes
@@ -135,7 +136,7 @@ class MemoryRegion:
         return self.client("ec2", caller, attempts=attempts, sleep=sleep)
 
     def client(self, service: str, caller: str, *, attempts: int = 1, sleep: Sleep | None = None) -> MemoryClient:
-        """Return a client of ec2, elbv2 or route53."""
+        """Return a client of ec2, elbv2, route53 or pricing."""
         return MemoryClient(ClientParts(self.api, self.name, caller, attempts, sleep or self._world.sleep, SERVICES[service]))
 
     def host(self, machine: Machine, pid: int) -> Host:
@@ -247,10 +248,11 @@ class MemoryRegion:
         }
 
     def _neighbours(self) -> dict[str, Handler]:
-        """Load balancing and Route 53, which both forms of the region answer with the same calls."""
+        """Load balancing, Route 53 and the price list, which both forms of the region answer with the same calls."""
         arn_prefix = f"arn:aws:elasticloadbalancing:{self.name}:{ACCOUNT_ID}"
         balancing = BalancingCalls(self.target_groups, self.machines, arn_prefix, self.settings.seed)
-        calls = balancing.handlers() | DnsCalls(self.zones).handlers()
+        price_list = PriceListCalls(self.name, self.types, self.started_at)
+        calls = balancing.handlers() | DnsCalls(self.zones).handlers() | price_list.handlers()
         return {action: _answering(answer) for action, answer in calls.items()}
 
 

@@ -36,6 +36,9 @@ DNS_OPERATIONS: Mapping[str, Mapping[str, Spec]] = {
     "ListResourceRecordSets": {"HostedZoneId": str, "StartRecordName": str, "StartRecordType": str, "MaxItems": str},
     "GetChange": {"Id": str},
 }
+PRICING_OPERATIONS: Mapping[str, Mapping[str, Spec]] = {
+    "GetProducts": {"ServiceCode": str, "Filters": [{"Type": str, "Field": str, "Value": str}], "FormatVersion": str, **PAGES},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +60,5 @@ class Service:
 EC2 = Service("ec2", OPERATIONS)
 BALANCING = Service("elbv2", BALANCING_OPERATIONS)
 DNS = Service("route53", DNS_OPERATIONS)
-SERVICES = {service.name: service for service in (EC2, BALANCING, DNS)}
+PRICING = Service("pricing", PRICING_OPERATIONS)
+SERVICES = {service.name: service for service in (EC2, BALANCING, DNS, PRICING)}

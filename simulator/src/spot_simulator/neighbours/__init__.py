@@ -1,1 +1,1 @@
-"""The services beside EC2 over HTTP: load balancing and Route 53."""
+"""The services beside EC2 over HTTP: load balancing, Route 53, and the price list."""

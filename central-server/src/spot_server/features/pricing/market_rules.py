@@ -81,6 +81,11 @@ def base_product(product: str) -> str:
     return product.removesuffix(_IN_A_VPC)
 
 
+def products_asked(product: str) -> tuple[str, ...]:
+    """Return what to ask EC2 for: accounts of before 2013 know a pool by two products, without and with its network."""
+    return (product, product + _IN_A_VPC)
+
+
 def is_absurd(usd_per_hour: Decimal, on_demand_usd_per_hour: Decimal | None) -> bool:
     """Tell whether nobody ever paid such a spot price; without an on-demand price only what no instance costs is absurd."""
     if usd_per_hour > USD_PER_HOUR_MAX:

@@ -1,0 +1,1 @@
+"""What instance types cost on demand: from the Price List API where a client gave a control role, else from a file."""

@@ -1,0 +1,44 @@
+"""Over which time prices are given out, decided from values alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from spot_server.errors import FieldInvalid
+
+USUAL_MONTHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, its end left out."""
+
+    since: datetime
+    until: datetime
+
+
+def choose_span(since: str | None, until: str | None, now: datetime) -> Span:
+    """Read both ends as RFC 3339 text or as a day in UTC; left out: the last three calendar months. FieldInvalid for what is no span."""
+    end = now if until is None else read_moment("until", until)
+    begin = months_before(end, USUAL_MONTHS) if since is None else read_moment("since", since)
+    if begin >= end:
+        raise FieldInvalid("since", begin.isoformat(), f"a moment before {end.isoformat()}")
+    return Span(begin, end)
+
+
+def read_moment(field: str, text: str) -> datetime:
+    """Return the moment; without a zone it is meant in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise FieldInvalid(field, text, "a day such as 2026-01-01, or a time such as 2026-01-01T12:00:00Z") from None
+
+
+def months_before(moment: datetime, months: int) -> datetime:
+    """Return the same time of the same day so many months earlier (>= 1), or of the last day that the month has."""
+    years, month = divmod(moment.year * 12 + moment.month - 1 - months, 12)
+    first = moment.replace(year=years, month=month + 1, day=1)
+    days_in_month = ((first + timedelta(days=31)).replace(day=1) - first).days
+    return first.replace(day=min(moment.day, days_in_month))

@@ -1,0 +1,1 @@
+"""AWS's Price List API, as far as the on-demand prices of EC2 go."""
