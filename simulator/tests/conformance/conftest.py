@@ -11,9 +11,16 @@ from conformance.world import World
 
 
 @pytest.fixture(scope="session")
-def region_of_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegionPort]:
+def region_of_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpRegion]:
     with HttpRegion(tmp_path_factory.mktemp("region") / "state") as running:
         yield running
+
+
+@pytest.fixture
+def shared_region(region_of_processes: HttpRegion) -> Iterator[RegionPort]:
+    """Give the one region of processes, and end what a test leaves in it: what serves and counts there takes the time of the others."""
+    yield region_of_processes
+    region_of_processes.lose_all()
 
 
 @pytest.fixture(params=[pytest.param("processes", marks=pytest.mark.server), "memory"])
@@ -21,7 +28,7 @@ def region(request: pytest.FixtureRequest) -> RegionPort:
     """Give the one region of processes, which all tests share, or a region in memory of the test's own."""
     if request.param == "memory":
         return MemoryRegionPort()
-    running: RegionPort = request.getfixturevalue("region_of_processes")
+    running: RegionPort = request.getfixturevalue("shared_region")
     return running
 
 

@@ -97,6 +97,13 @@ class HttpRegion:
         if self.process.stdout:
             self.process.stdout.close()
 
+    def lose_all(self) -> None:
+        """Lose every instance that is up: whatever a test protected or had refused, this ends it."""
+        _, state = self.control("GET", "/state")
+        for one in state["instances"]:
+            if one["state"] in {"pending", "running"}:
+                self.control("POST", f"/instances/{one['instance_id']}/lose")
+
     def now(self) -> datetime:
         return self._clock.now()
 

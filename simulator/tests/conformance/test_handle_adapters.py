@@ -41,7 +41,7 @@ def place(request: pytest.FixtureRequest) -> Place:
         case "memory":
             return RegionPlace(MemoryRegionPort())
         case "processes":
-            return RegionPlace(request.getfixturevalue("region_of_processes"))
+            return RegionPlace(request.getfixturevalue("shared_region"))
         case _:
             return MotoPlace(request.getfixturevalue("moto_url"))
 
