@@ -64,6 +64,15 @@ CREATE TABLE consolidation_jobs (
 
 CREATE INDEX ix_consolidation_jobs_started_at ON consolidation_jobs (started_at);
 
+CREATE TABLE decision_documents (
+	document_sha256 VARCHAR(64) NOT NULL,
+	document MEDIUMTEXT NOT NULL,
+	last_used_at DATETIME(6) NOT NULL,
+	CONSTRAINT pk_decision_documents PRIMARY KEY (document_sha256)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What decisions were made from and share: markets (price window, risk) and lists of candidates, by SHA-256.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_decision_documents_last_used_at ON decision_documents (last_used_at);
+
 CREATE TABLE event_cursors (
 	client_id VARCHAR(36) NOT NULL,
 	last_sequence BIGINT NOT NULL,
@@ -99,6 +108,18 @@ CREATE TABLE leases (
 	expires_at DATETIME(6) NOT NULL,
 	CONSTRAINT pk_leases PRIMARY KEY (name)
 )ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Leadership of the jobs process, on the database''s own clock.' COLLATE utf8mb4_bin;
+
+CREATE TABLE models (
+	model_id VARCHAR(36) NOT NULL,
+	plugin VARCHAR(64) NOT NULL,
+	model_version VARCHAR(64) NOT NULL,
+	parameters MEDIUMTEXT NOT NULL,
+	description TEXT NOT NULL,
+	created_at DATETIME(6) NOT NULL,
+	created_by VARCHAR(128) NOT NULL,
+	CONSTRAINT pk_models PRIMARY KEY (model_id),
+	CONSTRAINT uq_models_plugin_model_version UNIQUE (plugin, model_version)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Versions of decision models: a plug-in and its parameters. A row never changes, so that decisions replay.' COLLATE utf8mb4_bin;
 
 CREATE TABLE notifications (
 	notification_id VARCHAR(36) NOT NULL,
@@ -188,6 +209,10 @@ CREATE TABLE agents (
 	base_image_id VARCHAR(64),
 	failover_when_silent BOOL NOT NULL,
 	early_replica_on_warning BOOL NOT NULL,
+	value_per_minute_usd BIGINT NOT NULL,
+	moves_per_day INTEGER NOT NULL,
+	min_saving_percent INTEGER NOT NULL,
+	maintenance_window MEDIUMTEXT,
 	safe_to_run_twice BOOL NOT NULL,
 	is_offline BOOL NOT NULL,
 	epoch INTEGER NOT NULL,
@@ -198,11 +223,43 @@ CREATE TABLE agents (
 	CONSTRAINT pk_agents PRIMARY KEY (agent_id),
 	CONSTRAINT fk_agents_client_id_clients FOREIGN KEY(client_id) REFERENCES clients (client_id),
 	CONSTRAINT uq_agents_live_key UNIQUE (live_key)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='One managed workload. live_key is client/logical id while the agent lives, NULL after deletion.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='One managed workload. live_key is client/logical id while the agent lives, NULL after deletion. value_per_minute_usd: what a minute without it costs its owner; maintenance_window: when decisions may move it, NULL: always.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_agents_client_id ON agents (client_id);
 
 CREATE INDEX ix_agents_logical_agent_id ON agents (logical_agent_id);
+
+CREATE TABLE model_activations (
+	activation_id BIGINT NOT NULL AUTO_INCREMENT,
+	acting_model_id VARCHAR(36) NOT NULL,
+	challenger_model_id VARCHAR(36),
+	challenger_percent INTEGER NOT NULL,
+	reason TEXT NOT NULL,
+	activated_at DATETIME(6) NOT NULL,
+	activated_by VARCHAR(128) NOT NULL,
+	CONSTRAINT pk_model_activations PRIMARY KEY (activation_id),
+	CONSTRAINT fk_model_activations_acting_model_id_models FOREIGN KEY(acting_model_id) REFERENCES models (model_id),
+	CONSTRAINT fk_model_activations_challenger_model_id_models FOREIGN KEY(challenger_model_id) REFERENCES models (model_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Which models decide since when; the last row holds. Both are asked for every agent: the challenger acts for challenger_percent of them, chosen by a hash of their ids, and is a shadow for the others.' COLLATE utf8mb4_bin;
+
+CREATE TABLE model_days (
+	model_id VARCHAR(36) NOT NULL,
+	day DATE NOT NULL,
+	is_shadow BOOL NOT NULL,
+	decision_count BIGINT NOT NULL,
+	switch_count BIGINT NOT NULL,
+	replica_count BIGINT NOT NULL,
+	failed_count BIGINT NOT NULL,
+	slow_count BIGINT NOT NULL,
+	off_schema_count BIGINT NOT NULL,
+	agreed_count BIGINT NOT NULL,
+	compared_count BIGINT NOT NULL,
+	latency_us BIGINT NOT NULL,
+	priced_count BIGINT NOT NULL,
+	price_ppm_of_on_demand BIGINT NOT NULL,
+	CONSTRAINT pk_model_days PRIMARY KEY (model_id, day, is_shadow),
+	CONSTRAINT fk_model_days_model_id_models FOREIGN KEY(model_id) REFERENCES models (model_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='Metrics of models, by UTC day, as sums. compared_count: decisions that another model made too; agreed_count: with the same action and target. price_ppm_of_on_demand: of where the agents ran, in millionths of the price on demand, over priced_count decisions.' COLLATE utf8mb4_bin;
 
 CREATE TABLE pool_risk_analysis (
 	pool_id INTEGER NOT NULL,
@@ -393,6 +450,44 @@ CREATE INDEX ix_commands_finished_at ON commands (finished_at);
 CREATE INDEX ix_commands_open_instance_id ON commands (open_instance_id);
 
 CREATE INDEX ix_commands_switch_id ON commands (switch_id);
+
+CREATE TABLE decisions (
+	decision_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	agent_id VARCHAR(36) NOT NULL,
+	model_id VARCHAR(36) NOT NULL,
+	latest_key VARCHAR(80),
+	is_shadow BOOL NOT NULL,
+	action VARCHAR(32) NOT NULL,
+	target_mode VARCHAR(32),
+	target_instance_type VARCHAR(64),
+	target_az_id VARCHAR(32),
+	confidence FLOAT(53) NOT NULL,
+	reasoning TEXT NOT NULL,
+	rejected MEDIUMTEXT NOT NULL,
+	answer VARCHAR(32) NOT NULL,
+	failure TEXT,
+	latency_ms FLOAT NOT NULL,
+	first_tick_at DATETIME(6) NOT NULL,
+	last_tick_at DATETIME(6) NOT NULL,
+	tick_count INTEGER NOT NULL,
+	input_sha256 VARCHAR(64) NOT NULL,
+	input TEXT NOT NULL,
+	held_back_because TEXT,
+	acted_at DATETIME(6),
+	switch_id VARCHAR(36),
+	replica_id VARCHAR(36),
+	CONSTRAINT pk_decisions PRIMARY KEY (decision_id),
+	CONSTRAINT fk_decisions_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
+	CONSTRAINT fk_decisions_model_id_models FOREIGN KEY(model_id) REFERENCES models (model_id),
+	CONSTRAINT uq_decisions_latest_key UNIQUE (latest_key)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='What models decided. One that says the same as the one before it raises tick_count and last_tick_at; confidence, reasoning and input are those of the last tick. latest_key = agent/model on the newest row of both, else NULL. input: canonical JSON, whose SHA-256 is input_sha256. held_back_because: why it was not acted on.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_decisions_agent_id_first_tick_at ON decisions (agent_id, first_tick_at);
+
+CREATE INDEX ix_decisions_last_tick_at ON decisions (last_tick_at);
+
+CREATE INDEX ix_decisions_model_id_acted_at ON decisions (model_id, acted_at);
 
 CREATE TABLE game_days (
 	game_day_id VARCHAR(36) NOT NULL,

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measure the server under the load of 1,000 daemons on SQLite and MariaDB, each page alone, and what one daemon costs its instance.
+# Usage: scripts/bench.sh decisions [--agents N] [--pools N] [--database sqlite|mariadb|both]    how long a round of decisions takes
 # Usage: scripts/bench.sh [--quick] [--seconds N] [--agents N] [--database sqlite|mariadb|both|none] [--json FILE]    (--help lists all)
 # Everything stays on 127.0.0.1 and ends by itself after about ten minutes. docs/performance.md says what each figure means.
 # Env:   SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
@@ -33,13 +34,16 @@ clean_up_if_killed() { # whoever is killed runs no trap; this ends the database 
     </dev/null >/dev/null 2>&1 &
 }
 
+module=bench
+case "${1:-}" in decisions) module="bench.$1"; shift ;; esac
+
 scripts/setup_env.sh
 if wants_mariadb "$@"; then
   start_mariadb || echo "bench: no MariaDB; measuring on SQLite only" >&2
 fi
 clean_up_if_killed
 ulimit -n "$(ulimit -Hn)" # two connections for each daemon, at both ends
-TMPDIR="$scratch" PYTHONPATH="$PWD/scripts:$PWD/central-server/tests" .venv/bin/python -m bench "$@" "${arguments[@]}" &
+TMPDIR="$scratch" PYTHONPATH="$PWD/scripts:$PWD/central-server/tests" .venv/bin/python -m "$module" "$@" "${arguments[@]}" &
 bench=$!
 trap 'kill "$bench" 2>/dev/null; wait "$bench"; exit 130' INT TERM
 wait "$bench"

@@ -12,7 +12,7 @@ from server_support.clock import START
 from spot_server.features.retention.rules import LogEntry, Record, RetentionPolicy, cutoffs, prunable_ends
 
 days = st.integers(1, 3650)
-policies = st.builds(RetentionPolicy, days, days, days, days, days, days, days, days, days)
+policies = st.builds(RetentionPolicy, days, days, days, days, days, days, days, days, days, days)
 logs = st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(-3, 3), max_size=6)).map(
     lambda ages: [
         LogEntry(client_id, sequence, START + timedelta(days=age))
@@ -41,6 +41,8 @@ def test_nothing_is_kept_for_less_than_its_setting_says(policy: RetentionPolicy)
         Record.AUDIT_LOGS: policy.audit_days,
         Record.NOTIFICATIONS: policy.notification_days,
         Record.CLEANUP_LOGS: policy.cleanup_days,
+        Record.DECISIONS: policy.decision_days,
+        Record.DECISION_DOCUMENTS: policy.decision_days,
         Record.SWITCHES: policy.switch_days,
         Record.INTERRUPTIONS: policy.interruption_days,
         Record.INSTANCES: policy.instance_days,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from hypothesis import given
@@ -31,6 +32,10 @@ BASE: dict[str, Any] = {
     "failover_when_silent": False,
     "early_replica_on_warning": False,
     "safe_to_run_twice": False,
+    "value_per_minute_usd": Decimal("0.10"),
+    "moves_per_day": 4,
+    "min_saving_percent": 10,
+    "maintenance_window": None,
 }
 
 changes = st.fixed_dictionaries(

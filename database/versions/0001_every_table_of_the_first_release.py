@@ -162,6 +162,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_consolidation_jobs_started_at"), ["started_at"], unique=False)
 
     op.create_table(
+        "decision_documents",
+        sa.Column("document_sha256", sa.String(length=64), nullable=False),
+        sa.Column("document", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("last_used_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.PrimaryKeyConstraint("document_sha256", name=op.f("pk_decision_documents")),
+        comment="What decisions were made from and share: markets (price window, risk) and lists of candidates, by SHA-256.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("decision_documents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_decision_documents_last_used_at"), ["last_used_at"], unique=False)
+
+    op.create_table(
         "event_cursors",
         sa.Column("client_id", sa.String(length=36), nullable=False),
         sa.Column("last_sequence", sa.BigInteger(), nullable=False),
@@ -219,6 +236,25 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
         comment="Leadership of the jobs process, on the database's own clock.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
+        "models",
+        sa.Column("model_id", sa.String(length=36), nullable=False),
+        sa.Column("plugin", sa.String(length=64), nullable=False),
+        sa.Column("model_version", sa.String(length=64), nullable=False),
+        sa.Column("parameters", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("created_by", sa.String(length=128), nullable=False),
+        sa.PrimaryKeyConstraint("model_id", name=op.f("pk_models")),
+        sa.UniqueConstraint("plugin", "model_version", name=op.f("uq_models_plugin_model_version")),
+        comment="Versions of decision models: a plug-in and its parameters. A row never changes, so that decisions replay.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -351,6 +387,10 @@ def upgrade() -> None:
         sa.Column("base_image_id", sa.String(length=64), nullable=True),
         sa.Column("failover_when_silent", sa.Boolean(), nullable=False),
         sa.Column("early_replica_on_warning", sa.Boolean(), nullable=False),
+        sa.Column("value_per_minute_usd", sa.BigInteger(), nullable=False),
+        sa.Column("moves_per_day", sa.Integer(), nullable=False),
+        sa.Column("min_saving_percent", sa.Integer(), nullable=False),
+        sa.Column("maintenance_window", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
         sa.Column("safe_to_run_twice", sa.Boolean(), nullable=False),
         sa.Column("is_offline", sa.Boolean(), nullable=False),
         sa.Column("epoch", sa.Integer(), nullable=False),
@@ -361,7 +401,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["client_id"], ["clients.client_id"], name=op.f("fk_agents_client_id_clients")),
         sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_agents")),
         sa.UniqueConstraint("live_key", name=op.f("uq_agents_live_key")),
-        comment="One managed workload. live_key is client/logical id while the agent lives, NULL after deletion.",
+        comment="One managed workload. live_key is client/logical id while the agent lives, NULL after deletion. value_per_minute_usd: what a minute without it costs its owner; maintenance_window: when decisions may move it, NULL: always.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -373,6 +413,52 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_agents_client_id"), ["client_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_agents_logical_agent_id"), ["logical_agent_id"], unique=False)
 
+    op.create_table(
+        "model_activations",
+        sa.Column("activation_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("acting_model_id", sa.String(length=36), nullable=False),
+        sa.Column("challenger_model_id", sa.String(length=36), nullable=True),
+        sa.Column("challenger_percent", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("activated_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("activated_by", sa.String(length=128), nullable=False),
+        sa.ForeignKeyConstraint(["acting_model_id"], ["models.model_id"], name=op.f("fk_model_activations_acting_model_id_models")),
+        sa.ForeignKeyConstraint(["challenger_model_id"], ["models.model_id"], name=op.f("fk_model_activations_challenger_model_id_models")),
+        sa.PrimaryKeyConstraint("activation_id", name=op.f("pk_model_activations")),
+        comment="Which models decide since when; the last row holds. Both are asked for every agent: the challenger acts for challenger_percent of them, chosen by a hash of their ids, and is a shadow for the others.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
+        "model_days",
+        sa.Column("model_id", sa.String(length=36), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("is_shadow", sa.Boolean(), nullable=False),
+        sa.Column("decision_count", sa.BigInteger(), nullable=False),
+        sa.Column("switch_count", sa.BigInteger(), nullable=False),
+        sa.Column("replica_count", sa.BigInteger(), nullable=False),
+        sa.Column("failed_count", sa.BigInteger(), nullable=False),
+        sa.Column("slow_count", sa.BigInteger(), nullable=False),
+        sa.Column("off_schema_count", sa.BigInteger(), nullable=False),
+        sa.Column("agreed_count", sa.BigInteger(), nullable=False),
+        sa.Column("compared_count", sa.BigInteger(), nullable=False),
+        sa.Column("latency_us", sa.BigInteger(), nullable=False),
+        sa.Column("priced_count", sa.BigInteger(), nullable=False),
+        sa.Column("price_ppm_of_on_demand", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["model_id"], ["models.model_id"], name=op.f("fk_model_days_model_id_models")),
+        sa.PrimaryKeyConstraint("model_id", "day", "is_shadow", name=op.f("pk_model_days")),
+        comment="Metrics of models, by UTC day, as sums. compared_count: decisions that another model made too; agreed_count: with the same action and target. price_ppm_of_on_demand: of where the agents ran, in millionths of the price on demand, over priced_count decisions.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
     op.create_table(
         "pool_risk_analysis",
         sa.Column("pool_id", sa.Integer(), autoincrement=False, nullable=False),
@@ -635,6 +721,50 @@ def upgrade() -> None:
         batch_op.create_index("ix_commands_finished_at", ["finished_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_commands_open_instance_id"), ["open_instance_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_commands_switch_id"), ["switch_id"], unique=False)
+
+    op.create_table(
+        "decisions",
+        sa.Column("decision_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("model_id", sa.String(length=36), nullable=False),
+        sa.Column("latest_key", sa.String(length=80), nullable=True),
+        sa.Column("is_shadow", sa.Boolean(), nullable=False),
+        sa.Column("action", sa.String(length=32), nullable=False),
+        sa.Column("target_mode", sa.String(length=32), nullable=True),
+        sa.Column("target_instance_type", sa.String(length=64), nullable=True),
+        sa.Column("target_az_id", sa.String(length=32), nullable=True),
+        sa.Column("confidence", sa.Float(precision=53), nullable=False),
+        sa.Column("reasoning", sa.Text(), nullable=False),
+        sa.Column("rejected", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("answer", sa.String(length=32), nullable=False),
+        sa.Column("failure", sa.Text(), nullable=True),
+        sa.Column("latency_ms", sa.Float(), nullable=False),
+        sa.Column("first_tick_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("last_tick_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("tick_count", sa.Integer(), nullable=False),
+        sa.Column("input_sha256", sa.String(length=64), nullable=False),
+        sa.Column("input", sa.Text(), nullable=False),
+        sa.Column("held_back_because", sa.Text(), nullable=True),
+        sa.Column("acted_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("switch_id", sa.String(length=36), nullable=True),
+        sa.Column("replica_id", sa.String(length=36), nullable=True),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_decisions_agent_id_agents")),
+        sa.ForeignKeyConstraint(["model_id"], ["models.model_id"], name=op.f("fk_decisions_model_id_models")),
+        sa.PrimaryKeyConstraint("decision_id", name=op.f("pk_decisions")),
+        sa.UniqueConstraint("latest_key", name=op.f("uq_decisions_latest_key")),
+        comment="What models decided. One that says the same as the one before it raises tick_count and last_tick_at; confidence, reasoning and input are those of the last tick. latest_key = agent/model on the newest row of both, else NULL. input: canonical JSON, whose SHA-256 is input_sha256. held_back_because: why it was not acted on.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("decisions", schema=None) as batch_op:
+        batch_op.create_index("ix_decisions_agent_id_first_tick_at", ["agent_id", "first_tick_at"], unique=False)
+        batch_op.create_index("ix_decisions_last_tick_at", ["last_tick_at"], unique=False)
+        batch_op.create_index("ix_decisions_model_id_acted_at", ["model_id", "acted_at"], unique=False)
 
     op.create_table(
         "game_days",
@@ -1081,6 +1211,8 @@ def downgrade() -> None:
 
     op.drop_table("game_days")
 
+    op.drop_table("decisions")
+
     op.drop_table("commands")
 
     op.drop_table("cleanup_logs")
@@ -1097,6 +1229,8 @@ def downgrade() -> None:
     op.drop_table("price_progress")
 
     op.drop_table("pool_risk_analysis")
+    op.drop_table("model_days")
+    op.drop_table("model_activations")
 
     op.drop_table("agents")
     op.drop_table("spot_pools")
@@ -1106,11 +1240,14 @@ def downgrade() -> None:
     op.drop_table("on_demand_prices")
 
     op.drop_table("notifications")
+    op.drop_table("models")
     op.drop_table("leases")
     op.drop_table("instance_types")
 
     op.drop_table("events")
     op.drop_table("event_cursors")
+
+    op.drop_table("decision_documents")
 
     op.drop_table("consolidation_jobs")
     op.drop_table("clients")

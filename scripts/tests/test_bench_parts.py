@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bench.canned import ANSWER, Canned
 from bench.connection import AnswerUnreadable, Connection, Head, read_head
+from bench.decisions import main as measure_decisions
 from bench.figures import Spread
 from bench.flat_out import PAGES, request_of
 from bench.hot_paths import HotPath
@@ -139,3 +140,10 @@ def test_the_summary_says_what_the_generator_could_do_by_itself() -> None:
     lines = summary_lines([], Ceiling(19_580.0, Spread(97_900, 1.11, 5.01, 9.0), 21.4))
 
     assert "19,580 requests/s" in lines[-1]
+
+
+def test_a_round_of_decisions_is_measured_for_a_few_agents(capsys: pytest.CaptureFixture[str]) -> None:
+    measure_decisions(["--agents", "8", "--pools", "12", "--database", "sqlite"])
+
+    table = capsys.readouterr().out.splitlines()[-3:]
+    assert [line.split()[:4] for line in table] == [["sqlite", number, "8", "12"] for number in ("1", "2", "3")]

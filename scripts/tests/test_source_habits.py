@@ -45,7 +45,7 @@ UNITS = (
         "_usd_per_hour",
         "_usd_per_gb_month",
     ),
-    *("_count", "_connections", "_processes", "_threads", "_seats", "_port", "_rows", "_attempts", "_per_hour", "_per_second"),
+    *("_count", "_connections", "_processes", "_threads", "_seats", "_port", "_rows", "_attempts", "_per_hour", "_per_day", "_per_second"),
     "iops",  # EC2's own word, which is a unit: I/O operations per second
 )
 PLAIN_NUMBERS = frozenset({"port", "seed", "time_scale"})  # dimensionless, or a number that is a name

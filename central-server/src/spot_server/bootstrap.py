@@ -25,6 +25,8 @@ from spot_server.features.clients.routes import who_blueprint
 from spot_server.features.commands.delivery import wake_waiters
 from spot_server.features.commands.routes import blueprint as commands_blueprint
 from spot_server.features.consolidations.routes import blueprint as consolidations_blueprint
+from spot_server.features.decisions.routes import admin_blueprint as models_blueprint
+from spot_server.features.decisions.routes import client_blueprint as decisions_blueprint
 from spot_server.features.events.routes import blueprint as events_blueprint
 from spot_server.features.game_days.routes import blueprint as game_days_blueprint
 from spot_server.features.health.readiness import ReadinessCheck
@@ -98,6 +100,8 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     savings_blueprint,
     analytics_blueprint,
     zombies_blueprint,
+    decisions_blueprint,
+    models_blueprint,
 )
 """Every feature that has pages. A new feature adds its blueprint here."""
 

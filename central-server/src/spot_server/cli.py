@@ -10,12 +10,16 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from spot_server.imports import imported_for_good
 
 if TYPE_CHECKING:
     from spot_server.settings import Settings
+
+T = TypeVar("T")
+
+MOST_DAYS = 90
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -92,6 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     advisor = add("import-spot-advisor", _import_spot_advisor, "Store Spot Advisor's bands of interruption, which pools' risk begins with.")
     advisor.add_argument("file", help="CSV, gzipped or not: snapshot, region, instance_type, savings_pct, interruption_band (0 to 4)")
     _add_price_commands(add)
+    compare = add("compare-models", _compare_models, "Compare what decision models did, acting or in the shadow.")
+    compare.add_argument("--days", type=_days, default=7, help="over how many days, 1 to 90; default 7")
+    replay = add("replay-decision", _replay_decision, "Make a stored decision once more, and say whether the answer is the same.")
+    replay.add_argument("decision_id")
     openapi = add("openapi", _openapi, "Write the description of the interface.")
     _add_generated(openapi)
     machines = add("state-machines", _state_machines, "Write docs/STATE_MACHINE.md from the tables in code.")
@@ -234,6 +242,25 @@ def _export_training_data(options: argparse.Namespace, settings: Settings) -> No
             raise CommandFailed(f"{wanted.out} cannot be written: {error.strerror}") from error
 
     print(_or_fail(export), file=sys.stderr)
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_DAYS}")
+    return int(text)
+
+
+def _compare_models(options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server import decision_commands  # noqa: PLC0415 - see above
+
+    print(_or_fail(lambda: decision_commands.compare_models(settings, options.days)))
+
+
+def _replay_decision(options: argparse.Namespace, settings: Settings) -> None:
+    from spot_server import decision_commands  # noqa: PLC0415 - see above
+
+    said, is_same = _or_fail(lambda: decision_commands.replay_decision(settings, options.decision_id))
+    print(said)
+    if not is_same:
+        raise CommandFailed("the answer is not the same as then")
 
 
 def _openapi(options: argparse.Namespace, settings: Settings) -> None:
@@ -258,7 +285,7 @@ def _write_generated(options: argparse.Namespace, files: dict[str, str]) -> None
         print(f"wrote {path}")
 
 
-def _or_fail(act: Callable[[], str]) -> str:
+def _or_fail(act: Callable[[], T]) -> T:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see above
 
     from spot_server.errors import DatabaseUnavailable, ProductError  # noqa: PLC0415 - see above

@@ -65,6 +65,9 @@ class Metrics:
         self.retention_deleted_rows = Counter(
             "spot_retention_deleted_rows", "Rows deleted because they were old enough.", ["table"], registry=self.registry
         )
+        self.decision_failures = Counter(
+            "spot_decision_model_failures", "Answers of decision models that count as STAY, by why.", ["answer"], registry=self.registry
+        )
         self.silent_primaries = Gauge(
             "spot_silent_primaries",
             "Primaries that nothing was heard of for longer than a daemon may be silent.",

@@ -231,6 +231,7 @@ class Settings:
         least=0.1,
         most=8760,
     )
+    decision_period_seconds: float = number(300, "How often it is decided where each agent should run.", least=0.5, most=86400)
     silence_sweep_period_seconds: float = number(2, "How often primaries are looked for that fell silent.", least=0.05, most=10)
     risk_period_seconds: float = number(900, "How often the chance of loss in each spot pool is computed.", least=60, most=86400)
     retention_sweep_period_seconds: float = number(3600, "How often what is too old is deleted.", least=1, most=86400)
@@ -241,6 +242,9 @@ class Settings:
     event_retention_days: int = integer(180, "How long events are kept.", least=1, most=LONGEST_RETENTION_DAYS)
     audit_retention_days: int = integer(180, "How long the audit log is kept.", least=1, most=LONGEST_RETENTION_DAYS)
     notification_retention_days: int = integer(180, "How long notifications are kept, read or not.", least=1, most=LONGEST_RETENTION_DAYS)
+    decision_retention_days: int = integer(
+        30, "How long decisions are kept after they were last made, with what they were made from.", least=1, most=LONGEST_RETENTION_DAYS
+    )
     cleanup_retention_days: int = integer(180, "How long reports of cleanups are kept.", least=1, most=LONGEST_RETENTION_DAYS)
     switch_retention_days: int = integer(
         180, "How long switches are kept, with their steps, replicas and images; and all commands.", least=1, most=LONGEST_RETENTION_DAYS

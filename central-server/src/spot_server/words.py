@@ -356,3 +356,25 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
+
+
+class Action(StrEnum):
+    """What a decision says of an agent."""
+
+    STAY = "STAY"
+    """Where it is is best, or nothing better is worth a move now."""
+    SWITCH = "SWITCH"
+    """Move it to the target."""
+    CREATE_REPLICA = "CREATE_REPLICA"
+    """Have a replica ready in the target: a loss is likely."""
+    NO_ACTION = "NO_ACTION"
+    """Nothing is to be decided: it is disabled, being moved, or not known well enough."""
+
+
+class AnswerKind(StrEnum):
+    """What came of asking a decision model; all but an answer count as STAY."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    SLOW = "slow"
+    OFF_SCHEMA = "off_schema"

@@ -9,6 +9,7 @@ from spot_server.features.autonomy.jobs import keep_plans
 from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.consolidations.jobs import LOOK_PERIOD_SECONDS, consolidate_prices
 from spot_server.features.cooldowns.jobs import clear_cooldowns
+from spot_server.features.decisions.jobs import DecisionRound
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.images.jobs import refresh_images
 from spot_server.features.kept.jobs import end_kept_instances
@@ -59,6 +60,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         notice_watch_job(settings, gateway),
         sweeper_job(settings, gateway),
         Job("watch_overlaps", settings.sweeper_period_seconds, watch_overlaps),
+        Job("decide", settings.decision_period_seconds, DecisionRound()),
         Job("watch_silence", settings.silence_sweep_period_seconds, SilenceWatch()),
         Job("consolidate_prices", LOOK_PERIOD_SECONDS, consolidate_prices),
         Job("sweep_prices", SWEEP_PERIOD_SECONDS, PriceSweep(sleeper)),

@@ -2,6 +2,7 @@
 
 from spot_server.db.tables.authority import audit_logs, clients, event_cursors, events, leases, notifications, tokens
 from spot_server.db.tables.base import metadata
+from spot_server.db.tables.decisions import decision_documents, decisions, model_activations, model_days, models
 from spot_server.db.tables.exercises import game_days
 from spot_server.db.tables.fleet import (
     agent_images,
@@ -40,6 +41,8 @@ __all__ = [
     "clients",
     "commands",
     "consolidation_jobs",
+    "decision_documents",
+    "decisions",
     "event_cursors",
     "events",
     "game_days",
@@ -48,6 +51,9 @@ __all__ = [
     "interruption_sightings",
     "leases",
     "metadata",
+    "model_activations",
+    "model_days",
+    "models",
     "notifications",
     "on_demand_prices",
     "pool_cooldowns",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 
 from spot_server.db.tables.base import Ec2Id, Id, Name, RequestId, define_table, version_column
-from spot_server.db.types import EnumText, JsonText, UtcDateTime
+from spot_server.db.types import EnumText, JsonText, Usd, UtcDateTime
 from spot_server.words import Carry, ImageConsistency, Mode, ReplicaKind, ReplicaStatus, Role, Verdict
+
+VALUE_PER_MINUTE_USD = Decimal("0.10")
+"""Until a person says what a minute without the workload costs."""
 
 agents = define_table(
     "agents",
@@ -34,6 +39,10 @@ agents = define_table(
     Column("base_image_id", Ec2Id),
     Column("failover_when_silent", Boolean, nullable=False, default=False),
     Column("early_replica_on_warning", Boolean, nullable=False, default=False),
+    Column("value_per_minute_usd", Usd, nullable=False, default=VALUE_PER_MINUTE_USD),
+    Column("moves_per_day", Integer, nullable=False, default=4),
+    Column("min_saving_percent", Integer, nullable=False, default=10),
+    Column("maintenance_window", JsonText),
     Column("safe_to_run_twice", Boolean, nullable=False, default=False),
     Column("is_offline", Boolean, nullable=False, default=False),
     Column("epoch", Integer, nullable=False),
@@ -41,7 +50,10 @@ agents = define_table(
     version_column(),
     Column("created_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
-    comment="One managed workload. live_key is client/logical id while the agent lives, NULL after deletion.",
+    comment=(
+        "One managed workload. live_key is client/logical id while the agent lives, NULL after deletion. "
+        "value_per_minute_usd: what a minute without it costs its owner; maintenance_window: when decisions may move it, NULL: always."
+    ),
 )
 
 agent_requests = define_table(

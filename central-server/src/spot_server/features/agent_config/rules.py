@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from spot_server.errors import SettingsConflict
@@ -13,6 +14,8 @@ TERMINATE_WAIT_SECONDS_MAX = 7 * 86_400
 REBALANCE_HOLD_SECONDS_MAX = 86_400
 CLEANUP_DAYS_MAX = 3_650
 IMAGE_REFRESH_HOURS_MAX = 720
+MOVES_PER_DAY_MAX = 48
+VALUE_PER_MINUTE_USD_MAX = Decimal(1_000_000)
 
 SETTING_NAMES = (
     "enabled",
@@ -35,6 +38,10 @@ SETTING_NAMES = (
     "failover_when_silent",
     "early_replica_on_warning",
     "safe_to_run_twice",
+    "value_per_minute_usd",
+    "moves_per_day",
+    "min_saving_percent",
+    "maintenance_window",
 )
 """Every setting that a person may change, by the name that column, wire and daemon share."""
 
@@ -81,3 +88,8 @@ def settings_differences(server: Mapping[str, Any], daemon: Mapping[str, Any]) -
     return {
         name: {"server": server[name], "daemon": daemon[name]} for name in SETTING_NAMES if name in daemon and daemon[name] != server[name]
     }
+
+
+def plain_settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as JSON has them: amounts as text."""
+    return {name: format(value.normalize(), "f") if isinstance(value, Decimal) else value for name, value in values.items()}

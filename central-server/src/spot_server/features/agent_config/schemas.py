@@ -11,13 +11,16 @@ from spot_server.features.agent_config.handle_schemas import MOST_HANDLES, Traff
 from spot_server.features.agent_config.rules import (
     CLEANUP_DAYS_MAX,
     IMAGE_REFRESH_HOURS_MAX,
+    MOVES_PER_DAY_MAX,
     REBALANCE_HOLD_SECONDS_MAX,
     SETTING_NAMES,
     TERMINATE_WAIT_SECONDS_MAX,
+    VALUE_PER_MINUTE_USD_MAX,
 )
 from spot_server.features.agent_config.volume_schemas import MOST_VOLUMES, DataVolumeSchema, refuse_shared_places
+from spot_server.features.agent_config.window_schemas import MaintenanceWindowSchema
 from spot_server.features.autonomy.schemas import PlanAnswer
-from spot_server.http.fields import BoundedText, StrictBoolean, StrictInteger, UtcMoment
+from spot_server.http.fields import BoundedText, StrictBoolean, StrictInteger, UsdAmount, UtcMoment
 from spot_server.http.schemas import AnswerSchema, StrictSchema, TolerantSchema
 from spot_server.words import Carry, InstanceStatus
 
@@ -118,6 +121,22 @@ class _Settings(_DaemonSettings):
         metadata={"description": "Hold a replica when another instance was taken in the primary's pool, as on a recommendation."}
     )
     safe_to_run_twice = StrictBoolean()
+    value_per_minute_usd = UsdAmount(
+        validate=validate.Range(max=VALUE_PER_MINUTE_USD_MAX, error=f"expected an amount from 0 to {VALUE_PER_MINUTE_USD_MAX}"),
+        metadata={"description": "What a minute without the workload costs its owner: what decisions weigh losses and moves by."},
+    )
+    moves_per_day = StrictInteger(
+        least=0, most=MOVES_PER_DAY_MAX, metadata={"description": "Planned moves that decisions may begin within 24 hours; 0: none."}
+    )
+    min_saving_percent = StrictInteger(
+        least=0, most=100, metadata={"description": "What a move must save of what staying costs, losses included."}
+    )
+    maintenance_window = fields.Nested(
+        MaintenanceWindowSchema,
+        unknown=RAISE,
+        allow_none=True,
+        metadata={"description": "When decisions may move the agent; null: always. Notices and losses move it whenever they come."},
+    )
 
 
 class ConfigChangeSchema(_Settings, StrictSchema):

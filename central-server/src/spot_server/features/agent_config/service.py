@@ -11,7 +11,7 @@ from sqlalchemy import update
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents
 from spot_server.errors import NotFound
-from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChange, decide_change
+from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChange, decide_change, plain_settings
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
 from spot_server.features.autonomy.queries import plan_in_force
@@ -126,7 +126,7 @@ def change_settings(
     Raises NotFound for a deleted agent too, SettingsConflict, and RequestIdReused.
     """
     agent = _lock_living(tx, client_id, agent_id)
-    if is_repeated(tx, agent_id, request_id, page="config", body={**requested, "reason": reason}):
+    if is_repeated(tx, agent_id, request_id, page="config", body={**plain_settings(requested), "reason": reason}):
         return agent
     return _change(tx, agent, requested, by=by, reason=reason, request_id=request_id)
 
@@ -180,9 +180,9 @@ def _save(tx: Transaction, agent: Agent, change: SettingsChange, *, by: str, rea
         user_id=by,
         action="agent.config_changed",
         reason=reason,
-        pre_state=change.before,
-        post_state=change.after,
+        pre_state=plain_settings(change.before),
+        post_state=plain_settings(change.after),
         request_id=request_id,
     )
-    data = {"config_version": config_version, "settings": change.after}
+    data = {"config_version": config_version, "settings": plain_settings(change.after)}
     tx.emit("config_changed", client_id=agent.client_id, agent_id=agent.agent_id, data=data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -42,6 +43,10 @@ class Agent:
     base_image_id: str | None
     failover_when_silent: bool
     early_replica_on_warning: bool
+    value_per_minute_usd: Decimal
+    moves_per_day: int
+    min_saving_percent: int
+    maintenance_window: dict[str, Any] | None
     safe_to_run_twice: bool
     is_offline: bool
     epoch: int

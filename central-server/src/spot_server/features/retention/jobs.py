@@ -46,6 +46,7 @@ def policy_of(settings: Settings) -> RetentionPolicy:
         audit_days=settings.audit_retention_days,
         notification_days=settings.notification_retention_days,
         cleanup_days=settings.cleanup_retention_days,
+        decision_days=settings.decision_retention_days,
         switch_days=settings.switch_retention_days,
         interruption_days=settings.interruption_retention_days,
         instance_days=settings.terminated_instance_retention_days,

@@ -26,6 +26,8 @@ from spot_server.db.tables import (
     cleanup_logs,
     commands,
     consolidation_jobs,
+    decision_documents,
+    decisions,
     game_days,
     instances,
     interruption_sightings,
@@ -203,11 +205,22 @@ CONSOLIDATIONS = AgedRows(
 _risk = pool_risk_analysis
 POOL_RISKS = AgedRows(Record.POOL_RISKS, _risk, (_risk.c.computed_at, _risk.c.pool_id), _risk.c.computed_at)
 
+DECISIONS = AgedRows(Record.DECISIONS, decisions, (decisions.c.decision_id,), decisions.c.last_tick_at)
+DECISION_DOCUMENTS = AgedRows(
+    # A decision is stored with its markets, so one that was last used then belongs to decisions that were last made then.
+    Record.DECISION_DOCUMENTS,
+    decision_documents,
+    (decision_documents.c.document_sha256,),
+    decision_documents.c.last_used_at,
+)
+
 ALL_AGED = (
     POOL_RISKS,
     AUDIT_LOGS,
     NOTIFICATIONS,
     CLEANUP_LOGS,
+    DECISIONS,
+    DECISION_DOCUMENTS,
     AGENT_REQUESTS,
     GAME_DAYS,
     CONSOLIDATIONS,

@@ -25,6 +25,8 @@ class Record(StrEnum):
     GAME_DAYS = "game_days"
     CONSOLIDATIONS = "consolidation_jobs"
     POOL_RISKS = "pool_risk_analysis"
+    DECISIONS = "decisions"
+    DECISION_DOCUMENTS = "decision_documents"
 
 
 KEEP_REQUESTS_DAYS = 30
@@ -39,6 +41,7 @@ class RetentionPolicy:
     audit_days: int
     notification_days: int
     cleanup_days: int
+    decision_days: int
     switch_days: int
     interruption_days: int
     instance_days: int
@@ -68,6 +71,8 @@ def cutoffs(policy: RetentionPolicy, now: datetime) -> dict[Record, datetime]:
         Record.GAME_DAYS: switch_days,
         Record.CONSOLIDATIONS: policy.price_days,
         Record.POOL_RISKS: policy.risk_days,
+        Record.DECISIONS: policy.decision_days,
+        Record.DECISION_DOCUMENTS: policy.decision_days,
     }
     return {record: now - timedelta(days=count) for record, count in days.items()}
 
