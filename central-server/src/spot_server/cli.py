@@ -242,6 +242,8 @@ def _export_training_data(options: argparse.Namespace, settings: Settings) -> No
             raise CommandFailed(f"{wanted.out} cannot be written: {error.strerror}") from error
 
     print(_or_fail(export), file=sys.stderr)
+
+
 def _days(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_DAYS:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {MOST_DAYS}")
