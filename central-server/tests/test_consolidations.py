@@ -198,8 +198,21 @@ def test_the_statements_of_a_batch_do_not_grow_with_its_pools(prices: Prices, jo
 
     consolidate_prices(jobs)
 
-    # To take the job up: 4. A batch: hold, on demand, previous, seen, points, close, counts; an empty one: hold; the end: 1.
-    assert len([text for text in statements if not text.startswith("BEGIN")]) == 4 + 7 + 1 + 1
+    # To see that it is due: 2; to take it up: 4. A batch: hold, on demand, previous, seen, points, close, counts. None left: 1. The end: 1.
+    assert len([text for text in statements if not text.startswith("BEGIN")]) == 2 + 4 + 7 + 1 + 1
+
+
+def test_at_rest_it_only_looks(prices: Prices, jobs: JobContext, clock: FakeClock, engine: Engine) -> None:
+    consolidate_prices(jobs)
+    clock.advance(60)
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    said = consolidate_prices(jobs)
+
+    assert said == ""
+    assert all(text.startswith(("SELECT", "BEGIN")) for text in statements)
+    assert len([text for text in statements if text.startswith("SELECT")]) == 2
 
 
 def test_admins_read_what_each_consolidation_did(prices: Prices, jobs: JobContext, clock: FakeClock, http: Http) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, insert
 
 from server_support.builders import create_client, create_client_token
 from server_support.clock import START, FakeClock
 from server_support.fleet import Fleet
 from server_support.http import Answer, Http
-from server_support.prices import Prices
+from server_support.prices import Prices, bucket
 from spot_server.db.runner import Database
+from spot_server.db.tables import pricing_canonical
 from spot_server.features.consolidations.jobs import consolidate_prices
 from spot_server.jobs.registry import JobContext
 from spot_server.metrics import Metrics
@@ -74,6 +76,21 @@ def test_a_price_that_came_late_is_in_the_chart_at_once_and_nothing_twice(site: 
     site.prices.see(pool_id, 2, "0.05")
 
     assert site.points(since="2025-12-31T12:00:00Z", bucket_seconds=300) == CHART
+
+
+@pytest.mark.parametrize("bucket_seconds", [300, 3600])
+def test_what_the_table_can_hold_is_shown_as_it_is(site: Site, bucket_seconds: int) -> None:
+    pool_id = site.prices.pool()
+    row = {"pool_id": pool_id, "usd_per_hour": Decimal("499.999999"), "source": PriceSource.SERVER, "distinct_price_count": 127}
+    site.fleet.execute(insert(pricing_canonical).values(**row, bucket_at=START, is_interpolated=True))
+    site.prices.note_consolidated(pool_id, bucket(1))
+    site.clock.advance(3600)
+
+    (pool,) = site.chart(since="2025-12-31T12:00:00Z", bucket_seconds=bucket_seconds).json["pools"]
+
+    price = {"usd_per_hour": "499.999999", "lowest_usd_per_hour": "499.999999", "highest_usd_per_hour": "499.999999"}
+    told = {"at": "2026-01-01T00:00:00Z", "source": "server", "is_interpolated": True, "distinct_price_count": 127}
+    assert pool["points"] == [{**price, **told}]
 
 
 def test_wide_buckets_tell_mean_least_and_most(site: Site) -> None:

@@ -20,6 +20,8 @@ LOOK_PERIOD_SECONDS = 60.0
 def consolidate_prices(context: JobContext) -> str:
     """Take up the job that is due, if any, and carry it through. Ended anywhere, the next run goes on with the pools that are left."""
     period = timedelta(seconds=context.settings.consolidation_period_seconds)
+    if not context.database.read(partial(service.is_due, period=period)):
+        return ""
     job = context.database.write(partial(service.take_up, period=period))
     return "" if job is None else _carry_through(context, job)
 

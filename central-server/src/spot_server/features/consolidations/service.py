@@ -25,6 +25,11 @@ class Batch:
     counts: Counts
 
 
+def is_due(tx: Transaction, period: timedelta) -> bool:
+    """Tell whether there is a job to take up. Reads only: most looks find nothing."""
+    return queries.find_active(tx) is not None or due_window_end(tx.now, queries.last_end(tx), period) is not None
+
+
 def take_up(tx: Transaction, period: timedelta) -> Consolidation | None:
     """Return the job that is to be worked on: one that was left half done, or a new one if it is time; None when there is nothing to do."""
     active = queries.find_active(tx)

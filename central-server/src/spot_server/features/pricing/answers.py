@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from marshmallow import fields, validate
@@ -17,7 +18,7 @@ from spot_server.features.pricing.on_demand import OnDemandPrice
 from spot_server.features.pricing.queries import PoolPrice
 from spot_server.features.pricing.rules import BUCKET_SECONDS
 from spot_server.features.pricing.service import InstancePricing
-from spot_server.http.fields import BoundedText, UsdAmount, UtcMoment, moment_text, usd_text
+from spot_server.http.fields import BoundedText, UsdAmount, UtcMoment, usd_text
 from spot_server.http.schemas import AnswerSchema, QuerySchema
 from spot_server.words import Mode, PriceSource
 
@@ -25,6 +26,8 @@ WIDEST_BUCKET_SECONDS = 31 * 86_400
 
 _SOURCE_OF_RANK = {rank: source.value for rank, source in enumerate(PriceSource, start=1)}
 _MICROS = Decimal(1_000_000)
+SECONDS_A_DAY = 86_400
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OnDemandAnswer(AnswerSchema):
@@ -202,16 +205,31 @@ def show_history(history: InstanceHistory) -> dict[str, Any]:
 
 
 def _show_point(point: ChartPoint) -> Mapping[str, Any]:
+    day, second = divmod(point.at_seconds, SECONDS_A_DAY)
     return {
-        "at": moment_text(datetime.fromtimestamp(point.at_seconds, UTC)),
-        "usd_per_hour": _usd(point.mean_micros),
-        "lowest_usd_per_hour": _usd(point.least_micros),
-        "highest_usd_per_hour": _usd(point.most_micros),
+        "at": f"{_day_text(day)}T{_time_text(second)}Z",
+        "usd_per_hour": _usd_text(point.mean_micros),
+        "lowest_usd_per_hour": _usd_text(point.least_micros),
+        "highest_usd_per_hour": _usd_text(point.most_micros),
         "source": _SOURCE_OF_RANK[point.rank],
         "is_interpolated": point.is_interpolated,
         "distinct_price_count": point.distinct_price_count,
     }
 
 
-def _usd(micros: int) -> str:
+@lru_cache(maxsize=1000)
+def _day_text(day: int) -> str:
+    """A day of the epoch, as charts have it some hundred times."""
+    return (EPOCH + timedelta(days=day)).date().isoformat()
+
+
+@lru_cache(maxsize=1000)
+def _time_text(second: int) -> str:
+    """A time of day; most charts have the same ones."""
+    return str(timedelta(seconds=second)).rjust(8, "0")
+
+
+@lru_cache(maxsize=10_000)
+def _usd_text(micros: int) -> str:
+    """A price, which a pool has for hours."""
     return usd_text(Decimal(micros) / _MICROS)

@@ -10,6 +10,10 @@ from spot_server.db.runner import Transaction
 from spot_server.features.pricing.chart_rules import Slot
 from spot_server.features.pricing.rules import BUCKET_SECONDS
 
+BUCKETS_AN_HOUR = 12
+RANKS, COUNTS = 8, 128
+"""More than there are kinds of sources, and than a TinyCount holds: what a price is packed with."""
+
 _canonical = table(
     "pricing_canonical",
     *(column(name, Integer) for name in ("pool_id", "bucket_at", "usd_per_hour", "source", "is_interpolated", "distinct_price_count")),
@@ -40,18 +44,17 @@ _SLOTS = (
     .group_by(_canonical.c.pool_id, "slot_at")
     .order_by(_canonical.c.pool_id, "slot_at")
 )
-_ROWS = (
-    select(
-        _canonical.c.pool_id,
-        _at_seconds,
-        _canonical.c.usd_per_hour,
-        _canonical.c.source,
-        _canonical.c.is_interpolated,
-        _canonical.c.distinct_price_count,
-    )
+_hour = _canonical.c.bucket_at - _canonical.c.bucket_at % BUCKETS_AN_HOUR
+_what = (_canonical.c.usd_per_hour * RANKS + _canonical.c.source) * 2 + _canonical.c.is_interpolated
+_packed = (_what * COUNTS + _canonical.c.distinct_price_count) * BUCKETS_AN_HOUR + _canonical.c.bucket_at % BUCKETS_AN_HOUR
+_HOURS = (
+    select(_canonical.c.pool_id, _hour.label("hour"), func.group_concat(_packed))
     .where(*_WHERE)
-    .order_by(_canonical.c.pool_id, _canonical.c.bucket_at)
+    .group_by(_canonical.c.pool_id, "hour")
+    .order_by(_canonical.c.pool_id, "hour")
 )
+"""Each five minutes, but an hour of them in one row and each in one number: to read two thousand rows takes PyMySQL, which is written in
+Python, ten times as long as the database. Twelve numbers of at most 14 digits are far below the 1,024 characters that MySQL allows."""
 
 
 def read_slots(tx: Transaction, pool_ids: Sequence[int], since: int, until: int, bucket_seconds: int) -> dict[int, list[Slot]]:
@@ -59,14 +62,23 @@ def read_slots(tx: Transaction, pool_ids: Sequence[int], since: int, until: int,
     slots: dict[int, list[Slot]] = {pool_id: [] for pool_id in pool_ids}
     asked = {"pool_ids": list(pool_ids), "since": since, "until": until}
     if bucket_seconds == BUCKET_SECONDS:
-        for pool_id, at, micros, rank, is_interpolated, count in tx.execute(_ROWS, asked):
-            slots[pool_id].append(Slot(at, micros, 1, micros, micros, rank, bool(is_interpolated), count))
+        for pool_id, hour, packed in tx.execute(_HOURS, asked):
+            # In the order of time, which nobody promises of the numbers of an hour.
+            slots[pool_id] += sorted(_unpack(int(hour), int(number)) for number in packed.split(","))
         return slots
     for pool_id, at, total, count, least, most, rank, is_interpolated, distinct in tx.execute(
         _SLOTS, {**asked, "bucket_seconds": bucket_seconds}
     ):
         slots[pool_id].append(Slot(int(at), int(total), count, least, most, rank, bool(is_interpolated), distinct))
     return slots
+
+
+def _unpack(hour: int, packed: int) -> Slot:
+    rest, number = divmod(packed, BUCKETS_AN_HOUR)
+    rest, count = divmod(rest, COUNTS)
+    rest, is_interpolated = divmod(rest, 2)
+    micros, rank = divmod(rest, RANKS)
+    return Slot((hour + number) * BUCKET_SECONDS, micros, 1, micros, micros, rank, bool(is_interpolated), count)
 
 
 _CONSOLIDATED = select(_progress.c.pool_id, _progress.c.consolidated_until).where(
