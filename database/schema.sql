@@ -462,7 +462,7 @@ CREATE TABLE decisions (
 	target_mode VARCHAR(32),
 	target_instance_type VARCHAR(64),
 	target_az_id VARCHAR(32),
-	confidence FLOAT(53) NOT NULL,
+	confidence DOUBLE NOT NULL,
 	reasoning TEXT NOT NULL,
 	rejected MEDIUMTEXT NOT NULL,
 	answer VARCHAR(32) NOT NULL,

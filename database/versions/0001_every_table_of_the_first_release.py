@@ -734,7 +734,7 @@ def upgrade() -> None:
         sa.Column("target_mode", sa.String(length=32), nullable=True),
         sa.Column("target_instance_type", sa.String(length=64), nullable=True),
         sa.Column("target_az_id", sa.String(length=32), nullable=True),
-        sa.Column("confidence", sa.Float(precision=53), nullable=False),
+        sa.Column("confidence", sa.Double(), nullable=False),
         sa.Column("reasoning", sa.Text(), nullable=False),
         sa.Column("rejected", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
         sa.Column("answer", sa.String(length=32), nullable=False),

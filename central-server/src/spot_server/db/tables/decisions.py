@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Date, Double, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 
 from spot_server.db.tables.base import Id, Name, define_table
 from spot_server.db.types import EnumText, JsonText, UtcDateTime
@@ -71,7 +71,7 @@ decisions = define_table(
     Column("target_mode", EnumText(Mode)),
     Column("target_instance_type", String(64)),
     Column("target_az_id", String(32)),
-    Column("confidence", Float(53), nullable=False),
+    Column("confidence", Double, nullable=False),
     Column("reasoning", Text, nullable=False),
     Column("rejected", JsonText, nullable=False),
     Column("answer", EnumText(AnswerKind), nullable=False),
