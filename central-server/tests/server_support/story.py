@@ -31,7 +31,7 @@ from spot_server.features.interruptions.service import Taken
 from spot_server.features.kept.jobs import end_kept_instances
 from spot_server.features.pricing.market_queries import store_instance_types
 from spot_server.features.pricing.queries import ensure_pools, store_observations
-from spot_server.features.pricing.rules import Observation
+from spot_server.features.pricing.rules import Observation, bucket_of
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.registration.service import Turned
 from spot_server.features.replicas import queries as replica_queries
@@ -119,7 +119,7 @@ class Story:
         def store(tx: Any) -> None:
             pools = ensure_pools(tx, markets)
             prices = {market: Decimal("0.03") + Decimal(index) / 1000 for index, market in enumerate(markets)}
-            seen = [Observation(pools[market], now, PriceSource.PRIMARY, prices[market], 1, now, now) for market in markets]
+            seen = [Observation(pools[market], bucket_of(now), PriceSource.PRIMARY, prices[market], 1, now, now) for market in markets]
             store_observations(tx, seen)
             shape = {"vcpu": 2, "memory_mib": 8192, "architectures": ["x86_64"]}
             store_instance_types(tx, [{"instance_type": kind, **shape} for kind in TYPES])
