@@ -16,12 +16,17 @@ case "${1:-}" in
 esac
 
 bin=.venv/bin
+export PYTHONDONTWRITEBYTECODE=  # the tests start a thousand processes: none of them has to compile everything again
 scratch="$(mktemp -d "${TMPDIR:-/tmp}/spot-test.XXXXXX")"
 summary=()
 failures=0
+declare -A beside_pids=() # by the name of the stage
 
 finish() {
-  if [ -n "${beside_pid:-}" ] && kill -- "-$beside_pid"; then wait "$beside_pid" || true; fi
+  local name
+  for name in "${!beside_pids[@]}"; do
+    if kill -- "-${beside_pids[$name]}"; then wait "${beside_pids[$name]}" || true; fi
+  done
   scripts/mariadb.sh stop "$scratch/mariadb" || true
   rm -rf "$scratch"
   [ -d "${test_files:-}" ] || return 0
@@ -47,29 +52,30 @@ stage() { # stage NAME COMMAND... : run it, remember how it went, go on
   note $result "$name" "$(seconds_since "$started")"
 }
 
-beside() { # beside NAME COMMAND... : begin a stage beside the next one; its output comes with join_beside
-  beside_name="$1, at the same time" beside_started="$(date +%s%N)"
+beside() { # beside NAME COMMAND... : begin a stage beside those that follow; its output comes with join_beside NAME
+  local name="$1" started
   shift
+  started="$(date +%s%N)"
   set -m # a process group of its own, so that all of it can be ended
   (
     trap - EXIT INT TERM
     "$@" && result=ok || result=FAIL
-    echo "$result $(seconds_since "$beside_started")" >"$scratch/beside.result"
-  ) >"$scratch/beside.out" 2>&1 &
-  beside_pid=$!
+    echo "$result $(seconds_since "$started")" >"$scratch/$name.result"
+  ) >"$scratch/$name.out" 2>&1 &
+  beside_pids[$name]=$!
   set +m
 }
 
-join_beside() { # wait for the stage that was begun beside others, if any, and print it
-  local result seconds
-  [ -n "${beside_pid:-}" ] || return 0
-  wait "$beside_pid" || true
-  beside_pid=""
-  read -r result seconds <"$scratch/beside.result" || result=FAIL
-  printf '\n── %s\n' "$beside_name"
-  cat "$scratch/beside.out"
+join_beside() { # join_beside NAME : wait for a stage that was begun beside others, if it was, and print it
+  local name="$1" result seconds
+  [ -n "${beside_pids[$name]:-}" ] || return 0
+  wait "${beside_pids[$name]}" || true
+  unset "beside_pids[$name]"
+  read -r result seconds <"$scratch/$name.result" || result=FAIL
+  printf '\n── %s, at the same time\n' "$name"
+  cat "$scratch/$name.out"
   [ "$result" = ok ] || failures=$((failures + 1))
-  note "$result" "$beside_name" "$seconds"
+  note "$result" "$name, at the same time" "$seconds"
 }
 
 # The tests write many small databases, and a disk would make them wait for it: memory will do, where there is some.
@@ -129,27 +135,24 @@ give_way() { # in a shell of its own, as `beside` makes: what follows has nothin
   renice -n 19 -p "$BASHPID" >/dev/null
 }
 
-run_tests_without_processes() {
-  give_way
-  run_pytest -n 2 -m "not server" --durations=12
-}
-
-run_installations_and_schedules() { # --ignore would not leave out one of `testpaths`
+run_what_gives_way() { # one after the other, so that something always fills what the tests with times to keep leave idle
   local failed=0
   give_way
-  run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1
+  run_pytest -n 2 -m "not server" --durations=12 || failed=1
+  printf '\n── installations\n'
+  run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1 # --ignore would not leave it out of `testpaths`
   printf '\n── %s fault schedules on a virtual clock\n' "$fault_schedules"
   scripts/simulate.sh --runs "$fault_schedules" --seed 1 --at-most-seconds "$most_schedule_seconds" || failed=1
   return $failed
 }
 
-run_all_tests() { # what has times to keep runs beside what gives way to it, never two such beside each other
-  beside "tests that start no process" run_tests_without_processes
+run_everything() { # what has times to keep, never two such beside each other but the demos, and beside it all what gives way
+  local rest="tests without processes, installations, schedules"
+  beside "$rest" run_what_gives_way
   stage "tests with real processes" run_pytest -n 2 --dist worksteal -m "server and not storm" --deselect=scripts/tests --durations=12
-  join_beside
-  beside "installations, $fault_schedules fault schedules" run_installations_and_schedules
   stage "storms" run_pytest -m "server and storm" --durations=6
-  join_beside
+  run_demos
+  join_beside "$rest"
 }
 
 fault_schedules=200
@@ -165,7 +168,7 @@ run_demos() { # on both databases at once: a day of the demo is mostly waiting
     beside "demo on MariaDB" scripts/demo.sh --once --database-url "$(with_database "$mariadb_url" spot)"
   fi
   stage "demo on SQLite" scripts/demo.sh --once --database-url "sqlite:///$scratch/demo.db"
-  join_beside
+  join_beside "demo on MariaDB"
 }
 
 stage "environment" scripts/setup_env.sh
@@ -180,12 +183,11 @@ check_shell_scripts
 $is_quick || stage "monitoring" scripts/monitoring_check.sh
 if $is_quick; then
   stage "tests of server and simulator" run_pytest -m "$quick_tests" central-server/tests simulator/tests
-  join_beside
+  join_beside "types; daemon and scripts"
 else
   prepare_mariadb
   prepare_openssh
-  run_all_tests
-  run_demos
+  run_everything
 fi
 
 printf '\n'

@@ -12,7 +12,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from server_support.clock import FakeClock
-from server_support.databases import MARIADB_VARIABLE, delete_all_rows, make_sqlite_template, migrated_mariadb, sqlite_engine
+from server_support.databases import MARIADB_VARIABLE, begin_anew, delete_all_rows, make_sqlite_template, migrated_mariadb, sqlite_engine
 from server_support.http import Http
 from spot_server.db.runner import Database
 from spot_server.features.health.readiness import ReadinessCheck
@@ -48,6 +48,12 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def sqlite_of_worker(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with sqlite_engine(sqlite_template, tmp_path_factory.mktemp("sqlite") / "spot.db") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
 def mariadb_name(request: pytest.FixtureRequest) -> str:
     """A name that no other worker and no other run uses; missing server: skip here, fail in CI."""
     if MARIADB_VARIABLE not in os.environ:
@@ -70,15 +76,16 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=BACKENDS)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest) -> Engine:
     """An engine on an empty database with the present schema."""
+    shared: Engine
     if request.param == "sqlite":
-        with sqlite_engine(request.getfixturevalue("sqlite_template"), tmp_path / "spot.db") as lent:
-            yield lent
-        return
-    shared: Engine = request.getfixturevalue("mariadb_engine")
-    delete_all_rows(shared)
-    yield shared
+        shared = request.getfixturevalue("sqlite_of_worker")
+        begin_anew(shared, request.getfixturevalue("sqlite_template"))
+    else:
+        shared = request.getfixturevalue("mariadb_engine")
+        delete_all_rows(shared)
+    return shared
 
 
 @pytest.fixture

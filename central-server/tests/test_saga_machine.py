@@ -221,7 +221,6 @@ class SagaMachine(RuleBasedStateMachine):
         return count
 
 
-@pytest.mark.timeout(400)  # some seconds for each history, and a machine that does other things
 def test_whatever_happens_around_moves_one_serves_at_a_time_and_in_the_end_one_does(engine: Engine, clock: FakeClock) -> None:
     """Waiting for a lock takes real time here; everything else happens on the fake clock."""
     database = Database(engine, clock=clock, sleeper=SystemClock())

@@ -94,7 +94,7 @@ def hang(port: int, hold: ExitStack) -> None:
     half.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")
 
 
-@pytest.mark.parametrize(("worker_kind", "restarts"), [("gthread", 10), ("gevent", 3)])
+@pytest.mark.parametrize(("worker_kind", "restarts"), [("gthread", 4), ("gevent", 2)])
 def test_a_killed_master_is_followed_at_once_whatever_its_orphans_still_do(
     url: str, tenant: Tenant, tmp_path: Path, worker_kind: str, restarts: int
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from setup_machine import GOOD_TOKEN, WORKLOAD, Machine
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.server
 
 GUARD = f"etc/systemd/system/{WORKLOAD}.d/spot-optimizer.conf"
 KEPT_TOKEN = "etc/spot-agent/enrolment-token"

@@ -13,7 +13,7 @@ from spot_simulator.virtual.run import Result, play
 from spot_simulator.virtual.schedule import AT_STEP, AgentPlan, Event, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.long
 
 PLAN = AgentPlan(carry="rsync", is_on_spot=True, is_auto_terminated=True, keeps_standby=False)
 MOVE = Event(610.0, Kind.SWITCH, 0, {"on_demand": False})

@@ -91,7 +91,6 @@ REBALANCED = (
 )
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("events", [EVENTS, REBALANCED])
 def test_leaving_out_looks_that_come_to_nothing_changes_no_history(events: tuple[Event, ...]) -> None:
     """Times may differ by a request's latency, for one that was left out drew none, and by a second where a sweep's turn lies between."""
@@ -107,7 +106,6 @@ def test_leaving_out_looks_that_come_to_nothing_changes_no_history(events: tuple
     assert whole.callbacks > 2 * short.callbacks
 
 
-@pytest.mark.timeout(600)
 def test_leaving_quiet_turns_of_daemons_out_changes_no_history() -> None:
     turns, whole = play(SCHEDULE, leaves_out=Leaves.TURNS), play(SCHEDULE, leaves_out=Leaves.NOTHING)
 

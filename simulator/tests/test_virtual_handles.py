@@ -18,7 +18,7 @@ from spot_simulator.virtual.run import play
 from spot_simulator.virtual.schedule import CALM_SECONDS, AgentPlan, Event, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.long
 
 TOGETHER = AgentPlan("stateless", True, True, False, tuple(HandleKind))
 PLANS = (*(AgentPlan("stateless", True, True, False, (kind,)) for kind in HandleKind), TOGETHER)

@@ -118,7 +118,6 @@ def test_a_campaign_on_changed_code_keeps_nothing_and_says_why(tree: Path, tmp_p
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_a_campaign_goes_on_where_its_file_ends_and_comes_to_the_same(tree: Path, tmp_path: Path) -> None:
     whole, parted = tmp_path / "whole.json", tmp_path / "parted.json"
 
@@ -135,7 +134,6 @@ def test_a_campaign_goes_on_where_its_file_ends_and_comes_to_the_same(tree: Path
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 def test_a_campaign_begins_no_run_after_its_time_and_says_how_many_were_played(tree: Path, tmp_path: Path) -> None:
     path = tmp_path / "part.json"
 
@@ -147,7 +145,6 @@ def test_a_campaign_begins_no_run_after_its_time_and_says_how_many_were_played(t
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("number", "processes"), [(signal.SIGTERM, 2), (signal.SIGINT, 1)])
 def test_a_campaign_that_a_signal_ends_keeps_what_was_counted_and_says_so(
     tree: Path, tmp_path: Path, number: signal.Signals, processes: int

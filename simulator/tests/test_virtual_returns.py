@@ -17,7 +17,7 @@ from spot_simulator.virtual.run import play
 from spot_simulator.virtual.schedule import AFTER_SECONDS, AT_STEP, AgentPlan, Event, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.long
 
 MOVE = Event(610.0, Kind.SWITCH, 0, {"on_demand": False})
 UNTIL_THE_UNDO_SECONDS = 170.0

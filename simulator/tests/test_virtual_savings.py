@@ -33,7 +33,7 @@ from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.schedule import AgentPlan, Event, Kind
 from spot_simulator.virtual.silence import be_silent
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.long
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "recompute_day.py"
 HOUR = 3600.0

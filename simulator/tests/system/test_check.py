@@ -17,7 +17,7 @@ from spot_simulator.demo.processes import Processes
 from spot_simulator.demo.world import Settings, Workload, World
 
 WEB = Workload("web", "stateless", "m5.large", ("m5.large",), starts_on_spot=True)
-pytestmark = [pytest.mark.server, pytest.mark.timeout(700)]
+pytestmark = pytest.mark.server
 
 
 class Instance:

@@ -30,7 +30,6 @@ def finished_acts(directory: Path) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.server
-@pytest.mark.timeout(700)
 def test_the_control_role_carries_out_a_switch_and_the_primary_stands_in_where_it_is_refused(tmp_path: Path) -> None:
     clock = SystemClock()
     settings = Settings(tmp_path, f"sqlite:///{tmp_path}/spot.db", TIME_SCALE, 1, workloads=(WEB,), aws_role_arn=ROLE_ARN)

@@ -13,7 +13,7 @@ STOP_BOUND_SECONDS = 40.0
 LOOK_EVERY_SECONDS = 0.1
 LEAST_PROCESSES = 8  # the demo, the region and its helpers, the server's two, three probers
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.server
 
 
 def seconds_until_nothing_is_left(state_dir: Path) -> float:

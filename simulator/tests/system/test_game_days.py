@@ -54,7 +54,6 @@ def await_one_instance(world: World) -> None:
 
 
 @pytest.mark.server
-@pytest.mark.timeout(1000)
 def test_a_person_plays_a_notice_and_a_shortage_and_both_probers_agree(tmp_path: Path) -> None:
     clock = SystemClock()
     settings = Settings(tmp_path, f"sqlite:///{tmp_path}/spot.db", TIME_SCALE, 1, workloads=(WEB,))

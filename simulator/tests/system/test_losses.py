@@ -21,7 +21,6 @@ TIME_SCALE = 0.02
 
 
 @pytest.mark.server
-@pytest.mark.timeout(800)
 def test_losses_are_rescued_with_and_without_a_replica_and_a_dead_daemon_moves_nothing(tmp_path: Path) -> None:
     clock = SystemClock()
     settings = Settings(tmp_path, f"sqlite:///{tmp_path}/spot.db", TIME_SCALE, 1, workloads=(WEB,), aws_role_arn=ROLE_ARN)

@@ -20,7 +20,7 @@ from system import counter
 from system.counting import Count, read_count
 from system.host_network import host_network
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(700)]
+pytestmark = pytest.mark.server
 
 ROLE_ARN = "arn:aws:iam::123456789012:role/spot-optimizer"
 TIME_SCALE = 0.02

@@ -33,7 +33,6 @@ def processes_with(mark: str) -> list[str]:
 
 
 @pytest.mark.server
-@pytest.mark.timeout(800)
 def test_a_switch_by_rsync_loses_no_acknowledged_write_and_leaves_no_key_behind(tmp_path: Path) -> None:
     if missing := missing_sync_programs():
         pytest.skip(f"needs {', '.join(missing)}: scripts/test_programs.sh install")

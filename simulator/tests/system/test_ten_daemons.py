@@ -24,7 +24,6 @@ TIME_SCALE = 0.1
 
 @pytest.mark.server
 @pytest.mark.storm
-@pytest.mark.timeout(1000)
 def test_ten_daemons_at_once_move_five_by_notice_and_five_by_wish(tmp_path: Path) -> None:
     clock = SystemClock()
     settings = Settings(tmp_path, f"sqlite:///{tmp_path}/spot.db", TIME_SCALE, 1, workloads=WORKLOADS)

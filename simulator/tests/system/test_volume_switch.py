@@ -22,7 +22,6 @@ MOST_OUTAGE_SECONDS = 60.0
 
 
 @pytest.mark.server
-@pytest.mark.timeout(800)
 def test_a_switch_with_a_data_volume_loses_no_acknowledged_write_and_leaves_nothing_on_the_old_disk(tmp_path: Path) -> None:
     clock = SystemClock()
     shop = with_volume("shop")
