@@ -65,6 +65,7 @@ class PowerCut(Exception):
 ZONES = ("use1-az1", "use1-az2", "use1-az3")
 TYPES = ("m5.large", "m5a.large")
 STEP_SECONDS = 2.0
+SETTINGS, METRICS = Settings(), Metrics()  # made once: every test has hundreds of steps
 ADDRESS = "eipalloc-1"
 
 
@@ -208,7 +209,7 @@ class Story:
             self.region.violations.append(f"{serving} serve at the same time")
 
     def sweep(self) -> None:
-        context = JobContext(self.database, self.clock, Settings(), Metrics(), structlog.get_logger())
+        context = JobContext(self.database, self.clock, SETTINGS, METRICS, structlog.get_logger())
         of_replicas = (sweep_replicas, end_kept_instances, coordinate_replicas, keep_plans)
         for job in (sweep_switches, *of_replicas, end_standstills, resume_rescues, self.watch):
             self._attempt(partial(job, context))
