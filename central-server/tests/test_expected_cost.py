@@ -131,6 +131,16 @@ def test_a_replica_is_wanted_where_a_loss_is_likely_and_what_it_spares_is_worth_
     assert with_one.action is Action.STAY
 
 
+def test_while_a_move_that_is_worth_it_waits_a_replica_may_stand_by() -> None:
+    risky, calm = spot("0.096", risk=a_risk(0.99)), spot("0.034", "use1-az2")
+    wants = {"early_replica_on_warning": True, "value_per_minute_usd": Decimal(1)}
+
+    said = decide(an_input(risky, calm, settings=wants, experience={"last_move_at": START - timedelta(minutes=30)}))
+
+    assert (said.action, said.target) == (Action.CREATE_REPLICA, "spot/m5.large/use1-az2")
+    assert "not yet: it was moved a short while ago" in said.reasoning
+
+
 def test_what_cannot_be_used_is_never_chosen_and_its_reason_is_kept() -> None:
     refused = Candidate(spot("0.010", "use1-az2"), "no spot capacity there of late")
 

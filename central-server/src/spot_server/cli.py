@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--days", type=_days, default=7, help="over how many days, 1 to 90; default 7")
     replay = add("replay-decision", _replay_decision, "Make a stored decision once more, and say whether the answer is the same.")
     replay.add_argument("decision_id")
+    _add_backtest(add)
     openapi = add("openapi", _openapi, "Write the description of the interface.")
     _add_generated(openapi)
     machines = add("state-machines", _state_machines, "Write docs/STATE_MACHINE.md from the tables in code.")
@@ -119,6 +120,28 @@ def _add_price_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
     export.add_argument("--since", help="a day, or a time as RFC 3339 has it; default: three months before the end")
     export.add_argument("--until", help="the end, left out itself; default: now")
     export.add_argument("--region", help="only pools of this region")
+
+
+def _add_backtest(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add("backtest", _backtest, "Play policies over recorded availability, and say what they cost.")
+    command.add_argument("--traces", required=True, metavar="DIR", help="the folder of the trace files")
+    command.add_argument("--policy", action="append", default=[], metavar="NAME", help="on_demand, ours, …; again for more; default: all")
+    command.add_argument("--setting", action="append", default=[], help="always_on, job or replicas; again for more; default: all")
+    command.add_argument("--set", action="append", default=[], metavar="NAME", help="only this file's; again for more; default: all")
+    command.add_argument("--part", choices=["train", "test"], default="train", help="test: the last third, for a score that is published")
+    command.add_argument("--work-hours", type=float, default=48.0, help="a job's work; default 48")
+    command.add_argument("--deadline-hours", type=float, default=60.0, help="from a job's start; default 60")
+    command.add_argument("--changeover-hours", type=float, default=0.2, help="of each start of a job; default 0.2")
+    command.add_argument("--every-hours", type=float, default=12.0, help="between two jobs' starts; default 12")
+    command.add_argument("--job-price-ratio", type=float, default=3.145, help="on demand by spot, of jobs; default 3.145")
+    command.add_argument("--replicas", type=int, default=3, help="how many serve side by side; default 3")
+    command.add_argument("--cold-start-seconds", type=float, default=120.0, help="until a new machine serves; default 120")
+    command.add_argument("--price-ratio", type=float, default=3.0, help="on demand by spot, of machines that serve; default 3")
+    command.add_argument("--value-per-minute", default="0.10", metavar="USD", help="what a minute without one costs; default 0.10")
+    command.add_argument("--gap-seconds", type=float, help="of a tick, in files that do not say")
+    command.add_argument("--plots", metavar="DIR", help="write plots (SVG) there")
+    command.add_argument("--by-pool", action="store_true", help="a line for each pool besides")
+    command.add_argument("--markdown", action="store_true", help="print the table as Markdown")
 
 
 def _add_generated(command: argparse.ArgumentParser) -> None:
@@ -263,6 +286,35 @@ def _replay_decision(options: argparse.Namespace, settings: Settings) -> None:
     print(said)
     if not is_same:
         raise CommandFailed("the answer is not the same as then")
+
+
+def _backtest(options: argparse.Namespace, _settings: Settings) -> None:
+    from spot_server.backtest_command import BacktestRefused, WantedBacktest, run_backtest  # noqa: PLC0415 - see above
+
+    wanted = WantedBacktest(
+        traces=options.traces,
+        policies=tuple(options.policy),
+        settings=tuple(options.setting),
+        sets=tuple(options.set),
+        part=options.part,
+        work_hours=options.work_hours,
+        deadline_hours=options.deadline_hours,
+        changeover_hours=options.changeover_hours,
+        every_hours=options.every_hours,
+        job_price_ratio=options.job_price_ratio,
+        replicas=options.replicas,
+        cold_start_seconds=options.cold_start_seconds,
+        price_ratio=options.price_ratio,
+        value_per_minute=options.value_per_minute,
+        gap_seconds=options.gap_seconds,
+        plots=options.plots,
+        is_by_pool=options.by_pool,
+        is_markdown=options.markdown,
+    )
+    try:
+        print(run_backtest(wanted, lambda line: print(line, file=sys.stderr)))
+    except BacktestRefused as error:
+        raise CommandFailed(str(error), EXIT_USAGE) from error
 
 
 def _openapi(options: argparse.Namespace, settings: Settings) -> None:

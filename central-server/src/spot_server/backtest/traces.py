@@ -126,12 +126,12 @@ class Trace:
         return tuple(ticks for ticks in ranges if ticks)
 
 
-def read_traces(directory: Path, part: Part = Part.TRAIN) -> list[Trace]:
+def read_traces(directory: Path, part: Part = Part.TRAIN, *, gap_seconds: float | None = None) -> list[Trace]:
     """Read every trace file in `directory`, by name. TraceError where there is none, or where one cannot be used."""
     files = sorted({file for pattern in FILE_PATTERNS for file in directory.glob(pattern)})
     if not files:
         raise TraceError(directory, 0, "", f"no trace file here: expected files named {' or '.join(FILE_PATTERNS)}")
-    return [read_trace(file, part) for file in files]
+    return [read_trace(file, part, gap_seconds=gap_seconds) for file in files]
 
 
 def read_trace(path: Path, part: Part = Part.TRAIN, *, gap_seconds: float | None = None) -> Trace:

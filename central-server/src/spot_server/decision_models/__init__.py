@@ -6,11 +6,13 @@ from spot_server.decision_models.inputs import (
     AlwaysOn,
     Calendar,
     Candidate,
+    DeadlineJob,
     DecisionInput,
     Experience,
     Market,
     PoolRisk,
     PriceStep,
+    ServingReplicas,
     Situation,
 )
 from spot_server.words import Action
@@ -21,11 +23,13 @@ __all__ = [
     "AlwaysOn",
     "Calendar",
     "Candidate",
+    "DeadlineJob",
     "Decision",
     "DecisionInput",
     "Experience",
     "Market",
     "PoolRisk",
     "PriceStep",
+    "ServingReplicas",
     "Situation",
 ]

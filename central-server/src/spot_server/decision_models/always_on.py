@@ -14,10 +14,11 @@ from spot_server.decision_models.costing import (
     cost_of_staying,
     gain_deviation,
     hourly_cost,
+    is_place_for_spare,
     overlap_hours,
     prices_of,
 )
-from spot_server.decision_models.inputs import DecisionInput, Market
+from spot_server.decision_models.inputs import DecisionInput, Market, ServingReplicas
 from spot_server.words import Action, Mode, Role
 
 UNKNOWN_RISK_CERTAINTY = 0.5
@@ -40,7 +41,7 @@ def decide_always_on(given: DecisionInput, parameters: Parameters) -> Decision:
     if why_nothing:
         return Decision(Action.NO_ACTION, 1.0, why_nothing)
     prices = prices_of(given, parameters)
-    stay = cost_of_staying(given.situation, prices.per_loss)
+    stay = cost_of_staying(given.situation, prices)
     if stay is None:
         return Decision(Action.NO_ACTION, 1.0, f"the price of {given.situation.market.key}, where it runs, is not known")
     options, rejected = _options(given, parameters, prices, stay)
@@ -58,7 +59,9 @@ def decide_always_on(given: DecisionInput, parameters: Parameters) -> Decision:
     confidence = _confidence(best, stay, prices, parameters)
     if waits:
         rejected[best.market.key] = f"{_words(best, stay)}; not yet: {waits}"
-        return Decision(Action.STAY, confidence, f"{_words(best, stay)}, but not yet: {waits}", rejected=rejected)
+        return _hedged(
+            given, parameters, prices, Decision(Action.STAY, confidence, f"{_words(best, stay)}, but not yet: {waits}", None, rejected)
+        )
     reasoning = f"{_words(best, stay)}: moving is expected to gain {best.gain:.4f} USD over {parameters.horizon_hours:g} h"
     return Decision(Action.SWITCH, confidence, reasoning, best.market.key, rejected)
 
@@ -80,7 +83,7 @@ def _options(given: DecisionInput, parameters: Parameters, prices: Prices, stay:
     rejected: dict[str, str] = {}
     for candidate in given.candidates:
         market = candidate.market
-        cost = None if candidate.refusal else hourly_cost(market, prices.per_loss)
+        cost = None if candidate.refusal else hourly_cost(market, prices)
         if cost is None:
             rejected[market.key] = candidate.refusal or "its price is not known"
             continue
@@ -141,12 +144,15 @@ def _why_wait(given: DecisionInput, parameters: Parameters, prices: Prices, best
 def _dwells_until(given: DecisionInput, parameters: Parameters) -> tuple[datetime, str] | None:
     """Return until when the workload is left where it is, and why."""
     experience = given.experience
-    if experience.last_forced_at is not None and given.situation.market.mode is Mode.ON_DEMAND:
+    if isinstance(given.objective, ServingReplicas):
+        return None  # the others serve on, and a replica is there where a loss is likely
+    forced_at = experience.last_forced_at
+    if forced_at is not None and given.situation.market.mode is Mode.ON_DEMAND:
         doublings = max(0, min(experience.losses_in_day, 8) - 1)
         minutes = min(parameters.return_hold_minutes * 2.0**doublings, parameters.longest_return_hold_minutes)
         losses = f"{experience.losses_in_day} losses within 24 hours" if experience.losses_in_day > 1 else "a loss"
-        return experience.last_forced_at + timedelta(minutes=minutes), f"after {losses} it stays on demand"
-    moments = [moment for moment in (experience.last_move_at, experience.last_forced_at) if moment is not None]
+        return forced_at + timedelta(minutes=minutes), f"after {losses} it stays on demand"
+    moments = [moment for moment in (experience.last_move_at, forced_at) if moment is not None]
     if not moments:
         return None
     return max(moments) + timedelta(minutes=parameters.dwell_minutes), "it was moved a short while ago and is left alone"
@@ -171,15 +177,19 @@ def _stay_or_hedge(
     here = f"{given.situation.market.key} costs {stay.total:.4f} USD an hour with its losses"
     confidence = 1.0 if best is None else _confidence(best, stay, prices, parameters)
     nothing = "no other place can be used" if best is None else f"the best other place, {best.market.key}, is not worth a move"
+    return _hedged(given, parameters, prices, Decision(Action.STAY, confidence, f"{here}; {nothing}", None, rejected))
+
+
+def _hedged(given: DecisionInput, parameters: Parameters, prices: Prices, stay: Decision) -> Decision:
+    """Return the decision to stay, or to have a replica ready meanwhile, where that spares more than it costs."""
     hedge = _replica_place(given, parameters, prices)
     if hedge is None:
-        return Decision(Action.STAY, confidence, f"{here}; {nothing}", rejected=rejected)
+        return stay
     target, worth = hedge
-    rejected.pop(target.key, None)
-    reasoning = (
-        f"{here}; a loss within the hour is likely, and a replica in {target.key} spares {worth:.4f} USD an hour, more than it costs"
-    )
-    return Decision(Action.CREATE_REPLICA, confidence, reasoning, target.key, rejected)
+    rejected = {key: reason for key, reason in stay.rejected.items() if key != target.key}
+    spares = f"a replica in {target.key} spares {worth:.4f} USD an hour, more than it costs"
+    reasoning = f"{stay.reasoning}; a loss within the hour is likely, and {spares}"
+    return Decision(Action.CREATE_REPLICA, stay.confidence, reasoning, target.key, rejected)
 
 
 def _replica_place(given: DecisionInput, parameters: Parameters, prices: Prices) -> tuple[Market, float] | None:
@@ -187,16 +197,15 @@ def _replica_place(given: DecisionInput, parameters: Parameters, prices: Prices)
     market, experience = given.situation.market, given.experience
     if not given.settings.early_replica_on_warning or experience.live_replicas or market.mode is not Mode.SPOT or market.risk is None:
         return None
-    chance = given.situation.chance_per_hour
-    worth = (market.risk.chance_per_hour if chance is None else chance) * max(0.0, prices.per_loss - prices.per_planned_downtime)
-    fitting = [
-        candidate.market
-        for candidate in given.candidates
-        if candidate.refusal is None
-        and candidate.market.usd_per_hour is not None
-        and (candidate.market.az_id, candidate.market.instance_type) != (market.az_id, market.instance_type)
-    ]
-    best = min(fitting, key=lambda one: (one.figures.usd_per_hour + one.figures.losses_per_hour * prices.per_loss, one.key), default=None)
+    own_chance = given.situation.chance_per_hour
+    chance = market.risk.chance_per_hour if own_chance is None else own_chance
+    if isinstance(given.objective, ServingReplicas):
+        chance = given.objective.chance_per_hour  # a spare stands in for any of them
+    worth = chance * max(0.0, prices.per_loss - prices.per_planned_downtime)
+    fitting = [candidate.market for candidate in given.candidates if is_place_for_spare(candidate, given)]
+    # That a replica is lost costs something only where what it stands in for is lost as well.
+    per_loss = chance * prices.per_loss
+    best = min(fitting, key=lambda one: (one.figures.usd_per_hour + one.figures.losses_per_hour * per_loss, one.key), default=None)
     if best is None or worth <= best.figures.usd_per_hour * parameters.replica_pays_factor:
         return None
     return best, worth

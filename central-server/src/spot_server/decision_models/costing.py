@@ -6,7 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from spot_server.decision_models.inputs import HOURS_PER_DAY, DecisionInput, Market, Situation, losses_per_hour
+from spot_server.decision_models.inputs import (
+    HOURS_PER_DAY,
+    Candidate,
+    DecisionInput,
+    Market,
+    ServingReplicas,
+    Situation,
+    losses_per_hour,
+)
+from spot_server.words import Mode
 
 SECONDS_PER_HOUR = 3600.0
 INTERVAL_SIGMAS = 1.645
@@ -53,6 +62,15 @@ class Prices:
 
     per_loss: float
     per_planned_downtime: float
+    hedge_usd_per_hour: float | None
+    """What a spare costs each that it could stand in for; None: nobody wants spares, or there is no place for one."""
+
+    def per_hour(self, losses_per_hour: float) -> float:
+        """Return what losses cost in an hour, USD: they are borne, or a spare is kept that makes each no worse than a planned move."""
+        borne = losses_per_hour * self.per_loss
+        if self.hedge_usd_per_hour is None:
+            return borne
+        return min(borne, losses_per_hour * self.per_planned_downtime + self.hedge_usd_per_hour)
 
 
 def prices_of(given: DecisionInput, parameters: Parameters) -> Prices:
@@ -67,23 +85,51 @@ def prices_of(given: DecisionInput, parameters: Parameters) -> Prices:
         per_planned_downtime=per_second
         * (parameters.assumed_planned_downtime_seconds if planned is None else planned)
         * (1.0 if activity is None else activity),
+        hedge_usd_per_hour=_hedge_usd_per_hour(given),
     )
 
 
-def hourly_cost(market: Market, per_loss: float) -> HourlyCost | None:
+def _hedge_usd_per_hour(given: DecisionInput) -> float | None:
+    if not given.settings.early_replica_on_warning:
+        return None
+    prices = [candidate.market.figures.usd_per_hour for candidate in given.candidates if is_place_for_spare(candidate, given)]
+    if given.situation.market.mode is Mode.ON_DEMAND:
+        # A spare beside it could be on demand as well; that market is no candidate, for it runs there.
+        prices.append(given.situation.market.figures.usd_per_hour)
+    if not prices:
+        return None
+    sharing = 1
+    if isinstance(given.objective, ServingReplicas):
+        sharing = given.objective.on_spot + (given.situation.market.mode is not Mode.SPOT)
+    return min(prices) / max(1, sharing)
+
+
+def is_place_for_spare(candidate: Candidate, given: DecisionInput) -> bool:
+    """Tell whether a spare may be there: elsewhere than what it stands in for."""
+    market, here = candidate.market, given.situation.market
+    if candidate.refusal is not None or market.usd_per_hour is None:
+        return False
+    if (market.az_id, market.instance_type) == (here.az_id, here.instance_type):
+        return False
+    zones = given.objective.zones_in_use if isinstance(given.objective, ServingReplicas) else ()
+    return market.mode is Mode.ON_DEMAND or market.az_id not in zones
+
+
+def hourly_cost(market: Market, prices: Prices) -> HourlyCost | None:
     """Return what being there costs an hour, None while its price is not known."""
     if market.usd_per_hour is None:
         return None
     figures = market.figures
-    return HourlyCost(market, figures.usd_per_hour, figures.usd_per_hour + figures.losses_per_hour * per_loss)
+    price = figures.usd_per_hour
+    return HourlyCost(market, price, price + prices.per_hour(figures.losses_per_hour))
 
 
-def cost_of_staying(situation: Situation, per_loss: float) -> HourlyCost | None:
+def cost_of_staying(situation: Situation, prices: Prices) -> HourlyCost | None:
     """Return what staying costs an hour: as anywhere in its market, but with the chance of loss of an instance of its age."""
-    cost = hourly_cost(situation.market, per_loss)
+    cost = hourly_cost(situation.market, prices)
     if cost is None or situation.chance_per_day is None:
         return cost
-    return HourlyCost(cost.market, cost.price, cost.price + losses_per_hour(situation.chance_per_day) * per_loss)
+    return HourlyCost(cost.market, cost.price, cost.price + prices.per_hour(losses_per_hour(situation.chance_per_day)))
 
 
 def overlap_hours(market: Market, given: DecisionInput, parameters: Parameters) -> float:

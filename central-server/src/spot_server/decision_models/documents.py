@@ -30,8 +30,11 @@ from spot_server.decision_models.inputs import (
 from spot_server.words import Mode, Role
 
 T = TypeVar("T")
+Load = Callable[[Collection[str]], Mapping[str, Mapping[str, Any]]]
+"""Returns documents by their digests, as far as they are kept."""
 
-_OBJECTIVES = {"always_on": AlwaysOn}
+_ALWAYS_ON = {"kind": "always_on"}
+"""The server decides about no other objective; the others are played by the backtest, which stores nothing."""
 
 
 class NotReplayable(Exception):
@@ -72,7 +75,7 @@ def candidates_document(candidates: Iterable[Candidate], digests: Mapping[str, s
 
 
 def input_document(given: DecisionInput, market: str, candidates: str) -> dict[str, Any]:
-    """Return an input as JSON; `market` and `candidates` are the digests of where it runs and of where it could."""
+    """Return the input of an agent that always serves as JSON; `market`, `candidates`: digests of where it runs and could run."""
     situation = given.situation
     return {
         "interface": INTERFACE_VERSION,
@@ -91,14 +94,16 @@ def input_document(given: DecisionInput, market: str, candidates: str) -> dict[s
         "settings": _members(given.settings),
         "experience": _members(given.experience),
         "calendar": _members(given.calendar),
-        "objective": {"kind": "always_on"},
+        "objective": _ALWAYS_ON,
     }
 
 
-def read_input(document: Mapping[str, Any], load: Callable[[Collection[str]], Mapping[str, Mapping[str, Any]]]) -> DecisionInput:
+def read_input(document: Mapping[str, Any], load: Load) -> DecisionInput:
     """Return the input that was stored; `load` returns documents by their digests. NotReplayable when one is missing or was changed."""
     if document.get("interface") != INTERFACE_VERSION:
         raise NotReplayable(f"it was made for version {document.get('interface')} of the interface, and this is {INTERFACE_VERSION}")
+    if document["objective"] != _ALWAYS_ON:
+        raise NotReplayable(f"its objective is {document['objective']}, and only {_ALWAYS_ON} is stored")
     situation = document["situation"]
     reach = _load_checked([document["candidates"]], load)[document["candidates"]]["candidates"]
     documents = _load_checked([situation["market"], *(named for named, _ in reach)], load)
@@ -119,7 +124,7 @@ def read_input(document: Mapping[str, Any], load: Callable[[Collection[str]], Ma
         settings=_read(AgentSettings, document["settings"]),
         experience=_read(Experience, document["experience"]),
         calendar=_read(Calendar, document["calendar"]),
-        objective=_OBJECTIVES[document["objective"]["kind"]](),
+        objective=AlwaysOn(),
     )
 
 

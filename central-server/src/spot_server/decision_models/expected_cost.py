@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from spot_server.decision_models.always_on import decide_always_on
 from spot_server.decision_models.answers import Decision
 from spot_server.decision_models.costing import Parameters
-from spot_server.decision_models.inputs import DecisionInput
+from spot_server.decision_models.deadline import decide_deadline
+from spot_server.decision_models.inputs import AlwaysOn, DeadlineJob, DecisionInput, ServingReplicas
 
 
 class ExpectedCost:
@@ -17,4 +20,10 @@ class ExpectedCost:
 
     def decide(self, given: DecisionInput) -> Decision:
         """Return what to do."""
-        return decide_always_on(given, self.parameters)
+        match given.objective:
+            case AlwaysOn() | ServingReplicas():
+                return decide_always_on(given, self.parameters)
+            case DeadlineJob():
+                return decide_deadline(given, given.objective)
+            case _:
+                assert_never(given.objective)

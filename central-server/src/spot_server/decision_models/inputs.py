@@ -200,7 +200,49 @@ class AlwaysOn:
     """One instance serves, for as long as the agent lives. What every agent of the server is today."""
 
 
-Objective = AlwaysOn
+@dataclass(frozen=True, slots=True)
+class ServingReplicas:
+    """One of several instances that serve side by side; each is decided about in turn. Played by the backtest."""
+
+    wanted: int
+    on_spot: int
+    """How many of those that serve are on spot."""
+    chance_per_hour: float
+    """That any of them is lost in the next hour."""
+    zones_in_use: tuple[str, ...]
+    """AZ ids in which one of them, or a spare, is."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineJob:
+    """Work that must be done by a deadline, and may stand still until then. Played by the backtest.
+
+    The situation's market is the pool that it may use; it runs there, on demand, or not at all.
+    """
+
+    work_seconds: float
+    """Of all work, at the start."""
+    total_seconds: float
+    """From the start to the deadline."""
+    work_seconds_left: float
+    seconds_left: float
+    changeover_seconds: float
+    """What each start costs before work goes on."""
+    starting_seconds_left: float
+    """Of the present start."""
+    step_seconds: float
+    """Until it is decided again."""
+    runs_on: Mode | None
+    """None: it stands still."""
+    spell_seconds: float
+    """How long the pool has had capacity, or had none."""
+    available_share: float
+    """Of the time of late in which the pool had capacity, 0..1."""
+    spells_per_hour: float
+    """How often of late it began to have capacity."""
+
+
+Objective = AlwaysOn | ServingReplicas | DeadlineJob
 
 
 @dataclass(frozen=True, slots=True)
