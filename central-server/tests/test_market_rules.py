@@ -85,11 +85,12 @@ def test_without_ec2s_list_the_shape_of_an_id_decides(az_id: str, is_known: bool
     assert is_known_zone(az_id, "us-west-2", frozenset()) is is_known
 
 
-def test_ec2s_list_is_the_last_word() -> None:
+def test_ec2s_list_is_the_last_word_but_for_local_zones() -> None:
     zones = frozenset({"use1-az1", "use1-odd"})
 
     assert is_known_zone("use1-odd", "us-east-1", zones)
     assert not is_known_zone("use1-az2", "us-east-1", zones)
+    assert is_known_zone("use1-bos1-az1", "us-east-1", zones)
 
 
 @given(st.datetimes(min_value=START.replace(tzinfo=None)).map(lambda naive: naive.replace(tzinfo=START.tzinfo)))

@@ -96,4 +96,6 @@ def test_a_stored_price_comes_before_the_catalogue_that_the_server_was_started_w
     types = ["c5.large", "m5.large", "r5.large", "t3.large"]
     found = database.read(lambda tx: on_demand_usd_per_hour(tx, "us-east-1", types, "Linux/UNIX (Amazon VPC)"))
 
+    of_windows = database.read(lambda tx: on_demand_usd_per_hour(tx, "us-east-1", types, "Windows"))
     assert found == {"c5.large": Decimal("0.085"), "m5.large": Decimal("0.096"), "r5.large": Decimal("0.126")}
+    assert of_windows == {}

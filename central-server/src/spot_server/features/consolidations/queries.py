@@ -13,6 +13,7 @@ from spot_server.db.runner import Transaction
 from spot_server.db.tables import consolidation_jobs, on_demand_prices, spot_pools
 from spot_server.db.upsert import insert_or_ignore, insert_or_update
 from spot_server.features.consolidations.rules import LONGEST_GAP_BUCKETS, Counts, Point, Seen
+from spot_server.features.pricing.market_rules import LINUX
 from spot_server.words import ConsolidationStatus
 
 ACTIVE_KEY = "consolidation"
@@ -173,7 +174,7 @@ _on_demand_of_pool = and_(
     on_demand_prices.c.product == spot_pools.c.product,
 )
 _ON_DEMAND = (
-    select(spot_pools.c.pool_id, spot_pools.c.region, spot_pools.c.instance_type, on_demand_prices.c.usd_per_hour)
+    select(spot_pools.c.pool_id, spot_pools.c.region, spot_pools.c.instance_type, spot_pools.c.product, on_demand_prices.c.usd_per_hour)
     .select_from(spot_pools.outerjoin(on_demand_prices, _on_demand_of_pool))
     .where(spot_pools.c.pool_id.in_(bindparam("pool_ids", expanding=True)))
 )
@@ -181,9 +182,9 @@ _ON_DEMAND = (
 
 def on_demand_of_pools(tx: Transaction, pool_ids: Sequence[int]) -> dict[int, Decimal]:
     """Return what the pools' types cost on demand, of those for which that is known."""
-    catalogue = tx.policy.on_demand_usd_per_hour
+    catalogue = {(instance_type, region, LINUX): price for (instance_type, region), price in tx.policy.on_demand_usd_per_hour.items()}
     rows = tx.execute(_ON_DEMAND, {"pool_ids": list(pool_ids)})
-    prices = {row.pool_id: row.usd_per_hour or catalogue.get((row.instance_type, row.region)) for row in rows}
+    prices = {row.pool_id: row.usd_per_hour or catalogue.get((row.instance_type, row.region, row.product)) for row in rows}
     return {pool_id: price for pool_id, price in prices.items() if price is not None}
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import bindparam, select
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import availability_zones, instance_types, on_demand_prices
 from spot_server.db.upsert import insert_or_update
-from spot_server.features.pricing.market_rules import KnownMarkets, base_product
+from spot_server.features.pricing.market_rules import LINUX, KnownMarkets, base_product
 from spot_server.words import OnDemandSource
 
 ROWS_PER_STATEMENT = 100
@@ -61,8 +61,8 @@ def on_demand_of(tx: Transaction, region: str, wanted_types: Sequence[str], prod
 
 
 def on_demand_usd_per_hour(tx: Transaction, region: str, wanted_types: Sequence[str], product: str) -> dict[str, Decimal]:
-    """Return the bare prices by type: the stored ones, else those of the catalogue file that the server was started with."""
-    catalogue = tx.policy.on_demand_usd_per_hour
+    """Return the bare prices by type: the stored ones, else those of the catalogue file that the server was started with, of Linux."""
+    catalogue = tx.policy.on_demand_usd_per_hour if base_product(product) == LINUX else {}
     from_file = {name: catalogue[name, region] for name in wanted_types if (name, region) in catalogue}
     stored = {name: price.usd_per_hour for name, price in on_demand_of(tx, region, wanted_types, product).items()}
     return {**from_file, **stored}

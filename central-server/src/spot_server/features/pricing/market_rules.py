@@ -96,13 +96,14 @@ def is_absurd(usd_per_hour: Decimal, on_demand_usd_per_hour: Decimal | None) -> 
 def is_known_zone(az_id: str, region: str, az_ids: frozenset[str]) -> bool:
     """Tell whether the region has a zone of this id: by EC2's own list, where a control role read it, else by the shape of its ids.
 
-    Ids begin with the region's short name: use1-az6, or usw2-lax1-az1 for a local zone. Source: the EC2 user guide.
+    Ids begin with the region's short name: use1-az6, or usw2-lax1-az1 for a local zone, which EC2 lists to accounts that opted into it
+    alone: those are judged by their shape in any case. Source: the EC2 user guide.
     """
-    if az_ids:
-        return az_id in az_ids
     prefix = zone_prefix(region)
-    shape = rf"{prefix}(-[a-z]{{2,3}}[0-9]?){{0,2}}-(az|wlz)[1-9]"
-    return prefix is not None and re.fullmatch(shape, az_id, re.ASCII) is not None
+    if az_id in az_ids or prefix is None:
+        return az_id in az_ids
+    found = re.fullmatch(rf"{prefix}((?:-[a-z]{{2,3}}[0-9]?){{0,2}})-(?:az|wlz)[1-9]", az_id, re.ASCII)
+    return found is not None and (not az_ids or bool(found[1]))
 
 
 def zone_prefix(region: str) -> str | None:

@@ -12,7 +12,7 @@ from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.heartbeats.rules import clock_skew_seconds, is_skew_noted
 from spot_server.features.instances.queries import Instance, find_instance_of_client, load_instance, store_clock_skew
 from spot_server.features.pricing import market_queries, queries
-from spot_server.features.pricing.market_rules import check_price
+from spot_server.features.pricing.market_rules import LINUX, base_product, check_price
 from spot_server.features.pricing.on_demand import OnDemandCatalogue, OnDemandPrice
 from spot_server.features.pricing.queries import PoolPrice
 from spot_server.features.pricing.rules import (
@@ -107,7 +107,7 @@ def read_pricing(tx: Transaction, client_id: str, instance_id: str, catalogue: O
 
 def on_demand_prices(tx: Transaction, instance: Instance, types: Sequence[str], catalogue: OnDemandCatalogue) -> dict[str, OnDemandPrice]:
     """Return what these types cost on demand where the instance is, by type: the stored price, else that of the server's own file."""
-    from_file = {name: catalogue.price_of(name, instance.region) for name in types}
+    from_file = {name: catalogue.price_of(name, instance.region) for name in types if base_product(instance.product) == LINUX}
     stored = market_queries.on_demand_of(tx, instance.region, types, instance.product)
     return {
         **{name: price for name, price in from_file.items() if price is not None},
