@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,78 @@ def test_the_agent_side_stands_alone(document: dict[str, Any]) -> None:
     missing = {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]} - schemas.keys()
     assert missing == set()
     assert "ClientAnswer" not in schemas
+
+
+PROMISED = """
+POST /api/agents/register
+POST /api/agents/*/heartbeat
+GET /api/agents/*/config
+GET /api/agents/*/pending-commands
+POST /api/agents/*/commands/*/executed
+POST /api/agents/*/pricing-report
+POST /api/agents/*/switch-report
+POST /api/agents/*/termination-imminent
+POST /api/agents/*/rebalance-recommendation
+POST /api/agents/*/create-emergency-replica
+GET /api/agents/*/replicas
+PUT /api/agents/*/replicas/*
+POST /api/agents/*/replicas/*/status
+POST /api/agents/*/replicas/*/promote
+GET /api/agents/*/replica-config
+POST /api/agents/*/cleanup-report
+GET /api/client/validate
+GET /api/client/*/agents
+GET /api/client/*/agents/history
+GET /api/client/*/instances
+GET /api/client/*/replicas
+GET /api/client/*/switch-history
+GET /api/client/*/savings
+GET /api/client/*/cleanup-history
+GET /api/client/*/notifications
+GET /api/client/*/interruptions
+GET /api/client/*/interruptions/history
+GET /api/client/*/audit
+GET /api/client/*/events
+GET /api/client/*/analytics/agent-health
+GET /api/client/*/analytics/switch-performance
+GET /api/client/*/analytics/emergency-events
+GET /api/client/*/agents/*
+DELETE /api/client/*/agents/*
+GET /api/client/*/agents/*/config
+POST /api/client/*/agents/*/config
+POST /api/client/*/agents/*/toggle-enabled
+POST /api/client/*/agents/*/switch
+POST /api/client/*/agents/*/switches/*/cancel
+POST /api/client/*/agents/*/switches/*/rollback
+POST /api/client/*/agents/*/replicas
+POST /api/client/*/agents/*/replicas/*/promote
+DELETE /api/client/*/agents/*/replicas/*
+POST /api/client/*/agents/*/gameday
+GET /api/client/*/agents/*/events
+GET /api/client/*/agents/*/decisions
+GET /api/client/*/instances/*/pricing
+GET /api/client/*/instances/*/price-history
+GET /api/admin/system-health
+GET /api/admin/clients
+POST /api/admin/clients
+GET /api/admin/tokens
+POST /api/admin/tokens
+DELETE /api/admin/tokens/*
+GET /api/admin/zombies
+POST /api/admin/zombies/terminate
+GET /api/admin/models
+POST /api/admin/models
+GET /healthz
+GET /readyz
+GET /metrics
+GET /api/openapi.json
+GET /install/setup.sh
+"""
+"""What daemons, people and other programs were promised; `*` stands for an id. Not there yet: daemons' own `POST …/replicas`
+(docs/known-gaps.md), and the dashboard."""
+
+
+def test_every_page_that_was_promised_is_described(document: dict[str, Any]) -> None:
+    described = {f"{method.upper()} {re.sub('{[^}]*}', '*', path)}" for path, item in document["paths"].items() for method in item}
+
+    assert [page for page in PROMISED.split("\n") if page and page not in described] == []

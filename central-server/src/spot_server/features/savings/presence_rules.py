@@ -11,7 +11,9 @@ from spot_server.features.savings.rules import Purpose
 from spot_server.words import Mode, Role
 
 MINIMUM_PAID = timedelta(seconds=60)
-"""EC2 bills Linux instances by the second, and each for at least a minute. Source: EC2 on-demand pricing, "Per Second Billing"."""
+"""EC2 bills Linux instances by the second, and each for at least a minute, on demand and spot alike; not Windows, nor distributions with a
+charge of their own. Source: aws.amazon.com/about-aws/whats-new/2017/10/announcing-amazon-ec2-per-second-billing (2 October 2017), read in
+November 2026."""
 
 OUTLIVED_AFTER = timedelta(seconds=120)
 """An instance that is heard this long after the end that a notice named was not taken then (`MovePolicy.notice_outlived_seconds`)."""
