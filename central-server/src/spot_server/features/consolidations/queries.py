@@ -1,4 +1,4 @@
-"""Consolidations and the two tiers of prices in the database, read and written as the bare numbers that the tables hold."""
+"""Consolidations and their prices in the database, read and written as the bare numbers that the tables hold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy import Integer, and_, bindparam, column, func, or_, select, tabl
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import consolidation_jobs, on_demand_prices, spot_pools
 from spot_server.db.upsert import insert_or_ignore, insert_or_update
-from spot_server.features.consolidations.rules import LONGEST_GAP_BUCKETS, Counts, Point, Seen
+from spot_server.features.consolidations.rules import LONGEST_GAP_BUCKETS, Counts, Point
 from spot_server.features.pricing.market_rules import LINUX
 from spot_server.words import ConsolidationStatus
 
@@ -98,15 +98,11 @@ def list_jobs(tx: Transaction, *, after: tuple[datetime, str] | None, most: int)
 
 
 _progress = table("price_progress", column("pool_id", Integer), column("consolidated_until", Integer))
-_staging = table(
-    "spot_price_snapshots",
-    *(column(name, Integer) for name in ("pool_id", "bucket_at", "source", "usd_per_hour", "observation_count")),
-)
 _canonical = table(
     "pricing_canonical",
     *(column(name, Integer) for name in ("pool_id", "bucket_at", "usd_per_hour", "source", "is_interpolated", "distinct_price_count")),
 )
-"""The same tables without their types: what they convert costs as much as the rest, for rows in such numbers."""
+"""Without its types: what they convert costs as much as the rest, for rows in such numbers."""
 
 _IS_OPEN = or_(_progress.c.consolidated_until.is_(None), _progress.c.consolidated_until < bindparam("until", type_=Integer))
 _OPEN_POOLS = (
@@ -121,25 +117,6 @@ _OPEN_POOLS = (
 def hold_open_pools(tx: Transaction, until: int, *, after: int, most: int) -> list[OpenPool]:
     """Return the next pools that are not consolidated up to `until`, and hold them: nobody else consolidates them, or opens them again."""
     return [OpenPool(*row) for row in tx.execute(_OPEN_POOLS, {"until": until, "after": after, "most": most})]
-
-
-_SEEN = (
-    select(_staging.c.pool_id, _staging.c.bucket_at, _staging.c.source, _staging.c.usd_per_hour, _staging.c.observation_count)
-    .where(
-        _staging.c.pool_id.in_(bindparam("pool_ids", expanding=True, type_=Integer)),
-        _staging.c.bucket_at >= bindparam("since", type_=Integer),
-        _staging.c.bucket_at < bindparam("until", type_=Integer),
-    )
-    .order_by(_staging.c.pool_id, _staging.c.bucket_at)
-)
-
-
-def read_seen(tx: Transaction, pool_ids: Sequence[int], since: int, until: int) -> dict[int, list[Seen]]:
-    """Return what was seen of these pools in since <= bucket < until, in the order of buckets."""
-    seen: dict[int, list[Seen]] = {pool_id: [] for pool_id in pool_ids}
-    for pool_id, *row in tx.execute(_SEEN, {"pool_ids": list(pool_ids), "since": since, "until": until}):
-        seen[pool_id].append(Seen(*row))
-    return seen
 
 
 _earlier = _canonical.alias("earlier")

@@ -12,6 +12,7 @@ from spot_server.db.runner import Transaction
 from spot_server.features.consolidations import queries
 from spot_server.features.consolidations.queries import Consolidation, OpenPool
 from spot_server.features.consolidations.rules import Counts, Point, Seen, bucket_number, consolidate, due_window_end
+from spot_server.features.consolidations.seen_queries import read_seen
 from spot_server.features.pricing.market_rules import ON_DEMAND_MULTIPLE_MAX
 
 MICROS_PER_USD = 1_000_000
@@ -69,7 +70,7 @@ def _consolidate_pools(tx: Transaction, pools: list[OpenPool], until: int) -> tu
     results: list[Counts] = []
     for since in sorted({pool.until or 0 for pool in pools}):
         ids = [pool.pool_id for pool in pools if (pool.until or 0) == since]
-        previous, seen = queries.previous_points(tx, ids, since), queries.read_seen(tx, ids, since, until)
+        previous, seen = queries.previous_points(tx, ids, since), read_seen(tx, ids, since, until)
         for pool_id in ids:
             points[pool_id], counts = _consolidate_pool(seen[pool_id], previous.get(pool_id), on_demand.get(pool_id))
             results.append(counts)

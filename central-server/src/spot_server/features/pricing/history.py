@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import load_agent
-from spot_server.features.consolidations.queries import previous_points, read_seen
+from spot_server.features.consolidations.queries import previous_points
 from spot_server.features.consolidations.rules import bucket_number, consolidate
+from spot_server.features.consolidations.seen_queries import read_seen
 from spot_server.features.instances.queries import Instance, find_instance_of_client
 from spot_server.features.pricing import history_queries, queries
 from spot_server.features.pricing.chart_rules import ChartPoint, Slot, Window, join_slots, require_few_points, slots_of

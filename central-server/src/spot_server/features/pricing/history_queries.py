@@ -11,8 +11,8 @@ from spot_server.features.pricing.chart_rules import Slot
 from spot_server.features.pricing.rules import BUCKET_SECONDS
 
 BUCKETS_AN_HOUR = 12
-RANKS, COUNTS = 8, 128
-"""More than there are kinds of sources, and than a TinyCount holds: what a price is packed with."""
+RANKS, COUNTS, PRICES = 2**3, 2**7, 2**31
+"""More than there are kinds of sources, than a TinyCount holds, and than a SpotUsd does: what a price is packed with."""
 
 _canonical = table(
     "pricing_canonical",
@@ -45,8 +45,8 @@ _SLOTS = (
     .order_by(_canonical.c.pool_id, "slot_at")
 )
 _hour = _canonical.c.bucket_at - _canonical.c.bucket_at % BUCKETS_AN_HOUR
-_what = (_canonical.c.usd_per_hour * RANKS + _canonical.c.source) * 2 + _canonical.c.is_interpolated
-_packed = (_what * COUNTS + _canonical.c.distinct_price_count) * BUCKETS_AN_HOUR + _canonical.c.bucket_at % BUCKETS_AN_HOUR
+_price = (_canonical.c.bucket_at % BUCKETS_AN_HOUR * PRICES + _canonical.c.usd_per_hour) * RANKS + _canonical.c.source
+_packed = (_price * 2 + _canonical.c.is_interpolated) * COUNTS + _canonical.c.distinct_price_count
 _HOURS = (
     select(_canonical.c.pool_id, _hour.label("hour"), func.group_concat(_packed))
     .where(*_WHERE)
@@ -63,22 +63,27 @@ def read_slots(tx: Transaction, pool_ids: Sequence[int], since: int, until: int,
     asked = {"pool_ids": list(pool_ids), "since": since, "until": until}
     if bucket_seconds == BUCKET_SECONDS:
         for pool_id, hour, packed in tx.execute(_HOURS, asked):
-            # In the order of time, which nobody promises of the numbers of an hour.
-            slots[pool_id] += sorted(_unpack(int(hour), int(number)) for number in packed.split(","))
+            # In the order of time, which leads in each number, and which nobody promises of those of an hour.
+            first, numbers = int(hour), sorted(map(int, packed.split(",")))
+            slots[pool_id] += [
+                Slot(
+                    (first + (one >> 42)) * BUCKET_SECONDS,
+                    micros := one >> 11 & PRICES - 1,
+                    1,
+                    micros,
+                    micros,
+                    one >> 8 & RANKS - 1,
+                    one >> 7 & 1 == 1,
+                    one & COUNTS - 1,
+                )
+                for one in numbers
+            ]
         return slots
     for pool_id, at, total, count, least, most, rank, is_interpolated, distinct in tx.execute(
         _SLOTS, {**asked, "bucket_seconds": bucket_seconds}
     ):
         slots[pool_id].append(Slot(int(at), int(total), count, least, most, rank, bool(is_interpolated), distinct))
     return slots
-
-
-def _unpack(hour: int, packed: int) -> Slot:
-    rest, number = divmod(packed, BUCKETS_AN_HOUR)
-    rest, count = divmod(rest, COUNTS)
-    rest, is_interpolated = divmod(rest, 2)
-    micros, rank = divmod(rest, RANKS)
-    return Slot((hour + number) * BUCKET_SECONDS, micros, 1, micros, micros, rank, bool(is_interpolated), count)
 
 
 _CONSOLIDATED = select(_progress.c.pool_id, _progress.c.consolidated_until).where(
