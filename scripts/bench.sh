@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measure the server under the load of 1,000 daemons on SQLite and MariaDB, each page alone, and what one daemon costs its instance.
 # Usage: scripts/bench.sh [--quick] [--seconds N] [--agents N] [--database sqlite|mariadb|both|none] [--json FILE]    (--help lists all)
-#        scripts/bench.sh decisions [--agents N] [--pools N] [--database sqlite|mariadb|both]    how long a round of decisions takes
+#        scripts/bench.sh decisions [--agents N] [--pools N] [--database sqlite|mariadb|both]    scoring risk and deciding for a large fleet
 #        scripts/bench.sh prices [--rows N] [--pools N] [--agents N] [--json FILE]    reading, consolidating and deleting 20 million prices
 # Everything stays on 127.0.0.1 and ends by itself after about ten minutes. docs/performance.md says what each figure means.
 # Env:   SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one

@@ -72,10 +72,11 @@ class Server:
         }
         self.port = port
 
-    def start(self) -> None:
+    def start(self, *, with_jobs: bool = True) -> None:
         """Start and wait until it can serve."""
         self._master = self._processes.start("web", [*SPOT_SERVER, "web"], self._environment)
-        self.start_jobs()
+        if with_jobs:
+            self.start_jobs()
         until_seconds = self._clock.monotonic_seconds() + START_SECONDS
         while not self._is_ready():
             self._processes.check()

@@ -142,7 +142,7 @@ def test_the_summary_says_what_the_generator_could_do_by_itself() -> None:
     assert "19,580 requests/s" in lines[-1]
 
 
-def test_a_round_of_decisions_is_measured_for_a_few_agents(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_round_of_risks_and_decisions_is_measured_for_a_few_agents(capsys: pytest.CaptureFixture[str]) -> None:
     measure_decisions(["--agents", "8", "--pools", "12", "--database", "sqlite"])
 
     table = capsys.readouterr().out.splitlines()[-3:]

@@ -32,7 +32,7 @@ def main() -> int:
         return EXIT_USAGE
     say(machine_line(platform.python_version(), os.cpu_count() or 0, os.getloadavg()[0]))
     with tempfile.TemporaryDirectory(prefix="spot-bench-prices-") as name, lend_database(MARIADB, Path(name)) as (url, database):
-        bench = Bench(database, url, Path(name), options.agents, options.seconds, options.times, say)
+        bench = Bench(database, url, Path(name), options.agents, options.seconds, options.times, say, options.mariadb_pid)
         filled, figures, notes = measure_all(bench, rows=options.rows, pools=options.pools, seen_days=options.seen_days)
     for line in ("", *figure_lines(figures), "", *notes):
         say(line)

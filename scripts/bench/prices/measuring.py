@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bench.figures import percentile
 from bench.fleet import make_agents
@@ -18,6 +20,7 @@ from bench.prices.load import PricePlan, write_plan
 from bench.prices.loading import BUCKETS_A_DAY, Filled, fill
 from bench.prices.markets import REGION, type_names
 from bench.prices.report import Figure
+from bench.proc import total_cpu_seconds
 from bench.server import Server
 from bench.wire import Daemon
 from spot_server.clock import SystemClock
@@ -36,6 +39,9 @@ from spot_simulator.demo.world import free_port
 
 HISTORY_BAR_MS, LATEST_BAR_MS, CONSOLIDATION_BAR_SECONDS, WRITER_BAR_MS, HEARTBEAT_BAR_MS = 30.0, 20.0, 10.0, 100.0, 50.0
 OWN_TIMES = 20
+REGISTERED = 100
+WARM_UP = 5
+"""Answers of a page that do not count: web processes compile their statements, each its own."""
 SETTLE_SECONDS, QUIET_SECONDS = 10.0, 10.0
 WATCHER = "i-00000000000ffffff"
 
@@ -51,6 +57,14 @@ class Bench:
     seconds: float
     times: int
     say: Callable[[str], None]
+    mariadb_pid: int | None = None
+    """Of the database server, where its processor time can be read; None: it is counted nowhere."""
+
+    def processor_seconds(self, server: Server | None) -> float:
+        """Return what the server's web processes, or this process where there is no server, and the database have used so far."""
+        own = os.times()
+        used = own.user + own.system if server is None else server.web_cpu_seconds()
+        return used + (0.0 if self.mariadb_pid is None else total_cpu_seconds([self.mariadb_pid]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +85,10 @@ def measure_all(bench: Bench, *, rows: int, pools: int, seen_days: int) -> tuple
     bench.say(f"registering {bench.agents:,} agents")
     tenant = _make_tenant(bench.database, bench.agents, type_names(pools)[0])
     processes = Processes(bench.directory / "logs", SystemClock())
-    server = Server(processes, bench.url, free_port(), {"SPOT_PRICE_RETENTION_DAYS": "3650", "SPOT_CONSOLIDATION_PERIOD_SECONDS": "604800"})
+    server = Server(processes, bench.url, free_port(), {})
     try:
-        server.start()
-        server.stop_jobs()
+        # A jobs process would consolidate at once.
+        server.start(with_jobs=False)
         figures = _measure_pages(bench, server, tenant)
         load, notes = _measure_reports(bench, server, tenant, pools)
     finally:
@@ -87,7 +101,7 @@ def measure_all(bench: Bench, *, rows: int, pools: int, seen_days: int) -> tuple
 
 
 def _make_tenant(database: Database, agents: int, instance_type: str) -> Tenant:
-    client_id, daemons = make_agents(database, agents)
+    client_id, daemons = make_agents(database, agents, most_registered=REGISTERED)
     make = partial(create_token, created_by="bench", client_id=client_id)
     enrolment = database.write(lambda tx: make(tx, TokenKind.ENROLMENT, logical_agent_id_pattern="*"))
     request = NewRegistration(
@@ -118,24 +132,33 @@ def _measure_pages(bench: Bench, server: Server, tenant: Tenant) -> list[Figure]
     figures = []
     for what, bucket_seconds in (("7 days of one pool, by the hour", None), ("7 days of one pool, every 5 minutes", 300)):
         query = {"az_id": "use1-az1", **({} if bucket_seconds is None else {"bucket_seconds": bucket_seconds})}
-        taken_ms = time_page(server.port, tenant.client_token, f"{path}/price-history", query, times=bench.times)
+        taken_ms, used_ms = _ask(bench, server, tenant, f"{path}/price-history", query)
         window = choose_window(None, None, bucket_seconds, now)
         read = partial(
             read_history, client_id=tenant.client_id, instance_id=WATCHER, window=window, choice=one_pool, catalogue=OnDemandCatalogue()
         )
-        figures.append(_page_figure(bench, what, taken_ms, HISTORY_BAR_MS, partial(bench.database.read, read)))
-    taken_ms = time_page(server.port, tenant.client_token, f"{path}/pricing", {}, times=bench.times)
+        figures.append(_page_figure(bench, what, (taken_ms, used_ms), HISTORY_BAR_MS, partial(bench.database.read, read)))
+    taken_ms, used_ms = _ask(bench, server, tenant, f"{path}/pricing", {})
     latest = partial(read_pricing, client_id=tenant.client_id, instance_id=WATCHER, catalogue=OnDemandCatalogue())
     figures.append(
-        _page_figure(bench, "latest price of all pools of a type", taken_ms, LATEST_BAR_MS, partial(bench.database.read, latest))
+        _page_figure(bench, "latest price of all pools of a type", (taken_ms, used_ms), LATEST_BAR_MS, partial(bench.database.read, latest))
     )
     return figures
 
 
-def _page_figure(bench: Bench, what: str, taken_ms: list[float], bar_ms: float, read: Callable[[], object]) -> Figure:
+def _ask(bench: Bench, server: Server, tenant: Tenant, path: str, query: dict[str, Any]) -> tuple[list[float], float]:
+    """Return how long each answer took, ascending, and the processor time of one. Milliseconds."""
+    time_page(server.port, tenant.client_token, path, query, times=WARM_UP)
+    before_seconds = bench.processor_seconds(server)
+    taken_ms = time_page(server.port, tenant.client_token, path, query, times=bench.times)
+    return taken_ms, (bench.processor_seconds(server) - before_seconds) * 1000 / bench.times
+
+
+def _page_figure(bench: Bench, what: str, taken: tuple[list[float], float], bar_ms: float, read: Callable[[], object]) -> Figure:
+    taken_ms, used_ms = taken
     p50, p95 = p50_p95(taken_ms)
     own_ms = database_ms(bench.database.engine, read, times=OWN_TIMES)
-    return Figure(what, "ms", p95, bar_ms, p50, taken_ms[-1], own_ms)
+    return Figure(what, "ms", p95, bar_ms, p50, taken_ms[-1], own_ms, used_ms)
 
 
 def _measure_reports(bench: Bench, server: Server, tenant: Tenant, pools: int) -> tuple[list[Figure], list[str]]:
@@ -145,7 +168,9 @@ def _measure_reports(bench: Bench, server: Server, tenant: Tenant, pools: int) -
         bench.say(f"the fleet: heartbeats{' and price reports' if with_reports else ' alone'}, {bench.seconds:g} s")
         begin_seconds = SystemClock().monotonic_seconds() + SETTLE_SECONDS
         window = Window(begin_seconds - SETTLE_SECONDS, begin_seconds, begin_seconds + bench.seconds)
+        before_seconds = bench.processor_seconds(server)
         seen = _put_on_load(bench, PricePlan(server.port, window, tenant.daemons, pools, with_reports))
+        cores = (bench.processor_seconds(server) - before_seconds) / (SETTLE_SECONDS + bench.seconds)
         beside = "with reports" if with_reports else "alone"
         figures.append(_load_figure(f"heartbeats {beside}, p99", seen, "heartbeat", HEARTBEAT_BAR_MS))
         if with_reports:
@@ -154,7 +179,8 @@ def _measure_reports(bench: Bench, server: Server, tenant: Tenant, pools: int) -
         rates = ", ".join(f"{per_second:.1f} {kind}s/s" for kind, per_second in sorted(sent.items()))
         lag_ms = percentile(sorted(seen.lag_ms), 0.99)
         errors = sum(seen.errors.values())
-        notes.append(f"{bench.agents:,} agents, {beside}: answered {rates}; {errors} errors; sent {lag_ms:.0f} ms later than planned (p99)")
+        late = f"sent {lag_ms:.0f} ms later than planned (p99)"
+        notes.append(f"{bench.agents:,} agents, {beside}: answered {rates}; {errors} errors; {late}; {cores:.2f} cores used")
         notes += seen.error_examples[:1]
     return figures, notes
 
@@ -173,9 +199,11 @@ def _load_figure(what: str, seen: Seen, kind: str, bar_ms: float | None) -> Figu
 
 def _measure_consolidation(bench: Bench, notes: list[str]) -> list[Figure]:
     bench.say("consolidation of half a day")
+    before_seconds = bench.processor_seconds(None)
     ran = run_consolidation(bench.database)
     notes.append(ran.sentence)
-    return [_job_figure("consolidation of 12 hours, all pools", ran, CONSOLIDATION_BAR_SECONDS)]
+    used_seconds = bench.processor_seconds(None) - before_seconds
+    return [_job_figure("consolidation of 12 hours, all pools", ran, CONSOLIDATION_BAR_SECONDS, used_seconds)]
 
 
 def _measure_retention(bench: Bench, tenant: Tenant, filled: Filled, notes: list[str]) -> list[Figure]:
@@ -196,8 +224,8 @@ def _measure_retention(bench: Bench, tenant: Tenant, filled: Filled, notes: list
     ]
 
 
-def _job_figure(what: str, ran: Ran, bar_seconds: float | None) -> Figure:
-    return Figure(what, "s", ran.seconds, bar_seconds, database=ran.database_seconds)
+def _job_figure(what: str, ran: Ran, bar_seconds: float | None, used_seconds: float | None = None) -> Figure:
+    return Figure(what, "s", ran.seconds, bar_seconds, database=ran.database_seconds, processor=used_seconds)
 
 
 def _sizes(database: Database) -> str:

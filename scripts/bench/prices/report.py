@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.table import align, number
 
-HEADERS = ("what", "unit", "p50", "p95 / figure", "largest", "bar", "", "database's own time")
+HEADERS = ("what", "unit", "p50", "p95 / figure", "largest", "bar", "", "processor", "database's own time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class Figure:
     p50: float | None = None
     largest: float | None = None
     database: float | None = None
+    processor: float | None = None
+    """What the server's processes and the database's used of the processor for it: that counts on a machine that others use, too."""
 
     @property
     def is_met(self) -> bool | None:
@@ -40,6 +42,7 @@ def figure_lines(figures: Sequence[Figure]) -> list[str]:
             number(one.largest),
             number(one.bar, 0),
             verdicts[one.is_met],
+            number(one.processor),
             number(one.database),
         )
         for one in figures
