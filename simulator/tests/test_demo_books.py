@@ -15,6 +15,7 @@ from spot_simulator.demo.books import (
     AgentBooks,
     Move,
     Stillness,
+    decision_disagreements,
     disagreements,
     move_disagreements,
     serving_overlaps,
@@ -178,5 +179,47 @@ def test_a_scene_that_moved_nothing_has_nothing_to_say() -> None:
 )
 def test_whatever_moved_though_nothing_should_have_is_found_out(doctored: dict[str, Any], word: str) -> None:
     [found] = stillness_disagreements(replace(STILL, **doctored))
+
+    assert word in found
+
+
+CHEAP = "spot/m5a.large/use1-az2"
+GOOD_DECISION = {
+    "action": "SWITCH",
+    "target": CHEAP,
+    "reasoning": f"{CHEAP} costs 0.0200 USD an hour with its losses (price 0.0190), 79% less than staying at 0.0960",
+    "rejected": {"spot/m5.large/use1-az1": f"0.0400 USD an hour with its losses, 58% less than staying; {CHEAP} is better"},
+}
+DECIDED_SWITCH = {
+    "trigger": "automatic",
+    "from_mode": "on_demand",
+    "from_instance_type": "m5.large",
+    "from_az_id": "use1-az1",
+    "to_mode": "spot",
+    "to_instance_type": "m5a.large",
+    "to_az_id": "use1-az2",
+}
+
+
+def test_a_decision_that_a_person_can_follow_has_nothing_to_say() -> None:
+    assert decision_disagreements("orders", GOOD_DECISION, DECIDED_SWITCH, CHEAP) == []
+
+
+@pytest.mark.parametrize(
+    ("decision", "switch", "word"),
+    [
+        ({"action": "STAY"}, {}, "it was decided to STAY"),
+        ({}, {"trigger": "manual"}, "a move of kind manual"),
+        ({"target": "spot/m5.large/use1-az1"}, {}, "spot/m5.large/use1-az1 was chosen"),
+        ({}, {"to_az_id": "use1-az3"}, "it went to spot/m5a.large/use1-az3"),
+        ({"reasoning": "it is better"}, {}, "does not say what is better"),
+        ({"rejected": {}}, {}, "the other places"),
+        ({"rejected": {"spot/m5.large/use1-az1": ""}}, {}, "the other places"),
+        ({"rejected": {CHEAP: "it is dear"}}, {}, "the other places"),
+        ({"rejected": {"on_demand/m5.large/use1-az1": "it runs there"}}, {}, "the other places"),
+    ],
+)
+def test_each_decision_that_is_doctored_is_found_out(decision: dict[str, Any], switch: dict[str, Any], word: str) -> None:
+    [found] = decision_disagreements("orders", GOOD_DECISION | decision, DECIDED_SWITCH | switch, CHEAP)
 
     assert word in found

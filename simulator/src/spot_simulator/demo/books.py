@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,6 +117,22 @@ def move_disagreements(move: Move, carry: str) -> list[str]:
     missing = [name for name in FIVE_TIMES if move.switch.get(name) is None] if move.switch["status"] == "completed" else []
     if missing:
         found.append(f"{title}: the server does not tell {', '.join(missing)}")
+    return found
+
+
+def decision_disagreements(name: str, decision: Mapping[str, Any], switch: Mapping[str, Any], cheap_place: str) -> list[str]:
+    """Return what is wrong with a decision that moved a workload to `cheap_place` (mode/type/AZ id), and with what it tells a person."""
+    found = []
+    went_to = "/".join(switch[f"to_{part}"] for part in ("mode", "instance_type", "az_id"))
+    came_from = "/".join(switch[f"from_{part}"] for part in ("mode", "instance_type", "az_id"))
+    if (decision["action"], switch["trigger"]) != ("SWITCH", "automatic"):
+        found.append(f"{name}: it was decided to {decision['action']}, and a move of kind {switch['trigger']} was made")
+    if not decision["target"] == went_to == cheap_place:
+        found.append(f"{name}: {cheap_place} is plainly the cheapest, {decision['target']} was chosen, and it went to {went_to}")
+    if cheap_place not in decision["reasoning"] or "less than staying" not in decision["reasoning"]:
+        found.append(f"{name}: the reasoning does not say what is better: {decision['reasoning']}")
+    if not decision["rejected"] or {cheap_place, came_from} & decision["rejected"].keys() or not all(decision["rejected"].values()):
+        found.append(f"{name}: the other places, each with why not, should be told; told were {decision['rejected']}")
     return found
 
 

@@ -38,6 +38,7 @@ def compressed_settings(scale: float) -> tuple[Compressed, ...]:
         Compressed("SPOT_OFFLINE_AFTER_SECONDS", "server", "300", _whole(max(10, 300 * scale))),
         Compressed("SPOT_DAEMON_FRESH_SECONDS", "server", "75", _number(max(6.0, 75 * scale))),
         Compressed("SPOT_SILENCE_SWEEP_PERIOD_SECONDS", "server", "2", _number(max(0.25, 2 * scale))),
+        Compressed("SPOT_DECISION_PERIOD_SECONDS", "server", "300", _number(max(5.0, 300 * scale))),
         Compressed("SPOT_COORDINATOR_PERIOD_SECONDS", "server", "10", _number(10 * scale)),
         Compressed("SPOT_SWITCH_SWEEP_PERIOD_SECONDS", "server", "1", _number(max(0.25, scale))),
         Compressed("SPOT_FENCE_POLL_SECONDS", "server", "2", _number(max(0.2, 2 * scale))),

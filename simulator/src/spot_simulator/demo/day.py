@@ -81,6 +81,10 @@ class Day:
         plan: dict[str, Any] = self.world.server.post(f"/agents/{self.agents[name]}/switch", body)
         return plan
 
+    def save(self, agent_id: str, **values: Any) -> None:  # noqa: ANN401 - settings of several types
+        """Save settings of an agent, as its owner would."""
+        self.world.server.post(f"/agents/{agent_id}/config", {"request_id": str(uuid.uuid4()), **values})
+
     @contextmanager
     def failing_starts(self, name: str) -> Iterator[None]:
         """Have the region fail every start of a workload on a new instance: after one alone, a restart could hide it."""
@@ -135,9 +139,13 @@ class Day:
 
     def _answer(self, name: str, scene: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Have the region do something to the primary, and see the move that answers it to its end."""
+        return self.begun_by(name, scene, lambda: self.world.region.post(path, body))
+
+    def begun_by(self, name: str, scene: str, cause: Callable[[], object]) -> dict[str, Any]:
+        """See the move that the server begins because of `cause` to its end, and return it."""
         agent_id, before = self.agents[name], self.answering(name)
         known = {item["switch_id"] for item in self.switches(agent_id)}
-        self.world.region.post(path, body)
+        cause()
 
         def begun() -> str | None:
             return next((s["switch_id"] for s in self.switches(agent_id) if s["switch_id"] not in known), None)

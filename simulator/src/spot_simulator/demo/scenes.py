@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from spot_simulator.demo.day import MOVE_BOUND_SECONDS, Day
+from spot_simulator.demo.deciding import moved_by_a_decision
 from spot_simulator.demo.stillness import dead_daemon
 
 
@@ -15,11 +16,12 @@ def play(day: Day) -> None:
     """Play the whole day."""
     day.await_registrations()
     day.await_prices()
-    day.say("--- each workload is switched to the cheapest suitable spot pool; the start of 'reports' fails on the new side")
+    day.say("--- a person switches 'web' and 'reports' to the cheapest suitable spot pool; the start of 'reports' fails on the new side")
+    day.say("--- 'orders' is left to the server: a pool becomes plainly cheaper than the others, and auto-switch is turned on")
     with day.failing_starts("reports"):
         _at_once(
             lambda: day.switch("web", "planned switch to spot", expected="completed"),
-            lambda: day.switch("orders", "planned switch to spot", expected="completed"),
+            lambda: moved_by_a_decision(day, "orders", "moved by a decision"),
             lambda: day.switch("reports", "switch that fails, undone", expected="rolled_back"),
         )
     day.say("--- 'reports' is switched again; 'web' gets a recommendation, then a notice; 'orders' a notice, and the first pool is empty")
@@ -82,7 +84,7 @@ def manual_standby(day: Day, name: str) -> None:
     agent_id = day.agents[name]
     day.await_no_switch(agent_id)
     primary = day.world.server.get(f"/agents/{agent_id}")["agent"]["primary"]
-    _save(day, agent_id, manual_replica_enabled=True, replica_count=1)
+    day.save(agent_id, manual_replica_enabled=True, replica_count=1)
     standby = _await_standby(day, name, set())
     if standby["az_id"] == primary["az_id"]:
         raise AssertionError(f"{name}: the standby {standby['replica_id']} is in the primary's own zone {primary['az_id']}")
@@ -105,11 +107,7 @@ def lost_with_a_standby(day: Day, name: str) -> None:
         raise AssertionError(f"{name}: {standby['replica_id']} was ready, and the rescue went to {switch['replica_id']}")
     following = _await_standby(day, name, {standby["replica_id"]})
     day.say(f"--- {name}: the next standby is ready in {following['az_id']}; manual replica mode is turned off")
-    _save(day, agent_id, manual_replica_enabled=False)
-
-
-def _save(day: Day, agent_id: str, **values: Any) -> None:  # noqa: ANN401 - settings of several types
-    day.world.server.post(f"/agents/{agent_id}/config", {"request_id": str(uuid.uuid4()), **values})
+    day.save(agent_id, manual_replica_enabled=False)
 
 
 def _await_standby(day: Day, name: str, known: set[str]) -> dict[str, Any]:

@@ -215,6 +215,10 @@ class World:
             raise CallRefused(last_line.removeprefix("spot-server: "))
         return done.stdout.strip()
 
+    def replay_decision(self, decision_id: str) -> str:
+        """Have the server decide once more from what it stored, and return its word; CallRefused when anything of the answer differs."""
+        return self._spot_server("replay-decision", decision_id)
+
     def _make_tokens(self) -> None:
         role = [] if self.settings.aws_role_arn is None else ["--aws-role-arn", self.settings.aws_role_arn]
         # A client of this day's own: the database may have seen others. Its id is in the first line, a role's external id below it.
