@@ -222,7 +222,8 @@ class Region:
         return handle
 
     def _create_image(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
-        if self.machines[payload["instance_id"]].state not in {"running", "stopped"}:
+        # Its name finds one that was begun before, whatever has become of its instance.
+        if payload["image_name"] not in self.image_by_name and self.machines[payload["instance_id"]].state not in {"running", "stopped"}:
             return _failed("race")
         if "-final-" in payload["image_name"]:
             self.final_images.append(payload["instance_id"])

@@ -29,11 +29,12 @@ class FleetImages:
     emergency_state_at: datetime | None
 
 
-_IS_AVAILABLE = and_(
+IS_AVAILABLE = and_(
     agent_images.c.agent_id == agents.c.agent_id,
     agent_images.c.available_at.is_not(None),
     agent_images.c.deregistered_at.is_(None),
 )
+"""An image of the agent that an instance could be launched from."""
 _FLEET_IMAGES = (
     select(
         agents.c.agent_id,
@@ -43,7 +44,7 @@ _FLEET_IMAGES = (
         func.max(case((agent_images.c.has_booted.is_(True), agent_images.c.started_at))).label("booted_state_at"),
     )
     .join_from(agents, instances, instances.c.primary_of == agents.c.agent_id)
-    .outerjoin(agent_images, _IS_AVAILABLE)
+    .outerjoin(agent_images, IS_AVAILABLE)
     .where(agents.c.deleted_at.is_(None), agents.c.enabled.is_(True), agents.c.carry != Carry.STATELESS)
     .group_by(agents.c.agent_id, agents.c.image_refresh_hours, instances.c.registered_at)
     .order_by(agents.c.agent_id)
