@@ -1,4 +1,4 @@
-"""The carries that copy, `rsync` and `hook`, on a virtual clock, with the product's own server and daemons."""
+"""The carries that copy, `rsync` and `hook`, and what an image brings, on a virtual clock, with the product's own server and daemons."""
 
 from __future__ import annotations
 
@@ -68,3 +68,16 @@ def test_a_notice_with_a_standby_brings_everything_along(carry: str) -> None:
     assert result.violations == ()
     assert result.moves == {"notice completed": 1}
     assert (len(left.lost), left.acknowledged > 10_000) == (0, True)
+
+
+@pytest.mark.parametrize("carry", ["image_after_quiesce", "hook"])
+def test_an_image_that_completes_after_its_instance_has_ended_brings_the_agent_back(carry: str) -> None:
+    """It is the first one; it was begun a minute before the loss, and the agent's rescue has given up for want of one by then.
+
+    The first rescue follows from EC2's word about the spot request, or from silence: whichever is looked into first.
+    """
+    result, _left = tell(Event(300.0, Kind.LOSS, 0), carry=carry)
+
+    assert result.violations == ()
+    assert sorted(move.split()[1] for move in result.moves) == ["completed", "failed"]
+    assert set(result.moves.values()) == {1}

@@ -17,6 +17,7 @@ from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.database import DatabaseServer
 from spot_simulator.virtual.entropy import rehearsed_entropy, seeded_entropy
 from spot_simulator.virtual.foresight import Foresight, Sight, WouldAct
+from spot_simulator.virtual.limits import Limits
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.quiet_looks import QuietLooks, Ticks
 from spot_simulator.virtual.scheduler import Scheduler
@@ -39,6 +40,8 @@ class World:
         self.foresight = Foresight(self.server, self.clock, MovePolicy())
         self.quiet = QuietLooks(self.process, self.clock, self.server.watch, self.foresight)
         self.looks: list[float] = []
+        self.rehearsals = 0
+        self.use_case = hand_over
 
     def add(self, ends_after_seconds: float) -> None:
         ends_at = START + timedelta(seconds=ends_after_seconds)
@@ -54,10 +57,23 @@ class World:
         """Look as a job does; tell whether it came to anything."""
         self.looks.append(self.scheduler.monotonic_seconds())
         self.server.watch.begin()
-        return bool(self.database.write(hand_over))
+        return bool(self.database.write(self.use_case))
 
     def rehearse(self) -> None:
-        self.foresight.database.write(hand_over)
+        self.rehearsals += 1
+        self.foresight.database.write(self.use_case)
+
+    def watched_loop(self, period_seconds: float) -> None:
+        """Look with watched moments, as a jobs process lets its jobs look."""
+        ticks = Ticks(period_seconds, self.clock.monotonic_seconds())
+        while True:
+            self.clock.limits = limits = Limits(self.foresight.heard_moments())
+            has_acted = self.look()
+            self.clock.limits = None
+            if has_acted:
+                self.process.sleep(period_seconds)
+            else:
+                self.quiet.wait(ticks, TABLES, self.rehearse, limits)
 
     def loop(self, period_seconds: float) -> None:
         ticks = Ticks(period_seconds, self.clock.monotonic_seconds())
@@ -77,6 +93,23 @@ def hand_over(tx: Transaction) -> bool:
     return True
 
 
+def hand_over_by_statement(tx: Transaction) -> bool:
+    """Let the database compare."""
+    due = tx.execute(select(leases.c.holder).where(leases.c.holder == "first", leases.c.expires_at <= tx.now)).one_or_none()
+    if due is not None:
+        tx.execute(update(leases).values(holder="second"))
+    return due is not None
+
+
+def hand_over_by_text(tx: Transaction) -> bool:
+    """Compare in a way that no moment sees."""
+    row = tx.execute(select(leases.c.holder, leases.c.expires_at)).one()
+    is_due = bool(row.holder == "first" and row.expires_at.isoformat() <= tx.now.isoformat())
+    if is_due:
+        tx.execute(update(leases).values(holder="second"))
+    return is_due
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     put_up = World()
@@ -94,6 +127,48 @@ def test_a_look_is_made_at_the_tick_at_which_it_acts_and_hardly_before(world: Wo
 
     assert (before, world.holder()) == ("first", "second")
     assert len(world.looks) < 12
+
+
+@pytest.mark.parametrize(("ends_after_seconds", "rehearsals"), [(500.5, 0), (20.5, 0)])
+def test_a_look_that_tells_of_its_limits_is_made_again_at_the_first_of_them(
+    world: World, ends_after_seconds: float, rehearsals: int
+) -> None:
+    world.add(ends_after_seconds)
+    world.process.spawn(lambda: world.watched_loop(1.0))
+
+    world.scheduler.run_until(ends_after_seconds + 0.4)
+    before = world.holder()
+    world.scheduler.run_until(ends_after_seconds + 0.5)
+
+    assert (before, world.holder()) == ("first", "second")
+    assert world.looks == [0.0, ends_after_seconds + 0.5]
+    assert world.rehearsals == rehearsals
+
+
+def test_a_limit_that_only_a_statement_knows_is_found_without_a_rehearsal(world: World) -> None:
+    world.add(ends_after_seconds=500.5)
+    world.use_case = hand_over_by_statement
+    world.process.spawn(lambda: world.watched_loop(1.0))
+
+    world.scheduler.run_until(500.9)
+    before = world.holder()
+    world.scheduler.run_until(501.0)
+
+    assert (before, world.holder(), world.looks, world.rehearsals) == ("first", "second", [0.0, 501.0], 0)
+
+
+def test_what_is_done_with_the_time_unseen_is_rehearsed(world: World) -> None:
+    """The loop compares texts: its look tells of no limit."""
+    world.add(ends_after_seconds=500.5)
+    world.use_case = hand_over_by_text
+    world.process.spawn(lambda: world.watched_loop(1.0))
+
+    world.scheduler.run_until(500.9)
+    before = world.holder()
+    world.scheduler.run_until(501.0)
+
+    assert (before, world.holder()) == ("first", "second")
+    assert world.rehearsals > 0
 
 
 def test_a_row_that_changes_is_looked_at_on_the_next_tick(world: World) -> None:

@@ -245,12 +245,21 @@ class Acts:
         self._fleet.scheduler.after(float(facts["for_seconds"]), clear)
 
     def _clock_skew(self, event: Event, member: Member) -> None:
-        skew_seconds = float(event.facts["skew_seconds"])
+        """A clock that is set wrong, and right again. Daemons have the time that it was when they started."""
+        fleet, skew_seconds = self._fleet, float(event.facts["skew_seconds"])
+        instance_ids = [machine.instance_id for machine in self._machines(member)]
         if event.facts["is_server"]:
-            self._fleet.server.set_skew(skew_seconds)
+            fleet.server.set_skew(skew_seconds)
         else:
-            for machine in self._machines(member):
-                self._fleet.skews[machine.instance_id] = skew_seconds
+            fleet.skews.update(dict.fromkeys(instance_ids, skew_seconds))
+
+        def set_right() -> None:
+            if event.facts["is_server"]:
+                fleet.server.set_skew(0.0)
+            for instance_id in instance_ids:
+                fleet.skews.pop(instance_id, None)
+
+        fleet.scheduler.after(float(event.facts["for_seconds"]), set_right)
 
     def _metadata_fault(self, event: Event, member: Member) -> None:
         machine = self._primary(member)

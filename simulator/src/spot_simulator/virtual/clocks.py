@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from spot_simulator.virtual.limits import Limits
 from spot_simulator.virtual.process import Process
 
 
@@ -16,10 +17,13 @@ class ProcessClock:
         self._process = process
         self.skew_seconds = skew_seconds
         self._booted_at = booted_at or process.scheduler.now()
+        self.limits: Limits | None = None
+        """What notes with what the wall time is compared from now on."""
 
     def now(self) -> datetime:
         """Return what the machine's wall clock shows."""
-        return self._process.scheduler.now() + timedelta(seconds=self.skew_seconds)
+        now = self._process.scheduler.now() + timedelta(seconds=self.skew_seconds)
+        return now if self.limits is None else self.limits.moment(now)
 
     def monotonic_seconds(self) -> float:
         """Return the seconds since the run began."""

@@ -16,6 +16,7 @@ from spot_server.db.runner import Database, Transaction
 from spot_server.migrations import migrate
 from spot_server.policy import MovePolicy
 from spot_simulator.virtual.clocks import ProcessClock
+from spot_simulator.virtual.one_connection import OneConnection
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.table_watch import TableWatch
 
@@ -48,6 +49,8 @@ class DatabaseServer:
     def __init__(self) -> None:
         """Start with an empty schema. One database at a time: all have one engine, which knows the statements of the runs before."""
         self.engine = _engine()
+        self.one_connection = _one_connection()
+        """The engine for whoever opens transactions only."""
         self.raw = _raw(self.engine)
         self.raw.deserialize(_template())
         self.is_away = False
@@ -118,6 +121,11 @@ def _engine() -> Engine:
 
 
 @cache
+def _one_connection() -> Engine:
+    return cast("Engine", OneConnection(_engine()))
+
+
+@cache
 def _template() -> bytes:
     engine = create_database_engine("sqlite://")
     migrate(engine, clock=SystemClock(), sleeper=SystemClock())
@@ -137,7 +145,7 @@ class VulnerableDatabase(Database):
     """
 
     def __init__(self, server: DatabaseServer, process: Process, clock: ProcessClock, policy: MovePolicy) -> None:
-        super().__init__(server.engine, clock=clock, sleeper=clock, policy=policy)
+        super().__init__(server.one_connection, clock=clock, sleeper=clock, policy=policy)
         self._server = server
         self._process = process
         self.doings = 0

@@ -173,6 +173,7 @@ _DISTURBANCES: dict[Kind, Callable[[random.Random], Facts]] = {
     Kind.CLOCK_SKEW: lambda dice: {
         "skew_seconds": dice.choice((-1, 1)) * dice.choice((2.0, 45.0, 400.0)),
         "is_server": happens(dice, 0.3),
+        "for_seconds": 2 * _for_seconds(dice),
     },
     Kind.METADATA_FAULT: lambda dice: {"mode": dice.choice(METADATA_MODES), "for_seconds": _for_seconds(dice)},
     Kind.START_FAILS: lambda dice: {"count": dice.randint(1, 3)},

@@ -22,6 +22,7 @@ from spot_simulator.virtual.scheduler import Scheduler
 from spot_simulator.virtual.server_side import ServerSide
 from spot_simulator.virtual.table_watch import EC2
 from spot_simulator.virtual.ways import Leaves, Ways
+from spot_simulator.virtual.web_host import SERVER
 from spot_simulator.volumes.mounting import FSTAB_FILE
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -36,8 +37,10 @@ SERVER_SETTINGS: dict[str, Any] = {
     "lease_renew_period_seconds": 15.0,
     "offline_sweep_period_seconds": 60.0,
     "pricing_report_interval_seconds": 1800,
+    "decision_period_seconds": 900.0,
 }
-"""Beside these the defaults hold. They make a run cheaper, and nothing better: jobs change hands later, silence is seen later."""
+"""Beside these the defaults hold. They make a run cheaper, and nothing better: jobs change hands later, silence is seen later, and it is
+decided less often where agents should run."""
 HOOK = "/usr/bin/true"
 """The hooks of a simulated instance are not commands, but the daemon wants to know that they are set."""
 
@@ -104,9 +107,10 @@ class Fleet:
         """Let the next fleet be put up."""
         self.database.close()
 
-    def _is_calm(self) -> bool:
-        """Whether every request is certain to arrive and to be answered."""
-        return self.network.is_fair and self.server.is_whole and not self.skews and not self.server.skew_seconds
+    def _is_calm(self, instance_id: str) -> bool:
+        """Tell whether every request of an instance is certain to arrive and to be answered."""
+        is_right = not self.skews.get(instance_id) and not self.server.skew_seconds
+        return is_right and self.server.is_whole and self.network.is_fair_between(instance_id, SERVER)
 
     def _launch(self, name: str, plan: AgentPlan) -> Member:
         """Do what a person does before there is an agent: its handles, an image with daemon and workload, an instance."""

@@ -1,8 +1,10 @@
-"""When a loop of the server will next find something to do: found out by letting it look on a clock that is ahead, and undoing it.
+"""When a loop of the server will next find something to do: told by what its look compared with the time, or by a look that is undone.
 
 What a look does depends on the rows that it reads and on the time. So a look that came to nothing is left out from then on until one of
 these is so: one of its questions has another answer, or the time has come at which it would act on the rows as they are. That time is
-not written down anywhere; the product's own code is rehearsed to find it.
+not written down anywhere. A look that is made with watched moments tells of every limit that it met (limits.py): before the first of them
+it would come to nothing again. Where it did with the time what is not seen, or who is heard matters, the product's own code is rehearsed
+for a time just before, on a clock that is ahead; so it is for jobs whose looks take time and are not watched.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any, TypeVar
 
 from spot_server.db.runner import Database, Transaction
@@ -19,6 +22,9 @@ from spot_server.policy import MovePolicy
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.database import HEARD_AGAIN, DatabaseServer, stored
 from spot_simulator.virtual.entropy import rehearsed_entropy
+from spot_simulator.virtual.limits import Limits
+from spot_simulator.virtual.patience import EXACTLY_SECONDS
+from spot_simulator.virtual.questions_of_now import QuestionsOfNow
 from spot_simulator.virtual.table_watch import Question
 
 T = TypeVar("T")
@@ -114,22 +120,49 @@ class Foresight:
         self.database = _RehearsedDatabase(server, self.later, policy)
         """Gives the rows of now at the time of `later`."""
 
-    def look_ahead(self, rehearse: Callable[[], None], ahead_seconds: float, period_seconds: float, besides: frozenset[str]) -> Outlook:
+    def look_ahead(
+        self,
+        rehearse: Callable[[], None],
+        ahead_seconds: float,
+        period_seconds: float,
+        besides: frozenset[str],
+        limits: Limits | None = None,
+    ) -> Outlook:
         """Rehearse a look that has just come to nothing, up to `ahead_seconds` ahead. `rehearse` raises WouldAct, or whatever else.
 
-        `besides`: what it depends on beside rows and the time.
+        `besides`: what it depends on beside rows and the time. `limits`: what that look met, if it was watched.
         What would not act at a time would not have acted before, on the same rows: limits are passed, and not passed again. That does
         not hold where an act needs a daemon: rehearsed for a time far ahead, none was heard of late. So what is that far ahead is rehearsed
         as if all daemons were heard then that are heard now; and nothing is foreseen beyond the silence of one of them.
         """
         questions = list(self._server.watch.asked)
         now_seconds = self._clock.monotonic_seconds()
-        quiet_seconds = self._find_quiet(rehearse, ahead_seconds, period_seconds, questions)
+        quiet_seconds = None
+        if limits is not None:
+            quiet_seconds = self._until_limit(rehearse, ahead_seconds, period_seconds, questions, limits)
+        if quiet_seconds is None:
+            quiet_seconds = self._find_quiet(rehearse, ahead_seconds, period_seconds, questions)
         sight = Sight(self._server.raw, questions)
         heard = frozenset(self.listen()) if _are_about_heartbeats(questions) else None
         ticks = max(1, int(quiet_seconds / period_seconds))
         is_near_its_end = quiet_seconds < ahead_seconds
         return Outlook(now_seconds + ticks * period_seconds, is_near_its_end, sight, self._server.watch.version(besides), heard)
+
+    def _until_limit(
+        self, rehearse: Callable[[], None], ahead_seconds: float, period_seconds: float, questions: list[Question], limits: Limits
+    ) -> float | None:
+        """Return the tick at which the first limit is met; None where something would be done before that."""
+        ticks = ceil(min(limits.next_seconds, ahead_seconds) / period_seconds - EXACTLY_SECONDS)
+        asked = QuestionsOfNow(self._server.raw, questions, limits.texts)
+        ticks = asked.besides(_HEARTBEAT).find_other_answer(ticks, period_seconds)
+        quiet_seconds = (ticks - 1) * period_seconds
+        if quiet_seconds <= 0:
+            return period_seconds
+        goes_on = quiet_seconds > NEAR_SECONDS and _are_about_heartbeats(questions)
+        is_seen = not goes_on and not limits.has_leaked and asked.are_answered_alike_in(quiet_seconds)
+        if is_seen or not self._would_act(rehearse, quiet_seconds, questions, goes_on=goes_on):
+            return ticks * period_seconds
+        return None
 
     def _find_quiet(self, rehearse: Callable[[], None], ahead_seconds: float, period_seconds: float, questions: list[Question]) -> float:
         """Return how far ahead nothing would be done; that may be less than there is. Add what was asked to `questions`."""
@@ -165,10 +198,17 @@ class Foresight:
                 return least_seconds
         return ahead_seconds
 
+    def heard_moments(self) -> set[datetime]:
+        """Return when those were last heard who are taken to be heard on."""
+        return {heard_at for _, heard_at in self._heard_of_late(self._clock.now())}
+
+    def _heard_of_late(self, now: datetime) -> list[tuple[str, datetime]]:
+        return self._server.heard_since(now - timedelta(seconds=HEARD_WITHIN_SECONDS))
+
     def listen(self) -> dict[str, float]:
         """Return for how many seconds from now each instance that is heard will count as heard when it says no more."""
         now = self._clock.now()
-        heard = self._server.heard_since(now - timedelta(seconds=HEARD_WITHIN_SECONDS))
+        heard = self._heard_of_late(now)
         return {instance_id: HEARD_WITHIN_SECONDS - (now - heard_at).total_seconds() for instance_id, heard_at in heard}
 
     def _would_act(self, rehearse: Callable[[], None], ahead_seconds: float, questions: list[Question], *, goes_on: bool) -> bool:
@@ -218,7 +258,7 @@ class _RehearsedDatabase(Database):
     """Every transaction is rolled back; one that changed a row ends the rehearsal."""
 
     def __init__(self, server: DatabaseServer, clock: LaterClock, policy: MovePolicy) -> None:
-        super().__init__(server.engine, clock=clock, sleeper=clock, policy=policy)
+        super().__init__(server.one_connection, clock=clock, sleeper=clock, policy=policy)
         self._later = clock
         self._server = server
         self.goes_on = False

@@ -29,6 +29,7 @@ from spot_simulator.virtual.database import DatabaseServer
 from spot_simulator.virtual.foresight import Foresight
 from spot_simulator.virtual.gateway import VirtualGateway
 from spot_simulator.virtual.insight import Insight, OfControlRole, OfSilences
+from spot_simulator.virtual.limits import Limits
 from spot_simulator.virtual.patience import patience_seconds, until_tick_seconds
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.quiet_looks import QuietLooks, Ticks
@@ -69,7 +70,7 @@ class JobsHost:
             metrics=_shared_metrics(),
             log=structlog.get_logger("jobs"),
         )
-        foresight = Foresight(database, self.clock, policy_of(settings))
+        self._foresight = foresight = Foresight(database, self.clock, policy_of(settings))
         self._rehearsed = replace(self._context, database=LeasedDatabase(foresight.database, self._lease), clock=foresight.later)
         self._quiet = QuietLooks(process, self.clock, self._watch, foresight)
         process.spawn(self._run)
@@ -125,7 +126,8 @@ class JobsHost:
         insight = self._insight_into(job)
         while self._is_leading and self._lease.epoch == term:
             doings = self._database.doings
-            tables, was_changed = self._look(runner, job)
+            limits = self._limits_of(job)
+            tables, was_changed = self._look(runner, job, limits)
             if self._leaves_out_looks and insight is not None:
                 self._quiet.wait_knowing(ticks, insight)
             elif was_changed or not tables or self._is_reaching_out(job, doings) or not self._leaves_out_looks:
@@ -133,7 +135,7 @@ class JobsHost:
                 changed_seconds = self.clock.monotonic_seconds()
                 self.process.sleep(job.period_seconds)
             elif _may_be_rehearsed(job) and self._watch.has_written_nothing_in_vain:
-                self._quiet.wait(ticks, tables, lambda: self._rehearse(job))
+                self._quiet.wait(ticks, tables, lambda: self._rehearse(job), limits)
             elif self._wait_patiently(ticks, tables, self.clock.monotonic_seconds() - changed_seconds):
                 changed_seconds = self.clock.monotonic_seconds()
 
@@ -157,12 +159,23 @@ class JobsHost:
         self.process.sleep(until_tick_seconds(ticks.period_seconds, self.clock.monotonic_seconds() - ticks.began_seconds))
         return was_changed
 
-    def _look(self, runner: JobRunner, job: Job) -> tuple[frozenset[str], bool]:
+    def _limits_of(self, job: Job) -> Limits | None:
+        """Return what is to note the limits of a job's look: where nothing else can be done while it looks, and nothing kept from it."""
+        return Limits(self._foresight.heard_moments()) if self._leaves_out_looks and isfunction(job.run) else None
+
+    def _look(self, runner: JobRunner, job: Job, limits: Limits | None) -> tuple[frozenset[str], bool]:
         """Run a job; return the tables that it read, and whether it changed any."""
         before = self._watch.changes
         self._watch.begin()
-        runner.run(job)
+        runner.run(job if limits is None else replace(job, run=lambda context: self._run_watched(job, context, limits)))
         return self._watch.named - _OF_THE_LEASE, self._watch.changes != before
+
+    def _run_watched(self, job: Job, context: JobContext, limits: Limits) -> str:
+        self.clock.limits = limits
+        try:
+            return job.run(context)
+        finally:
+            self.clock.limits = None
 
     def _is_reaching_out(self, job: Job, doings: int) -> bool:
         """Whether a run of the job asked EC2 something: what EC2 says may change with no row."""

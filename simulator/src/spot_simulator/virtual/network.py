@@ -109,10 +109,9 @@ class Network:
         self._away.clear()
         self.on_cut()
 
-    @property
-    def is_fair(self) -> bool:
-        """Whether nothing is cut, lost or doubled anywhere."""
-        return not self._cuts and not self._away and not self.weather.loss_probability and not self.weather.double_probability
+    def is_fair_between(self, one: str, other: str) -> bool:
+        """Tell whether all that is sent between two names arrives, once."""
+        return not self.is_cut(one, other) and not self.weather.loss_probability and not self.weather.double_probability
 
     def is_cut(self, one: str, other: str) -> bool:
         """Tell whether nothing gets through between two names."""

@@ -9,10 +9,8 @@ from spot_simulator.machine import Machine
 from spot_simulator.virtual.fleet import Fleet, Member
 from spot_simulator.virtual.schedule import IS_ELSEWHERE, Event, Kind
 
-LOOK_SECONDS = 5.0
-"""Between two looks at a move that is waited for."""
-REPLICA_LOOK_SECONDS = 20.0
-"""Between two looks at a standby that is waited for."""
+LOOK_SECONDS = 20.0
+"""Between two looks at a move, or a standby, that is waited for."""
 LONGEST_WAIT_SECONDS = 1500.0
 """After that nobody waits for a move, or a standby, any more."""
 
@@ -118,8 +116,8 @@ class People:
             found = [one for one in self._operator.get("/replicas")["items"] if one["replica_id"] == replica_id]
             if not found or found[0]["status"] not in _BEFORE_READY:
                 return
-            self._operator.sleep(REPLICA_LOOK_SECONDS)
-            waited_seconds += REPLICA_LOOK_SECONDS
+            self._operator.sleep(LOOK_SECONDS)
+            waited_seconds += LOOK_SECONDS
 
     def _keep_standby(self, _event: Event, member: Member) -> None:
         operator = self._operator

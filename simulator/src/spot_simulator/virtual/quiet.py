@@ -32,8 +32,8 @@ _COMMANDS = frozenset({"commands"})
 class Quiet:
     """The loops of a daemon's workers, without the quiet turns."""
 
-    def __init__(self, database: DatabaseServer, is_calm: Callable[[], bool]) -> None:
-        """`is_calm` tells whether every request is certain to arrive and to be answered."""
+    def __init__(self, database: DatabaseServer, is_calm: Callable[[str], bool]) -> None:
+        """`is_calm` tells of an instance whether every request of it is certain to arrive and to be answered."""
         self._database, self._is_calm = database, is_calm
         self.left_out = 0
 
@@ -81,7 +81,7 @@ class Quiet:
             told = _told(ports.live.read())
             now_seen = (*self._server_side(host, ports), told)
             is_due = rung or wait_seconds < LEAST_WAIT_SECONDS or now_seen != seen
-            if is_due or _has_more_to_do(worker, ports) or not self._is_calm():
+            if is_due or _has_more_to_do(worker, ports) or not self._is_calm(host.instance_id):
                 wait_seconds = worker.cycle()
                 seen = (*self._server_side(host, ports), told)
             else:
@@ -119,7 +119,7 @@ class Quiet:
             worker.bell.wait(wait_seconds)
 
     def _is_parked_for_nothing(self, host: Host) -> bool:
-        return self._is_calm() and not self._database.has_open_command_of(host.instance_id)
+        return self._is_calm(host.instance_id) and not self._database.has_open_command_of(host.instance_id)
 
 
 def journal_of(instance_id: str) -> frozenset[str]:

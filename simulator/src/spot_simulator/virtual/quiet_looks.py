@@ -9,6 +9,7 @@ from math import inf
 from spot_simulator.virtual.clocks import ProcessClock
 from spot_simulator.virtual.foresight import NEAR_SECONDS, Foresight, Outlook
 from spot_simulator.virtual.insight import Insight
+from spot_simulator.virtual.limits import Limits
 from spot_simulator.virtual.patience import EXACTLY_SECONDS, until_tick_seconds
 from spot_simulator.virtual.process import Process
 from spot_simulator.virtual.table_watch import CLOCKS, TableWatch
@@ -40,9 +41,13 @@ class QuietLooks:
         """`clock` and `foresight` are those of the process."""
         self._process, self._clock, self._watch, self._foresight = process, clock, watch, foresight
 
-    def wait(self, ticks: Ticks, tables: frozenset[str], rehearse: Callable[[], None]) -> None:
-        """Let time pass, after a look at `tables` that came to nothing, until the tick at which one may come to something."""
-        outlook = self._foresight.look_ahead(rehearse, ticks.ahead_seconds, ticks.period_seconds, ticks.besides)
+    def wait(self, ticks: Ticks, tables: frozenset[str], rehearse: Callable[[], None], limits: Limits | None = None) -> None:
+        """Let time pass, after a look at `tables` that came to nothing, until the tick at which one may come to something.
+
+        `limits`: those that the look met, if it was watched: nothing need be tried out to find them.
+        """
+        ahead_seconds = ticks.ahead_seconds if limits is None else LONGEST_SECONDS
+        outlook = self._foresight.look_ahead(rehearse, ahead_seconds, ticks.period_seconds, ticks.besides, limits)
         quiet_seconds = outlook.until_seconds - self._clock.monotonic_seconds()
         ticks.ahead_seconds = min(2 * quiet_seconds, LONGEST_SECONDS) if outlook.is_near_its_end else LONGEST_SECONDS
         while (left_seconds := outlook.until_seconds - self._clock.monotonic_seconds()) > EXACTLY_SECONDS:

@@ -102,6 +102,7 @@ LASTING = frozenset(
         Kind.CUT_FROM_EC2,
         Kind.ROLE_CUT_FROM_EC2,
         Kind.BAD_NETWORK,
+        Kind.CLOCK_SKEW,
         Kind.METADATA_FAULT,
     }
 )
