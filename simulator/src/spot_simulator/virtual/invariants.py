@@ -16,6 +16,7 @@ TAG_REPLICA = "spot-optimizer:replica-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
 CARRY_BY_IMAGE = "image_after_quiesce"
 """The carry whose state is in no image but those that the product made."""
+CARRY_NOTHING = "stateless"
 RUNNING = frozenset({State.PENDING, State.RUNNING})
 UP = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.STOPPED})
 ENDING = frozenset({State.SHUTTING_DOWN, State.TERMINATED})
@@ -26,6 +27,10 @@ _TOLD = (
 _TOLD_OF_LOSSES = (
     "SELECT 1 FROM notifications JOIN agents ON agents.agent_id = notifications.agent_id"
     " WHERE agents.logical_agent_id = ? AND notifications.kind = 'writes_lost'"
+)
+_LOSES_WRITES = (
+    "SELECT 1 FROM switches JOIN agents ON agents.agent_id = switches.agent_id"
+    " WHERE agents.logical_agent_id = ? AND switches.loses_writes_since IS NOT NULL"
 )
 _FENCED = (
     "SELECT 1 FROM commands WHERE kind = 'terminate_instance' AND request_id LIKE 'switch/%/start/undo/%'"
@@ -159,28 +164,33 @@ class Invariants:
             if agent in with_volume and not self.truth.writes_on(instance_id):
                 yield "writes-are-on-the-volume", f"{instance_id} of {agent} accepts writes and keeps them on no data volume"
 
-    def _lost_with_volume(self, member: Member) -> Iterator[Finding]:
-        """What was acknowledged to clients of an agent with a data volume is on the volume that serves in the end, or a person knows."""
+    def _lost_writes(self, member: Member) -> Iterator[Finding]:
+        """What was acknowledged to clients of an agent that carries state is where it is served in the end, or it is known what is not."""
         for front in member.fronts:
             acceptor = self._fleet.region.traffic.acceptor_behind(front)
-            if member.plan.carry != CARRY_BY_VOLUME or acceptor is None:
+            if member.plan.carry == CARRY_NOTHING or acceptor is None:
                 continue
             lost = self._fleet.region.traffic.lost(front, self.truth.held(acceptor.instance_id, front))
-            if lost and not self._is_told_of_losses(member):
+            if lost and not self._is_known_to_lose(member):
                 yield (
                     "no-confirmed-write-is-lost",
-                    f"{member.name}: {len(lost)} acknowledged writes are not on the volume of {acceptor.instance_id}",
+                    f"{member.name} ({member.plan.carry}): {len(lost)} acknowledged writes are not at {acceptor.instance_id}",
                 )
 
-    def _is_told_of_losses(self, member: Member) -> bool:
-        return self._fleet.database.raw.execute(_TOLD_OF_LOSSES, (member.name,)).fetchone() is not None
+    def _is_known_to_lose(self, member: Member) -> bool:
+        """With data volumes a person must have been told; with other carries a move that says from when on writes are lost will do.
+
+        Those may have been accepted before it was asked for.
+        """
+        known = (_TOLD_OF_LOSSES,) if member.plan.carry == CARRY_BY_VOLUME else (_TOLD_OF_LOSSES, _LOSES_WRITES)
+        return any(self._fleet.database.raw.execute(question, (member.name,)).fetchone() for question in known)
 
     def _end_of(self, member: Member) -> Iterator[Finding]:
         if self._must_be_told_of(member):
             if not self._is_told(member):
                 yield "told-when-nobody-can-help", f"{member.name} has no instance left, nobody may make another, and nobody was told"
             return
-        yield from self._lost_with_volume(member)
+        yield from self._lost_writes(member)
         accepting = [instance_id for instance_id, agent in self.truth.accepting().items() if agent == member.name]
         if len(accepting) != 1:
             yield "served-in-the-end", f"{member.name}: accepted by {accepting or 'no instance'}"
