@@ -27,14 +27,16 @@ MOVE = "move-1"
 SESSION_SECONDS = 60.0
 
 COUNTER = """
-import mmap, os, sys, time
+import mmap, os, signal, sys, time
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(True))
 folder, number = sys.argv[1], int(sys.argv[2])
 log = open(folder + "/log", "a")
 cell = os.open(folder + "/cell", os.O_RDWR | os.O_CREAT)
 mapped_file = os.open(folder + "/mapped", os.O_RDWR | os.O_CREAT)
 os.ftruncate(mapped_file, 4096)
 mapped = mmap.mmap(mapped_file, 4096)
-while True:
+while not asked:
     log.write("%d\\n" % number)
     log.flush()
     os.pwrite(cell, b"%016d" % number, 0)
@@ -43,7 +45,8 @@ while True:
     number += 1
     time.sleep(0.01)
 """
-"""Writes a number every 10 ms in three ways: at the end of a file, in place, and through a memory mapping; then it acknowledges it."""
+"""Writes a number every 10 ms in three ways: at the end of a file, in place, and through a memory mapping; then it acknowledges it.
+Told to stop, it ends between two."""
 
 
 def require_programs() -> None:
