@@ -156,7 +156,7 @@ run_everything() { # what has times to keep, never two such beside each other bu
 }
 
 fault_schedules=200
-most_schedule_seconds=600 # a slow machine plays fewer of them, and says how many
+most_schedule_seconds=420 # a slow machine plays fewer of them, and says how many
 quick_tests="not server and not mariadb and not data and not database and not long"
 
 run_first_half() { # of --quick: two processes that each import what their own tests need are done sooner than two that import everything

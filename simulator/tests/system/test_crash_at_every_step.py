@@ -30,7 +30,7 @@ from system.workloads import TYPES, missing_sync_programs, with_rsync, with_volu
 
 CRASHES_VARIABLE = "SPOT_TEST_CRASHES"
 """How many crashes of stateless workloads are played on each database, and some of the others beside them; `all` plays every one."""
-CRASHES = os.environ.get(CRASHES_VARIABLE, "6")
+CRASHES = os.environ.get(CRASHES_VARIABLE, "4")
 IS_ALL = CRASHES == "all"
 SHARES = {"stateless": 1.0, "volume": 1 / 6, "rsync": 1 / 6, "image_after_quiesce": 1 / 12}
 """By carry: how many are played, at least one, for each of a stateless workload."""

@@ -12,7 +12,7 @@ from server_support.databases import MARIADB_VARIABLE, empty_mariadb
 from system.storm import Storm
 
 SEED_VARIABLE = "SPOT_TEST_SEED"
-KILLS_OF_EACH = int(os.environ.get("SPOT_TEST_KILLS", "25"))
+KILLS_OF_EACH = int(os.environ.get("SPOT_TEST_KILLS", "12"))
 MEAN_GAP_SECONDS = 2.0
 BOUND_SECONDS = 900.0  # reached only on a machine that does much else
 
