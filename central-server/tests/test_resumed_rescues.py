@@ -23,7 +23,7 @@ from server_support.rescues import (
     statuses,
     told,
 )
-from server_support.story import ADDRESS, Story
+from server_support.story import ADDRESS, STEP_SECONDS, Story
 from spot_server.db.runner import Database
 from spot_server.words import CommandKind, SwitchTrigger
 
@@ -72,7 +72,7 @@ def test_a_region_without_capacity_for_five_minutes_is_asked_again(story: Story)
     story.settles(300)
     refuse_every_place(story)
     story.notice("i-2", lead_seconds=30)
-    story.passes(300)
+    story.passes(300, step_seconds=STEP_SECONDS)
     before = (set(statuses(story)), story.region.serving)
     story.region.refused_places.clear()
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from server_support.clock import FakeClock
-from server_support.story import ADDRESS, Story
+from server_support.story import ADDRESS, STEP_SECONDS, Story
 from server_support.ways_back import NEW, OLD, finish, moved, preview, roll_back, stateful
 from spot_server.db.runner import Database
 from spot_server.db.tables import audit_logs, notifications
@@ -140,7 +140,7 @@ def test_the_old_instance_is_not_retired_while_the_workload_goes_back_to_it(data
     story.region.fail(CommandKind.STANDBY_CHECK, None, times=15, on=OLD)
     back = roll_back(story)
 
-    story.passes(60)
+    story.passes(60, step_seconds=STEP_SECONDS)
     during = (story.issued("terminate_instance"), story.roles[OLD])
     done = finish(story, back, 400)
 

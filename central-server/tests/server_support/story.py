@@ -10,14 +10,14 @@ from functools import partial
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from server_support.clock import FakeClock
 from server_support.fleet import Fleet
 from server_support.region import Machine, Region
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
 from spot_server.db.runner import Database, Transaction
-from spot_server.db.tables import agent_images, agents, commands, instances, switch_steps, switches
+from spot_server.db.tables import agent_images, agents, commands, events, instances, switch_steps, switches
 from spot_server.errors import ProductError
 from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.autonomy.jobs import keep_plans
@@ -65,6 +65,8 @@ class PowerCut(Exception):
 ZONES = ("use1-az1", "use1-az2", "use1-az3")
 TYPES = ("m5.large", "m5a.large")
 STEP_SECONDS = 2.0
+CALM_STEP_SECONDS = 8.0
+"""The longest step while nothing happens: short against the time after which a daemon that is not heard counts as silent."""
 SETTINGS, METRICS = Settings(), Metrics()  # made once: every test has hundreds of steps
 ADDRESS = "eipalloc-1"
 
@@ -170,21 +172,35 @@ class Story:
 
     # Time.
 
-    def passes(self, seconds: float, *, until: Callable[[], bool] | None = None, step_seconds: float = STEP_SECONDS) -> None:
-        """Let that much time pass, in steps; stop as soon as `until` holds."""
+    def passes(self, seconds: float, *, until: Callable[[], bool] | None = None, step_seconds: float | None = None) -> None:
+        """Let that much time pass, in steps; stop as soon as `until` holds.
+
+        Without a wish for `step_seconds` a step after one in which nothing happened is twice as long.
+        """
         end = self.clock.now() + timedelta(seconds=seconds)
-        while self.clock.now() < end:
+        taken_seconds, seen = step_seconds or STEP_SECONDS, None
+        while (left_seconds := (end - self.clock.now()).total_seconds()) > 0:
             if until is not None and until():
                 return
-            self.clock.advance(step_seconds)
+            if step_seconds is None:
+                before, seen = seen, self._what_has_happened()
+                taken_seconds = min(2 * taken_seconds, CALM_STEP_SECONDS) if seen == before else STEP_SECONDS
+                taken_seconds = min(taken_seconds, max(left_seconds, STEP_SECONDS))
+            self.clock.advance(taken_seconds)
             self.step()
+
+    def _what_has_happened(self) -> object:
+        """Return a value that is another after anything but heartbeats and time."""
+        event_count = select(func.count()).select_from(events)
+        machines = [(machine.instance_id, machine.is_heard, machine.is_serving) for machine in self.region.machines.values()]
+        return self.fleet.scalars(event_count), machines, len(self.failures)
 
     def gets_ready(self) -> Replica:
         """Let time pass until a replica is ready, and return it."""
         self.passes(120, until=lambda: any(replica.status is ReplicaStatus.READY for replica in self.replicas()))
         return next(replica for replica in self.replicas() if replica.status is ReplicaStatus.READY)
 
-    def settles(self, seconds: float, *, step_seconds: float = STEP_SECONDS) -> None:
+    def settles(self, seconds: float, *, step_seconds: float | None = None) -> None:
         """Let time pass until no move, launch, or termination is under way, and no longer than that."""
         self.passes(seconds, until=lambda: self.database.read(self._is_settled), step_seconds=step_seconds)
 

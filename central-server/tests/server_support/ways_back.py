@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from server_support.clock import FakeClock
-from server_support.story import Story
+from server_support.story import STEP_SECONDS, Story
 from spot_server.db.runner import Database
 from spot_server.features.switches import rollbacks
 from spot_server.features.switches.promotions import NOTHING_ACCEPTED, Accepted
@@ -45,5 +45,5 @@ def preview(story: Story, to: WayBack = WayBack.OLD_INSTANCE) -> RollbackPlan:
 
 
 def finish(story: Story, switch: Switch, seconds: float = 200) -> Switch:
-    story.passes(seconds, until=lambda: story.active() is None)
+    story.passes(seconds, until=lambda: story.active() is None, step_seconds=STEP_SECONDS)
     return story.reload(switch)

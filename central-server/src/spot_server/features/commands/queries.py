@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,6 +87,16 @@ def load_command(tx: Transaction, command_id: str) -> Command | None:
     """Return the command, or None."""
     row = tx.execute(_COMMAND, {"command_id": command_id}).one_or_none()
     return None if row is None else _command(row)
+
+
+_COMMANDS = select(*_COLUMNS).where(commands.c.command_id.in_(bindparam("command_ids", expanding=True)))
+
+
+def load_commands(tx: Transaction, command_ids: Collection[str]) -> dict[str, Command]:
+    """Return those of these commands that exist, by id; one statement for all."""
+    if not command_ids:
+        return {}
+    return {row.command_id: _command(row) for row in tx.execute(_COMMANDS, {"command_ids": sorted(command_ids)})}
 
 
 _BY_REQUEST = select(*_COLUMNS).where(commands.c.agent_id == bindparam("agent_id"), commands.c.request_id == bindparam("request_id"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
@@ -52,7 +52,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     is_outlived = deadline_at is not None and deadline_at <= tx.now and not _is_given_up(tx, old, deadline_at, event)
     is_stopped_by_us = _is_silence(event) and old.mode is Mode.ON_DEMAND
     rows = queries.list_steps(tx, switch.switch_id)
-    steps = tuple(_step_view(tx, agent, switch, step, reachable) for step in rows)
+    steps = _step_views(tx, agent, switch, rows, reachable)
     needs_copies = _needs_copies(switch, steps, _az_of(new, replica, old), old.az_id)
     return SwitchFacts(
         status=switch.status,
@@ -145,26 +145,30 @@ def _why_old_is_kept(agent: Agent, old: Instance, event: InterruptionEvent | Non
     return "" if is_terminated_by_ec2 else "no notice said that EC2 would terminate it"
 
 
-def _step_view(tx: Transaction, agent: Agent, switch: Switch, step: Step, reachable: set[str]) -> StepView:
+def _step_views(tx: Transaction, agent: Agent, switch: Switch, steps: Sequence[Step], reachable: set[str]) -> tuple[StepView, ...]:
+    named = {command_id for step in steps for command_id in (step.command_id, step.undo_command_id) if command_id is not None}
+    commands = command_queries.load_commands(tx, named)
+    views: dict[str | None, CommandView] = {key: _command_view(tx, agent, command, reachable) for key, command in commands.items()}
+    return tuple(_step_view(switch, step, views) for step in steps)
+
+
+def _step_view(switch: Switch, step: Step, views: Mapping[str | None, CommandView]) -> StepView:
     handle = handle_of(switch, step.name, step.part)
     return StepView(
         name=step.name,
         status=step.status,
         attempt=step.attempt,
         intent_at=step.intent_at,
-        command=_command_view(tx, agent, step.command_id, reachable),
+        command=views.get(step.command_id),
         undo_attempt=step.undo_attempt,
-        undo_command=_command_view(tx, agent, step.undo_command_id, reachable),
+        undo_command=views.get(step.undo_command_id),
         is_alarmed=ALARMED_AT in (step.outcome or {}),
         part=step.part,
         handle=None if handle is None else HandleKind(handle["kind"]),
     )
 
 
-def _command_view(tx: Transaction, agent: Agent, command_id: str | None, reachable: set[str]) -> CommandView | None:
-    command: Command | None = None if command_id is None else command_queries.load_command(tx, command_id)
-    if command is None:
-        return None
+def _command_view(tx: Transaction, agent: Agent, command: Command, reachable: set[str]) -> CommandView:
     return CommandView(
         kind=command.kind,
         status=command.status,
