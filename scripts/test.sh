@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that is checked, in the order of what fails fastest. One summary line per stage.
-# Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, 200 fault schedules, the demo on both
+# Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, up to 200 fault schedules, the demo on both
 #        scripts/test.sh --quick    lint, types, and the short tests that start no process and touch no database (under 30 s)
 # Env:   CI=true                    a missing MariaDB, rsync or sshd is a failure (otherwise its tests are skipped and it is said)
 #        SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
@@ -141,7 +141,7 @@ run_what_gives_way() { # one after the other, so that something always fills wha
   run_pytest -n 2 -m "not server" --durations=12 || failed=1
   printf '\n── installations\n'
   run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1 # --ignore would not leave it out of `testpaths`
-  printf '\n── %s fault schedules on a virtual clock\n' "$fault_schedules"
+  printf "\n── up to %s fault schedules on a virtual clock\n" "$fault_schedules"
   scripts/simulate.sh --runs "$fault_schedules" --seed 1 --at-most-seconds "$most_schedule_seconds" || failed=1
   return $failed
 }
