@@ -172,7 +172,7 @@ def test_a_scene_that_moved_nothing_has_nothing_to_say() -> None:
     [
         ({"switches_begun": 1}, "1 moves were begun"),
         ({"primary_after": "i-2"}, "the primary was i-1 and is i-2"),
-        ({"prober_downtime_seconds": 0.8}, "0.80 s of outage"),
+        ({"prober_downtime_seconds": 3.2}, "3.20 s of outage"),
         ({"prober_answering_ids": frozenset({"i-1", "i-2"})}, "answered by i-1, i-2"),
         ({"prober_answering_ids": frozenset()}, "answered by nobody"),
     ],
