@@ -16,7 +16,7 @@ answer, a process of its own every half second. Two demos at once on two slow co
 for is a step counted that is no outage (the image's 15 s, the retirement's 18 s), and those stay well beyond it."""
 
 HICCUP_SECONDS = 3.0
-"""For how long a workload that nobody touches may not answer on a machine that has no time for it: two demos at once, beside tests, were
+"""For how long a workload that nobody touches may not answer on a machine that has no time for it: a demo beside tests was
 seen to make 1.7 s of it. A workload that was moved, or stopped with its daemon, is answered by another instance, or is gone for the 11 s
 and more that its daemon is silent."""
 
