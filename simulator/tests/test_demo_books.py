@@ -160,7 +160,7 @@ def test_a_stateless_move_that_was_taken_back_may_lose_nothing() -> None:
     assert move_disagreements(a_move(lost_writes=1, status="rolled_back"), "stateless")
 
 
-STILL = Stillness("orders", "daemon alone dies", 15.0, "i-1", "i-1", 0, 0.0, frozenset({"i-1"}))
+STILL = Stillness("orders", "daemon alone dies", 15.0, "i-1", "i-1", 0, 0.0, frozenset({"i-1"}), 41, 41)
 
 
 def test_a_scene_that_moved_nothing_has_nothing_to_say() -> None:
@@ -175,6 +175,9 @@ def test_a_scene_that_moved_nothing_has_nothing_to_say() -> None:
         ({"prober_downtime_seconds": 3.2}, "3.20 s of outage"),
         ({"prober_answering_ids": frozenset({"i-1", "i-2"})}, "answered by i-1, i-2"),
         ({"prober_answering_ids": frozenset()}, "answered by nobody"),
+        ({"workload_pid_after": 57}, "process was 41 and is 57"),
+        ({"workload_pid_after": None}, "process was 41 and is None"),
+        ({"workload_pid_before": None, "workload_pid_after": None}, "process was None"),
     ],
 )
 def test_whatever_moved_though_nothing_should_have_is_found_out(doctored: dict[str, Any], word: str) -> None:

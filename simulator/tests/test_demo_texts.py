@@ -219,7 +219,7 @@ def test_the_description_names_every_delay_and_setting_with_its_real_value() -> 
 
 
 def test_a_scene_that_moved_nothing_has_a_line_of_its_own() -> None:
-    still = Stillness("orders", "daemon alone dies", 15.04, "i-1", "i-1", 0, 0.0, frozenset({"i-1"}))
+    still = Stillness("orders", "daemon alone dies", 15.04, "i-1", "i-1", 0, 0.0, frozenset({"i-1"}), 41, 41)
 
     [line] = stillness_lines([still])
 

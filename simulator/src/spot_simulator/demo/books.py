@@ -17,8 +17,7 @@ for is a step counted that is no outage (the image's 15 s, the retirement's 18 s
 
 HICCUP_SECONDS = 3.0
 """For how long a workload that nobody touches may not answer on a machine that has no time for it: a demo beside tests was
-seen to make 1.7 s of it. A workload that was moved, or stopped with its daemon, is answered by another instance, or is gone for the 11 s
-and more that its daemon is silent."""
+seen to make 1.7 s of it. That it was not stopped and started again meanwhile is told by its process."""
 
 PLANNED_TRIGGERS = frozenset({"manual", "automatic"})
 
@@ -47,6 +46,8 @@ class Stillness:
     switches_begun: int
     prober_downtime_seconds: float
     prober_answering_ids: frozenset[str]
+    workload_pid_before: int | None
+    workload_pid_after: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,8 @@ def stillness_disagreements(still: Stillness) -> list[str]:
         found.append(f"{title}: {still.switches_begun} moves were begun")
     if still.primary_after != still.primary_before:
         found.append(f"{title}: the primary was {still.primary_before} and is {still.primary_after}")
+    if still.workload_pid_before is None or still.workload_pid_after != still.workload_pid_before:
+        found.append(f"{title}: the workload's process was {still.workload_pid_before} and is {still.workload_pid_after}")
     if still.prober_downtime_seconds > HICCUP_SECONDS:
         found.append(f"{title}: the prober saw {still.prober_downtime_seconds:.2f} s of outage")
     if still.prober_answering_ids != {still.primary_before}:

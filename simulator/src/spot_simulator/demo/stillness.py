@@ -9,6 +9,7 @@ from spot_simulator.base_image import DAEMON
 from spot_simulator.demo.books import Stillness
 from spot_simulator.demo.day import MOVE_BOUND_SECONDS, SETTLE_BOUND_SECONDS, Day
 from spot_simulator.demo.reading import read_all
+from spot_simulator.hosting.init import WORKLOAD
 from spot_simulator.probe_report import read_log
 from spot_simulator.probe_rules import good_answers
 
@@ -20,8 +21,8 @@ def dead_daemon(day: Day, name: str, scene: str) -> None:
     agent_id, primary_id = day.agents[name], day.primary_id(name)
     day.await_no_switch(agent_id)
     before, moves_before = day.answering(name), len(day.switches(agent_id))
-    service = f"/instances/{primary_id}/services/{DAEMON}"
-    first_pid = _pid(day, service)
+    service, workload = (f"/instances/{primary_id}/services/{one}" for one in (DAEMON, WORKLOAD))
+    first_pid, workload_pid = _pid(day, service), _pid(day, workload)
     day.world.region.post(f"/instances/{primary_id}/kill", {"service": DAEMON})
     killed_at = day.world.clock.now()
     _await_service(day, name, service, lambda pid: pid not in {None, first_pid})
@@ -42,6 +43,8 @@ def dead_daemon(day: Day, name: str, scene: str) -> None:
         switches_begun=len(day.switches(agent_id)) - moves_before,
         prober_downtime_seconds=day.outage_seconds(name, before),
         prober_answering_ids=_answering_ids(day, name, before),
+        workload_pid_before=workload_pid,
+        workload_pid_after=_pid(day, workload),
     )
     day.stills.append(still)
     day.say(f"--- {name}: {scene}: silent for {still.silent_seconds:.1f} s, EC2 says running, {still.switches_begun} moves")
