@@ -27,7 +27,7 @@ finish() {
   for name in "${!beside_pids[@]}"; do
     if kill -- "-${beside_pids[$name]}"; then wait "${beside_pids[$name]}" || true; fi
   done
-  scripts/mariadb.sh stop "$scratch/mariadb" || true
+  [ ! -d "${test_files:-}/mariadb" ] || { scripts/mariadb.sh stop "$test_files/mariadb" && rm -rf "$test_files/mariadb"; } || true
   rm -rf "$scratch"
   [ -d "${test_files:-}" ] || return 0
   if [ "$failures" = 0 ]; then rm -rf "$test_files"; else find "$test_files" -type d -empty -delete; fi
@@ -94,7 +94,7 @@ run_pytest() {
 
 start_mariadb() {
   [ -z "${SPOT_TEST_MARIADB_URL:-}" ] || { echo "using the server of SPOT_TEST_MARIADB_URL"; return 0; }
-  scripts/mariadb.sh install && mariadb_url="$(scripts/mariadb.sh start "$scratch/mariadb")" || return 1
+  scripts/mariadb.sh install && mariadb_url="$(scripts/mariadb.sh start "$test_files/mariadb")" || return 1
   export SPOT_TEST_MARIADB_URL="$mariadb_url"
   echo "a private server answers at $mariadb_url"
 }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
+from server_support.alone import is_heard_again, loses_touch
 from server_support.clock import FakeClock
 from server_support.story import ADDRESS, Story
 from spot_server.db.runner import Database
@@ -12,9 +15,11 @@ from spot_server.db.tables import events, notifications
 from spot_server.features.switches import queries
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.return_rules import MOST_RETURNS
+from spot_server.policy import MovePolicy
 from spot_server.words import CommandKind, StepName, SwitchStatus
 
 ALWAYS = 10_000
+POLICY = MovePolicy()
 COPYING = ("rsync", "hook", "image_after_quiesce")
 
 
@@ -124,4 +129,70 @@ def test_the_old_side_that_is_lost_after_a_return_is_not_waited_for(database: Da
     story.settles(600)
 
     assert story.reload(switch).status is SwitchStatus.COMPLETED
+    assert (story.region.serving, told(story)) == (["i-2"], [])
+
+
+def unheard_from_start_on(story: Story) -> Switch:
+    """The new side is told to serve, and serves; nobody hears its daemon from then on."""
+    story.region.fail(CommandKind.START_SERVING, None, on="i-2", takes_effect=True)
+    switch = story.switch()
+    story.passes(600, until=lambda: story.region.serving == ["i-2"])
+    loses_touch(story, "i-2")
+    return switch
+
+
+def test_a_new_side_with_state_that_is_not_heard_for_minutes_is_waited_for(database: Database, clock: FakeClock) -> None:
+    story = Story.on(database, clock, has_image=True, carry="rsync", terminate_wait_seconds=60)
+    switch = unheard_from_start_on(story)
+    story.passes(POLICY.unheard_start_seconds - 60)
+    assert story.reload(switch).status is SwitchStatus.RUNNING
+    is_heard_again(story, "i-2")
+
+    story.settles(600)
+
+    ended = story.reload(switch)
+    assert (ended.status, ended.failed_step, ended.loses_writes_since) == (SwitchStatus.COMPLETED, None, None)
+    assert (story.region.serving, story.region.violations, told(story)) == (["i-2"], [], [])
+
+
+def test_it_is_waited_for_no_longer_than_that(database: Database, clock: FakeClock) -> None:
+    story = Story.on(database, clock, has_image=True, carry="rsync", terminate_wait_seconds=60)
+    switch = unheard_from_start_on(story)
+
+    story.settles(2400)
+
+    ended = story.reload(switch)
+    began_at = story.steps(switch)[StepName.START].intent_at
+    assert began_at is not None
+    assert ended.completed_at is not None
+    assert (ended.status, story.region.serving) == (SwitchStatus.ROLLED_BACK, ["i-1"])
+    assert ended.completed_at - began_at > timedelta(seconds=POLICY.unheard_start_seconds)
+    assert len(told(story)) == 1
+
+
+def test_a_stateless_one_is_gone_back_from_at_once(database: Database, clock: FakeClock) -> None:
+    story = Story.on(database, clock, has_image=True, terminate_wait_seconds=60)
+    switch = unheard_from_start_on(story)
+
+    story.passes(600, until=lambda: story.reload(switch).status is SwitchStatus.ROLLING_BACK)
+
+    command = story.steps(switch)[StepName.START]
+    assert command.intent_at is not None
+    waited_seconds = (clock.now() - command.intent_at).total_seconds()
+    assert waited_seconds < POLICY.start_bound_seconds + POLICY.command_margin_seconds + 15
+
+
+def test_a_silent_new_side_is_asked_again_whether_it_served_before_it_is_ended(database: Database, clock: FakeClock) -> None:
+    story = Story.on(database, clock, has_image=True, carry="rsync", terminate_wait_seconds=60)
+    switch = starved_at_start(story)
+    story.region.failures.clear()
+    loses_touch(story, "i-2")
+    story.passes(POLICY.unheard_start_seconds - 60)
+    assert story.region.kinds(CommandKind.TERMINATE_INSTANCE) == []
+    is_heard_again(story, "i-2")
+
+    story.settles(600)
+
+    ended = story.reload(switch)
+    assert (ended.status, ended.timing[queries.RETURNS], ended.loses_writes_since) == (SwitchStatus.COMPLETED, 1, None)
     assert (story.region.serving, told(story)) == (["i-2"], [])

@@ -57,6 +57,10 @@ class MovePolicy:
     """After a move is complete, before a person hears that a handle does not lead to the new side."""
 
     start_bound_seconds: float = 120.0
+    unheard_start_seconds: float = 300.0
+    """After a new side that holds state of its own was told to serve: how long its daemon may be silent before the move is taken back. It
+    may serve meanwhile, and what it acknowledges would be lost; a server, a daemon or a host that restarts is back by then."""
+
     terminate_bound_seconds: float = 600.0
 
     command_margin_seconds: float = 30.0

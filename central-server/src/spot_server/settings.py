@@ -167,6 +167,12 @@ class Settings:
     )
     traffic_bound_seconds: float = number(120, "How long the move of a traffic handle may take.", least=1, most=3600)
     start_bound_seconds: float = number(120, "How long a workload may take to start and pass its serving check.", least=1, most=3600)
+    unheard_start_seconds: float = number(
+        300,
+        "How long the daemon of a new side with state, which was told to serve, may be silent before its move is taken back.",
+        least=0,
+        most=3600,
+    )
     terminate_bound_seconds: float = number(600, "How long EC2 may take to terminate an instance.", least=1, most=86400)
     command_margin_seconds: float = number(30, "Added to each bound for the way to the daemon and back.", least=0.1, most=600)
     fence_poll_seconds: float = number(2, "Between two looks at EC2's word about an old instance.", least=0.05, most=60)

@@ -2,7 +2,6 @@
 
 import os
 import random
-import secrets
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from system import verdict
 from system.crash_mover import CrashMover
 from system.crashes import STATE_PLANS, STATELESS_PLANS, Crash, Moved, Plans, Victim, all_crashes
 from system.executioner import Executioner, PrivateMariaDb
+from system.seeds import SEED_VARIABLE, seed_of_this_run
 from system.storm import SERVER_SETTINGS as STORM_SETTINGS
 from system.workloads import TYPES, missing_sync_programs, with_rsync, with_volume
 
@@ -34,7 +34,6 @@ CRASHES = os.environ.get(CRASHES_VARIABLE, "4")
 IS_ALL = CRASHES == "all"
 SHARES = {"stateless": 1.0, "volume": 1 / 6, "rsync": 1 / 6, "image_after_quiesce": 1 / 12}
 """By carry: how many are played, at least one, for each of a stateless workload."""
-SEED_VARIABLE = "SPOT_TEST_SEED"
 SERVER_SETTINGS = {**STORM_SETTINGS, "SPOT_SPENDING_LAUNCHES_PER_HOUR": "1000"}
 """Every crash has a launch of its own."""
 TIME_SCALE = 0.02
@@ -78,8 +77,8 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
 
 
 @pytest.fixture
-def seed() -> str:
-    return os.environ.get(SEED_VARIABLE) or str(secrets.randbelow(10**6))
+def seed(database: Database) -> str:
+    return seed_of_this_run("sqlite" if database.mariadb is None else "mariadb")
 
 
 @pytest.fixture(params=["control_role", "daemons"] if IS_ALL else ["drawn"])

@@ -1,17 +1,17 @@
 """Processes are killed at random while workloads are moved: whatever dies, at most one instance serves, and nothing happens twice."""
 
 import os
-import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from server_support.databases import MARIADB_VARIABLE, empty_mariadb
+from system.seeds import SEED_VARIABLE, seed_of_this_run
 from system.storm import Storm
 
-SEED_VARIABLE = "SPOT_TEST_SEED"
 KILLS_OF_EACH = int(os.environ.get("SPOT_TEST_KILLS", "12"))
 MEAN_GAP_SECONDS = 2.0
 BOUND_SECONDS = 900.0  # reached only on a machine that does much else
@@ -40,7 +40,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 
 
 def test_whatever_is_killed_the_books_agree_and_nothing_happens_twice(database_url: str, tmp_path: Path) -> None:
-    seed = os.environ.get(SEED_VARIABLE) or str(secrets.randbelow(10**6))
+    seed = seed_of_this_run(make_url(database_url).get_backend_name().replace("mysql", "mariadb"))
     say(f"seed {seed} (again: {SEED_VARIABLE}={seed}); everything is kept in {tmp_path}")
     storm = Storm.prepare(tmp_path, database_url, seed, say)
 

@@ -33,6 +33,7 @@ from spot_server.features.switches.likeness_rules import decide_likeness
 from spot_server.features.switches.parting_rules import decide_parting
 from spot_server.features.switches.plans import AFTERWARDS, spec_of
 from spot_server.features.switches.undo_rules import decide_undo
+from spot_server.features.switches.unheard_rules import decide_unheard_start
 from spot_server.features.switches.volume_rules import VOLUME_STEPS, has_let_go, why_volume_step_is_needless, why_volumes_cannot_move
 from spot_server.policy import MovePolicy
 from spot_server.words import (
@@ -162,6 +163,8 @@ def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy)
         if step.name in OLD_SIDE_STEPS | {StepName.UNMOUNT} and facts.is_old_doomed and not facts.is_old_reachable:
             return _on_failure(step, issue, facts, policy, "the old daemon cannot be reached")
         return Wait(f"{command.kind} is under way")
+    if command.status is not CommandStatus.FAILED and (unheard := decide_unheard_start(step, facts, policy)) is not None:
+        return unheard
     if (command.error_class in PASSING_ERRORS or command.is_refused_to_one) and step.attempt < policy.max_attempts:
         return _again(issue, command, facts, policy)
     reason = "no answer in time" if command.status is not CommandStatus.FAILED else command.error_text

@@ -24,6 +24,7 @@ from spot_server.features.switches.decisions import (
 )
 from spot_server.features.switches.plans import Side, undo_spec_of
 from spot_server.features.switches.return_rules import settle_new_side
+from spot_server.features.switches.unheard_rules import decide_unheard_demote
 from spot_server.features.switches.volume_rules import VOLUME_STEPS
 from spot_server.policy import MovePolicy
 from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, Role, StepName, StepStatus
@@ -207,7 +208,8 @@ def _decide_undo_on_new_side(step: StepView, facts: SwitchFacts, policy: MovePol
         if isinstance(decision, UndoSettle):
             return settle_new_side(step, facts)
         if command is not None and isinstance(decision, UndoIssue):
-            return _end_new(step, policy) if facts.may_terminate_new else _look_at_new(step, policy)
+            without_answer = _end_new(step, policy) if facts.may_terminate_new else _look_at_new(step, policy)
+            return decide_unheard_demote(step, facts, policy) or without_answer
         return decision
     if not _is_over(command, facts):
         return Wait("EC2's word about the new instance")
