@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from server_support.clock import FakeClock
 from server_support.story import Story
 from spot_server.db.runner import Database
-from spot_server.errors import MoveRefused
+from spot_server.db.tables import agents
+from spot_server.errors import MoveRefused, RequestIdReused, StateConflict, SwitchInProgress
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches.promotions import Accepted
 from spot_server.words import CommandKind, ReplicaStatus, StepName, StepStatus, SwitchStatus
@@ -95,6 +97,35 @@ def test_the_same_request_again_is_the_same_move(begin: Begin) -> None:
     first, again = story.promote(replica_id, accepts=FORCED), story.promote(replica_id, accepts=FORCED)
 
     assert first.switch_id == again.switch_id
+
+
+def test_the_same_request_with_another_acceptance_is_no_repeat(begin: Begin) -> None:
+    story = begin()
+    replica_id = only(story).replica_id
+    story.promote(replica_id, accepts=FORCED)
+
+    with pytest.raises(RequestIdReused):
+        story.promote(replica_id, accepts=Accepted(loss=True, is_forced=True))
+
+
+def test_a_second_one_names_the_first_whatever_else_speaks_against_it(begin: Begin) -> None:
+    story = begin()
+    replica_id = only(story).replica_id
+    running = story.promote(replica_id, accepts=FORCED)
+    story.passes(60, until=lambda: story.steps(running)[StepName.PROMOTE].status is StepStatus.DONE)
+
+    with pytest.raises(SwitchInProgress) as refused:
+        story.promote(replica_id, "promotion-2", accepts=FORCED)
+
+    assert refused.value.extensions["switch_id"] == running.switch_id
+
+
+def test_an_agent_that_is_disabled_is_observed_and_not_moved(begin: Begin) -> None:
+    story = begin()
+    story.fleet.execute(update(agents).where(agents.c.agent_id == story.agent_id).values(enabled=False))
+
+    with pytest.raises(StateConflict, match="disabled"):
+        story.promote(only(story).replica_id, accepts=FORCED)
 
 
 def test_nothing_can_be_forced_before_a_daemon_is_there(database: Database, clock: FakeClock) -> None:

@@ -92,6 +92,8 @@ def test_an_event_is_read_as_metadata_words_it() -> None:
         {"State": "canceled"},
         {"NotBefore": "soon"},
         {"NotBefore": None},
+        {"NotBefore": "21 Jan 2019 09:00:43 +9999999999999999999"},
+        {"NotBefore": "31 Dec 9999 23:59:59 GMT"},
         {"EventId": ""},
         {"EventId": 7},
         {"Code": []},

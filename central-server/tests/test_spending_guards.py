@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,16 +14,19 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from server_support.clock import FakeClock
-from server_support.story import Story
+from server_support.story import TYPES, ZONES, Story
 from spot_server.db.runner import Database
 from spot_server.db.tables import events, notifications
+from spot_server.errors import MoveRefused
+from spot_server.features.cooldowns.queries import PoolKey
+from spot_server.features.cooldowns.service import note_shortage
 from spot_server.features.replicas import service
 from spot_server.features.spending.jobs import watch_overlaps
 from spot_server.features.spending.rules import Guard, Spending, SpendingLimits, bite
 from spot_server.jobs.registry import JobContext
 from spot_server.metrics import Metrics
 from spot_server.settings import Settings
-from spot_server.words import ReplicaKind, ReplicaStatus, Role, SwitchStatus
+from spot_server.words import CommandKind, ReplicaKind, ReplicaStatus, Role, StepName, StepStatus, SwitchStatus
 
 
 @pytest.fixture
@@ -106,13 +111,48 @@ def test_what_ec2_refused_costs_nothing_and_does_not_count(story: Story) -> None
     assert len(story.region.launched_by_token) == 1
 
 
-def test_a_switch_that_is_held_back_leaves_the_old_primary_in_place(story: Story) -> None:
+def test_a_switch_that_would_be_held_back_is_refused_before_anything_is_touched(story: Story) -> None:
     limit(story, spending_launches_per_hour=0)
 
+    with pytest.raises(MoveRefused, match="spending guard launches_per_hour: 0 instances were launched within the hour, and the most is 0"):
+        story.switch()
+
+    assert story.switches() == []
+
+
+def test_a_guard_that_bites_during_the_move_leaves_the_old_primary_in_place(story: Story) -> None:
+    story.region.fail(CommandKind.LAUNCH_INSTANCE, "capacity", times=1)
     story.switch()
+    limit(story, spending_launches_per_hour=0)
     story.passes(1000, step_seconds=20)
 
     assert story.switches()[0].status is SwitchStatus.ROLLED_BACK
+    assert story.region.serving == ["i-1"]
+    assert story.region.launched_by_token == {}
+
+
+def nothing_may_be_launched(story: Story) -> None:
+    limit(story, spending_launches_per_hour=0)
+
+
+def every_pool_cools_down(story: Story) -> None:
+    for instance_type in TYPES:
+        for az_id in ZONES:
+            story.database.write(partial(note_shortage, pool=PoolKey("us-east-1", az_id, instance_type), code="capacity"))
+
+
+@pytest.mark.parametrize("what_happens", [nothing_may_be_launched, every_pool_cools_down])
+def test_a_workload_that_stands_still_for_its_image_does_not_wait_for_a_launch_that_cannot_be(
+    database: Database, clock: FakeClock, what_happens: Callable[[Story], None]
+) -> None:
+    story = Story.on(database, clock, has_image=True, carry="image_after_quiesce")
+    switch = story.switch(mode="spot")
+    story.passes(60, until=lambda: story.steps(switch)[StepName.IMAGE].status is StepStatus.RUNNING)
+    what_happens(story)
+
+    story.passes(120, until=lambda: story.region.serving == ["i-1"])
+
+    assert story.reload(switch).failed_step is StepName.LAUNCH
     assert story.region.serving == ["i-1"]
     assert story.region.launched_by_token == {}
 

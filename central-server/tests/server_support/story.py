@@ -58,8 +58,8 @@ from spot_server.words import CommandStatus, InterruptionKind, Mode, PriceSource
 T = TypeVar("T")
 
 
-class PowerCut(Exception):
-    """The process or the database died in the middle of a use case."""
+class PowerCut(BaseException):
+    """The process or the database died in the middle of a use case: nothing that the product does may hold it."""
 
 
 ZONES = ("use1-az1", "use1-az2", "use1-az3")
@@ -81,7 +81,7 @@ class Story:
     fleet: Fleet
     agent_id: str
     watch: SilenceWatch = field(default_factory=SilenceWatch)
-    failures: list[Exception] = field(default_factory=list)
+    failures: list[BaseException] = field(default_factory=list)
     """What daemons and jobs were refused, or met when the database failed; they try again in the next round."""
 
     @classmethod

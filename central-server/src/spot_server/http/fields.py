@@ -11,6 +11,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from spot_server.moments import FIRST_YEAR, LAST_YEAR, is_believable
+
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,9}(\.\d{1,10})?", re.ASCII)
 _RATIO = re.compile(r"0|0\.\d{1,6}|1|1\.0{1,6}", re.ASCII)
@@ -24,7 +26,10 @@ METADATA_TEXT_LENGTH = 128
 class UtcMoment(fields.Field[datetime]):
     """An aware moment as RFC 3339 text; always written in UTC with a `Z`."""
 
-    default_error_messages = {"invalid": "expected a time such as 2026-01-01T00:00:00Z"}
+    default_error_messages = {
+        "invalid": "expected a time such as 2026-01-01T00:00:00Z",
+        "year": f"expected a time in the years {FIRST_YEAR} to {LAST_YEAR}",
+    }
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **_kwargs: Any) -> str | None:  # noqa: ANN401
         return None if value is None else moment_text(value)
@@ -33,9 +38,12 @@ class UtcMoment(fields.Field[datetime]):
         if not isinstance(value, str) or _RFC3339.fullmatch(value) is None:
             raise self.make_error("invalid")
         try:
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+            moment = datetime.fromisoformat(value.upper()).astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise self.make_error("invalid") from error
+        if not is_believable(moment):
+            raise self.make_error("year")
+        return moment
 
 
 class UsdAmount(fields.Field[Decimal]):

@@ -7,6 +7,7 @@ from typing import Any
 from spot_server.features.instances.rules import require_own_instance
 from spot_server.features.interruptions import service
 from spot_server.features.interruptions.reports import Report
+from spot_server.features.interruptions.rules import require_near
 from spot_server.features.interruptions.schemas import (
     EmergencyReplicaSchema,
     InterruptionAnswer,
@@ -31,6 +32,8 @@ protect(client_blueprint, TokenKind.CLIENT)
 
 def _take(agent_id: str, report: Report) -> Taken:
     require_own_instance(report.instance_id, current_principal().instance_id)
+    require_near("action_at", report.action_at, current_context().clock.now())
+    require_near("detected_at", report.detected_at, current_context().clock.now())
     return current_context().database.write(lambda tx: service.take_report(tx, agent_id, report))
 
 

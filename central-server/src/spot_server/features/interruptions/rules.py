@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from spot_server.errors import FieldInvalid
 from spot_server.words import InterruptionKind, NoticeChannel, Role
 
 
@@ -61,6 +62,16 @@ def is_standing(kind: InterruptionKind, *, action_at: datetime | None, received_
 
 SAME_NOTICE_SECONDS = 600.0
 """How far apart two channels may place one notice: their clocks differ, and not all of them are told its end."""
+
+
+LONGEST_NOTICE = timedelta(days=1)
+"""EC2 gives two minutes; a daemon's clock may be wrong by some more. What lies later would count its instance as going until then."""
+
+
+def require_near(field: str, moment: datetime | None, now: datetime) -> None:
+    """Raise FieldInvalid for a moment of a notice that lies too far ahead. One that is long past is a report that came late."""
+    if moment is not None and moment > now + LONGEST_NOTICE:
+        raise FieldInvalid(field, moment.isoformat(), "a time at most a day from now: EC2 gives two minutes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from spot_server.moments import is_believable
+
 ACTIVE_STATE = "active"
 EFFECTS: dict[str, str] = {
     "instance-stop": "stop it",
@@ -53,9 +55,10 @@ def _read_one(listed: Mapping[str, Any]) -> Scheduled | None:
     try:
         # "21 Jan 2019 09:00:43 GMT": the month is English wherever the server runs.
         at = parsedate_to_datetime(not_before)
-    except ValueError:
+        aware = at.astimezone(UTC) if at.tzinfo is not None else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return Scheduled(event_id, code[:MOST_TEXT], at if at.tzinfo is not None else at.replace(tzinfo=UTC))
+    return Scheduled(event_id, code[:MOST_TEXT], aware) if is_believable(aware) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from spot_server.features.cooldowns.queries import PoolKey
 from spot_server.features.cooldowns.service import note_capacity
 from spot_server.features.replicas import queries
 from spot_server.features.replicas.queries import Replica
+from spot_server.moments import read_told_moment
 from spot_server.words import Mode
 
 
@@ -49,8 +50,7 @@ def note_instance(
 
 def launch_moment(command: Command) -> datetime | None:
     """Return when EC2 launched the instance, as the command's answer says; None when it does not say."""
-    text = command.result.get("launched_at")
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
+    return read_told_moment(command.result.get("launched_at"))
 
 
 def emit_replica(tx: Transaction, replica: Replica, kind: str, data: dict[str, Any]) -> None:

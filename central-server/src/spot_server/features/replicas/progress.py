@@ -33,7 +33,7 @@ from spot_server.features.replicas.rules import (
     decide_launch,
 )
 from spot_server.features.spending.service import hold_back
-from spot_server.words import Actor, Mode, ReplicaKind, ReplicaStatus, Role
+from spot_server.words import Actor, Carry, Mode, ReplicaKind, ReplicaStatus, Role
 
 MAX_STEPS_AT_ONCE = 40
 """A bound on the loop below: a replica can refuse every place of a region within one call, and no more."""
@@ -181,12 +181,18 @@ def _launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
         return None
     if tx.now - replica.created_at > timedelta(seconds=tx.policy.boot_bound_seconds):
         return end_replica(tx, agent, replica, ReplicaEvent.FAILED, held_back or "no place, or nobody to launch it, for too long")
+    is_waited_for = _is_waited_for(agent, replica)
     if held_back is not None:
-        return None
-    if (replica.rejected_places or launching.is_rescue(replica)) and not _has_place(tx, agent, replica):
+        return end_replica(tx, agent, replica, ReplicaEvent.FAILED, held_back) if is_waited_for else None
+    if (replica.rejected_places or launching.is_rescue(replica) or is_waited_for) and not _has_place(tx, agent, replica):
         tried = ", ".join(replica.rejected_places)
         return end_replica(tx, agent, replica, ReplicaEvent.FAILED, f"no place is left; refused: {tried or 'all'}")
     return None
+
+
+def _is_waited_for(agent: Agent, replica: Replica) -> bool:
+    """Tell whether the workload stands still until this replica serves: then a launch that cannot be ends the move at once."""
+    return replica.kind is ReplicaKind.SWITCH and agent.carry is Carry.IMAGE_AFTER_QUIESCE
 
 
 def _has_place(tx: Transaction, agent: Agent, replica: Replica) -> bool:

@@ -15,10 +15,10 @@ from spot_server.words import Severity
 LAUNCH_WINDOW = timedelta(hours=1)
 
 
-def hold_back(tx: Transaction, agent: Agent, replica_id: str) -> str | None:
-    """Return why this replica may not be launched now, and tell; None when it may. The caller holds the agent's row."""
+def hold_back(tx: Transaction, agent: Agent, replica_id: str | None = None) -> str | None:
+    """Return why this replica (None: one more) may not be launched now, and tell; None when it may. The caller holds the agent's row."""
     spending = Spending(
-        live_replicas=queries.count_others_alive(tx, agent.agent_id, replica_id),
+        live_replicas=queries.count_others_alive(tx, agent.agent_id, replica_id or ""),
         launches_within_hour=queries.count_launched(tx, agent.agent_id, tx.now - LAUNCH_WINDOW),
     )
     limits = SpendingLimits(tx.policy.spending_replica_count, tx.policy.spending_launches_per_hour)
@@ -29,7 +29,7 @@ def hold_back(tx: Transaction, agent: Agent, replica_id: str) -> str | None:
     return f"held back by the spending guard {bitten.guard}: {bitten.reason}"
 
 
-def _tell_held_back(tx: Transaction, agent: Agent, replica_id: str, bitten: Bite) -> None:
+def _tell_held_back(tx: Transaction, agent: Agent, replica_id: str | None, bitten: Bite) -> None:
     is_new = notify(
         tx,
         client_id=agent.client_id,

@@ -10,6 +10,7 @@ from typing import Any
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_CLIENT_ID, TAG_EPOCH, TAG_LAUNCH_TOKEN, TAG_REPLICA_ID, InstanceFacts
 from spot_server.features.commands.actors import CONTROL_ROLE_INSTANCE_ID
 from spot_server.features.sweeper.rules import Sighting
+from spot_server.moments import read_told_moment
 
 LARGEST_EPOCH = 2**31 - 1
 """What the column holds; a tag that says more makes no sense."""
@@ -113,7 +114,7 @@ def _sighting(item: Mapping[str, Any], client_id: str, seen_at: datetime) -> Sig
         instance_id=instance_id,
         state=state,
         seen_at=seen_at,
-        launched_at=_moment(item.get("launched_at")),
+        launched_at=read_told_moment(item.get("launched_at")),
         client_id=client_id if item.get("client_id") is None else _text(item, "client_id"),
         agent_id=_text(item, "agent_id"),
         replica_id=_text(item, "replica_id"),
@@ -146,14 +147,3 @@ def _epoch(value: object) -> int | None:
         value = int(value) if value.isascii() and value.isdecimal() and len(value) <= 10 else None
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return value if is_number and 0 <= value <= LARGEST_EPOCH else None  # type: ignore[operator,return-value]
-
-
-def _moment(text: object) -> datetime | None:
-    """Return an aware moment; None for anything else, a naive time included."""
-    if not isinstance(text, str):
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None

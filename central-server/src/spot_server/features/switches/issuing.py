@@ -22,6 +22,7 @@ from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.rivals import guard_claim, rivals_of
 from spot_server.features.switches.volume_payloads import VOLUME_KINDS, volume_payload
 from spot_server.features.switches.volume_rules import VOLUME_STEPS
+from spot_server.moments import read_told_moment
 from spot_server.words import (
     PRIORITY_DECISION,
     PRIORITY_EMERGENCY,
@@ -185,5 +186,5 @@ def emit_step(tx: Transaction, switch: Switch, kind: str, name: StepName, data: 
 
 
 def moment(text: object) -> datetime | None:
-    """Parse a time from a command's result; None when there is none."""
-    return datetime.fromisoformat(text) if isinstance(text, str) else None
+    """Parse a time from a command's result; None when there is none, or nothing that is one."""
+    return read_told_moment(text)

@@ -12,6 +12,7 @@ from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.image_queries import find_image
 from spot_server.features.switches import queries
 from spot_server.features.switches.queries import Switch
+from spot_server.moments import read_told_moment
 from spot_server.words import RESCUE_TRIGGERS, Carry, Severity, StepName, StepStatus
 
 
@@ -64,9 +65,9 @@ def _lost_since(tx: Transaction, agent: Agent, switch: Switch, image_id: str | N
 def note_volume_loss(tx: Transaction, agent: Agent, switch: Switch, copied: Mapping[str, Any]) -> Switch:
     """Keep with the switch what it loses by going on from older snapshots, because a volume was gone; and say so."""
     state_at = copied.get("state_at")
-    if copied.get("is_fresh") is not False or not isinstance(state_at, str):
+    since = read_told_moment(state_at)
+    if copied.get("is_fresh") is not False or since is None:
         return switch
-    since = datetime.fromisoformat(state_at)
     window_seconds = round((tx.now - since).total_seconds())
     noted = queries.update_switch(tx, switch, loses_writes_since=since, loss_window_seconds=window_seconds)
     data = {"switch_id": noted.switch_id, "loses_writes_since": state_at, "loss_window_seconds": window_seconds}

@@ -17,6 +17,7 @@ from spot_server.features.replicas.image_rules import Purpose
 from spot_server.features.replicas.launching import choose_image, rank_places, wish_of
 from spot_server.features.replicas.placement import Ranking, Refusal
 from spot_server.features.replicas.queries import Replica
+from spot_server.features.spending.service import hold_back
 from spot_server.features.switches import queries
 from spot_server.features.switches.losses import note_loss
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch, steps_shown
@@ -117,9 +118,7 @@ def _expected_copy(tx: Transaction, agent: Agent, primary: Instance, *, leaves_z
 
 def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     """Store a new switch; SwitchInProgress, naming the one that runs, when the agent is already being moved."""
-    running = queries.active_switch(tx, agent.agent_id)
-    if running is not None:
-        raise SwitchInProgress(f"switch {running.switch_id} is {running.status}", switch_id=running.switch_id)
+    require_no_move(tx, agent)
     withdraw_refresh(tx, agent, "a move begins")
     if opening.trigger in RESCUE_TRIGGERS:
         queries.forget_given_up(tx, agent.agent_id)
@@ -141,6 +140,19 @@ def open_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         data=data,
     )
     return note_loss(tx, agent, switch, switch.image_id)
+
+
+def require_no_move(tx: Transaction, agent: Agent, *, but: str | None = None) -> None:
+    """Raise SwitchInProgress, naming the move that runs, unless it is `but`. Asked first: other refusals may come of that move."""
+    running = queries.active_switch(tx, agent.agent_id)
+    if running is not None and running.switch_id != but:
+        raise SwitchInProgress(f"switch {running.switch_id} is {running.status}", switch_id=running.switch_id)
+
+
+def require_enabled(agent: Agent) -> None:
+    """Raise StateConflict for an agent that is disabled."""
+    if not agent.enabled:
+        raise StateConflict("the agent is disabled: it is observed, and not moved", agent_id=agent.agent_id)
 
 
 def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
@@ -214,10 +226,16 @@ def _image_time(tx: Transaction, agent: Agent, image_id: str | None) -> datetime
 def planned_opening(
     tx: Transaction, agent: Agent, *, target: dict[str, Any], request_id: str, initiated_by: str, trigger: SwitchTrigger
 ) -> Opening:
-    """Prepare a planned move to a new instance; raises as `preview_switch` does, and StateConflict for an agent that is disabled."""
-    if not agent.enabled:
-        raise StateConflict("the agent is disabled: it is observed, and not moved", agent_id=agent.agent_id)
+    """Prepare a planned move to a new instance.
+
+    Raises as `preview_switch` does, StateConflict for an agent that is disabled, and MoveRefused where a spending guard would hold its
+    launch back: a workload that is stopped before its image is made must not find that out afterwards.
+    """
+    require_enabled(agent)
     preview = preview_switch(tx, agent, target)
+    held_back = hold_back(tx, agent)
+    if held_back is not None:
+        raise MoveRefused(held_back)
     return Opening(
         trigger=trigger,
         request_id=request_id,

@@ -89,7 +89,7 @@ def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, reques
         replica=replica,
         image_id=replica.image_id,
         accepts_differences=accepts.differences,
-        timing={queries.IS_FORCED: True} if plan.needs_force else {},
+        timing={queries.ACCEPTED: asdict(accepts), **({queries.IS_FORCED: True} if plan.needs_force else {})},
     )
 
 

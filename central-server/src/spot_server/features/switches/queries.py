@@ -30,6 +30,9 @@ UNATTENDED_SINCE = "unattended_since"
 IS_FORCED = "is_forced"
 """The key of `timing` of a promotion that a person wants although the standby check has not passed."""
 
+ACCEPTED = "accepted"
+"""The key of `timing` of a promotion: what its person accepted, so that the same request with another acceptance is told from a repeat."""
+
 RETURNS = "returns"
 """The key of `timing` of a move that was to be taken back and went forward again, because its new side had served: how often."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from spot_server.db.runner import Transaction
-from spot_server.errors import MoveRefused, NoImage, RequestIdReused, StateConflict, SwitchInProgress
+from spot_server.errors import MoveRefused, NoImage, RequestIdReused
 from spot_server.features.agents.queries import Agent, find_agent_of_client
 from spot_server.features.audit.service import record
 from spot_server.features.commands.attempts import is_going, load_daemons, notice_ends
@@ -132,9 +132,7 @@ def _require_acceptance(tx: Transaction, agent: Agent, plan: RollbackPlan, accep
 
 
 def _plan_rollback(tx: Transaction, agent: Agent, move: Switch, to: WayBack) -> RollbackPlan:
-    running = queries.active_switch(tx, agent.agent_id)
-    if running is not None and running.switch_id != move.switch_id:
-        raise SwitchInProgress(f"switch {running.switch_id} is {running.status}", switch_id=running.switch_id)
+    opening.require_no_move(tx, agent, but=move.switch_id)
     primary = primary_of(tx, agent.agent_id)
     newest = queries.newest_completed(tx, agent.agent_id)
     standing = MoveToUndo(
@@ -147,8 +145,7 @@ def _plan_rollback(tx: Transaction, agent: Agent, move: Switch, to: WayBack) -> 
     refusal = why_not_undone(standing)
     if refusal is not None:
         raise MoveRefused(refusal, switch_id=standing.newest_completed_id or move.switch_id, switch_status=move.status)
-    if not agent.enabled:
-        raise StateConflict("the agent is disabled: it is observed, and not moved", agent_id=agent.agent_id)
+    opening.require_enabled(agent)
     primary = opening.movable_primary(tx, agent)
     return _plan_to_image(tx, agent, move, primary) if to is WayBack.LAST_GOOD_IMAGE else _plan_to_old(tx, agent, move, primary)
 

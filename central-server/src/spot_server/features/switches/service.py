@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -45,6 +45,7 @@ def request_switch(tx: Transaction, client_id: str, agent_id: str, request: Swit
         if asked != (request.target, request.accepts_differences):
             raise RequestIdReused(f"request_id {request.request_id!r} began switch {earlier.switch_id}")
         return earlier
+    opening.require_no_move(tx, agent)
     planned = opening.planned_opening(
         tx,
         agent,
@@ -80,13 +81,19 @@ def request_promotion(
     user_id: str,
     accepts: Accepted = NOTHING_ACCEPTED,
 ) -> Switch:
-    """Begin a handover to a replica; the same request again returns the same switch. Raises MoveRefused with what would be lost."""
+    """Begin a handover to a replica; the same request again returns the same switch.
+
+    Raises SwitchInProgress, StateConflict for an agent that is disabled, MoveRefused with what would be lost, or RequestIdReused for
+    another replica, or another acceptance, under the same request_id.
+    """
     agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
     earlier = queries.find_by_request(tx, agent_id, request_id)
     if earlier is not None:
-        if earlier.replica_id != replica_id:
+        if (earlier.replica_id, earlier.timing.get(queries.ACCEPTED)) != (replica_id, asdict(accepts)):
             raise RequestIdReused(f"request_id {request_id!r} began switch {earlier.switch_id}")
         return earlier
+    opening.require_no_move(tx, agent)
+    opening.require_enabled(agent)
     replica = replica_queries.load_replica(tx, agent_id, replica_id)
     planned = promotion_opening(tx, agent, replica, request_id=request_id, initiated_by=user_id, accepts=accepts)
     switch = opening.open_switch(tx, agent, planned)
