@@ -120,7 +120,11 @@ class _Settings(_DaemonSettings):
     early_replica_on_warning = StrictBoolean(
         metadata={"description": "Hold a replica when another instance was taken in the primary's pool, as on a recommendation."}
     )
-    safe_to_run_twice = StrictBoolean()
+    safe_to_run_twice = StrictBoolean(
+        metadata={
+            "description": "Two instances may serve at once: a rescue of a stateless workload does not wait until the old one has ended."
+        }
+    )
     value_per_minute_usd = UsdAmount(
         validate=validate.Range(max=VALUE_PER_MINUTE_USD_MAX, error=f"expected an amount from 0 to {VALUE_PER_MINUTE_USD_MAX}"),
         metadata={"description": "What a minute without the workload costs its owner: what decisions weigh losses and moves by."},

@@ -150,6 +150,8 @@ class SwitchFacts:
     """Whether going back leaves behind what the new side wrote: its state was copied, and is not carried back."""
     leaves_old_writes: bool = False
     """Whether going on leaves behind what the old side wrote: the new one began with an older state."""
+    may_serve_twice: bool = False
+    """Whether its owner declared that two instances may serve at once: then a rescue does not wait for the old one's end."""
     is_new_going: bool = False
     """Whether a notice takes the new instance away."""
     returns: int = 0

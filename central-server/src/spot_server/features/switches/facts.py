@@ -28,7 +28,18 @@ from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.rivals import rivals_of, why_not_promoted
 from spot_server.features.switches.silent_fences import why_not_fenced
-from spot_server.words import RESCUE_TRIGGERS, Actor, CommandKind, HandleKind, InterruptionKind, Mode, StepName, StepStatus, SwitchStatus
+from spot_server.words import (
+    RESCUE_TRIGGERS,
+    Actor,
+    Carry,
+    CommandKind,
+    HandleKind,
+    InterruptionKind,
+    Mode,
+    StepName,
+    StepStatus,
+    SwitchStatus,
+)
 
 ENDS_AT_A_NAMED_TIME = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP})
 """A hibernation begins at its notice."""
@@ -86,6 +97,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         unattended_since=moment(switch.timing.get(queries.UNATTENDED_SINCE)),
         leaves_new_writes=leaves_new_writes(switch.carry, needs_copies=needs_copies),
         leaves_old_writes=switch.loses_writes_since is not None,
+        may_serve_twice=agent.safe_to_run_twice and switch.carry is Carry.STATELESS,
         is_new_going=new is not None and is_going(tx, new, new_end_at),
         returns=int(switch.timing.get(queries.RETURNS, 0)),
         may_terminate_new=not switch.is_call_back or (agent.auto_terminate_enabled and new is not None and new.launched_by_server),

@@ -130,10 +130,16 @@ def _why_needless(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> str
             return "no time for another check"
         case StepName.QUIESCE if facts.old_role is Role.TERMINATED:
             return "the old instance is terminated"
-        case StepName.FENCE if _is_done(facts, StepName.QUIESCE) and has_let_go(facts):
-            return "the old side confirmed that it serves no more"
+        case StepName.FENCE if has_let_go(facts):
+            return _why_nobody_is_fenced(facts)
         case _:
             return None
+
+
+def _why_nobody_is_fenced(facts: SwitchFacts) -> str | None:
+    if _is_done(facts, StepName.QUIESCE):
+        return "the old side confirmed that it serves no more"
+    return "the agent is declared safe to run twice: nobody waits for the old instance's end" if facts.may_serve_twice else None
 
 
 def _is_done(facts: SwitchFacts, name: StepName) -> bool:
