@@ -16,6 +16,7 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.clients.queries import Client
 from spot_server.features.clients.service import load_client
 from spot_server.features.commands.attempts import load_daemons, notice_ends
+from spot_server.features.game_days.response_calls import response_calls
 from spot_server.features.game_days.rules import Conditions, find_obstacle
 from spot_server.features.instances.queries import Instance, primary_of
 from spot_server.features.interruptions.rules import InterruptionFacts, Response, choose_response
@@ -26,7 +27,7 @@ from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches.losses import writes_lost_since
 from spot_server.features.switches.plans import plan_promotion, plan_rescue
-from spot_server.words import GameDayKind, InterruptionKind, PlayedBy, ReplicaStatus, Role, StepName
+from spot_server.words import Carry, GameDayKind, HandleKind, InterruptionKind, PlayedBy, ReplicaStatus, Role, StepName
 
 SECONDS_PER_HOUR = Decimal(3600)
 
@@ -168,16 +169,15 @@ def plan_document(stage: Stage, cast: Cast, order: PlayOrder) -> dict[str, Any]:
     agent, primary, kind = stage.agent, cast.primary, stage.wish.kind
     response = _response(stage)
     first = stage.ranking.suitable[0] if stage.ranking.suitable else None
-    steps = plan_promotion(agent.carry) if stage.ready is not None else plan_rescue(agent.carry)
-    is_hold = response is Response.HOLD
-    launches = stage.ready is None
+    is_hold, launches = response is Response.HOLD, stage.ready is None
+    steps = _steps(agent.carry, is_hold=is_hold, launches=launches)
     return {
         "kind": kind.value,
         "played_by": cast.played_by.value,
         "instance_id": primary.instance_id,
         "place": f"{primary.mode}/{primary.instance_type}/{primary.az_id}",
         "response": "failover" if kind is GameDayKind.LOSS else response.value,
-        "steps": [StepName.LAUNCH.value, StepName.BOOT.value] if is_hold and launches else [] if is_hold else [str(step) for step in steps],
+        "steps": [str(step) for step in steps],
         "replica_id": None if stage.ready is None else stage.ready.replica_id,
         "image_id": stage.image_id,
         "loses_writes_since": None if stage.loses_writes_since is None else _text(stage.loses_writes_since),
@@ -194,7 +194,12 @@ def plan_document(stage: Stage, cast: Cast, order: PlayOrder) -> dict[str, Any]:
             None if first is None else first.usd_per_hour, agent.rebalance_hold_seconds if is_hold else 0, launches
         ),
         "calls": [asdict(call) for call in calls_of(order, cast.played_by)],
-        "ec2_calls": _ec2_calls(stage, is_hold=is_hold, launches=launches),
+        "ec2_calls": response_calls(
+            steps,
+            [HandleKind(handle["kind"]) for handle in agent.traffic_handles],
+            is_hold=is_hold,
+            is_salvaged=launches and not is_hold and kind is not GameDayKind.LOSS,
+        ),
     }
 
 
@@ -222,16 +227,10 @@ def _extra_usd(usd_per_hour: Decimal | None, held_seconds: int, launches: bool) 
     return None if usd_per_hour is None else str((usd_per_hour * held_seconds / SECONDS_PER_HOUR).quantize(Decimal("0.000001")))
 
 
-def _ec2_calls(stage: Stage, *, is_hold: bool, launches: bool) -> list[str]:
-    """Name the EC2 calls that the response leads to, whoever makes them."""
-    launch = ["RunInstances"] if launches else []
+def _steps(carry: Carry, *, is_hold: bool, launches: bool) -> tuple[StepName, ...]:
     if is_hold:
-        return [*launch, *(["TerminateInstances (when the hold is over)"] if launches else [])]
-    salvage = (
-        ["ModifyInstanceAttribute (volumes are kept)", "CreateSnapshots"] if launches and stage.wish.kind is not GameDayKind.LOSS else []
-    )
-    address = ["AssociateAddress"] if stage.agent.traffic_handles else []
-    return [*salvage, *launch, "DescribeInstances", *address]
+        return (StepName.LAUNCH, StepName.BOOT) if launches else ()
+    return plan_rescue(carry) if launches else plan_promotion(carry)
 
 
 def _text(moment: datetime) -> str:
