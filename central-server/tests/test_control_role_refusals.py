@@ -91,7 +91,7 @@ def begin_switch(stage: Stage) -> str:
 def advance(stage: Stage, switch_id: str, seconds: float) -> None:
     stage.clock.advance(seconds)
     stage.heartbeat()
-    stage.database.write(lambda tx: advance_switch(tx, switch_id))
+    stage.database.write(lambda tx: advance_switch(tx, stage.agent.agent_id, switch_id))
 
 
 def test_the_first_steps_of_a_switch_are_the_control_roles(stage: Stage) -> None:

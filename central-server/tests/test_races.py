@@ -68,7 +68,7 @@ def test_sweeps_and_answers_at_once_do_every_step_once(story: Story) -> None:
     for _ in range(40):
         story.clock.advance(2)
         story.region.pass_time(story.clock.now())
-        sweep = [lambda: story.database.write(lambda tx: service.advance_switch(tx, switch.switch_id))] * 2
+        sweep = [lambda: story.database.write(lambda tx: service.advance_switch(tx, switch.agent_id, switch.switch_id))] * 2
         at_once([story.step, *sweep])
 
     steps = story.steps(switch)

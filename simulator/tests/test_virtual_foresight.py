@@ -233,7 +233,7 @@ def test_no_handler_of_the_product_stops_a_rehearsal_from_ending() -> None:
 
 def test_a_newer_heartbeat_passes_and_nothing_else_does(world: World) -> None:
     world.add(ends_after_seconds=50.0)
-    sight = Sight(world.server.raw, [(HEARD, ())])
+    sight = Sight(world.server.raw, world.server.watch, [(HEARD, ())])
 
     world.change(expires_at=START)
 
@@ -244,7 +244,7 @@ def test_a_newer_heartbeat_passes_and_nothing_else_does(world: World) -> None:
 
 def test_a_clock_that_was_set_is_more_than_a_newer_heartbeat(world: World) -> None:
     world.add(ends_after_seconds=50.0)
-    sight = Sight(world.server.raw, [(HEARD, ())])
+    sight = Sight(world.server.raw, world.server.watch, [(HEARD, ())])
 
     world.change(epoch=3)
 
@@ -258,7 +258,7 @@ def test_a_clock_that_was_set_is_more_than_a_newer_heartbeat(world: World) -> No
 def test_a_look_at_ec2_passes_where_only_its_age_is_new(world: World, reported: str, passes: bool) -> None:
     world.add(ends_after_seconds=50.0)
     world.change(holder='{"instances": ["i-1"], "age_seconds": 1.5}')
-    sight = Sight(world.server.raw, [("SELECT holder AS reported_resources FROM leases", ())])
+    sight = Sight(world.server.raw, world.server.watch, [("SELECT holder AS reported_resources FROM leases", ())])
 
     world.change(holder=reported)
 

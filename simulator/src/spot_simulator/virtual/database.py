@@ -103,7 +103,7 @@ class DatabaseServer:
 
 def stored(moment: datetime) -> str:
     """Return an aware moment in UTC as it is in the rows."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")
+    return moment.isoformat(" ", "microseconds")[:26]
 
 
 HEARD_AGAIN = """

@@ -25,13 +25,15 @@ from spot_simulator.virtual.entropy import rehearsed_entropy
 from spot_simulator.virtual.limits import Limits
 from spot_simulator.virtual.patience import EXACTLY_SECONDS
 from spot_simulator.virtual.questions_of_now import QuestionsOfNow
-from spot_simulator.virtual.table_watch import Question
+from spot_simulator.virtual.table_watch import Question, TableWatch
 
 T = TypeVar("T")
 
 _HEARTBEAT = "last_heartbeat_at"
 _OF_A_HEARTBEAT = frozenset({_HEARTBEAT, "heard_at", "reported_resources", "clock_skew_seconds", "last_delivered_at"})
 """The columns in which a quiet heartbeat, or a command's repeated delivery, differs from the one before it."""
+_UNCOUNTED = (_HEARTBEAT, "reported_resources", "leases")
+"""What quiet heartbeats and the renewal of the lease change past those who count changes."""
 _AGE = re.compile(r'"age_seconds": ?[0-9.e+-]+')
 """In what an instance reports: how old its look at EC2 is."""
 NEAR_SECONDS = 30.0
@@ -54,6 +56,8 @@ class _Answer:
     rows: list[tuple[Any, ...]]
     masked: frozenset[int]
     """Where in a row the columns of a heartbeat are."""
+    version: int | None
+    """Of the tables that it is about; None where it also depends on what is changed without being counted: who was heard when."""
 
     def differs_only_in_heartbeats(self, rows: list[tuple[Any, ...]]) -> bool:
         if not self.masked or len(rows) != len(self.rows):
@@ -77,14 +81,16 @@ def _is_little(before: object, after: object) -> bool:
 class Sight:
     """Questions, and the answers that they have now."""
 
-    def __init__(self, raw: sqlite3.Connection, questions: Iterable[Question]) -> None:
-        """Ask them all on `raw`."""
-        self._raw = raw
+    def __init__(self, raw: sqlite3.Connection, watch: TableWatch, questions: Iterable[Question]) -> None:
+        """Ask them all on `raw`, whose changes `watch` counts."""
+        self._raw, self._watch = raw, watch
         self._answers = [self._ask(question) for question in dict.fromkeys(questions)]
 
     def is_as_it_was(self) -> bool:
         """Ask again, and compare; let it pass that somebody was heard again who has nothing new to say."""
         for answer in self._answers:
+            if answer.version is not None and self._version(answer.question) == answer.version:
+                continue
             rows = self._raw.execute(*answer.question).fetchall()
             if rows != answer.rows and not answer.differs_only_in_heartbeats(rows):
                 return False
@@ -93,7 +99,11 @@ class Sight:
     def _ask(self, question: Question) -> _Answer:
         cursor = self._raw.execute(*question)
         masked = frozenset(position for position, column in enumerate(cursor.description) if column[0] in _OF_A_HEARTBEAT)
-        return _Answer(question, cursor.fetchall(), masked)
+        is_counted = not any(name in question[0] for name in _UNCOUNTED)
+        return _Answer(question, cursor.fetchall(), masked, self._version(question) if is_counted else None)
+
+    def _version(self, question: Question) -> int:
+        return self._watch.version(self._watch.tables_of(question[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +152,7 @@ class Foresight:
             quiet_seconds = self._until_limit(rehearse, ahead_seconds, period_seconds, questions, limits)
         if quiet_seconds is None:
             quiet_seconds = self._find_quiet(rehearse, ahead_seconds, period_seconds, questions)
-        sight = Sight(self._server.raw, questions)
+        sight = Sight(self._server.raw, self._server.watch, questions)
         heard = frozenset(self.listen()) if _are_about_heartbeats(questions) else None
         ticks = max(1, int(quiet_seconds / period_seconds))
         is_near_its_end = quiet_seconds < ahead_seconds

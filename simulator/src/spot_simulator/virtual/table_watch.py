@@ -55,6 +55,14 @@ class TableWatch:
         """Watch no longer."""
         event.remove(self._engine, "after_cursor_execute", self._note)
 
+    @staticmethod
+    def tables_of(statement: str) -> tuple[str, ...]:
+        """Return the tables that a statement names, one as often as it does."""
+        tables = _tables_of.get(statement)
+        if tables is None:
+            tables = _tables_of[statement] = tuple(word for word in _WORD.findall(statement) if word in metadata.tables)
+        return tables
+
     def begin(self) -> None:
         """Forget what was named and asked."""
         self._named.clear()
@@ -95,9 +103,7 @@ class TableWatch:
         self._wake([changed for changed, awaited in self._waiting.items() if awaited & names])
 
     def _note(self, _connection: object, cursor: sqlite3.Cursor, statement: str, parameters: Any, *others: object) -> None:  # noqa: ANN401 - as SQLAlchemy has them
-        tables = _tables_of.get(statement)
-        if tables is None:
-            tables = _tables_of[statement] = tuple(word for word in _WORD.findall(statement) if word in metadata.tables)
+        tables = self.tables_of(statement)
         self._named.update(tables)
         if statement.startswith(_ASKING):
             self.asked.append((statement, parameters))

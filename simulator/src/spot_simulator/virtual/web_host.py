@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import ref
 
 from flask import Flask
 
@@ -52,12 +53,16 @@ class WebHost:
             new_event=lambda: VirtualEvent(self.process),
         )
         self._announce(context)
-        app = _lend(context)
-        self._network.listen(SERVER, self.process, lambda request: answer(app, request))
-        try:
-            self._poll(context)
-        finally:
-            _idle.append(app)
+        app = _lend(context, self.process)
+        poller = _WatchedPoller(context, self._settings, self._database)
+
+        def hear(request: Request) -> Response:
+            if self._leaves_out_looks:
+                poller.vouch()
+            return answer(app, request)
+
+        self._network.listen(SERVER, self.process, hear)
+        self._poll(context, poller)
 
     def _announce(self, context: AppContext) -> None:
         """Have what is committed here known to the daemons whose waiting was left out, as to those who wait."""
@@ -70,10 +75,9 @@ class WebHost:
 
         context.database.on_commit = tell
 
-    def _poll(self, context: AppContext) -> None:
+    def _poll(self, context: AppContext, poller: "_WatchedPoller") -> None:
         """Look as the poller's thread does, without the looks that would find what the last one found (insight.py)."""
-        period_seconds = self._settings.poller_period_ms / 1000
-        poller, watch = Poller(context, period_seconds=period_seconds), self._database.watch
+        period_seconds, watch = self._settings.poller_period_ms / 1000, self._database.watch
         ticks = Ticks(period_seconds, self.clock.monotonic_seconds())
         quiet = QuietLooks(self.process, self.clock, watch, Foresight(self._database, self.clock, policy_of(self._settings)))
         while True:
@@ -84,15 +88,42 @@ class WebHost:
                 self.process.sleep(period_seconds)
 
 
-_idle: list[Flask] = []
-"""Applications without a process. To build one costs as much as a hundred requests, and all that a process knows is in its context."""
+class _WatchedPoller:
+    """The poller. In the stead of its looks that are left out, it says what they would say of revoked tokens."""
+
+    def __init__(self, context: AppContext, settings: Settings, database: DatabaseServer) -> None:
+        self._poller = Poller(context, period_seconds=settings.poller_period_ms / 1000)
+        self._context = context
+        self._database = database
+        self._seen: int | None = None
+
+    def step(self) -> None:
+        """Look."""
+        self._seen = self._database.watch.version(_TOKENS) if self._database.is_certain else None
+        self._poller.step()
+
+    def vouch(self) -> None:
+        """No token was revoked since a look: let the cache know, as one look after the other would have."""
+        if self._seen is not None and self._database.is_certain and self._database.watch.version(_TOKENS) == self._seen:
+            self._context.token_cache.watched((), looked_seconds=self._context.clock.monotonic_seconds())
 
 
-def _lend(context: AppContext) -> Flask:
-    if not _idle:
-        return build_app(context)
-    app = _idle.pop()
-    app.extensions[EXTENSION] = context
+_TOKENS = frozenset({"tokens"})
+
+_lent: list[tuple[Flask, ref[Process]]] = []
+"""Applications, and who had them last. To build one costs as much as a hundred requests, and all that a process knows is in its context."""
+
+
+def _lend(context: AppContext, process: Process) -> Flask:
+    """Return an application that no other process of this run has: those of the runs before never go on."""
+    for place, (app, reference) in enumerate(_lent):
+        last = reference()
+        if last is None or not last.is_alive or last.scheduler is not process.scheduler:
+            _lent[place] = (app, ref(process))
+            app.extensions[EXTENSION] = context
+            return app
+    app = build_app(context)
+    _lent.append((app, ref(process)))
     return app
 
 

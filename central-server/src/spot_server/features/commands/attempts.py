@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, FromClause, bindparam, func, literal, select
@@ -47,7 +47,11 @@ def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
 
     One that is heard well after its end has outlived its notice, and is given work again.
     """
-    ends = notice_ends(tx, agent.agent_id)
+    return daemons_of(tx, agent, list_present(tx, agent.agent_id), notice_ends(tx, agent.agent_id))
+
+
+def daemons_of(tx: Transaction, agent: Agent, present: Sequence[Instance], ends: Mapping[str, datetime]) -> list[DaemonFacts]:
+    """Return what `load_daemons` does, of instances and notices' ends that were read in this transaction."""
     is_dismissed = agent.is_deleted and queries.find_by_request(tx, agent.agent_id, release_request_id(agent.agent_id)) is not None
     fresh_since = tx.now - timedelta(seconds=tx.policy.daemon_fresh_seconds)
     return [
@@ -56,7 +60,7 @@ def load_daemons(tx: Transaction, agent: Agent) -> list[DaemonFacts]:
             role=instance.role,
             is_reachable=instance.last_heartbeat_at >= fresh_since and not is_taken_away(tx, instance, ends.get(instance.instance_id)),
         )
-        for instance in list_present(tx, agent.agent_id)
+        for instance in present
         # A released daemon finishes what is left to terminate, until it is told to stop. A stray has no token.
         if (instance.released_at is None or not is_dismissed) and not instance.is_stray
     ]
@@ -99,9 +103,12 @@ def is_going(tx: Transaction, instance: Instance, end_at: datetime | None) -> bo
     return end_at is not None and (tx.now < end_at or is_taken_away(tx, instance, end_at))
 
 
+_ROLE_ARN = select(clients.c.aws_role_arn).where(clients.c.client_id == bindparam("client_id"))
+
+
 def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> Assignment | None:
     """Choose who does `act` now, or None when nobody can. What the role failed at for one of the client's agents counts for all."""
-    role_arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == agent.client_id)).scalar_one()
+    role_arn = tx.execute(_ROLE_ARN, {"client_id": agent.client_id}).scalar_one()
     has_usable_role = role_arn is not None and _is_role_usable(tx, agent.client_id, act)
     daemons = load_daemons(tx, agent)
     if has_usable_role and act in DAEMON_FIRST:

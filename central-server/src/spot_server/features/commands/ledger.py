@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -84,13 +84,14 @@ def issue(tx: Transaction, new: NewCommand) -> str:
     return command.command_id
 
 
-def finish(tx: Transaction, command: Command, outcome: dict[str, Any]) -> CommandStatus:
-    """Record a daemon's answer to an open command and return the status that it now has."""
+def finish(tx: Transaction, command: Command, outcome: dict[str, Any]) -> Command:
+    """Record a daemon's answer to an open command and return the command as it is then; the caller holds the agent's row."""
     event = CommandEvent.SUCCEEDED if outcome["outcome"] == "succeeded" else CommandEvent.FAILED
     status = next_command_status(command.status, event)
-    queries.close_command(tx, command, status=status, outcome=outcome, payload=payload_to_keep(command.payload, outcome))
+    payload = payload_to_keep(command.payload, outcome)
+    queries.close_command(tx, command, status=status, outcome=outcome, payload=payload)
     _emit(tx, command, "command_finished", {"status": status, "error": outcome.get("error")})
-    return status
+    return replace(command, status=status, outcome=outcome, payload=payload, finished_at=tx.now)
 
 
 def give_up(tx: Transaction, command_id: str | None, *, status: CommandStatus, reason: str, because: ClosedBecause | None = None) -> None:

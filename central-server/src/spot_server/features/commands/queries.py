@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -195,10 +195,13 @@ def failures_of_actor(tx: Transaction, client_id: str, actor: Actor, *, since: d
     return [_command(row) for row in tx.execute(_FAILED_OF_CLIENT if agent_id is None else _FAILED_OF_AGENT, asked)]
 
 
+_INSERT = insert(commands)
+
+
 def insert_command(tx: Transaction, command: Command) -> None:
     """Store a new command."""
     values = {name: getattr(command, name) for name in Command.__dataclass_fields__}
-    tx.execute(insert(commands).values(**values, open_instance_id=command.instance_id if command.is_open else None))
+    tx.execute(_INSERT, {**values, "open_instance_id": command.instance_id if command.is_open else None})
 
 
 _THESE = commands.c.command_id.in_(bindparam("command_ids", expanding=True))
@@ -214,10 +217,16 @@ _DELIVERED = (
 _FIRST_DELIVERED = update(commands).where(_THESE, commands.c.first_delivered_at.is_(None)).values(first_delivered_at=bindparam("now"))
 
 
-def mark_delivered(tx: Transaction, command_ids: list[str], now: datetime) -> None:
+def mark_delivered(tx: Transaction, delivered: Sequence[Command], now: datetime) -> None:
     """Note that these commands went out in an answer that may or may not have arrived."""
-    tx.execute(_DELIVERED, {"command_ids": command_ids, "now": now})
-    tx.execute(_FIRST_DELIVERED, {"command_ids": command_ids, "now": now})
+    tx.execute(_DELIVERED, {"command_ids": [command.command_id for command in delivered], "now": now})
+    # Nothing takes a first delivery back: one that was read needs no look whether it is there still.
+    first = [command.command_id for command in delivered if command.first_delivered_at is None]
+    if first:
+        tx.execute(_FIRST_DELIVERED, {"command_ids": first, "now": now})
+
+
+_CLOSE = update(commands).where(commands.c.command_id == bindparam("this_command_id"), IS_OPEN)
 
 
 def close_command(
@@ -230,19 +239,15 @@ def close_command(
     closed_because: ClosedBecause | None = None,
 ) -> bool:
     """End an open command; False when somebody else already did."""
-    result = tx.execute(
-        update(commands)
-        .where(commands.c.command_id == command.command_id, IS_OPEN)
-        .values(
-            status=status,
-            outcome=outcome,
-            payload=payload,
-            closed_because=closed_because,
-            finished_at=tx.now,
-            open_instance_id=None,
-        )
-    )
-    return result.rowcount == 1
+    values = {
+        "status": status,
+        "outcome": outcome,
+        "payload": payload,
+        "closed_because": closed_because,
+        "finished_at": tx.now,
+        "open_instance_id": None,
+    }
+    return tx.execute(_CLOSE, {**values, "this_command_id": command.command_id}).rowcount == 1
 
 
 def replace_payload(tx: Transaction, command_id: str, payload: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -49,7 +49,7 @@ def take_pending(tx: Transaction, agent_id: str, instance_id: str) -> list[Comma
         if is_deliverable(command.status, command.last_delivered_at, tx.now)
     ]
     if deliverable:
-        queries.mark_delivered(tx, [command.command_id for command in deliverable], tx.now)
+        queries.mark_delivered(tx, deliverable, tx.now)
     return deliverable
 
 
@@ -67,10 +67,10 @@ def record_outcome(tx: Transaction, agent_id: str, instance_id: str, command_id:
     answer = {key: value for key, value in asdict(outcome).items() if key != "request_id"}
     if not command.is_open:
         return _record_again(tx, command, answer)
-    status = ledger.finish(tx, command, answer)
-    _note_quiesced(tx, command, answer)
-    _go_on(tx, command)
-    return status
+    answered = ledger.finish(tx, command, answer)
+    _note_quiesced(tx, answered, answer)
+    _go_on(tx, answered)
+    return answered.status
 
 
 def _note_quiesced(tx: Transaction, command: Command, answer: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ def _note_quiesced(tx: Transaction, command: Command, answer: dict[str, Any]) ->
 def _record_again(tx: Transaction, command: Command, answer: dict[str, Any]) -> CommandStatus:
     if command.outcome is None and (command.status, CommandEvent.ANSWERED_LATE) in COMMAND_TRANSITIONS:
         queries.attach_late_outcome(tx, command.command_id, answer)
-        _go_on(tx, command)
+        _go_on(tx, replace(command, outcome=answer))
         return next_command_status(command.status, CommandEvent.ANSWERED_LATE)
     if not is_same_outcome(command.outcome, answer):
         raise OutcomeDiffers(f"command {command.command_id!r} is already {command.status}", status_recorded=command.status)
@@ -91,15 +91,16 @@ def _record_again(tx: Transaction, command: Command, answer: dict[str, Any]) -> 
 
 
 def _go_on(tx: Transaction, command: Command) -> None:
+    """See to whatever waited for this answer. `command` holds it: nobody else changes an answered command while the agent's row is held."""
     if command.replica_id is not None:
         replica_progress.advance_replica(tx, command.replica_id)
-        own_late_launch(tx, command.command_id)
+        own_late_launch(tx, command)
     if command.kind is CommandKind.CREATE_IMAGE:
-        remember_image(tx, command.command_id)
-        tell_unfrozen(tx, command.command_id)
-    tell_refusal(tx, command.command_id)
+        remember_image(tx, command)
+        tell_unfrozen(tx, command)
+    tell_refusal(tx, command)
     if command.switch_id is not None:
-        switches.advance_switch(tx, command.switch_id)
+        switches.advance_switch(tx, command.agent_id, command.switch_id)
     elif command.replica_id is not None:
         switches.advance_switch_of_agent(tx, command.agent_id)
     if command.kind is CommandKind.RELEASE:

@@ -70,11 +70,10 @@ def withdraw_refresh(tx: Transaction, agent: Agent, reason: str) -> None:
             ledger.give_up(tx, command.command_id, status=CommandStatus.CANCELLED, reason=reason)
 
 
-def tell_unfrozen(tx: Transaction, command_id: str) -> None:
+def tell_unfrozen(tx: Transaction, command: Command) -> None:
     """Tell a person that the workload was not held still for an image, as its freeze hook should have seen to; once for each image."""
-    command = command_queries.load_command(tx, command_id)
-    problem = None if command is None else command.result.get("freeze_problem")
-    if command is None or not problem:
+    problem = command.result.get("freeze_problem")
+    if not problem:
         return
     notify(
         tx,

@@ -115,6 +115,16 @@ def list_present(tx: Transaction, agent_id: str) -> list[Instance]:
     return [Instance(*row) for row in tx.execute(_PRESENT, {"agent_id": agent_id})]
 
 
+_IS_SIDE = instances.c.instance_id.in_((bindparam("one_side"), bindparam("other_side")))
+_PRESENT_AND_SIDES = _OF_AGENT.where(or_(instances.c.role != Role.TERMINATED, _IS_SIDE))
+
+
+def list_present_and(tx: Transaction, agent_id: str, one_side: str, other_side: str | None) -> list[Instance]:
+    """Return what `list_present` does, and with it the two sides of a move, whatever became of them; one statement for all."""
+    asked = {"agent_id": agent_id, "one_side": one_side, "other_side": other_side}
+    return [Instance(*row) for row in tx.execute(_PRESENT_AND_SIDES, asked)]
+
+
 def list_instances_of_client(
     tx: Transaction,
     client_id: str,

@@ -24,6 +24,7 @@ from spot_server.features.replicas.rules import (
     GiveUp,
     Launch,
     LaunchAnswer,
+    LaunchDecision,
     LaunchFacts,
     NoteInstance,
     ReplicaEvent,
@@ -105,23 +106,29 @@ def new_replica(tx: Transaction, agent: Agent, new: NewReplica) -> Replica:
 def advance_replica(tx: Transaction, replica_id: str) -> None:
     """Take every step that can be taken now; harmless when there is none. Used after each answer and by the sweep."""
     replica = queries.find_replica(tx, replica_id)
-    if replica is None:
-        return
-    agent = load_agent(tx, replica.agent_id)
+    if replica is not None:
+        advance_known_replica(tx, load_agent(tx, replica.agent_id), replica)
+
+
+def advance_known_replica(tx: Transaction, agent: Agent, replica: Replica) -> Replica:
+    """Do the same for a replica that was read, as `agent` was, while the agent's row was held; return it as it is then."""
     for _ in range(MAX_STEPS_AT_ONCE):
         if replica.status in {ReplicaStatus.TERMINATED, ReplicaStatus.FAILED}:
             finish_replica(tx, agent, replica)
-            return
-        changed = _step(tx, agent, replica)
+            return queries.load_replica(tx, agent.agent_id, replica.replica_id)
+        command = launch_command(tx, replica)
+        decision = decide_launch(_facts(tx, agent, replica, command), tx.policy)
+        if isinstance(decision, Wait):
+            return replica
+        changed = _apply(tx, agent, replica, command, decision)
         if changed is None:
-            return
+            return queries.load_replica(tx, agent.agent_id, replica.replica_id)
         replica = changed
+    return replica
 
 
-def _step(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
+def _apply(tx: Transaction, agent: Agent, replica: Replica, command: Command | None, decision: LaunchDecision) -> Replica | None:
     """Apply one decision; None when there is nothing more to do now."""
-    command = launch_command(tx, replica)
-    decision = decide_launch(_facts(tx, agent, replica, command), tx.policy)
     match decision:
         case Wait():
             return None
@@ -146,7 +153,6 @@ def _step(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
 def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | None) -> LaunchFacts:
     answer = None
     if command is not None:
-        reachable = {daemon.instance_id for daemon in load_daemons(tx, agent) if daemon.is_reachable}
         answer = LaunchAnswer(
             status=command.status,
             instance_id=command.result.get("instance_id"),
@@ -154,7 +160,7 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
             error_text=command.error_text,
             deadline_at=command.deadline_at,
             finished_at=command.finished_at,
-            is_actor_reachable=command.actor is Actor.CONTROL_ROLE or command.instance_id in reachable,
+            is_actor_reachable=command.actor is Actor.CONTROL_ROLE or _is_reachable(tx, agent, command.instance_id),
             is_by_control_role=command.actor is Actor.CONTROL_ROLE,
         )
     instance = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
@@ -169,6 +175,10 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
         launch=answer,
         now=tx.now,
     )
+
+
+def _is_reachable(tx: Transaction, agent: Agent, instance_id: str) -> bool:
+    return any(daemon.is_reachable and daemon.instance_id == instance_id for daemon in load_daemons(tx, agent))
 
 
 def _launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import load_agent
-from spot_server.features.commands import queries
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.rules import TRANSIENT_ERRORS
 from spot_server.features.notifications.service import notify
@@ -17,10 +16,9 @@ _REMEDIES = {
 }
 
 
-def tell_refusal(tx: Transaction, command_id: str) -> None:
+def tell_refusal(tx: Transaction, command: Command) -> None:
     """Notify the client when this command's answer says that an instance stays which should go. It is asked for again all the same."""
-    command = queries.load_command(tx, command_id)
-    if command is None or command.status is not CommandStatus.FAILED:
+    if command.status is not CommandStatus.FAILED:
         return
     if command.kind is CommandKind.TERMINATE_INSTANCE and command.error_code in _REMEDIES:
         _tell(tx, command, "termination_refused", _REMEDIES[TerminationRefusal(command.error_code)])

@@ -202,10 +202,9 @@ def retire_all(tx: Transaction, *, agent_id: str, reason: str) -> int:
 
 def sweep_replica(tx: Transaction, *, agent_id: str, replica_id: str) -> None:
     """Take every step that a replica can take now, and let the move that waits for it go on."""
-    load_agent(tx, agent_id, for_update=True)
+    agent = load_agent(tx, agent_id, for_update=True)
     before = queries.load_replica(tx, agent_id, replica_id)
-    progress.advance_replica(tx, replica_id)
-    if queries.load_replica(tx, agent_id, replica_id).version != before.version:
+    if progress.advance_known_replica(tx, agent, before).version != before.version:
         switches.advance_switch_of_agent(tx, agent_id)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
-from spot_server.features.commands import queries as command_queries
+from spot_server.features.commands.queries import Command
 from spot_server.features.replicas import queries
 from spot_server.features.replicas.answers import emit_replica, launch_moment, note_instance
 from spot_server.features.replicas.ending import finish_replica
@@ -17,10 +17,9 @@ from spot_server.features.replicas.queries import Replica
 from spot_server.words import CommandKind, Mode, ReplicaKind, ReplicaStatus
 
 
-def own_late_launch(tx: Transaction, command_id: str) -> None:
+def own_late_launch(tx: Transaction, command: Command) -> None:
     """Own the instance that this launch brought, unless a replica has it already. The caller has advanced the replica before."""
-    command = command_queries.load_command(tx, command_id)
-    if command is None or command.kind is not CommandKind.LAUNCH_INSTANCE or command.replica_id is None:
+    if command.kind is not CommandKind.LAUNCH_INSTANCE or command.replica_id is None:
         return
     instance_id = command.result.get("instance_id")
     replica = queries.find_replica(tx, command.replica_id)

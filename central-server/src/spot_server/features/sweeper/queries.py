@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import BindParameter, bindparam, or_, select
 
 from spot_server.aws.ports import ControlRole
 from spot_server.db.runner import Transaction
@@ -122,13 +122,13 @@ _RETIRING = (
         switch_steps.c.status.in_((StepStatus.PENDING, StepStatus.RUNNING)),
     )
 )
-_ENDINGS = tuple(statement.limit(1) for statement in (_ENDED_REPLICA, _MOVING, _RETIRING))
+_IS_BEING_ENDED = select(or_(_ENDED_REPLICA.exists(), _MOVING.exists(), _RETIRING.exists()))
 
 
 def is_being_ended(tx: Transaction, agent_id: str, instance_id: str) -> bool:
     """Tell whether a replica that has ended, a move, or the retirement after a move sees to this instance."""
     asked = {"agent_id": agent_id, "instance_id": instance_id}
-    return any(tx.execute(statement, asked).first() is not None for statement in _ENDINGS)
+    return bool(tx.execute(_IS_BEING_ENDED, asked).scalar_one())
 
 
 _RETIRED_SINCE = select(cleanup_logs.c.agent_id).where(

@@ -12,7 +12,7 @@ from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.autonomy.queries import open_plans
 from spot_server.features.notifications.service import notify
 from spot_server.features.sweeper import acts, evidence, queries
-from spot_server.features.sweeper.holds import list_holds, note_restore
+from spot_server.features.sweeper.holds import RestoreHold, list_holds, note_restore
 from spot_server.features.sweeper.rules import (
     ENDING_STATES,
     SIGHTING_GOOD_FOR_SECONDS,
@@ -106,10 +106,11 @@ def _is_believed(one: Seen, agents: Mapping[str, Agent]) -> bool:
 def needs_act(tx: Transaction, work: Work, policy: SweepPolicy) -> bool:
     """Tell whether anything follows from what was seen that is not recorded yet. Reads only."""
     agent = load_agent(tx, work.agent_id)
-    if _restored_epochs(tx, agent, work):
+    holds = list_holds(tx, agent.client_id)
+    if _restored_epochs(tx, agent, work, holds):
         return True
     doubts = [(volume.volume_id, Doubt.UNATTACHED) for volume in work.volumes]
-    for finding in _findings(tx, agent, work.instances, policy):
+    for finding in _findings(tx, agent, work.instances, policy, holds):
         if not isinstance(finding.verdict, Quarantine):
             return True
         doubts.append((finding.seen.sighting.instance_id, finding.verdict.doubt))
@@ -119,10 +120,10 @@ def needs_act(tx: Transaction, work: Work, policy: SweepPolicy) -> bool:
 def sweep_agent(tx: Transaction, work: Work, policy: SweepPolicy) -> Swept:
     """Judge again, now that the agent's row is held, and do what follows."""
     agent = load_agent(tx, work.agent_id, for_update=True)
-    for one, epoch in _restored_epochs(tx, agent, work):
+    for one, epoch in _restored_epochs(tx, agent, work, list_holds(tx, agent.client_id)):
         note_restore(tx, agent, one.sighting.instance_id, epoch)
     adopted = retired = told = put_off = 0
-    for finding in _findings(tx, agent, work.instances, policy):
+    for finding in _findings(tx, agent, work.instances, policy, list_holds(tx, agent.client_id)):
         match finding.verdict:
             case Adopt(replica_id):
                 acts.adopt(tx, agent, finding.seen, replica_id)
@@ -140,9 +141,9 @@ def sweep_agent(tx: Transaction, work: Work, policy: SweepPolicy) -> Swept:
     return Swept(adopted, retired, told, put_off)
 
 
-def _restored_epochs(tx: Transaction, agent: Agent, work: Work) -> list[tuple[Seen, int]]:
+def _restored_epochs(tx: Transaction, agent: Agent, work: Work, holds: Sequence[RestoreHold]) -> list[tuple[Seen, int]]:
     """Return what says that the database is older than the world, and is not noted yet."""
-    hold = next((one for one in list_holds(tx, agent.client_id) if one.agent_id == agent.agent_id), None)
+    hold = next((one for one in holds if one.agent_id == agent.agent_id), None)
     known_epoch = 0 if hold is None else hold.seen_epoch
     if epoch_ahead(agent.epoch, known_epoch, (one.sighting.epoch for one in work.instances)) is None:
         return []
@@ -153,8 +154,8 @@ def _restored_epochs(tx: Transaction, agent: Agent, work: Work) -> list[tuple[Se
     return [] if ahead is None else [(one, ahead) for one in unexplained if one.sighting.epoch == ahead][:1]
 
 
-def _findings(tx: Transaction, agent: Agent, seen: Iterable[Seen], policy: SweepPolicy) -> list[Finding]:
-    is_held = any(hold.is_holding for hold in list_holds(tx, agent.client_id))
+def _findings(tx: Transaction, agent: Agent, seen: Iterable[Seen], policy: SweepPolicy, holds: Iterable[RestoreHold]) -> list[Finding]:
+    is_held = any(hold.is_holding for hold in holds)
     findings = []
     for one in seen:
         verdict: Verdict = judge_instance(one.sighting, evidence.load_books(tx, agent, one.sighting), policy=policy, now=tx.now)

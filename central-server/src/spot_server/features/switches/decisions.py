@@ -110,6 +110,7 @@ class SwitchFacts:
     is_old_reachable: bool
     has_handle: bool
     has_fallback_image: bool
+    """Whether there is something to launch from without a new image; asked while IMAGE is the next step."""
     action_at: datetime | None
     """When a notice takes the old instance away; None without a notice, or when the instance has outlived it."""
     may_terminate_old: bool
@@ -122,7 +123,7 @@ class SwitchFacts:
     has_volumes: bool = True
     """Whether it is known which data volumes the agent has; asked only with the carry `volume`."""
     why_not_promoted: str = ""
-    """Who else may be the primary by a plan of theirs, so that nobody is promoted now; empty when nobody may."""
+    """Who else may be the primary by a plan of theirs, so that nobody is promoted now; empty when nobody may. Asked at PROMOTE."""
     why_old_is_kept: str = ""
     """Why we do not end an old instance that outlives its notice, or is taken for lost; empty when we may."""
     is_rescue: bool = False

@@ -38,16 +38,22 @@ MAX_DECISIONS_AT_ONCE = 60
 
 
 def drive(tx: Transaction, agent: Agent, switch: Switch) -> Switch:
-    """Apply decisions until one says wait, and return the switch as it is then; one that takes over from it is driven too."""
+    """Apply decisions until one says wait, and return the switch as it is then; one that takes over from it is driven too.
+
+    `agent` and `switch` were read under the agent's lock: they are current until a decision is applied, and come back as they are, the
+    same objects, when none was.
+    """
     for _ in range(MAX_DECISIONS_AT_ONCE):
         if not switch.is_active:
             break
         decision = decide(load_facts(tx, agent, switch), tx.policy)
-        if not _apply(tx, agent, switch, decision):
+        if isinstance(decision, Wait):
             break
+        goes_on = _apply(tx, agent, switch, decision)
         agent = load_agent(tx, agent.agent_id)
         switch = queries.load_switch(tx, switch.switch_id)
-    switch = queries.load_switch(tx, switch.switch_id)
+        if not goes_on:
+            break
     if switch.status is SwitchStatus.FAILED:
         successor = queries.active_switch(tx, agent.agent_id)
         if successor is not None:
@@ -58,7 +64,7 @@ def drive(tx: Transaction, agent: Agent, switch: Switch) -> Switch:
 def _apply(tx: Transaction, agent: Agent, switch: Switch, decision: Decision) -> bool:
     """Carry out one decision; False when nothing more can be done now."""
     match decision:
-        case Wait():
+        case Wait():  # nothing to carry out
             return False
         case Issue():
             return issuing.issue_step(tx, agent, switch, decision)

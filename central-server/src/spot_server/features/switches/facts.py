@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
+from spot_server.errors import NotFound
 from spot_server.features.agents.queries import Agent
 from spot_server.features.autonomy.queries import open_plans
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.commands.actors import Act
-from spot_server.features.commands.attempts import assign, falls_to_role, is_going, is_taken_away, load_daemons, notice_ends
+from spot_server.features.commands.attempts import assign, daemons_of, falls_to_role, is_going, is_taken_away, notice_ends
 from spot_server.features.commands.queries import Command
-from spot_server.features.instances.queries import Instance, find_instance, load_instance
+from spot_server.features.instances.queries import Instance, list_present_and
 from spot_server.features.interruptions.queries import InterruptionEvent, find_event
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.launching import choose_image, last_primary
@@ -21,7 +22,7 @@ from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
 from spot_server.features.switches.carry_rules import leaves_new_writes
 from spot_server.features.switches.comparing import comparison_of, words_of
-from spot_server.features.switches.decisions import CommandView, StepView, SwitchFacts
+from spot_server.features.switches.decisions import SETTLED, CommandView, StepView, SwitchFacts
 from spot_server.features.switches.issuing import moment
 from spot_server.features.switches.new_sides import side_called_back, side_of_replica
 from spot_server.features.switches.payloads import handle_of
@@ -36,6 +37,7 @@ from spot_server.words import (
     HandleKind,
     InterruptionKind,
     Mode,
+    Role,
     StepName,
     StepStatus,
     SwitchStatus,
@@ -46,15 +48,18 @@ ENDS_AT_A_NAMED_TIME = frozenset({InterruptionKind.TERMINATE, InterruptionKind.S
 
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
-    """Return the snapshot for `switch` as the database stands now."""
+    """Return the snapshot for `switch` as the database stands now. What only some steps ask is looked up at those steps alone."""
     replica = None
     if switch.replica_id is not None:
         replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
-    old = load_instance(tx, agent.agent_id, switch.from_instance_id)
-    ends = notice_ends(tx, agent.agent_id)
-    reachable = {daemon.instance_id for daemon in load_daemons(tx, agent) if daemon.is_reachable}
     new_id = switch.to_instance_id if switch.is_call_back else None if replica is None else replica.instance_id
-    new = None if new_id is None else find_instance(tx, agent.agent_id, new_id)
+    known = {one.instance_id: one for one in list_present_and(tx, agent.agent_id, switch.from_instance_id, new_id)}
+    if switch.from_instance_id not in known:
+        raise NotFound(f"agent {agent.agent_id} has no instance {switch.from_instance_id}")
+    old, new = known[switch.from_instance_id], None if new_id is None else known.get(new_id)
+    ends = notice_ends(tx, agent.agent_id)
+    present = [one for one in known.values() if one.role is not Role.TERMINATED]
+    reachable = {daemon.instance_id for daemon in daemons_of(tx, agent, present, ends) if daemon.is_reachable}
     new_end_at = None if new_id is None else ends.get(new_id)
     new_side = side_called_back(tx, new, new_end_at) if switch.is_call_back else side_of_replica(replica)
     deadline_at = switch.deadline_at
@@ -63,6 +68,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     is_outlived = deadline_at is not None and deadline_at <= tx.now and not _is_given_up(tx, old, deadline_at, event)
     is_stopped_by_us = _is_silence(event) and old.mode is Mode.ON_DEMAND
     rows = queries.list_steps(tx, switch.switch_id)
+    next_name = next((row.name for row in rows if row.status not in SETTLED), None)
     steps = _step_views(tx, agent, switch, rows, reachable)
     needs_copies = _needs_copies(switch, steps, _az_of(new, replica, old), old.az_id)
     return SwitchFacts(
@@ -76,14 +82,14 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         old_role=old.role,
         is_old_reachable=old.instance_id in reachable,
         has_handle=bool(switch.traffic_handles),
-        has_fallback_image=choose_image(tx, agent, last_primary(tx, agent)) is not None,
+        has_fallback_image=next_name is StepName.IMAGE and choose_image(tx, agent, last_primary(tx, agent)) is not None,
         action_at=None if is_outlived else deadline_at,
         may_terminate_old=not (why_old_is_kept := _why_old_is_kept(agent, old, event)),
         ends_old_by=CommandKind.STOP_INSTANCE if is_stopped_by_us else CommandKind.TERMINATE_INSTANCE,
         needs_copies=needs_copies,
         has_volumes=bool(switch.data_volumes),
         now=tx.now,
-        why_not_promoted=_why_not_promoted(tx, switch, rows),
+        why_not_promoted=_why_not_promoted(tx, switch, rows) if next_name is StepName.PROMOTE else "",
         why_old_is_kept=why_old_is_kept,
         is_rescue=switch.trigger in RESCUE_TRIGGERS,
         is_end_announced=event is not None and event.kind in ENDS_AT_A_NAMED_TIME,

@@ -12,5 +12,5 @@ from spot_server.jobs.registry import JobContext
 def sweep_switches(context: JobContext) -> str:
     """Advance every switch that is under way or has something left to do now, each in its own transaction."""
     due = context.database.read(queries.due_switches)
-    for_each(due, lambda pair: context.database.write(partial(service.advance_switch, switch_id=pair[1])))
+    for_each(due, lambda pair: context.database.write(partial(service.advance_switch, agent_id=pair[0], switch_id=pair[1])))
     return ""

@@ -123,10 +123,9 @@ def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName,
             return switch
 
 
-def remember_image(tx: Transaction, command_id: str) -> AgentImage | None:
+def remember_image(tx: Transaction, command: Command) -> AgentImage | None:
     """Store the image that a command brought, however late: it may be the newest good one. None: it brought none to launch from."""
-    command = command_queries.load_command(tx, command_id)
-    if command is None or command.kind is not CommandKind.CREATE_IMAGE or command.result.get("image_id") is None:
+    if command.kind is not CommandKind.CREATE_IMAGE or command.result.get("image_id") is None:
         return None
     if is_final_image(command):
         return None  # a retired instance's state is older than its image: what the new primary wrote since is not in it
@@ -157,7 +156,7 @@ def _consistency(said: object) -> ImageConsistency:
 
 
 def _note_image(tx: Transaction, switch: Switch, command: Command) -> Switch:
-    image = remember_image(tx, command.command_id)
+    image = remember_image(tx, command)
     if image is None:
         return switch
     return queries.update_switch(tx, switch, image_id=image.image_id, ami_created_at=image.available_at)

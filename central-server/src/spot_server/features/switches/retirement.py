@@ -39,8 +39,9 @@ def advance_retirement(tx: Transaction, agent: Agent, switch: Switch) -> None:
     """
     if _is_called_back(tx, switch):
         return
-    is_confirmed = advance_confirmation(tx, agent, switch)
-    step = load_step(tx, switch, StepName.RETIRE)
+    steps = queries.list_steps(tx, switch.switch_id)
+    is_confirmed = advance_confirmation(tx, agent, switch, steps)
+    step = next(one for one in steps if one.name is StepName.RETIRE)  # no confirmation changes it
     if step.status not in {StepStatus.PENDING, StepStatus.RUNNING}:
         return
     old = load_instance(tx, agent.agent_id, switch.from_instance_id)

@@ -120,15 +120,20 @@ def cancel(tx: Transaction, client_id: str, agent_id: str, switch_id: str, *, us
     return drive(tx, agent, cancelled)
 
 
-def advance_switch(tx: Transaction, switch_id: str) -> None:
+def advance_switch(tx: Transaction, agent_id: str, switch_id: str) -> None:
     """Take every step that can be taken now; harmless when there is none. Used after each answer and by the sweep."""
-    seen = queries.find_switch(tx, switch_id)
-    if seen is None:
-        return
-    agent = load_agent(tx, seen.agent_id, for_update=True)
-    switch = queries.load_switch(tx, switch_id)
+    agent = load_agent(tx, agent_id, for_update=True)
+    switch = queries.find_switch(tx, switch_id)
+    if switch is not None:
+        _advance(tx, agent, switch)
+
+
+def _advance(tx: Transaction, agent: Agent, seen: Switch) -> None:
+    """Take every step of a switch of this agent; both were read under the agent's lock."""
+    switch = seen
     if switch.is_active:
         switch = drive(tx, agent, switch)
+    if switch is not seen:
         agent = load_agent(tx, agent.agent_id)
     if switch.status is SwitchStatus.COMPLETED:
         advance_retirement(tx, agent, switch)
@@ -136,9 +141,10 @@ def advance_switch(tx: Transaction, switch_id: str) -> None:
 
 def advance_switch_of_agent(tx: Transaction, agent_id: str) -> None:
     """Advance the agent's active move, if there is one."""
+    agent = load_agent(tx, agent_id, for_update=True)
     switch = queries.active_switch(tx, agent_id)
     if switch is not None:
-        advance_switch(tx, switch.switch_id)
+        _advance(tx, agent, switch)
 
 
 def find_switch_of_agent(tx: Transaction, agent: Agent, switch_id: str) -> Switch:
