@@ -58,7 +58,7 @@ def test_every_policy_is_played_in_its_settings_and_a_line_is_printed_for_each(t
     said = capsys.readouterr()
     assert code == 0
     assert set(rows_of(said.out)) == {(setting, "all", policy) for setting in Setting for policy in PLAYED[setting]}
-    assert "avail_made_up: jobs on pool 2 of 2" in said.err
+    assert "avail_made_up: job_zones, jobs on pool 2 of 2" in said.err
     assert {policy for played in PLAYED.values() for policy in played} == set(PolicyName)
 
 
@@ -92,7 +92,7 @@ def test_plots_are_drawn_and_a_table_can_be_markdown(tmp_path: Path, capsys: pyt
     assert backtest(tmp_path, *SHORT_JOB, "--policy", "on_demand", "--plots", str(plots), "--markdown") == 0
 
     files = sorted(file.name for file in plots.iterdir())
-    assert files == ["backtest-always_on-avail_made_up.svg", "backtest-job.svg", "backtest-replicas-avail_made_up.svg"]
+    assert files == ["backtest-always_on-avail_made_up.svg", "backtest-job.svg", "backtest-job_zones.svg", "backtest-replicas-avail_made_up.svg"]
     for file in files:
         texts = [element.text for element in ET.fromstring((plots / file).read_text()).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
         assert any(text is not None and text.startswith("on_demand") for text in texts)
@@ -105,9 +105,9 @@ def test_plots_are_drawn_and_a_table_can_be_markdown(tmp_path: Path, capsys: pyt
     ("arguments", "said"),
     [
         (["--policy", "lucky"], r"there is no policy 'lucky': expected one of on_demand, .*, ours"),
-        (["--setting", "never"], r"there is no setting 'never': expected one of always_on, job, replicas"),
+        (["--setting", "never"], r"there is no setting 'never': expected one of always_on, job, job_zones, replicas"),
         (["--set", "avail_other"], r"there is no set 'avail_other' in .*: expected one of avail_made_up"),
-        (["--policy", "greedy", "--setting", "replicas"], r"policy greedy is not made for setting replicas: expected job"),
+        (["--policy", "greedy", "--setting", "replicas"], r"policy greedy is not made for setting replicas: expected job, job_zones"),
         (["--deadline-hours", "6"], r"deadline hours 6: expected at least work and one start, 6\.2, to 10000"),
         (["--every-hours", "0"], r"hours between jobs 0\.0: expected a number above 0, to 10000"),
         (["--replicas", "0"], r"replicas 0: expected a whole number from 1 to 100"),

@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_server.backtest.history import known_series
+from spot_server.backtest.history import job_ticks, known_series
 from spot_server.backtest.job_bound import job_bound
 from spot_server.backtest.job_policies import CheapestSpotJob, GreedyJob, OnDemandJob, UniformProgressJob
 from spot_server.backtest.jobs import JobPolicy, JobResult, JobTerms, JobView, play_job
 from spot_server.backtest.ours_job import OurJob
 from spot_server.backtest.policies import shipped_model
 from spot_server.backtest.terms import ImpossibleTerms
-from spot_server.words import Mode
 
 HOUR = 3600.0
 # Four hours of work in six, half an hour to start, spot at a third of the price.
@@ -22,8 +21,12 @@ ALL_POLICIES = (OnDemandJob, CheapestSpotJob, GreedyJob, UniformProgressJob, lam
 
 
 def played(policy: JobPolicy, capacity: str, terms: JobTerms = TERMS, step_seconds: float = HOUR) -> JobResult:
-    """Play a job; `capacity` is a 1 or a 0 for each tick."""
-    return play_job(policy, terms, known_series([tick == "1" for tick in capacity], step_seconds), step_seconds)
+    """Play a job; `capacity` is a 1 or a 0 for each tick, zone after zone."""
+    return play_job(policy, terms, job_ticks([series(zone) for zone in capacity.split()], step_seconds), step_seconds)
+
+
+def series(capacity: str) -> list[bool]:
+    return [tick == "1" for tick in capacity]
 
 
 def test_on_demand_pays_for_the_work_and_one_start() -> None:
@@ -79,7 +82,7 @@ def test_ours_takes_spot_while_it_is_there_and_is_in_time_when_it_never_is() -> 
 @pytest.mark.parametrize(("capacity", "best_hours"), [("111111", 4.5 / 3), ("000000", 4.5), ("000111", 2 + 3 / 3)])
 def test_the_bound_is_at_most_what_the_best_way_costs(capacity: str, best_hours: float) -> None:
     # The last: a start and 1.5 h of work on demand, then a start and 2.5 h on spot.
-    bound = job_bound(TERMS, [tick == "1" for tick in capacity], HOUR)
+    bound = job_bound(TERMS, [series(capacity)], HOUR)
 
     assert bound <= best_hours / 4 + 1e-9
     assert bound == pytest.approx(best_hours / 4, rel=0.15)
@@ -90,12 +93,12 @@ def test_the_bound_is_at_most_what_the_best_way_costs(capacity: str, best_hours:
 def test_no_policy_costs_less_than_the_bound_nor_misses_the_deadline(capacity: list[bool], step: float) -> None:
     total = step * len(capacity)
     terms = JobTerms(work_seconds=0.7 * total, total_seconds=total, changeover_seconds=900.0)
-    known = known_series(capacity, step)
+    ticks = job_ticks([capacity], step)
 
-    bound = job_bound(terms, capacity, step)
+    bound = job_bound(terms, [capacity], step)
 
     for make in ALL_POLICIES:
-        result = play_job(make(), terms, known, step)
+        result = play_job(make(), terms, ticks, step)
         assert not result.is_late
         assert result.cost >= bound - 1e-9
 
@@ -110,8 +113,8 @@ def test_what_is_known_at_a_tick_does_not_depend_on_what_came_after(capacity: li
 
 
 class _TakesWhatIsNotThere:
-    def choose(self, view: JobView) -> Mode | None:
-        return Mode.SPOT
+    def choose(self, view: JobView) -> int | None:
+        return 0
 
 
 def test_spot_without_capacity_cannot_be_chosen() -> None:

@@ -14,7 +14,7 @@ from spot_server.backtest.fleet_runs import FleetPlan, play_fleets
 from spot_server.backtest.job_runs import JobPlan, play_jobs
 from spot_server.backtest.jobs import JobTerms
 from spot_server.backtest.plot import plots
-from spot_server.backtest.policies import PLAYED, PolicyName, Setting
+from spot_server.backtest.policies import JOB_SETTINGS, PLAYED, PolicyName, Setting
 from spot_server.backtest.results import ALL_POOLS, Row, markdown, table
 from spot_server.backtest.terms import SECONDS_PER_HOUR, ImpossibleTerms, require
 from spot_server.backtest.traces import Part, Trace, TraceError, TraceKind, read_traces
@@ -86,7 +86,7 @@ def _refuse_what_is_never_played(wanted: WantedBacktest, policies: Sequence[Poli
             raise BacktestRefused(f"policy {policy} is not made for setting {', '.join(settings)}: expected {', '.join(plays)}")
 
 
-def _plans(wanted: WantedBacktest) -> tuple[JobPlan, dict[Setting, FleetPlan]]:
+def _plans(wanted: WantedBacktest) -> tuple[dict[Setting, JobPlan], dict[Setting, FleetPlan]]:
     """Return what is to be played. ImpossibleTerms."""
     hours = wanted.every_hours
     require(0 < hours <= MOST_HOURS_BETWEEN, "hours between jobs", hours, "a number above 0, to 10000")
@@ -107,7 +107,7 @@ def _plans(wanted: WantedBacktest) -> tuple[JobPlan, dict[Setting, FleetPlan]]:
         setting: FleetPlan(setting, FleetTerms(count, wanted.price_ratio, wanted.cold_start_seconds), value)
         for setting, count in ((Setting.ALWAYS_ON, 1), (Setting.REPLICAS, wanted.replicas))
     }
-    return JobPlan(terms, hours), fleets
+    return {setting: JobPlan(setting, terms, hours) for setting in JOB_SETTINGS}, fleets
 
 
 def _traces(wanted: WantedBacktest) -> list[Trace]:
@@ -128,18 +128,18 @@ def _play(
     trace: Trace,
     setting: Setting,
     policies: Sequence[PolicyName],
-    plans: tuple[JobPlan, dict[Setting, FleetPlan]],
+    plans: tuple[dict[Setting, JobPlan], dict[Setting, FleetPlan]],
     wanted: WantedBacktest,
     tell: Callable[[str], None],
 ) -> list[Row]:
     mine = [policy for policy in policies if policy in PLAYED[setting]]
     is_test = wanted.part == Part.TEST
-    if setting is not Setting.JOB:
+    if setting not in JOB_SETTINGS:
         return play_fleets(trace, plans[1][setting], mine, tell, is_test=is_test)
     if trace.kind is TraceKind.PREEMPTION and not wanted.sets:
         tell(f"{trace.name}: no jobs, for it records what ran and is too short; --set plays them")
         return []
-    return play_jobs(trace, plans[0], mine, tell, is_test=is_test)
+    return play_jobs(trace, plans[0][setting], mine, tell, is_test=is_test)
 
 
 def _write_plots(directory: Path, rows: Sequence[Row]) -> None:

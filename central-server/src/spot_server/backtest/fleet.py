@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from spot_server.backtest.terms import MOST_PRICE_RATIO, SECONDS_PER_HOUR, require
+from spot_server.backtest.terms import MOST_PRICE_RATIO, ON_DEMAND, SECONDS_PER_HOUR, require
 
 MOST_MACHINES = 100
-ON_DEMAND = -1
-"""In the place of a pool's number: on-demand capacity, which is always there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spot_server.backtest.fleet import ON_DEMAND, FleetWorld, Machine
+from spot_server.backtest.fleet import FleetWorld, Machine
+from spot_server.backtest.terms import ON_DEMAND
 
 
 class OnDemandFleet:

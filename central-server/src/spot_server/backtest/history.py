@@ -23,6 +23,15 @@ class Known(NamedTuple):
     """How often it began to have capacity, likewise."""
 
 
+class JobTick(NamedTuple):
+    """What a job may know at one tick."""
+
+    zones: tuple[Known, ...]
+    """Each zone in which it may run."""
+    together: Known
+    """Of all of them as one: has capacity where any has."""
+
+
 @dataclass(slots=True)
 class _Sums:
     hours: float = PRIOR_HOURS
@@ -50,3 +59,10 @@ def known_series(has_capacity: Sequence[bool], gap_seconds: float) -> list[Known
         sums.spells += 1.0 if is_new and now else 0.0
         found.append(Known(now, spell_seconds, sums.with_capacity / sums.hours, sums.spells / sums.hours))
     return found
+
+
+def job_ticks(zones: Sequence[Sequence[bool]], gap_seconds: float) -> list[JobTick]:
+    """Return what is known at each tick of zones that were recorded side by side: of each, and of all together."""
+    apart = [known_series(zone, gap_seconds) for zone in zones]
+    together = apart[0] if len(apart) == 1 else known_series([any(tick) for tick in zip(*zones, strict=True)], gap_seconds)
+    return [JobTick(seen, whole) for seen, whole in zip(zip(*apart, strict=True), together, strict=True)]

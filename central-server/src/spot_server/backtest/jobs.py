@@ -1,4 +1,4 @@
-"""A job with a deadline on one pool: what a policy makes of the recorded capacity. As in "Can't Be Late" (Wu et al., NSDI 2024)."""
+"""A job with a deadline in one zone or several: what a policy makes of the recorded capacity. As in "Can't Be Late" (Wu et al., NSDI 2024)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from spot_server.backtest.history import Known
-from spot_server.backtest.terms import MOST_PRICE_RATIO, SECONDS_PER_HOUR, require
+from spot_server.backtest.history import JobTick, Known
+from spot_server.backtest.terms import MOST_PRICE_RATIO, ON_DEMAND, SECONDS_PER_HOUR, require
 from spot_server.words import Mode
 
 LONGEST_SECONDS = 10_000 * SECONDS_PER_HOUR
@@ -49,11 +49,32 @@ class JobView:
 
     terms: JobTerms
     step_seconds: float
+    zones: Sequence[Known]
+    """The zones in which it may run, each for itself."""
     known: Known
-    runs_on: Mode | None
+    """All of them together: whether any has capacity, for how long there was always one that had, and so on."""
+    runs_in: int | None
+    """The number of a zone, ON_DEMAND, or None: it stands still."""
     work_seconds_left: float
     seconds_left: float
     starting_seconds_left: float
+
+    @property
+    def runs_on(self) -> Mode | None:
+        """How what it runs on is paid."""
+        if self.runs_in is None:
+            return None
+        return Mode.ON_DEMAND if self.runs_in == ON_DEMAND else Mode.SPOT
+
+    @property
+    def zone_to_take(self) -> int | None:
+        """The zone in which it runs, else the one that has had capacity for longest; None: there is no capacity, or it would be too late."""
+        if not self.known.has_capacity or not self.may_run_on_spot:
+            return None
+        if self.runs_on is Mode.SPOT:
+            return self.runs_in
+        able = [number for number, zone in enumerate(self.zones) if zone.has_capacity]
+        return max(able, key=lambda number: (self.zones[number].spell_seconds, -number))
 
     @property
     def may_wait(self) -> bool:
@@ -71,8 +92,8 @@ class JobView:
 class JobPolicy(Protocol):
     """Where a job runs from one tick to the next."""
 
-    def choose(self, view: JobView) -> Mode | None:
-        """Return spot (only while there is capacity), on demand, or None to stand still."""
+    def choose(self, view: JobView) -> int | None:
+        """Return the number of a zone (only while it has capacity), ON_DEMAND, or None to stand still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +106,24 @@ class JobResult:
     is_late: bool
 
 
-def play_job(policy: JobPolicy, terms: JobTerms, known: Sequence[Known], step_seconds: float) -> JobResult:
-    """Play a job that starts at the first tick of `known`, which reaches to the deadline."""
+def play_job(policy: JobPolicy, terms: JobTerms, ticks: Sequence[JobTick], step_seconds: float) -> JobResult:
+    """Play a job that starts at the first of `ticks`, which reach to the deadline."""
     left, starting = terms.work_seconds, 0.0
-    mode: Mode | None = None
+    place: int | None = None
     paid_seconds, starts, losses = 0.0, 0, 0
-    for place, seen in enumerate(known):
+    for number, (zones, together) in enumerate(ticks):
         if left <= _NOTHING_LEFT_SECONDS:
             break
-        if mode is Mode.SPOT and not seen.has_capacity:
-            mode, losses = None, losses + 1
-        view = JobView(terms, step_seconds, seen, mode, left, terms.total_seconds - place * step_seconds, starting)
+        if not _is_able(place, zones):
+            place, losses = None, losses + 1
+        view = JobView(terms, step_seconds, zones, together, place, left, terms.total_seconds - number * step_seconds, starting)
         wanted = policy.choose(view)
-        if wanted is Mode.SPOT and not seen.has_capacity:
+        if not _is_able(wanted, zones):
             raise ValueError("a policy chose spot without capacity")
-        if wanted is not mode and wanted is not None:
+        if wanted != place and wanted is not None:
             starting, starts = terms.changeover_seconds, starts + 1
-        mode = wanted
-        if mode is None:
+        place = wanted
+        if place is None:
             starting = 0.0
             continue
         used = min(starting, step_seconds)
@@ -111,5 +132,10 @@ def play_job(policy: JobPolicy, terms: JobTerms, known: Sequence[Known], step_se
         left -= done
         # What is done before the tick ends is not paid to its end.
         seconds = used + done if left <= _NOTHING_LEFT_SECONDS else step_seconds
-        paid_seconds += seconds * (terms.spot_price if mode is Mode.SPOT else 1.0)
+        paid_seconds += seconds * (1.0 if place == ON_DEMAND else terms.spot_price)
     return JobResult(paid_seconds / terms.work_seconds, starts, losses, is_late=left > _NOTHING_LEFT_SECONDS)
+
+
+def _is_able(place: int | None, zones: Sequence[Known]) -> bool:
+    """Whether a job can be there."""
+    return place is None or place == ON_DEMAND or zones[place].has_capacity

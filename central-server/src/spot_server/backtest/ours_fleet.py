@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from spot_server.backtest.fleet import ON_DEMAND, FleetWorld, Machine
+from spot_server.backtest.fleet import FleetWorld, Machine
 from spot_server.backtest.ours_input import Slot, TracedMarkets
 from spot_server.backtest.ours_job import EPOCH
+from spot_server.backtest.terms import ON_DEMAND
 from spot_server.decision_models.answers import DecisionModel, check_decision
 from spot_server.features.cooldowns.rules import Cooldown, next_cooldown
 from spot_server.features.replicas.placement import Wish, list_offers, rank_offers

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from spot_server.backtest.fleet import ON_DEMAND, FleetTerms, FleetWorld, Machine
+from spot_server.backtest.fleet import FleetTerms, FleetWorld, Machine
 from spot_server.backtest.ours_job import EPOCH
 from spot_server.backtest.risks import TracedRisks
+from spot_server.backtest.terms import ON_DEMAND
 from spot_server.decision_models.inputs import (
     AgentSettings,
     AlwaysOn,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from spot_server.backtest.jobs import JobView
+from spot_server.backtest.terms import ON_DEMAND
 from spot_server.decision_models.answers import DecisionModel, check_decision
 from spot_server.decision_models.inputs import (
     AgentSettings,
@@ -14,6 +16,7 @@ from spot_server.decision_models.inputs import (
     DeadlineJob,
     DecisionInput,
     Experience,
+    JobPlace,
     Market,
     PoolRisk,
     Situation,
@@ -40,21 +43,23 @@ NO_EXPERIENCE = Experience(None, None, 0, None, None, 0, is_moving=False, live_r
 class OurJob:
     """Asks the model at every tick."""
 
-    def __init__(self, model: DecisionModel, spot_price: float) -> None:
-        """`model` is the server's own; `spot_price` is by that on demand, which is 1."""
+    def __init__(self, model: DecisionModel, spot_price: float, zones: Sequence[str] = ("pool",)) -> None:
+        """`model` is the server's own; `spot_price` is by that on demand, which is 1; `zones` are those in which the job may run."""
         self.model = model
-        self._spot = Market(Mode.SPOT, "traced", "pool", Decimal(str(round(spot_price, 6))), None, risk=_RISK)
-        self._on_demand = Candidate(Market(Mode.ON_DEMAND, "traced", "pool", Decimal(1), None))
-        self._with_capacity = (Candidate(self._spot), self._on_demand)
-        self._without = (Candidate(self._spot, "no spot capacity there"), self._on_demand)
+        usd = Decimal(str(round(spot_price, 6)))
+        self._spot = [Market(Mode.SPOT, "traced", zone, usd, None, risk=_RISK) for zone in zones]
+        self._able = [Candidate(market) for market in self._spot]
+        self._unable = [Candidate(market, "no spot capacity there") for market in self._spot]
+        self._on_demand = Candidate(Market(Mode.ON_DEMAND, "traced", zones[0], Decimal(1), None))
+        self._numbers = {market.key: number for number, market in enumerate(self._spot)} | {self._on_demand.market.key: ON_DEMAND}
 
-    def choose(self, view: JobView) -> Mode | None:
+    def choose(self, view: JobView) -> int | None:
         """Turn the view into the interface's words, and the decision back."""
         given = self._input(view)
         decision = check_decision(given, self.model.decide(given))
-        if decision.action is not Action.SWITCH:
-            return view.runs_on
-        return Mode.SPOT if decision.target == self._spot.key else Mode.ON_DEMAND
+        if decision.action is not Action.SWITCH or decision.target is None:
+            return view.runs_in
+        return self._numbers[decision.target]
 
     def _input(self, view: JobView) -> DecisionInput:
         terms, known = view.terms, view.known
@@ -70,13 +75,23 @@ class OurJob:
             spell_seconds=known.spell_seconds,
             available_share=known.share,
             spells_per_hour=known.spells_per_hour,
+            places=tuple(
+                JobPlace(market.key, zone.spell_seconds, zone.share, zone.spells_per_hour)
+                for market, zone in zip(self._spot, view.zones, strict=True)
+            ),
         )
-        market = self._on_demand.market if view.runs_on is Mode.ON_DEMAND else self._spot
+        here = view.runs_in
+        market = self._on_demand.market if here == ON_DEMAND else self._spot[here or 0]
+        candidates = [
+            self._able[number] if zone.has_capacity else self._unable[number] for number, zone in enumerate(view.zones) if number != here
+        ]
+        if here != ON_DEMAND:
+            candidates.append(self._on_demand)
         return DecisionInput(
             decided_at=EPOCH + timedelta(seconds=terms.total_seconds - view.seconds_left),
             agent_id="backtest",
             situation=Situation(Role.PRIMARY, market, 0.0, 0.0, Decimal(1)),
-            candidates=self._with_capacity if known.has_capacity else self._without,
+            candidates=tuple(candidates),
             settings=SETTINGS,
             experience=NO_EXPERIENCE,
             calendar=Calendar(),

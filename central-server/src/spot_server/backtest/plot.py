@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from spot_server.backtest.policies import PolicyName, Setting
+from spot_server.backtest.policies import JOB_SETTINGS, PolicyName, Setting
 from spot_server.backtest.results import ALL_POOLS, Row
 
 COLOURS: Mapping[PolicyName, str] = dict(
@@ -17,12 +17,13 @@ HEIGHT = 300
 
 
 def plots(rows: Sequence[Row]) -> dict[str, str]:
-    """Return the plots by their file names: one for jobs, one for each set and setting of machines that serve."""
+    """Return the plots by their file names: one for each setting of jobs, one for each set and setting of machines that serve."""
     found = {}
     whole = [row for row in rows if row.pool == ALL_POOLS]
-    jobs = [row for row in whole if row.setting is Setting.JOB]
-    if jobs:
-        found["backtest-job.svg"] = jobs_svg(jobs)
+    for setting in JOB_SETTINGS:
+        jobs = [row for row in whole if row.setting is setting]
+        if jobs:
+            found[f"backtest-{setting}.svg"] = jobs_svg(jobs)
     for setting in (Setting.ALWAYS_ON, Setting.REPLICAS):
         for name in dict.fromkeys(row.set_name for row in whole):
             mine = [row for row in whole if row.setting is setting and row.set_name == name]
@@ -36,7 +37,8 @@ def jobs_svg(rows: Sequence[Row]) -> str:
     sets = list(dict.fromkeys(row.set_name for row in rows))
     height = TOP + sum(GAP + 14 + BAR * sum(row.set_name == name for row in rows) for name in sets) + 40
     most = max(1.0, *(row.cost for row in rows))
-    parts = [*_head("Cost of jobs with a deadline, by that on demand (line: clairvoyant optimum)", LEFT + WIDTH + RIGHT, height)]
+    freedom = "in one zone" if rows[0].setting is Setting.JOB else "among zones"
+    parts = [*_head(f"Cost of jobs with a deadline {freedom}, by that on demand (line: clairvoyant optimum)", LEFT + WIDTH + RIGHT, height)]
     y = float(TOP)
     for name in sets:
         mine = [row for row in rows if row.set_name == name]

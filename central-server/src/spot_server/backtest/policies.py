@@ -25,7 +25,9 @@ class Setting(StrEnum):
     ALWAYS_ON = "always_on"
     """One instance serves all the time."""
     JOB = "job"
-    """Work must be done by a deadline, and may stand still until then."""
+    """Work must be done by a deadline, and may stand still until then; in one zone."""
+    JOB_ZONES = "job_zones"
+    """The same work, which may move among the zones of its set that have its type."""
     REPLICAS = "replicas"
     """Several instances serve side by side."""
 
@@ -58,9 +60,12 @@ FLEET_POLICIES: Mapping[PolicyName, Callable[[], FleetPolicy]] = {
 }
 """A policy remembers what it did: each stretch gets a new one."""
 
+JOB_SETTINGS = (Setting.JOB, Setting.JOB_ZONES)
+
 PLAYED: Mapping[Setting, tuple[PolicyName, ...]] = {
     Setting.ALWAYS_ON: (PolicyName.ON_DEMAND, PolicyName.CHEAPEST_SPOT, PolicyName.OURS),
     Setting.JOB: (*JOB_POLICIES, PolicyName.OURS),
+    Setting.JOB_ZONES: (*JOB_POLICIES, PolicyName.OURS),
     Setting.REPLICAS: (*FLEET_POLICIES, PolicyName.OURS),
 }
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 SECONDS_PER_HOUR = 3600.0
+ON_DEMAND = -1
+"""In the place of a pool's number: on-demand capacity, which is always there."""
+
 MOST_PRICE_RATIO = 100.0
 """On demand by spot; today's prices are 1.4 to 4."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spot_server.decision_models.answers import Decision
-from spot_server.decision_models.inputs import Candidate, DeadlineJob, DecisionInput
+from spot_server.decision_models.inputs import Candidate, DeadlineJob, DecisionInput, JobPlace
 from spot_server.words import Action, Mode
 
 # Chosen on the training parts of two sets of recorded availability (docs/backtest.md), all in changeovers or shares, so that they carry
@@ -24,11 +24,12 @@ WAIT_CHANGEOVERS_PER_LOSS = 0.5
 spells end soonest."""
 
 LEAST_SHARE = 0.05
+FEWEST_SPELLS_PER_HOUR = 0.001
 
 
 def decide_deadline(given: DecisionInput, job: DeadlineJob) -> Decision:
     """Return where the job should run until it is decided again: SWITCH to a candidate, or STAY as it is."""
-    spot, on_demand = _candidate(given, Mode.SPOT), _candidate(given, Mode.ON_DEMAND)
+    spot, on_demand = _best_spot(given, job), _on_demand(given)
     if job.work_seconds_left <= 0:
         return Decision(Action.NO_ACTION, 1.0, "the work is done")
     if job.runs_on is None:
@@ -36,8 +37,8 @@ def decide_deadline(given: DecisionInput, job: DeadlineJob) -> Decision:
     else:
         slack = job.seconds_left - job.work_seconds_left - job.starting_seconds_left
     hours = f"{slack / 3600:.1f} h of slack"
-    has_spot = spot is not None and spot.refusal is None and _may_run_on_spot(job)
-    if job.runs_on is Mode.SPOT and has_spot:
+    has_spot = spot is not None and _may_run_on_spot(job)
+    if job.runs_on is Mode.SPOT and _may_run_on_spot(job):
         return Decision(Action.STAY, 1.0, f"spot capacity is there, and {hours}")
     if job.runs_on is Mode.ON_DEMAND:
         if not has_spot or not _is_worth_leaving(job, slack):
@@ -80,8 +81,26 @@ def _is_worth_leaving(job: DeadlineJob, slack_seconds: float) -> bool:
     return job.spell_seconds >= wait and slack_seconds >= 2 * job.changeover_seconds + job.step_seconds
 
 
-def _candidate(given: DecisionInput, mode: Mode) -> Candidate | None:
-    return next((candidate for candidate in given.candidates if candidate.market.mode is mode), None)
+def _on_demand(given: DecisionInput) -> Candidate | None:
+    return next((candidate for candidate in given.candidates if candidate.market.mode is Mode.ON_DEMAND), None)
+
+
+def _best_spot(given: DecisionInput, job: DeadlineJob) -> Candidate | None:
+    """Return the pool with capacity that is expected to keep it longest; None: none has any."""
+    able = [candidate for candidate in given.candidates if candidate.market.mode is Mode.SPOT and candidate.refusal is None]
+    places = {place.key: place for place in job.places}
+    return max(able, key=lambda candidate: lasting_seconds(places.get(candidate.market.key)), default=None)
+
+
+def lasting_seconds(place: JobPlace | None) -> float:
+    """Return how long capacity that is there is expected to last (>= 0): the longer, the longer it has been there and its spells were.
+
+    A spell's rest grows with its age as that of a power law does; only the order of places is asked for. 0.0 where nothing is known.
+    """
+    if place is None:
+        return 0.0
+    mean_spell_seconds = place.available_share / max(place.spells_per_hour, FEWEST_SPELLS_PER_HOUR) * 3600
+    return place.spell_seconds + mean_spell_seconds
 
 
 def _to(candidate: Candidate | None, job: DeadlineJob, reasoning: str) -> Decision:

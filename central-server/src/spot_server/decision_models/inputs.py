@@ -213,11 +213,24 @@ class ServingReplicas:
     """AZ ids in which one of them, or a spare, is."""
 
 
+class JobPlace(NamedTuple):
+    """A spot pool that a job may use, as it was of late."""
+
+    key: str
+    """Of its market, a candidate's or the situation's."""
+    spell_seconds: float
+    """How long it has had capacity, or had none."""
+    available_share: float
+    """Of the time of late in which it had capacity, 0..1."""
+    spells_per_hour: float
+    """How often of late it began to have capacity."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadlineJob:
     """Work that must be done by a deadline, and may stand still until then. Played by the backtest.
 
-    The situation's market is the pool that it may use; it runs there, on demand, or not at all.
+    It runs in the situation's market or not at all; the candidates are the other pools that it may use, and on demand.
     """
 
     work_seconds: float
@@ -235,11 +248,13 @@ class DeadlineJob:
     runs_on: Mode | None
     """None: it stands still."""
     spell_seconds: float
-    """How long the pool has had capacity, or had none."""
+    """How long any of its pools has had capacity, or none had."""
     available_share: float
-    """Of the time of late in which the pool had capacity, 0..1."""
+    """Of the time of late in which any had capacity, 0..1."""
     spells_per_hour: float
-    """How often of late it began to have capacity."""
+    """How often of late any began to have capacity while none had."""
+    places: tuple[JobPlace, ...] = ()
+    """Its spot pools, each for itself; none needs to be told where there is one alone."""
 
 
 Objective = AlwaysOn | ServingReplicas | DeadlineJob
