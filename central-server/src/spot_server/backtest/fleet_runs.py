@@ -9,6 +9,7 @@ from decimal import Decimal
 from spot_server.backtest.fleet import FleetPolicy, FleetTerms, join, play_fleet
 from spot_server.backtest.ours_fleet import OurFleet
 from spot_server.backtest.ours_input import PoolNames, TracedMarkets
+from spot_server.backtest.ours_service import OurService
 from spot_server.backtest.policies import FLEET_POLICIES, PolicyName, Setting, shipped_model
 from spot_server.backtest.results import ALL_POOLS, Row
 from spot_server.backtest.risks import TracedRisks
@@ -94,4 +95,5 @@ def _policy(name: PolicyName, plan: FleetPlan, trace: Trace, stretch: _Stretch) 
     keys = [PoolKey(pool.region, pool.zone, pool.instance_type) for pool in trace.pools]
     risks = TracedRisks(load_model(), keys, stretch.capacities, trace.gap_seconds, known_ticks=stretch.before)
     names = PoolNames(tuple(pool.name for pool in trace.pools))
-    return OurFleet(shipped_model(), TracedMarkets(names, risks, plan.terms), plan.value_per_minute_usd)
+    make = OurFleet if plan.setting is Setting.ALWAYS_ON else OurService
+    return make(shipped_model(), TracedMarkets(names, risks, plan.terms), plan.value_per_minute_usd)

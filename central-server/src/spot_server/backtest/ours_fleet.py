@@ -126,8 +126,7 @@ class OurFleet:
             lasting = [spare for spare in self.spares if spare.hold_until_seconds > world.now_seconds + DECISION_SECONDS]
             refusals = {pool: f"no spot capacity of late, until {until:%H:%M}" for pool, until in self._cooling(world).items()}
             refusals |= {self.markets.names.pool_of_key(key): "enough of them are there" for key in self._crowded(world)}
-            machines = [one.machine for one in self.slots if one.machine is not None]
-            given = self.markets.input_for(world, slot, machines, len(lasting), refusals, self.value_per_minute_usd)
+            given = self.markets.input_for(world, slot, len(lasting), refusals, self.value_per_minute_usd)
             decision = check_decision(given, self.model.decide(given))
             if decision.target is None:
                 return

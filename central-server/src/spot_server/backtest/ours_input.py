@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 
 from spot_server.backtest.fleet import FleetTerms, FleetWorld, Machine
-from spot_server.backtest.ours_job import EPOCH
+from spot_server.backtest.ours_job import EPOCH, NO_EXPERIENCE
 from spot_server.backtest.risks import TracedRisks
 from spot_server.backtest.terms import ON_DEMAND
 from spot_server.decision_models.inputs import (
@@ -19,7 +18,6 @@ from spot_server.decision_models.inputs import (
     DecisionInput,
     Experience,
     Market,
-    ServingReplicas,
     Situation,
 )
 from spot_server.features.replicas.placement import Place
@@ -70,13 +68,27 @@ class TracedMarkets:
         self.on_demand_usd_per_hour = ON_DEMAND_USD_PER_HOUR
         self.spot_usd_per_hour = (ON_DEMAND_USD_PER_HOUR / Decimal(str(terms.price_ratio))).quantize(Decimal("0.000001"))
         self._forced_seconds = terms.cold_start_seconds
+        self.service_experience = replace(NO_EXPERIENCE, forced_downtime_seconds=terms.cold_start_seconds)
+        """Of a service: a loss without a spare lasts for a cold start."""
+        self._at_seconds, self._spot = -1.0, list[Market]()
         self._on_demand = Market(Mode.ON_DEMAND, INSTANCE_TYPE, names.zones[0], self.on_demand_usd_per_hour, None)
+
+    def at(self, now_seconds: float) -> tuple[list[Market], Market]:
+        """Return the spot markets, in the order of the pools, and that on demand, as they are now."""
+        computed_seconds = self.risks.computed_seconds(now_seconds)
+        if computed_seconds != self._at_seconds:
+            risks = self.risks.at(now_seconds)
+            self._at_seconds = computed_seconds
+            self._spot = [
+                Market(Mode.SPOT, INSTANCE_TYPE, zone, self.spot_usd_per_hour, None, risk=risks[pool].risk)
+                for pool, zone in enumerate(self.names.zones)
+            ]
+        return self._spot, self._on_demand
 
     def input_for(
         self,
         world: FleetWorld,
         slot: Slot,
-        machines: Sequence[Machine],
         spare_count: int,
         refusals: Mapping[int, str],
         value_per_minute_usd: Decimal,
@@ -85,20 +97,12 @@ class TracedMarkets:
         machine = slot.machine
         assert machine is not None  # noqa: S101 - who calls has looked
         now = world.now_seconds
-        risks = self.risks.at(now)
-        spot = [
-            Market(Mode.SPOT, INSTANCE_TYPE, zone, self.spot_usd_per_hour, None, risk=risks[pool].risk)
-            for pool, zone in enumerate(self.names.zones)
-        ]
+        spot, _ = self.at(now)
         own = self._on_demand if machine.pool == ON_DEMAND else spot[machine.pool]
         candidates = [Candidate(market, refusals.get(pool)) for pool, market in enumerate(spot) if pool != machine.pool]
         if machine.pool != ON_DEMAND:
             candidates.append(Candidate(self._on_demand))
-        chances = {one.number: self._chances(one, now) for one in machines if one.is_spot}
-        hour, day = chances.get(machine.number, (None, None))
-        group = 1.0 - math.prod(1.0 - chance for chance, _ in chances.values())
-        zones = tuple(sorted({self.names.zones[one.pool] for one in world.machines.values() if one.is_spot}))
-        wanted = world.terms.wanted
+        hour, day = chances_of(self.risks, machine, now) if machine.is_spot else (None, None)
         return DecisionInput(
             decided_at=EPOCH + timedelta(seconds=now),
             agent_id="backtest",
@@ -106,14 +110,10 @@ class TracedMarkets:
                 Role.PRIMARY, own, now - machine.ready_seconds, now - machine.ready_seconds, self.on_demand_usd_per_hour, hour, day
             ),
             candidates=tuple(candidates),
-            settings=_settings(value_per_minute_usd),
+            settings=settings_of(value_per_minute_usd),
             experience=self._experience(slot, now, spare_count),
-            objective=AlwaysOn() if wanted == 1 else ServingReplicas(wanted, len(chances), group, zones),
+            objective=AlwaysOn(),
         )
-
-    def _chances(self, machine: Machine, now_seconds: float) -> tuple[float, float]:
-        age_hours = max(0.0, now_seconds - machine.ready_seconds) / 3600
-        return self.risks.at(now_seconds)[machine.pool].ages.at(age_hours)
 
     def _experience(self, slot: Slot, now: float, spare_count: int) -> Experience:
         recent = [at for at in slot.lost_seconds if at > now - DAY_SECONDS]
@@ -129,7 +129,13 @@ class TracedMarkets:
         )
 
 
-def _settings(value_per_minute_usd: Decimal) -> AgentSettings:
+def chances_of(risks: TracedRisks, machine: Machine, now_seconds: float) -> tuple[float, float]:
+    """Return the chances that a spot machine is lost in the next hour, and in the next day, at its age."""
+    age_hours = max(0.0, now_seconds - machine.ready_seconds) / 3600
+    return risks.at(now_seconds)[machine.pool].ages.at(age_hours)
+
+
+def settings_of(value_per_minute_usd: Decimal) -> AgentSettings:
     """Nothing that holds the model back: it is what is measured."""
     return AgentSettings(
         enabled=True,

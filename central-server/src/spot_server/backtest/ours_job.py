@@ -76,7 +76,7 @@ class OurJob:
             available_share=known.share,
             spells_per_hour=known.spells_per_hour,
             places=tuple(
-                JobPlace(market.key, zone.spell_seconds, zone.share, zone.spells_per_hour)
+                JobPlace(market.key, zone.spell_seconds)
                 for market, zone in zip(self._spot, view.zones, strict=True)
             ),
         )

@@ -67,10 +67,17 @@ class TracedRisks:
 
     def at(self, now_seconds: float) -> list[TracedRisk]:
         """Return the risks of the pools, in their order."""
-        period = int((now_seconds + self._known_seconds) // PERIOD_SECONDS)
+        period = self._period_of(now_seconds)
         if period != self._period:
             self._period, self._found = period, self._compute(period * PERIOD_SECONDS / 3600)
         return self._found
+
+    def computed_seconds(self, now_seconds: float) -> float:
+        """Return the moment for which the risks of now were computed."""
+        return self._period_of(now_seconds) * PERIOD_SECONDS - self._known_seconds
+
+    def _period_of(self, now_seconds: float) -> int:
+        return int((now_seconds + self._known_seconds) // PERIOD_SECONDS)
 
     def _compute(self, now_hours: float) -> list[TracedRisk]:
         tallies = {

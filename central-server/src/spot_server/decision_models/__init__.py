@@ -13,6 +13,7 @@ from spot_server.decision_models.inputs import (
     Market,
     PoolRisk,
     PriceStep,
+    ServingMachine,
     ServingReplicas,
     Situation,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Market",
     "PoolRisk",
     "PriceStep",
+    "ServingMachine",
     "ServingReplicas",
     "Situation",
 ]

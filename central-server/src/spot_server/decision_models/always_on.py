@@ -18,7 +18,7 @@ from spot_server.decision_models.costing import (
     overlap_hours,
     prices_of,
 )
-from spot_server.decision_models.inputs import DecisionInput, Market, ServingReplicas
+from spot_server.decision_models.inputs import DecisionInput, Market
 from spot_server.words import Action, Mode, Role
 
 UNKNOWN_RISK_CERTAINTY = 0.5
@@ -37,7 +37,7 @@ class Option(NamedTuple):
 
 def decide_always_on(given: DecisionInput, parameters: Parameters) -> Decision:
     """Return what to do with an instance that always serves."""
-    why_nothing = _nothing_to_decide(given)
+    why_nothing = nothing_to_decide(given)
     if why_nothing:
         return Decision(Action.NO_ACTION, 1.0, why_nothing)
     prices = prices_of(given, parameters)
@@ -66,7 +66,8 @@ def decide_always_on(given: DecisionInput, parameters: Parameters) -> Decision:
     return Decision(Action.SWITCH, confidence, reasoning, best.market.key, rejected)
 
 
-def _nothing_to_decide(given: DecisionInput) -> str | None:
+def nothing_to_decide(given: DecisionInput) -> str | None:
+    """Return why no move is to be thought of, or None."""
     if not given.settings.enabled:
         return "the agent is disabled: it is observed, and not moved"
     if given.experience.is_moving:
@@ -144,8 +145,6 @@ def _why_wait(given: DecisionInput, parameters: Parameters, prices: Prices, best
 def _dwells_until(given: DecisionInput, parameters: Parameters) -> tuple[datetime, str] | None:
     """Return until when the workload is left where it is, and why."""
     experience = given.experience
-    if isinstance(given.objective, ServingReplicas):
-        return None  # the others serve on, and a replica is there where a loss is likely
     forced_at = experience.last_forced_at
     if forced_at is not None and given.situation.market.mode is Mode.ON_DEMAND:
         doublings = max(0, min(experience.losses_in_day, 8) - 1)
@@ -199,8 +198,6 @@ def _replica_place(given: DecisionInput, parameters: Parameters, prices: Prices)
         return None
     own_chance = given.situation.chance_per_hour
     chance = market.risk.chance_per_hour if own_chance is None else own_chance
-    if isinstance(given.objective, ServingReplicas):
-        chance = given.objective.chance_per_hour  # a spare stands in for any of them
     worth = chance * max(0.0, prices.per_loss - prices.per_planned_downtime)
     fitting = [candidate.market for candidate in given.candidates if is_place_for_spare(candidate, given)]
     # That a replica is lost costs something only where what it stands in for is lost as well.

@@ -11,7 +11,6 @@ from spot_server.decision_models.inputs import (
     Candidate,
     DecisionInput,
     Market,
-    ServingReplicas,
     Situation,
     losses_per_hour,
 )
@@ -63,7 +62,7 @@ class Prices:
     per_loss: float
     per_planned_downtime: float
     hedge_usd_per_hour: float | None
-    """What a spare costs each that it could stand in for; None: nobody wants spares, or there is no place for one."""
+    """What a spare costs; None: nobody wants spares, or there is no place for one."""
 
     def per_hour(self, losses_per_hour: float) -> float:
         """Return what losses cost in an hour, USD: they are borne, or a spare is kept that makes each no worse than a planned move."""
@@ -98,10 +97,7 @@ def _hedge_usd_per_hour(given: DecisionInput) -> float | None:
         prices.append(given.situation.market.figures.usd_per_hour)
     if not prices:
         return None
-    sharing = 1
-    if isinstance(given.objective, ServingReplicas):
-        sharing = given.objective.on_spot + (given.situation.market.mode is not Mode.SPOT)
-    return min(prices) / max(1, sharing)
+    return min(prices)
 
 
 def is_place_for_spare(candidate: Candidate, given: DecisionInput) -> bool:
@@ -109,10 +105,7 @@ def is_place_for_spare(candidate: Candidate, given: DecisionInput) -> bool:
     market, here = candidate.market, given.situation.market
     if candidate.refusal is not None or market.usd_per_hour is None:
         return False
-    if (market.az_id, market.instance_type) == (here.az_id, here.instance_type):
-        return False
-    zones = given.objective.zones_in_use if isinstance(given.objective, ServingReplicas) else ()
-    return market.mode is Mode.ON_DEMAND or market.az_id not in zones
+    return (market.az_id, market.instance_type) != (here.az_id, here.instance_type)
 
 
 def hourly_cost(market: Market, prices: Prices) -> HourlyCost | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spot_server.decision_models.answers import Decision
-from spot_server.decision_models.inputs import Candidate, DeadlineJob, DecisionInput, JobPlace
+from spot_server.decision_models.inputs import Candidate, DeadlineJob, DecisionInput
 from spot_server.words import Action, Mode
 
 # Chosen on the training parts of two sets of recorded availability (docs/backtest.md), all in changeovers or shares, so that they carry
@@ -24,7 +24,6 @@ WAIT_CHANGEOVERS_PER_LOSS = 0.5
 spells end soonest."""
 
 LEAST_SHARE = 0.05
-FEWEST_SPELLS_PER_HOUR = 0.001
 
 
 def decide_deadline(given: DecisionInput, job: DeadlineJob) -> Decision:
@@ -87,20 +86,10 @@ def _on_demand(given: DecisionInput) -> Candidate | None:
 
 def _best_spot(given: DecisionInput, job: DeadlineJob) -> Candidate | None:
     """Return the pool with capacity that is expected to keep it longest; None: none has any."""
+    # Young spells end soonest. How long a pool's spells were of late adds nothing to that: tried, on the training parts.
     able = [candidate for candidate in given.candidates if candidate.market.mode is Mode.SPOT and candidate.refusal is None]
-    places = {place.key: place for place in job.places}
-    return max(able, key=lambda candidate: lasting_seconds(places.get(candidate.market.key)), default=None)
-
-
-def lasting_seconds(place: JobPlace | None) -> float:
-    """Return how long capacity that is there is expected to last (>= 0): the longer, the longer it has been there and its spells were.
-
-    A spell's rest grows with its age as that of a power law does; only the order of places is asked for. 0.0 where nothing is known.
-    """
-    if place is None:
-        return 0.0
-    mean_spell_seconds = place.available_share / max(place.spells_per_hour, FEWEST_SPELLS_PER_HOUR) * 3600
-    return place.spell_seconds + mean_spell_seconds
+    spells = {place.key: place.spell_seconds for place in job.places}
+    return max(able, key=lambda candidate: spells.get(candidate.market.key, 0.0), default=None)
 
 
 def _to(candidate: Candidate | None, job: DeadlineJob, reasoning: str) -> Decision:

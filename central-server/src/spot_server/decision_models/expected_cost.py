@@ -9,6 +9,7 @@ from spot_server.decision_models.answers import Decision
 from spot_server.decision_models.costing import Parameters
 from spot_server.decision_models.deadline import decide_deadline
 from spot_server.decision_models.inputs import AlwaysOn, DeadlineJob, DecisionInput, ServingReplicas
+from spot_server.decision_models.serving import decide_serving
 
 
 class ExpectedCost:
@@ -21,8 +22,10 @@ class ExpectedCost:
     def decide(self, given: DecisionInput) -> Decision:
         """Return what to do."""
         match given.objective:
-            case AlwaysOn() | ServingReplicas():
+            case AlwaysOn():
                 return decide_always_on(given, self.parameters)
+            case ServingReplicas():
+                return decide_serving(given, given.objective, self.parameters)
             case DeadlineJob():
                 return decide_deadline(given, given.objective)
             case _:

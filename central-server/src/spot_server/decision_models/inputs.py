@@ -200,17 +200,27 @@ class AlwaysOn:
     """One instance serves, for as long as the agent lives. What every agent of the server is today."""
 
 
+class ServingMachine(NamedTuple):
+    """One instance of a service."""
+
+    key: str
+    """Of its market."""
+    mode: Mode
+    losses_per_hour: float
+    """That are expected of it now, at its age (>= 0); on demand 0.0."""
+    starting_seconds_left: float
+    """Until it can serve; 0.0: it can."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServingReplicas:
-    """One of several instances that serve side by side; each is decided about in turn. Played by the backtest."""
+    """Instances that serve side by side, decided about together: is one more worth its price, and where? Played by the backtest.
+
+    CREATE_REPLICA: one more there; STAY: none. Whether one that is there is still worth its price is asked without it.
+    """
 
     wanted: int
-    on_spot: int
-    """How many of those that serve are on spot."""
-    chance_per_hour: float
-    """That any of them is lost in the next hour."""
-    zones_in_use: tuple[str, ...]
-    """AZ ids in which one of them, or a spare, is."""
+    machines: tuple[ServingMachine, ...]
 
 
 class JobPlace(NamedTuple):
@@ -220,10 +230,6 @@ class JobPlace(NamedTuple):
     """Of its market, a candidate's or the situation's."""
     spell_seconds: float
     """How long it has had capacity, or had none."""
-    available_share: float
-    """Of the time of late in which it had capacity, 0..1."""
-    spells_per_hour: float
-    """How often of late it began to have capacity."""
 
 
 @dataclass(frozen=True, slots=True)
