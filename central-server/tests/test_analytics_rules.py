@@ -43,3 +43,10 @@ def test_a_time_that_is_backwards_or_too_long_is_refused() -> None:
     for first, last in ((TODAY, TODAY - timedelta(days=1)), (TODAY - timedelta(days=366), TODAY)):
         with pytest.raises(FieldInvalid):
             choose_days(first, last, TODAY)
+
+
+def test_no_day_is_before_the_first_one() -> None:
+    assert choose_days(None, date(2009, 1, 2), TODAY) == Days(date(2009, 1, 1), date(2009, 1, 2))
+    for first, last in ((date(2008, 12, 31), date(2009, 1, 2)), (None, date.min), (date.min, date.min)):
+        with pytest.raises(FieldInvalid):
+            choose_days(first, last, TODAY)

@@ -194,8 +194,22 @@ def test_what_was_taken_is_counted_by_pool_weekday_and_hour_of_the_clients_zone(
 
 
 @pytest.mark.parametrize("page", ["/analytics/emergency-events", "/interruptions/history"])
-@pytest.mark.parametrize("query", [{"since": "2030-01-01"}, {"since": "2020-01-01"}, {"until": "tomorrow"}])
-def test_a_bad_time_is_refused(get: Callable[..., Any], page: str, query: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"since": "2030-01-01"},
+        {"since": "2020-01-01"},
+        {"until": "tomorrow"},
+        {"until": "20260101"},
+        {"until": "0001-01-01"},
+        {"since": "0001-01-01", "until": "0001-01-02"},
+        {"until": "2008-12-31"},
+    ],
+)
+def test_a_bad_time_is_refused(get: Callable[..., Any], fleet: Fleet, page: str, query: dict[str, str]) -> None:
+    # East of Greenwich the year 1 begins before the first moment that there is in UTC.
+    fleet.execute(text("UPDATE clients SET time_zone = 'Europe/Berlin'"))
+
     answer = get(page, **query)
 
     assert answer.status == 422

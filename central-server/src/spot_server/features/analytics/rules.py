@@ -8,11 +8,14 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from spot_server.errors import FieldInvalid
+from spot_server.features.pricing.chart_rules import EARLIEST
 
 LONGEST_DAYS = 366
 DEFAULT_DAYS = 90
 HOURS_PER_DAY = 24
 DAYS_PER_WEEK = 7
+FIRST_DAY = EARLIEST.date()
+"""Before it there was no spot instance that could be taken, and near the year 1 a time zone has no moment for midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +69,15 @@ class Days:
 
 
 def choose_days(first: date | None, last: date | None, today: date) -> Days:
-    """Fill in what was left out: the last DEFAULT_DAYS. FieldInvalid for a time that is backwards or longer than LONGEST_DAYS."""
+    """Fill in what was left out: the last DEFAULT_DAYS.
+
+    FieldInvalid for a time that is backwards, longer than LONGEST_DAYS, or has a day before FIRST_DAY.
+    """
+    for field, day in (("since", first), ("until", last)):
+        if day is not None and day < FIRST_DAY:
+            raise FieldInvalid(field, day.isoformat(), f"a day from {FIRST_DAY.isoformat()} on")
     end = min(last or today, today)
-    begin = first or end - timedelta(days=DEFAULT_DAYS - 1)
+    begin = first or max(FIRST_DAY, end - timedelta(days=DEFAULT_DAYS - 1))
     if begin > end:
         raise FieldInvalid("since", begin.isoformat(), f"a day up to {end.isoformat()}")
     if (end - begin).days >= LONGEST_DAYS:
