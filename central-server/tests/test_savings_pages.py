@@ -116,6 +116,7 @@ def test_today_is_shown_with_its_lines(client: Http, account: Account, agent: Ag
         ({"since": "2020-01-01"}, "since", "at most 366 days"),
         ({"since": "1990-01-01", "granularity": "year"}, "since", "at most 3660 days"),
         ({"since": "yesterday"}, "since", "a date such as 2026-01-05"),
+        ({"since": "2026-1-1"}, "since", "a date such as 2026-01-05"),
         ({"granularity": "week"}, "granularity", "one of day, month, year"),
         ({"format": "xml"}, "format", "one of json, csv"),
         ({"by": "pool"}, "by", "one of client, agent"),
@@ -132,7 +133,19 @@ def test_a_bad_question_is_refused_with_the_field_and_what_would_be_right(
     assert words in answer.json["detail"]
 
 
-@pytest.mark.parametrize(("day", "status"), [("2026-13-01", 422), ("today", 422), ("2027-01-01", 422), ("2025-12-31", 404)])
+@pytest.mark.parametrize(
+    ("day", "status"),
+    [
+        ("2026-13-01", 422),
+        ("today", 422),
+        ("2027-01-01", 422),
+        ("20260101", 422),
+        ("2026-W01-4", 422),
+        ("2026-1-1", 422),
+        ("2025-12-31", 404),
+        ("0001-01-01", 404),
+    ],
+)
 def test_a_day_that_cannot_be_shown_is_told(client: Http, account: Account, agent: Agent, day: str, status: int) -> None:
     answer = client.get(path(account, f"/agents/{agent.agent_id}/savings/{day}"))
 

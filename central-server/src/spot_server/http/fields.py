@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -14,6 +14,7 @@ from marshmallow import ValidationError, fields, validate
 from spot_server.moments import FIRST_YEAR, LAST_YEAR, is_believable
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,9}(\.\d{1,10})?", re.ASCII)
 _RATIO = re.compile(r"0|0\.\d{1,6}|1|1\.0{1,6}", re.ASCII)
 
@@ -90,6 +91,12 @@ class DateText(fields.Date):
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own options
         """Take the one format."""
         super().__init__(format="%Y-%m-%d", **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> date:  # noqa: ANN401
+        # The format alone would let 2026-1-5 pass.
+        if not isinstance(value, str) or _DATE.fullmatch(value) is None:
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
 
 
 def moment_text(value: datetime) -> str:

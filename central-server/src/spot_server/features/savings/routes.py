@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from flask import Response
+from marshmallow import ValidationError
 
 from spot_server.errors import FieldInvalid
 from spot_server.features.savings import service, settings_service
@@ -25,6 +25,7 @@ from spot_server.features.savings.settings_service import SavingsSettings
 from spot_server.http.auth import current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
+from spot_server.http.fields import DateText
 from spot_server.words import TokenKind
 
 blueprint = Blueprint("savings", __name__, url_prefix="/api/client/<client_id>", description="What was paid, against on demand.")
@@ -54,8 +55,8 @@ def get_report(query: tuple[ReportQuestion, ReportFormat], client_id: str) -> Re
 def get_day(client_id: str, agent_id: str, day: str) -> DayShown:
     """Show one agent's day down to the price of each hour, with who saw that price and when."""
     try:
-        asked = date.fromisoformat(day)
-    except ValueError:
+        asked = DateText().deserialize(day)
+    except ValidationError:
         raise FieldInvalid("day", day, "a date such as 2026-01-05") from None
     return current_context().database.read(lambda tx: service.read_day(tx, client_id, agent_id, asked, _pricing()))
 
