@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from server_support.deciding import Deciding, Says
 from server_support.fleet import Fleet
 from spot_server.db.runner import Database
 from spot_server.db.tables import agents, audit_logs, decision_documents, instances, notifications, restore_holds, switches
-from spot_server.decision_models import Decision
+from spot_server.decision_models import Decision, DecisionInput
+from spot_server.decision_models.expected_cost import ExpectedCost
 from spot_server.features.decisions.making import DEFAULT_MODEL
 from spot_server.features.retention.jobs import RetentionSweep
 from spot_server.words import Action, AnswerKind, Mode, SwitchStatus, SwitchTrigger
@@ -227,6 +229,33 @@ def test_at_most_twenty_moves_begin_in_a_round_and_the_rest_in_the_next(deciding
     deciding.decide()
 
     assert (first, deciding.story.fleet.scalars(running)[0]) == (20, 26)
+
+
+@dataclass
+class SurestAbout:
+    """The built-in model, but surer about these agents than about all others."""
+
+    agent_ids: set[str]
+
+    def decide(self, given: DecisionInput) -> Decision:
+        return replace(ExpectedCost().decide(given), confidence=1.0 if given.agent_id in self.agent_ids else 0.5)
+
+
+def test_moves_that_are_refused_again_and_again_keep_no_other_from_its_turn(deciding: Deciding, clock: FakeClock) -> None:
+    story = deciding.story
+    held = [story.fleet.agent(f"web-{number}", instance_id=f"i-{number}0", image_id="ami-own") for number in range(2, 22)]
+    hold = {"agent_id": story.agent_id, "client_id": story.fleet.client_id, "instance_id": "i-1", "noted_at": clock.now()}
+    story.fleet.execute(insert(restore_holds).values(**hold, saved_epoch=1, seen_epoch=5))
+    other = Fleet.on(story.database).agent("shop", instance_id="i-77", image_id="ami-own")
+    everybody = update(agents).values(auto_switch_enabled=True, allowed_instance_types=["m5.large", "m5a.large"])
+    story.fleet.execute(everybody.values(base_image_id="ami-base", create_snapshot_on_switch=False))
+    story.fleet.execute(update(instances).values(mode=Mode.ON_DEMAND))
+    deciding.models.made[DEFAULT_MODEL.model_id] = SurestAbout({story.agent_id, *(agent.agent_id for agent in held)})
+
+    sentence = deciding.decide()
+
+    assert sentence == "decided about 22 agents; of 22 that asked for it, began 1"
+    assert story.fleet.scalars(select(switches.c.agent_id)) == [other.agent_id]
 
 
 def test_an_agent_that_is_deleted_is_decided_about_no_more(deciding: Deciding) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
+from itertools import takewhile
 
 from spot_server.db.runner import Transaction
 from spot_server.decision_models.inputs import DecisionInput
@@ -82,11 +83,20 @@ class DecisionRound:
         return told
 
     def _act(self, context: JobContext, tick_at: datetime, acts: list[ToAct]) -> int:
-        """Begin what the decisions ask for, the surest first, up to a number a round; return how many were begun."""
+        """Begin what the decisions ask for, the surest first, up to a number a round; return how many were begun.
+
+        What is refused counts for nothing: those that are refused in every round would keep all others from their turn for ever.
+        """
         in_turn = sorted(acts, key=lambda todo: (-todo.told.asked.decision.confidence, todo.decision_id))
         movable = [todo for todo in in_turn if todo.is_first or _may_begin(todo)]
-        reasons = for_each(movable[:MOST_ACTS_IN_ROUND], lambda todo: context.database.write(partial(act, todo=todo, tick_at=tick_at)))
-        return sum(reason is None for reason in reasons)
+        begun = 0
+
+        def attempt(todo: ToAct) -> None:
+            nonlocal begun
+            begun += context.database.write(partial(act, todo=todo, tick_at=tick_at)) is None
+
+        for_each(takewhile(lambda _: begun < MOST_ACTS_IN_ROUND, movable), attempt)
+        return begun
 
 
 def _may_begin(todo: ToAct) -> bool:
