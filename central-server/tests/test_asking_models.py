@@ -30,6 +30,13 @@ class Saying:
         return self.said  # type: ignore[no-any-return]  # nonsense is the point
 
 
+class Untellable(Exception):
+    """An error that has no words."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
 class Dawdling:
     """A model that takes its time, on the clock of the test."""
 
@@ -65,17 +72,21 @@ def test_a_good_answer_is_kept_with_every_other_place_and_why(clock: FakeClock) 
     ("said", "kind", "why"),
     [
         (RuntimeError("no more ideas"), AnswerKind.FAILED, "RuntimeError: no more ideas"),
+        (RuntimeError("half \ud800"), AnswerKind.FAILED, r"RuntimeError: half \ud800"),
+        (Untellable(), AnswerKind.FAILED, "Untellable"),
         (None, AnswerKind.OFF_SCHEMA, "expected a Decision, not NoneType"),
         (Decision("SWITCH", 0.5, "why", "spot/m5.large/use1-az1"), AnswerKind.OFF_SCHEMA, "action: expected one of"),  # type: ignore[arg-type]
         (Decision(Action.STAY, 1.5, "why"), AnswerKind.OFF_SCHEMA, "confidence: expected a number from 0 to 1"),
         (Decision(Action.STAY, float("nan"), "why"), AnswerKind.OFF_SCHEMA, "confidence: expected"),
         (Decision(Action.STAY, True, "why"), AnswerKind.OFF_SCHEMA, "confidence: expected"),
         (Decision(Action.STAY, 0.5, ""), AnswerKind.OFF_SCHEMA, "reasoning: expected text"),
+        (Decision(Action.STAY, 0.5, "half \ud800"), AnswerKind.OFF_SCHEMA, "reasoning: expected text"),
         (Decision(Action.STAY, 0.5, "why", "spot/m5.large/use1-az1"), AnswerKind.OFF_SCHEMA, "target: STAY has none"),
         (Decision(Action.SWITCH, 0.5, "why"), AnswerKind.OFF_SCHEMA, "target: expected the key of a candidate"),
         (Decision(Action.SWITCH, 0.5, "why", "spot/p3.2xlarge/mars"), AnswerKind.OFF_SCHEMA, "target: expected the key"),
         (Decision(Action.SWITCH, 0.5, "why", "spot/m5.large/use1-az2"), AnswerKind.OFF_SCHEMA, "cannot be used: it is cooling down"),
         (Decision(Action.STAY, 0.5, "why", None, {"spot/x/y": "no"}), AnswerKind.OFF_SCHEMA, "'spot/x/y' is no candidate"),
+        (Decision(Action.STAY, 0.5, "why", None, {"spot/m5.large/use1-az1": "\udfff"}), AnswerKind.OFF_SCHEMA, "rejected: expected texts"),
         (Decision(Action.STAY, 0.5, "why", None, ["no"]), AnswerKind.OFF_SCHEMA, "rejected: expected texts"),  # type: ignore[arg-type]
     ],
 )

@@ -188,6 +188,22 @@ def test_a_model_that_fails_counts_as_stay_is_recorded_and_told_of_once_a_day(de
     assert deciding.metrics.decision_failures.labels("failed")._value.get() == 3
 
 
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (Decision(Action.STAY, 1.0, "half a character: \ud800"), AnswerKind.OFF_SCHEMA),
+        (Decision(Action.STAY, 1.0, "why", None, {"spot/m5.large/use1-az2": "\ud800"}), AnswerKind.OFF_SCHEMA),
+        (RuntimeError("half a character: \ud800"), AnswerKind.FAILED),
+    ],
+)
+def test_text_that_no_database_takes_ends_no_round(deciding: Deciding, said: Decision | Exception, answer: AnswerKind) -> None:
+    deciding.models.made[DEFAULT_MODEL.model_id] = Says(said)
+
+    deciding.decide()
+
+    assert (deciding.last.action, deciding.last.answer) == (Action.STAY, answer)
+
+
 def test_markets_are_stored_once_and_not_once_per_agent_and_tick(deciding: Deciding) -> None:
     deciding.story.set_agent(auto_switch_enabled=False)
     for number in range(2, 6):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from spot_server.decision_models.inputs import DecisionInput
 from spot_server.words import Action
@@ -54,7 +54,7 @@ def check_decision(given: DecisionInput, said: object) -> Decision:
     is_number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
     if not is_number or not math.isfinite(said.confidence) or not 0 <= said.confidence <= 1:
         raise OffSchema(f"confidence: expected a number from 0 to 1, not {confidence!r}")
-    if not isinstance(reasoning, str) or not 1 <= len(reasoning) <= LONGEST_REASONING:
+    if not is_text(reasoning) or not 1 <= len(reasoning) <= LONGEST_REASONING:
         raise OffSchema(f"reasoning: expected text of 1 to {LONGEST_REASONING} characters")
     return Decision(action, float(said.confidence), reasoning, _target(given, action, said.target), _rejected(given, said))
 
@@ -72,8 +72,19 @@ def _target(given: DecisionInput, action: Action, target: object) -> str | None:
     return target
 
 
+def is_text(said: object) -> TypeGuard[str]:
+    """Tell whether this is text that can be stored: half of a surrogate pair has no bytes, and no database takes it."""
+    if not isinstance(said, str):
+        return False
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _are_texts(told: Mapping[object, object]) -> bool:
-    return {type(part) for part in (*told.keys(), *told.values())} <= {str}
+    return all(is_text(part) for part in (*told.keys(), *told.values()))
 
 
 def _rejected(given: DecisionInput, said: Decision) -> dict[str, str]:

@@ -39,7 +39,7 @@ def ask(model: DecisionModel, given: DecisionInput, clock: Clock, *, bound_secon
     except OffSchema as wrong:
         kind, failure = AnswerKind.OFF_SCHEMA, str(wrong)
     except Exception as error:  # noqa: BLE001 - whatever a plug-in raises counts as STAY
-        kind, failure = AnswerKind.FAILED, f"{type(error).__name__}: {error}"
+        kind, failure = AnswerKind.FAILED, _told_by(error)
     latency_seconds = clock.monotonic_seconds() - began_seconds
     if said is None:
         return _stay(given, kind, failure or "", latency_seconds)
@@ -48,8 +48,17 @@ def ask(model: DecisionModel, given: DecisionInput, clock: Clock, *, bound_secon
     return Asked(kind, said, round(latency_seconds * 1000, 3))
 
 
+def _told_by(error: Exception) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001 - an error of a plug-in may fail even at being told
+        return name
+
+
 def _stay(given: DecisionInput, kind: AnswerKind, failure: str, latency_seconds: float) -> Asked:
-    failure = failure[:LONGEST_FAILURE]
+    # What cannot be stored is written out: \ud800.
+    failure = failure.encode(errors="backslashreplace").decode()[:LONGEST_FAILURE]
     stay = Decision(Action.STAY, 0.0, f"the model gave no answer that counts ({kind}: {failure}), so the workload stays")
     return Asked(kind, check_decision(given, stay), round(latency_seconds * 1000, 3), failure)
 
