@@ -3,6 +3,7 @@
 # Usage: scripts/test.sh            all of it: lint, types, shell scripts, every test on SQLite and MariaDB, up to 200 fault schedules, the demo on both
 #        scripts/test.sh --quick    lint, types, and the short tests that start no process and touch no database (under 30 s)
 # Env:   CI=true                    a missing MariaDB, rsync or sshd is a failure (otherwise its tests are skipped and it is said)
+#        SPOT_TEST_STORIES_ON_MARIADB=all  every story is told on MariaDB as well as on SQLite (otherwise every second one)
 #        SPOT_TEST_MARIADB_URL      use this server (its user may create databases) instead of starting a private one
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,8 +12,8 @@ is_quick=false
 case "${1:-}" in
   "") ;;
   --quick) is_quick=true ;;
-  -h | --help) sed -n '2,6p' "scripts/test.sh" | cut -c 3-; exit 0 ;;
-  *) sed -n '2,6p' "scripts/test.sh" | cut -c 3- >&2; exit 2 ;;
+  -h | --help) sed -n '2,7p' "scripts/test.sh" | cut -c 3-; exit 0 ;;
+  *) sed -n '2,7p' "scripts/test.sh" | cut -c 3- >&2; exit 2 ;;
 esac
 
 bin=.venv/bin
@@ -138,7 +139,7 @@ give_way() { # in a shell of its own, as `beside` makes: what follows has nothin
 run_what_gives_way() { # one after the other, so that something always fills what the tests with times to keep leave idle
   local failed=0
   give_way
-  run_pytest -n 2 -m "not server" --durations=12 || failed=1
+  SPOT_TEST_STORIES_ON_MARIADB="$stories_on_mariadb" run_pytest -n 2 -m "not server" --durations=12 || failed=1
   printf '\n── installations\n'
   run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1 # --ignore would not leave it out of `testpaths`
   printf "\n── up to %s fault schedules on a virtual clock\n" "$fault_schedules"
@@ -155,6 +156,7 @@ run_everything() { # what has times to keep, never two such beside each other bu
   join_beside "$rest"
 }
 
+stories_on_mariadb="${SPOT_TEST_STORIES_ON_MARIADB:-half}" # they cost more than any others without processes
 fault_schedules=200
 most_schedule_seconds=420 # a slow machine plays fewer of them, and says how many
 quick_tests="not server and not mariadb and not data and not database and not long"

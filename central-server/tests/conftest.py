@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from server_support.clock import FakeClock
 from server_support.databases import MARIADB_VARIABLE, begin_anew, delete_all_rows, make_sqlite_template, migrated_mariadb, sqlite_engine
 from server_support.http import Http
+from server_support.shares import stories_left_out
 from spot_server.db.runner import Database
 from spot_server.features.health.readiness import ReadinessCheck
 from spot_server.http.context import EXTENSION, AppContext
@@ -25,11 +26,15 @@ from spot_server.settings import Settings
 BACKENDS = ["sqlite", pytest.param("mariadb", marks=pytest.mark.mariadb)]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what touches a database, so that a quick run can leave it out."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what touches a database, so that a quick run can leave it out; leave out the stories that MariaDB is spared."""
     for item in items:
         if "engine" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.database)
+    left_out = stories_left_out(items)
+    if left_out:
+        config.hook.pytest_deselected(items=list(left_out))
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -92,7 +92,12 @@ def test_plots_are_drawn_and_a_table_can_be_markdown(tmp_path: Path, capsys: pyt
     assert backtest(tmp_path, *SHORT_JOB, "--policy", "on_demand", "--plots", str(plots), "--markdown") == 0
 
     files = sorted(file.name for file in plots.iterdir())
-    assert files == ["backtest-always_on-avail_made_up.svg", "backtest-job.svg", "backtest-job_zones.svg", "backtest-replicas-avail_made_up.svg"]
+    assert files == [
+        "backtest-always_on-avail_made_up.svg",
+        "backtest-job.svg",
+        "backtest-job_zones.svg",
+        "backtest-replicas-avail_made_up.svg",
+    ]
     for file in files:
         texts = [element.text for element in ET.fromstring((plots / file).read_text()).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
         assert any(text is not None and text.startswith("on_demand") for text in texts)
