@@ -10,6 +10,8 @@ from agent_fakes.world import World, journal_of
 from spot_agent.errors import ServerUnreachable
 from spot_agent.model import Role
 from spot_agent.ports import HookName, HookResult
+from spot_agent.processor import read_processor_times
+from spot_agent.rules.processor import ProcessorTimes
 
 
 def test_a_heartbeat_says_what_the_workload_does_and_not_what_it_was_told(world: World) -> None:
@@ -161,3 +163,31 @@ def test_the_servers_clock_is_learnt(world: World) -> None:
     world.step("heartbeat")
 
     assert world.live.server_now() == world.clock.now() - timedelta(seconds=100)
+
+
+def test_a_heartbeat_says_how_busy_the_instance_was_since_the_one_before(world: World) -> None:
+    world.registered()
+    said = []
+    for busy_ticks, idle_ticks in ((25, 75), (30, 170), (30, 170)):
+        world.processor_times = ProcessorTimes(busy_ticks, idle_ticks)
+        world.step("heartbeat")
+        said.append(world.api.bodies("heartbeat")[-1].get("cpu_busy_ratio"))
+
+    assert said == [0.25, 0.05, None]
+
+
+def test_where_nothing_counts_the_processors_a_heartbeat_says_nothing_of_them(world: World) -> None:
+    world.processor_times = None
+    world.registered()
+
+    world.step("heartbeat")
+
+    assert "cpu_busy_ratio" not in world.api.bodies("heartbeat")[-1]
+
+
+def test_the_counts_are_read_below_the_machines_root_and_a_missing_file_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/stat").write_text("cpu  1 2 3 4 5 6 7 8 0 0\n")
+
+    assert read_processor_times(tmp_path) == ProcessorTimes(busy_ticks=19, idle_ticks=9)
+    assert read_processor_times(tmp_path / "elsewhere") is None

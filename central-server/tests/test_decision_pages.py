@@ -12,6 +12,8 @@ from server_support.deciding import ON_DEMAND, Deciding
 from server_support.fleet import Fleet
 from server_support.http import Http
 from spot_server.db.runner import Database
+from spot_server.features.activity.queries import store_profiles
+from spot_server.features.activity.rules import HOURS_OF_WEEK, HourActivity, Profile, Reading, hour_of
 from spot_server.http.context import AppContext
 from spot_server.words import Mode
 
@@ -246,3 +248,19 @@ def test_a_setting_that_cannot_be_meant_is_refused_with_what_would_be_right(
     assert (answer.status, answer.slug) == (422, "field-invalid")
     assert setting in answer.text
     assert why in answer.text
+
+
+def test_a_person_reads_when_the_agent_is_quiet_or_that_too_little_is_known(deciding: Deciding, client: Http) -> None:
+    before = client.get(path(deciding, "why-on-demand")).json
+    now = deciding.story.clock.now()
+    hours = tuple(HourActivity(0.05 if place == 27 else 0.5, 2) for place in range(HOURS_OF_WEEK))
+    profile = Profile("UTC", hours, hour_of(now), Reading("i-1", 5.0, 10))
+    deciding.story.database.write(lambda tx: store_profiles(tx, [(deciding.story.agent_id, profile)]))
+
+    after = client.get(path(deciding, "why-on-demand")).json
+
+    assert [before[name] for name in ("quiet_hours", "activity_ratio", "quiet_ratio", "quiet_at")] == [None] * 4
+    assert after["quiet_hours"] == "known from 14 days, quietest Tuesday 03:00 UTC"
+    assert after["activity_ratio"] == pytest.approx(1.0, abs=0.01)
+    assert after["quiet_at"] == "2026-01-01T03:00:00Z"
+    assert after["quiet_ratio"] < 1

@@ -74,6 +74,24 @@ def test_a_heartbeat_answers_with_what_the_daemon_must_know(site: Site) -> None:
     }
 
 
+@pytest.mark.parametrize("said", [-0.01, 1.01, "much", True, {}])
+def test_a_heartbeat_that_says_an_impossible_share_is_refused_with_its_field(site: Site, said: object) -> None:
+    answer, daemon = site.register()
+
+    refused = daemon.post(f"/api/agents/{answer['agent_id']}/heartbeat", {**HEARTBEAT, "cpu_busy_ratio": said})
+
+    assert (refused.status, refused.slug) == (400, "invalid-request")
+    assert "cpu_busy_ratio" in refused.text
+    assert "expected a number from 0 to 1" in refused.text
+
+
+@pytest.mark.parametrize("said", [{}, {"cpu_busy_ratio": None}, {"cpu_busy_ratio": 0}, {"cpu_busy_ratio": 1}, {"cpu_busy_ratio": 0.25}])
+def test_a_heartbeat_may_say_how_busy_the_instance_was_or_not(site: Site, said: dict[str, object]) -> None:
+    answer, daemon = site.register()
+
+    assert daemon.post(f"/api/agents/{answer['agent_id']}/heartbeat", {**HEARTBEAT, **said}).status == 200
+
+
 def test_a_clone_that_uses_its_parents_token_is_refused(site: Site) -> None:
     answer, daemon = site.register()
 

@@ -56,12 +56,13 @@ def told(fleet: Fleet) -> list[str]:
     return fleet.database.read(lambda tx: list(tx.execute(select(notifications.c.kind)).scalars()))
 
 
-def test_a_heartbeat_takes_two_statements(fleet: Fleet, engine: Engine) -> None:
+@pytest.mark.parametrize("cpu_busy_ratio", [None, 0.25])
+def test_a_heartbeat_takes_two_statements(fleet: Fleet, engine: Engine, cpu_busy_ratio: float | None) -> None:
     agent = fleet.agent()
     statements: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
-    beat(fleet, agent)
+    beat(fleet, agent, cpu_busy_ratio=cpu_busy_ratio)
 
     counted = [statement.split()[0] for statement in statements if not statement.startswith("BEGIN")]
     assert counted == ["UPDATE", "SELECT"]

@@ -577,6 +577,25 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_tokens_revoked_at"), ["revoked_at"], unique=False)
 
     op.create_table(
+        "agent_activity",
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("time_zone", sa.String(length=64), nullable=False),
+        sa.Column("hours", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False),
+        sa.Column("hour_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("instance_id", sa.String(length=64), nullable=False),
+        sa.Column("cpu_busy_ratio_sum", sa.Double(), nullable=False),
+        sa.Column("cpu_busy_count", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_agent_activity_agent_id_agents")),
+        sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_agent_activity")),
+        comment="How busy agents are by the hour of the week. hours: 168 pairs [busy 0..1, hours counted], from Monday 00:00 of time_zone. hour_at: the hours before it are counted; the counters are those of instance_id then.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    op.create_table(
         "agent_images",
         sa.Column("agent_id", sa.String(length=36), nullable=False),
         sa.Column("image_id", sa.String(length=64), nullable=False),
@@ -856,6 +875,8 @@ def upgrade() -> None:
         sa.Column("metadata_failures", sa.Integer(), nullable=False),
         sa.Column("unknown_fields", sa.Integer(), nullable=False),
         sa.Column("clock_skew_seconds", sa.Float(), nullable=True),
+        sa.Column("cpu_busy_ratio_sum", sa.Double(), nullable=False),
+        sa.Column("cpu_busy_count", sa.Integer(), nullable=False),
         sa.Column("role_changed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
         sa.Column("last_primary_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("stray_reason", sa.Text(), nullable=True),
@@ -868,7 +889,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_instances_agent_id_agents")),
         sa.PrimaryKeyConstraint("agent_id", "instance_id", name=op.f("pk_instances")),
         sa.UniqueConstraint("primary_of", name=op.f("uq_instances_primary_of")),
-        comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said.",
+        comment="EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said. cpu_busy_ratio_sum: of the cpu_busy_count heartbeats that said how busy it was (0..1 each); both only grow.",
         mariadb_charset="utf8mb4",
         mariadb_collate="utf8mb4_bin",
         mariadb_engine="InnoDB",
@@ -1222,6 +1243,7 @@ def downgrade() -> None:
     op.drop_table("agent_requests")
 
     op.drop_table("agent_images")
+    op.drop_table("agent_activity")
 
     op.drop_table("tokens")
     op.drop_table("spot_price_snapshots")

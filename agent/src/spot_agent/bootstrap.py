@@ -24,6 +24,7 @@ from spot_agent.progress import ProgressReports
 from spot_agent.registration import Registrar, RegistrarParts
 from spot_agent.roles import Roles
 from spot_agent.rules.config import Effective, effective_settings
+from spot_agent.rules.processor import ProcessorTimes
 from spot_agent.settings import Settings
 from spot_agent.slow_lane import SlowLane
 from spot_agent.startup import Startup
@@ -66,6 +67,7 @@ class Ports:
     new_bell: Callable[[], Bell]
     new_lock: Callable[[], Lock]
     save_status: Callable[[JsonObject], None]
+    processor_times: Callable[[], ProcessorTimes | None]
     draw: Callable[[], float]
 
 
@@ -234,6 +236,7 @@ class _Assembly:
                 commands_bell=self._bells["commands"],
                 clock=ports.clock,
                 log=ports.log,
+                processor_times=ports.processor_times,
                 write_status=lambda: ports.save_status(status_body(ports.live, ports.journal, ports.clock)),
             )
         )

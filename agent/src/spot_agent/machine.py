@@ -20,6 +20,7 @@ from spot_agent.imds import CountedImds, ImdsV2
 from spot_agent.journal import FileJournal
 from spot_agent.live import Live
 from spot_agent.logs import Log
+from spot_agent.processor import read_processor_times
 from spot_agent.settings import Settings
 from spot_agent.status import save_status
 
@@ -54,5 +55,6 @@ def real_ports(settings: Settings, environment: Mapping[str, str], stop: ThreadS
         new_bell=ThreadBell,
         new_lock=threading.RLock,
         save_status=lambda body: save_status(settings, body, log),
+        processor_times=lambda: read_processor_times(settings.machine_root),
         draw=random.random,
     )

@@ -16,6 +16,7 @@ from spot_agent.imds import CountedImds
 from spot_agent.journal_contents import JournalContents
 from spot_agent.live import Live
 from spot_agent.model import JsonObject, Role
+from spot_agent.rules.processor import ProcessorTimes
 from spot_agent.settings import Settings, load_settings
 from spot_agent.worker import Worker
 
@@ -54,6 +55,7 @@ class World:
         self.api = FakeCentralApi(self.journal)
         self.bells: list[Bell] = []
         self.statuses: list[JsonObject] = []
+        self.processor_times: ProcessorTimes | None = ProcessorTimes(busy_ticks=0, idle_ticks=0)
         self.restart()
 
     def restart(self) -> None:
@@ -77,6 +79,7 @@ class World:
             new_bell=CountingBell,
             new_lock=threading.RLock,
             save_status=self.statuses.append,
+            processor_times=lambda: self.processor_times,
             draw=lambda: 0.0,
         )
         self.core: Core = build_core(self.settings, self.ports)

@@ -21,6 +21,7 @@ from spot_agent.registration import Registrar
 from spot_agent.roles import Roles
 from spot_agent.rules.config import settings_on_the_wire
 from spot_agent.rules.plans import acknowledged_config_version, plan_of
+from spot_agent.rules.processor import ProcessorTimes, busy_ratio
 from spot_agent.settings import Settings
 from spot_agent.timestamps import optional_from_wire, to_wire
 from spot_agent.wire import CONFIG_FIELDS, HEARTBEAT_FIELDS, parse_config, parse_view, unknown_fields
@@ -46,6 +47,7 @@ class HeartbeatParts:
     commands_bell: Bell
     clock: Clock
     log: Log
+    processor_times: Callable[[], ProcessorTimes | None]
     write_status: Callable[[], None]
 
 
@@ -55,6 +57,7 @@ class Heartbeat:
     def __init__(self, parts: HeartbeatParts) -> None:
         self._parts = parts
         self._told_configuration: JsonObject | None = None
+        self._processor_times = parts.processor_times()
 
     def step(self) -> Outcome:
         """Never raises for a server that fails."""
@@ -171,4 +174,12 @@ class Heartbeat:
             body["attached_volumes"] = list(facts.attached_volumes)
         if facts.scheduled_events is not None:
             body["scheduled_events"] = list(facts.scheduled_events)
+        busy = self._busy_ratio()
+        if busy is not None:
+            body["cpu_busy_ratio"] = busy
         return body
+
+    def _busy_ratio(self) -> float | None:
+        """How busy the instance was since the last beat that was tried."""
+        before, self._processor_times = self._processor_times, self._parts.processor_times()
+        return busy_ratio(before, self._processor_times)

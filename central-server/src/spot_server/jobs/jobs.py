@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spot_server.aws.ports import AwsGateway
 from spot_server.clock import Sleeper
+from spot_server.features.activity.jobs import FOLD_PERIOD_SECONDS, fold_activity
 from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.autonomy.jobs import keep_plans
 from spot_server.features.commands.jobs import close_orphaned_commands
@@ -60,6 +61,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         notice_watch_job(settings, gateway),
         sweeper_job(settings, gateway),
         Job("watch_overlaps", settings.sweeper_period_seconds, watch_overlaps),
+        Job("fold_activity", FOLD_PERIOD_SECONDS, fold_activity),
         Job("decide", settings.decision_period_seconds, DecisionRound()),
         Job("watch_silence", settings.silence_sweep_period_seconds, SilenceWatch()),
         Job("consolidate_prices", LOOK_PERIOD_SECONDS, consolidate_prices),

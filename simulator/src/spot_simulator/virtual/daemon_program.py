@@ -165,6 +165,7 @@ class RunningDaemon:
             new_bell=lambda: VirtualBell(process),
             new_lock=lambda: VirtualLock(process),
             save_status=lambda _body: None,  # a file for people; there are none on a simulated instance
+            processor_times=lambda: None,  # a simulated instance has no processors: how busy it is is not known
             draw=random.Random(f"daemon-{world.seed}-{process.name}").random,
         )
 

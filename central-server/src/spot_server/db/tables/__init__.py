@@ -5,6 +5,7 @@ from spot_server.db.tables.base import metadata
 from spot_server.db.tables.decisions import decision_documents, decisions, model_activations, model_days, models
 from spot_server.db.tables.exercises import game_days
 from spot_server.db.tables.fleet import (
+    agent_activity,
     agent_images,
     agent_requests,
     agents,
@@ -31,6 +32,7 @@ from spot_server.db.tables.moves import commands, interruption_sightings, spot_i
 from spot_server.db.tables.risk import pool_risk_analysis, spot_advisor_bands
 
 __all__ = [
+    "agent_activity",
     "agent_images",
     "agent_requests",
     "agents",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Double, Float, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 
 from spot_server.db.tables.base import Ec2Id, Id, Name, RequestId, define_table, version_column
 from spot_server.db.types import EnumText, JsonText, Usd, UtcDateTime
@@ -102,6 +102,8 @@ instances = define_table(
     Column("metadata_failures", Integer, nullable=False, default=0),
     Column("unknown_fields", Integer, nullable=False, default=0),
     Column("clock_skew_seconds", Float),
+    Column("cpu_busy_ratio_sum", Double, nullable=False, default=0.0),
+    Column("cpu_busy_count", Integer, nullable=False, default=0),
     Column("role_changed_at", UtcDateTime, nullable=False),
     Column("last_primary_at", UtcDateTime),
     Column("stray_reason", Text),
@@ -123,7 +125,8 @@ instances = define_table(
         "scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. "
         "end_asked_at: when a person asked for the end of one that nothing else ends. "
         "attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. "
-        "acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said."
+        "acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said. "
+        "cpu_busy_ratio_sum: of the cpu_busy_count heartbeats that said how busy it was (0..1 each); both only grow."
     ),
 )
 
@@ -169,6 +172,21 @@ replica_instances = define_table(
     comment=(
         "Standby instances of agents, from intent to end. client_token is written before the launch is asked for. "
         "differences: where a ready one is not like the primary; NULL: not compared."
+    ),
+)
+
+agent_activity = define_table(
+    "agent_activity",
+    Column("agent_id", Id, ForeignKey("agents.agent_id"), primary_key=True),
+    Column("time_zone", String(64), nullable=False),
+    Column("hours", JsonText, nullable=False),
+    Column("hour_at", UtcDateTime, nullable=False),
+    Column("instance_id", Ec2Id, nullable=False),
+    Column("cpu_busy_ratio_sum", Double, nullable=False),
+    Column("cpu_busy_count", Integer, nullable=False),
+    comment=(
+        "How busy agents are by the hour of the week. hours: 168 pairs [busy 0..1, hours counted], from Monday 00:00 of time_zone. "
+        "hour_at: the hours before it are counted; the counters are those of instance_id then."
     ),
 )
 

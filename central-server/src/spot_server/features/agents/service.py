@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, switches
 from spot_server.errors import SwitchInProgress
+from spot_server.features.activity import queries as activity
 from spot_server.features.agent_config.rules import settings_differences
 from spot_server.features.agent_config.service import read_settings
 from spot_server.features.agents.guarantee_rules import Guarantee
@@ -56,6 +57,7 @@ def delete_agent(tx: Transaction, client_id: str, agent_id: str, *, by: str, rea
     _refuse_while_moving(tx, agent)
     primary = primary_of(tx, agent_id)
     retire_all(tx, agent_id=agent_id, reason="the agent is deleted")
+    activity.forget(tx, agent_id)
     _hasten_retirements(tx, agent_id)
     _close(tx, agent)
     if primary is not None:

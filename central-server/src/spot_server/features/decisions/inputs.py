@@ -16,6 +16,7 @@ from spot_server.decision_models.inputs import (
     Market,
     Situation,
 )
+from spot_server.features.activity.rules import Profile, quiet_hours
 from spot_server.features.agents.queries import Agent
 from spot_server.features.decisions import fleet_queries
 from spot_server.features.decisions.calendar_rules import is_open, opens_at
@@ -59,8 +60,11 @@ def read_world(tx: Transaction, windows: PriceWindows, reached: dict[tuple[str, 
     return World(tx.now, markets, {region: fleet_queries.cooling_in(tx, region) for region in regions}, fleet_queries.all_shapes(tx))
 
 
-def input_for(world: World, agent: Agent, primary: Primary, past: Past) -> DecisionInput | None:
-    """Return what a model is told about the agent; None where its region is new, and its turn comes in the next round."""
+def input_for(world: World, agent: Agent, primary: Primary, past: Past, profile: Profile | None) -> DecisionInput | None:
+    """Return what a model is told about the agent; None where its region is new, and its turn comes in the next round.
+
+    `profile` is its usual week; None: nothing was learned of it yet.
+    """
     region = world.markets.get((agent.region, primary.product))
     if region is None:
         return None
@@ -81,8 +85,16 @@ def input_for(world: World, agent: Agent, primary: Primary, past: Past) -> Decis
             terminate_wait_seconds=agent.terminate_wait_seconds if agent.auto_terminate_enabled else 0,
         ),
         experience=_experience(past),
-        calendar=Calendar(is_open(agent.maintenance_window, world.now), opens_at(agent.maintenance_window, world.now)),
+        calendar=_calendar(agent, profile, world.now),
     )
+
+
+def _calendar(agent: Agent, profile: Profile | None, now: datetime) -> Calendar:
+    window = agent.maintenance_window
+    known = quiet_hours(profile, now, may_move=lambda begins: is_open(window, begins))
+    if known is None:
+        return Calendar(is_open(window, now), opens_at(window, now))
+    return Calendar(is_open(window, now), opens_at(window, now), known.activity_ratio, known.quiet_ratio, known.quiet_at)
 
 
 def _situation(now: datetime, primary: Primary, own: Market, region: RegionMarkets) -> Situation:

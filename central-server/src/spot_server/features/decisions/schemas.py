@@ -76,6 +76,24 @@ class ExplanationAnswer(AnswerSchema):
         attribute="decision.rejected",
         metadata={"description": "Why not, by mode/type/AZ id."},
     )
+    quiet_hours = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "From how many days its hours are known, and when it is quietest; null: too little is known."},
+    )
+    activity_ratio = fields.Float(
+        required=True,
+        allow_none=True,
+        attribute="scene.given.calendar.activity_ratio",
+        metadata={"description": "How busy it usually is at this hour, by its average hour (1.0); null: too little is known."},
+    )
+    quiet_ratio = fields.Float(
+        required=True,
+        allow_none=True,
+        attribute="scene.given.calendar.quiet_ratio",
+        metadata={"description": "The same of the quietest hour of the next day in which it may be moved; null: none is quieter."},
+    )
+    quiet_at = UtcMoment(required=True, allow_none=True, attribute="scene.given.calendar.quiet_at")
 
 
 class ModelAnswer(AnswerSchema):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, exists, func, or_, select, update
+from sqlalchemy import Double, Integer, bindparam, exists, func, or_, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, commands, instances
@@ -55,11 +55,21 @@ class Odd:
 # The two statements of the hot path are built once: building them for each heartbeat costs as much time as SQLite needs to run them.
 _IS_THIS_INSTANCE = (instances.c.agent_id == bindparam("this_agent_id"), instances.c.instance_id == bindparam("this_instance_id"))
 _STORE = update(instances).where(*_IS_THIS_INSTANCE)
+_STORE_BUSY = _STORE.values(
+    cpu_busy_ratio_sum=instances.c.cpu_busy_ratio_sum + bindparam("said_busy_ratio", type_=Double),
+    cpu_busy_count=instances.c.cpu_busy_count + 1,
+)
 
 
-def store_heartbeat(tx: Transaction, agent_id: str, instance_id: str, values: dict[str, Any]) -> bool:
-    """Store what the daemon saw; False when the agent never had that instance. One UPDATE by primary key; no version is raised."""
-    return tx.execute(_STORE, {**values, "this_agent_id": agent_id, "this_instance_id": instance_id}).rowcount == 1
+def store_heartbeat(tx: Transaction, agent_id: str, instance_id: str, values: dict[str, Any], *, cpu_busy_ratio: float | None) -> bool:
+    """Store what the daemon saw; False when the agent never had that instance. One UPDATE by primary key; no version is raised.
+
+    How busy it was (0..1, None: it does not say) is counted and added up: `features/activity` reads both once an hour.
+    """
+    stored = {**values, "this_agent_id": agent_id, "this_instance_id": instance_id}
+    if cpu_busy_ratio is None:
+        return tx.execute(_STORE, stored).rowcount == 1
+    return tx.execute(_STORE_BUSY, {**stored, "said_busy_ratio": cpu_busy_ratio}).rowcount == 1
 
 
 _WAITING = exists().where(commands.c.open_instance_id == instances.c.instance_id, commands.c.agent_id == instances.c.agent_id)

@@ -79,6 +79,13 @@ class HeartbeatSchema(TolerantSchema):
         load_default=None,
         metadata={"description": "By which configuration the daemon goes; null or left out while it acts on the plan of an older one."},
     )
+    cpu_busy_ratio = fields.Float(
+        allow_none=True,
+        load_default=None,
+        validate=validate.Range(min=0, max=1, error="expected a number from 0 to 1"),
+        error_messages={"invalid": "expected a number from 0 to 1", "special": "expected a number from 0 to 1"},
+        metadata={"description": "Share of the processors' time that was not idle since the last heartbeat; null or left out: not known."},
+    )
 
     @post_load
     def make(self, data: dict[str, Any], **_kwargs: Any) -> tuple[str, Heartbeat]:  # noqa: ANN401 - marshmallow's own options

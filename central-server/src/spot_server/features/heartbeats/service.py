@@ -38,6 +38,8 @@ class Heartbeat:
     attached_volumes: list[dict[str, Any]] | None = None
     config_version: int | None = None
     """By which configuration it goes; None while it acts, or may act, on the plan of an older one."""
+    cpu_busy_ratio: float | None = None
+    """Share (0..1) of its processors' time that was not idle since the heartbeat before; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def record_heartbeat(tx: Transaction, agent_id: str, instance_id: str, heartbeat
 
     NotFound if the agent never had that instance.
     """
-    if not queries.store_heartbeat(tx, agent_id, instance_id, _values(heartbeat, tx.now)):
+    values = _values(heartbeat, tx.now)
+    if not queries.store_heartbeat(tx, agent_id, instance_id, values, cpu_busy_ratio=heartbeat.cpu_busy_ratio):
         raise NotFound(f"agent {agent_id} has no instance {instance_id}")
     facts = queries.read_facts(tx, agent_id, instance_id)
     if facts.is_offline and facts.role is Role.PRIMARY:
