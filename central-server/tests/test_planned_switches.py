@@ -6,11 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from server_support.clock import FakeClock
+from server_support.counting import Cost, counted
 from server_support.story import ADDRESS, Story
 from spot_server.db.runner import Database
 from spot_server.db.tables import commands
 from spot_server.errors import MoveRefused, RequestIdReused, SwitchInProgress
 from spot_server.features.commands.queries import Command, load_command
+from spot_server.features.switches.service import advance_switch
 from spot_server.words import CommandKind, CommandStatus, Mode, ReplicaStatus, StepName, StepStatus, SwitchStatus
 
 
@@ -238,3 +240,15 @@ def commands_of(story: Story, kind: CommandKind) -> list[Command]:
     ids = story.fleet.scalars(select(commands.c.command_id).where(commands.c.kind == kind))
     found = [story.database.read(lambda tx, each=each: load_command(tx, each)) for each in ids]  # type: ignore[misc]
     return [command for command in found if command is not None]
+
+
+def test_a_look_at_a_move_that_waits_reads_what_its_next_step_asks_and_nothing_twice(story: Story) -> None:
+    switch = story.switch()
+    story.passes(200, until=lambda: story.steps(switch)[StepName.LAUNCH].status is StepStatus.RUNNING)
+
+    with counted(story.database.engine) as cost:
+        story.database.write(lambda tx: advance_switch(tx, switch.agent_id, switch.switch_id))
+
+    # The agent, the move, its replica, the instances, the ends that notices named, the steps and their commands.
+    assert cost == Cost(reads=0, writes=1, statements=7)
+    assert story.steps(switch)[StepName.LAUNCH].status is StepStatus.RUNNING

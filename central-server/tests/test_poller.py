@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import event, text
 
-from server_support.builders import create_admin_token
+from server_support.builders import create_admin_token, create_client
 from server_support.clock import FakeClock
 from server_support.http import Http
 from spot_server.db.runner import Database
+from spot_server.features.events.stream import wait_key
 from spot_server.features.tokens.service import revoke_token
 from spot_server.http.context import AppContext
 from spot_server.http.poller import Poller
 
-MOST_STATEMENTS = 3
+MOST_STATEMENTS = 2
+"""One more while somebody waits for events."""
 
 
 @pytest.fixture
@@ -30,9 +32,28 @@ def test_one_look_is_a_few_statements_whoever_waits(context: AppContext, poller:
     event.listen(context.database.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
 
     poller.step()
+    with context.waiting_room.seat(wait_key("a client")):
+        poller.step()
 
-    selects = [statement for statement in statements if statement.startswith("SELECT")]
-    assert len(selects) <= MOST_STATEMENTS
+    asks_of_events = ["event_cursors" in text for text in statements if text.startswith("SELECT")]
+    assert asks_of_events == [False] * MOST_STATEMENTS + [False] * MOST_STATEMENTS + [True]
+
+
+def test_who_waits_for_events_is_told_what_happened_while_nobody_did(database: Database, context: AppContext, poller: Poller) -> None:
+    client_id = create_client(database)
+    with context.waiting_room.seat(wait_key(client_id)):
+        poller.step()
+    database.write(lambda tx: tx.emit("client_created", client_id=client_id))
+    poller.step()
+
+    with context.waiting_room.seat(wait_key(client_id)) as seat:
+        poller.step()
+        assert seat is not None
+        was_woken = seat.wait(0.0)
+        poller.step()
+        is_woken_again = seat.wait(0.0)
+
+    assert (was_woken, is_woken_again) == (True, False)
 
 
 def test_a_token_revoked_elsewhere_is_refused_after_the_next_look(database: Database, http: Http, poller: Poller, clock: FakeClock) -> None:

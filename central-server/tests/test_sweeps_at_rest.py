@@ -39,7 +39,7 @@ def read_open_commands_of_the_control_role(context: JobContext) -> object:
 
 
 def look_for_waiters(context: JobContext) -> object:
-    return context.database.read(look)
+    return context.database.read(lambda tx: look(tx, with_events=True))
 
 
 @pytest.mark.parametrize(

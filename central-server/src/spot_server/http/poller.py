@@ -14,7 +14,7 @@ from spot_server.db.tables import commands
 from spot_server.features.commands.queries import IS_OPEN
 from spot_server.features.commands.rules import is_deliverable
 from spot_server.features.events.queries import last_sequences
-from spot_server.features.events.stream import wait_key
+from spot_server.features.events.stream import EVENTS, wait_key
 from spot_server.features.tokens.queries import revoked_digests
 from spot_server.http.context import AppContext
 from spot_server.http.token_cache import LONGEST_SECONDS
@@ -37,21 +37,22 @@ class Look:
 
     deliverable: frozenset[WaitKey]
     revoked_sha256: tuple[str, ...]
-    sequences: dict[str, int]
-    """The number of each client's latest event."""
+    sequences: dict[str, int] | None
+    """The number of each client's latest event; None when nobody asked."""
 
 
-def look(tx: Transaction) -> Look:
-    """Read whose commands could be delivered now, which tokens were revoked of late, and how far each client's events go.
+def look(tx: Transaction, *, with_events: bool) -> Look:
+    """Read whose commands could be delivered now, which tokens were revoked of late, and, if asked, how far each client's events go.
 
-    Three short statements, each by an index.
+    Two or three short statements, each by an index.
     """
     deliverable = frozenset(
         (agent_id, instance_id)
         for agent_id, instance_id, status, delivered_at in tx.execute(_OPEN_OF_DAEMONS)
         if is_deliverable(status, delivered_at, tx.now)
     )
-    return Look(deliverable, tuple(revoked_digests(tx, within_seconds=REVOCATION_WINDOW_SECONDS)), last_sequences(tx))
+    revoked = tuple(revoked_digests(tx, within_seconds=REVOCATION_WINDOW_SECONDS))
+    return Look(deliverable, revoked, last_sequences(tx) if with_events else None)
 
 
 class Poller:
@@ -81,7 +82,9 @@ class Poller:
         context = self._context
         started_seconds = context.clock.monotonic_seconds()
         try:
-            found = context.database.read(look)
+            # Who comes while events were not looked at is woken at the next look, if there was any since the last one that did.
+            with_events = context.waiting_room.is_waited_for(EVENTS)
+            found = context.database.read(lambda tx: look(tx, with_events=with_events))
         except Exception as error:  # noqa: BLE001 - the poller must outlive whatever the database does
             context.metrics.poll_failures.inc()
             if not self._has_failed:
@@ -90,8 +93,9 @@ class Poller:
             return
         self._has_failed = False
         context.token_cache.watched(found.revoked_sha256, looked_seconds=started_seconds)
-        grown = {wait_key(client_id) for client_id, last in found.sequences.items() if self._sequences.get(client_id) != last}
-        self._sequences = found.sequences
+        sequences = self._sequences if found.sequences is None else found.sequences
+        grown = {wait_key(client_id) for client_id, last in sequences.items() if self._sequences.get(client_id) != last}
+        self._sequences = sequences
         context.waiting_room.looked(found.deliverable | grown)
         context.metrics.waiters.set(context.waiting_room.occupied)
         context.metrics.poll_duration_seconds.observe(context.clock.monotonic_seconds() - started_seconds)

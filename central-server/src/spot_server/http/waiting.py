@@ -113,6 +113,11 @@ class WaitingRoom:
                 return None
             return key in self._deliverable
 
+    def is_waited_for(self, kind: str) -> bool:
+        """Tell whether anybody waits under a key that begins with `kind`."""
+        with self._lock:
+            return any(first == kind for first, _second in self._waiting)
+
     def close(self) -> None:
         """End every wait and let nobody sit down again: the process is about to stop."""
         self.is_closed = True

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, event
 
 from spot_server.db import engine as server_engine
 from spot_server.db.engine import IS_WRITE_OPTION
+from spot_simulator.virtual.quick_connection import QuickConnection
 
 
 class OneConnection:
@@ -22,22 +23,23 @@ class OneConnection:
         event.listen(engine, "begin", _begin)
         self.dialect = engine.dialect
         self._connection = engine.connect()
+        self._quick = QuickConnection(self._connection)
 
     def connect(self) -> _Lent:
         """Lend the connection."""
-        return _Lent(self._connection)
+        return _Lent(self._connection, self._quick)
 
 
 class _Lent:
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, quick: QuickConnection) -> None:
+        self._connection, self._quick = connection, quick
 
     def execution_options(self, **options: Any) -> _Lent:  # noqa: ANN401 - as SQLAlchemy has it
         self._connection.execution_options(**options)
         return self
 
-    def __enter__(self) -> Connection:
-        return self._connection
+    def __enter__(self) -> QuickConnection:
+        return self._quick
 
     def __exit__(self, *_error: object) -> None:
         """It is not closed."""

@@ -25,9 +25,13 @@ KEEP_ALIVE_SECONDS = 15.0
 RETRY_MS = 2000
 
 
+EVENTS = "events"
+"""Begins the keys of those who wait for events."""
+
+
 def wait_key(client_id: str) -> WaitKey:
     """Return under which key a client's events are waited for; the poller wakes it when the client's sequence has grown."""
-    return ("events", client_id)
+    return (EVENTS, client_id)
 
 
 def await_page(read: ReadPage, room: WaitingRoom, clock: Clock, client_id: str, after: int | None, wait_seconds: float) -> EventPage:
