@@ -175,7 +175,7 @@ def test_a_client_that_moves_to_another_time_zone_is_learned_anew(deciding: Deci
 def test_before_three_days_decisions_know_of_no_quiet_hour(deciding: Deciding) -> None:
     begin(deciding)
     days_pass(deciding, 2)
-    deciding.story.store_prices()
+    deciding.story.see_prices()
 
     deciding.decide()
 
@@ -191,7 +191,7 @@ def test_after_a_week_of_heartbeats_a_move_waits_for_the_night_and_is_made_then(
     decided_at: list[datetime] = []
 
     while not deciding.story.switches():
-        deciding.story.store_prices()
+        deciding.story.see_prices()
         deciding.decide()
         decided_at.append(deciding.story.clock.now())
         if len(decided_at) == 1:

@@ -32,6 +32,16 @@ def test_a_much_cheaper_pool_is_moved_to_and_the_reasoning_says_why() -> None:
     assert said.confidence > 0.9
 
 
+def test_the_reasoning_says_how_old_a_price_is_that_was_not_seen_for_an_hour() -> None:
+    aged = replace(spot("0.035"), priced_at=START - timedelta(hours=3))
+
+    fresh, old = decide(an_input(spot("0.096"), spot("0.035"))), decide(an_input(spot("0.096"), aged))
+
+    assert (old.action, old.target) == (Action.SWITCH, aged.key)
+    assert "(price 0.0350, seen 3.0 h ago, chance" in old.reasoning
+    assert "ago" not in fresh.reasoning
+
+
 def test_what_saves_less_than_the_owner_wants_is_not_worth_a_move() -> None:
     said = decide(an_input(spot("0.035"), spot("0.0325", "use1-az2")))
 

@@ -105,6 +105,28 @@ def test_a_later_round_reads_only_the_hours_that_are_new_and_forgets_what_is_old
     assert cost.statements <= 8
 
 
+@pytest.mark.parametrize(("hours", "usd"), [(6, Decimal("0.03")), (6.1, None), (24 * 60, None)])
+def test_a_price_that_was_seen_long_ago_is_no_price_of_now(deciding: Deciding, hours: float, usd: Decimal | None) -> None:
+    seen_at = markets(deciding).spot[MARKET].priced_at
+
+    deciding.story.clock.advance(hours * 3600)
+
+    market = markets(deciding).spot[MARKET]
+    assert (market.usd_per_hour, market.priced_at) == (usd, seen_at)
+
+
+def test_a_decision_says_since_when_the_price_where_it_runs_is_not_known(deciding: Deciding) -> None:
+    deciding.set_mode(Mode.SPOT)
+    deciding.story.clock.advance(7 * 3600)
+
+    deciding.decide()
+
+    assert (
+        deciding.last.reasoning
+        == "the price of spot/m5.large/use1-az1, where it runs, is not known: it was last seen at 2026-01-01T00:00:00Z"
+    )
+
+
 def test_a_computed_risk_is_taken_with_the_chance_of_an_instance_of_its_age(deciding: Deciding) -> None:
     compute_risk(deciding, START - timedelta(minutes=10))
 

@@ -56,6 +56,7 @@ def test_the_example_of_the_document_is_registered_activated_and_moves_an_agent_
     deciding.decide()
     by_day = deciding.last
     clock.advance(NIGHT_SECONDS)
+    deciding.story.see_prices()
     deciding.decide()
 
     assert (clock.now() - START).total_seconds() == NIGHT_SECONDS

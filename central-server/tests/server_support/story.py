@@ -99,7 +99,7 @@ class Story:
         first.tags, region.agent_id = {TAG_MANAGED: "true", TAG_AGENT_ID: agent.agent_id}, agent.agent_id
         region.address_of[ADDRESS] = "i-1"
         story = cls(database, clock, region, fleet, agent.agent_id)
-        story.store_prices()
+        story.see_prices()
         if settings:
             story.set_agent(**settings)
         if has_image:
@@ -115,7 +115,7 @@ class Story:
         times = {"started_at": now, "available_at": now}
         self.fleet.execute(insert(agent_images).values(**values, **times, snapshot_ids=[], has_booted=True))
 
-    def store_prices(self) -> None:
+    def see_prices(self) -> None:
         """Prices of every pool, seen just now."""
         markets = [("us-east-1", zone, kind, "Linux/UNIX") for zone in ZONES for kind in TYPES]
         now = self.clock.now()

@@ -24,6 +24,9 @@ from spot_server.words import Action, Mode, Role
 UNKNOWN_RISK_CERTAINTY = 0.5
 """By how much an assumed risk lowers the confidence in what was decided with it."""
 
+TOLD_AGE = timedelta(hours=1)
+"""From this age on the reasoning says how old a price is: prices are seen every five minutes."""
+
 
 class Option(NamedTuple):
     """A candidate that can be used, with what moving there is expected to gain over the horizon. USD."""
@@ -43,7 +46,9 @@ def decide_always_on(given: DecisionInput, parameters: Parameters) -> Decision:
     prices = prices_of(given, parameters)
     stay = cost_of_staying(given.situation, prices)
     if stay is None:
-        return Decision(Action.NO_ACTION, 1.0, f"the price of {given.situation.market.key}, where it runs, is not known")
+        here = given.situation.market
+        seen = "" if here.priced_at is None else f": it was last seen at {here.priced_at:%Y-%m-%dT%H:%M:%SZ}"
+        return Decision(Action.NO_ACTION, 1.0, f"the price of {here.key}, where it runs, is not known{seen}")
     options, rejected = _options(given, parameters, prices, stay)
     best = options[0] if options else None
     for market, cost, _gain, share in options[1:]:
@@ -53,16 +58,19 @@ def decide_always_on(given: DecisionInput, parameters: Parameters) -> Decision:
         )
     if best is None or not _is_worth_it(best, given):
         if best is not None:
-            rejected[best.market.key] = _words(best, stay) + _why_not_worth_it(best, given)
+            rejected[best.market.key] = _words(best, stay, given) + _why_not_worth_it(best, given)
         return _stay_or_hedge(given, parameters, prices, stay, best, rejected)
     waits = _why_wait(given, parameters, prices, best, stay)
     confidence = _confidence(best, stay, prices, parameters)
     if waits:
-        rejected[best.market.key] = f"{_words(best, stay)}; not yet: {waits}"
+        rejected[best.market.key] = f"{_words(best, stay, given)}; not yet: {waits}"
         return _hedged(
-            given, parameters, prices, Decision(Action.STAY, confidence, f"{_words(best, stay)}, but not yet: {waits}", None, rejected)
+            given,
+            parameters,
+            prices,
+            Decision(Action.STAY, confidence, f"{_words(best, stay, given)}, but not yet: {waits}", None, rejected),
         )
-    reasoning = f"{_words(best, stay)}: moving is expected to gain {best.gain:.4f} USD over {parameters.horizon_hours:g} h"
+    reasoning = f"{_words(best, stay, given)}: moving is expected to gain {best.gain:.4f} USD over {parameters.horizon_hours:g} h"
     return Decision(Action.SWITCH, confidence, reasoning, best.market.key, rejected)
 
 
@@ -106,13 +114,22 @@ def _why_not_worth_it(best: Option, given: DecisionInput) -> str:
     return f"; the move itself would cost {-best.gain:.4f} USD more than it saves"
 
 
-def _words(option: Option, stay: HourlyCost) -> str:
+def _age(market: Market, now: datetime) -> str:
+    """Say how old a market's price is, where that is worth a word."""
+    if market.priced_at is None or now - market.priced_at < TOLD_AGE:
+        return ""
+    return f", seen {(now - market.priced_at).total_seconds() / 3600:.1f} h ago"
+
+
+def _words(option: Option, stay: HourlyCost, given: DecisionInput) -> str:
     risk = option.market.risk
     chance = "" if risk is None else f", chance of loss in a day {risk.chance_per_day:.1%} ({risk.basis})"
     sign = "less" if option.saving_share >= 0 else "more"
     return (
-        f"{option.market.key} costs {option.cost.total:.4f} USD an hour with its losses (price {option.cost.price:.4f}{chance}), "
+        f"{option.market.key} costs {option.cost.total:.4f} USD an hour with its losses "
+        f"(price {option.cost.price:.4f}{_age(option.market, given.decided_at)}{chance}), "
         f"{abs(option.saving_share):.0%} {sign} than staying at {stay.total:.4f}"
+        f"{_age(stay.market, given.decided_at)}"
     )
 
 

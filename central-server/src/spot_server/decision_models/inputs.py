@@ -51,7 +51,9 @@ class Market:
     instance_type: str
     az_id: str
     usd_per_hour: Decimal | None
+    """None: not known, or seen too long ago to be the price of now."""
     priced_at: datetime | None
+    """When the price was seen last."""
     prices: tuple[PriceStep, ...] = ()
     """The last WINDOW_DAYS, oldest first; on demand: empty, its price does not move."""
     risk: PoolRisk | None = None

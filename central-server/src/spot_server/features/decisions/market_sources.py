@@ -26,6 +26,9 @@ WINDOW = timedelta(days=WINDOW_DAYS)
 HOUR = timedelta(hours=1)
 POOLS_PER_STATEMENT = 100
 
+OLDEST_PRICE = timedelta(hours=6)
+"""Daemons report prices every five minutes, and the server reads them as often; what was seen longer ago than this is no price of now."""
+
 OLDEST_RISK = timedelta(hours=6)
 """A risk is computed every 15 minutes; one that is older than this says nothing of now, and counts as unknown."""
 
@@ -195,7 +198,8 @@ def read_markets(tx: Transaction, region: str, product: str, types: Collection[s
     spot = {}
     for pool in pools:
         price, risk = prices.get(pool.pool_id), risks.get(pool.pool_id)
-        usd, at = (None, None) if price is None else (price.usd_per_hour, price.observed_at)
+        at = None if price is None else price.observed_at
+        usd = None if price is None or tx.now - price.observed_at > OLDEST_PRICE else price.usd_per_hour
         steps = windows.steps(pool.pool_id, tx.now)
         market = Market(Mode.SPOT, pool.instance_type, pool.az_id, usd, at, steps, UNKNOWN_RISK if risk is None else _risk_of(risk))
         spot[pool.instance_type, pool.az_id] = market
