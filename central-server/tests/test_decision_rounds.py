@@ -14,12 +14,23 @@ from server_support.counting import counted
 from server_support.deciding import Deciding, Says
 from server_support.fleet import Fleet
 from spot_server.db.runner import Database
-from spot_server.db.tables import agents, audit_logs, decision_documents, instances, notifications, restore_holds, switches
+from spot_server.db.tables import (
+    agents,
+    audit_logs,
+    decision_documents,
+    instances,
+    notifications,
+    restore_holds,
+    spot_interruption_events,
+    switches,
+)
 from spot_server.decision_models import Decision, DecisionInput
 from spot_server.decision_models.expected_cost import ExpectedCost
+from spot_server.features.decisions.fleet_queries import read_pasts
 from spot_server.features.decisions.making import DEFAULT_MODEL
+from spot_server.features.decisions.model_queries import moves_since
 from spot_server.features.retention.jobs import RetentionSweep
-from spot_server.words import Action, AnswerKind, Mode, SwitchStatus, SwitchTrigger
+from spot_server.words import Action, AnswerKind, InterruptionKind, Mode, SwitchStatus, SwitchTrigger
 
 CLOSED_WINDOW = {"days": ["thursday"], "starts_at": "02:00", "ends_at": "05:00", "time_zone": "UTC"}
 """The story begins on Thursday, 2026-01-01, at midnight."""
@@ -272,6 +283,53 @@ def test_moves_that_are_refused_again_and_again_keep_no_other_from_its_turn(deci
 
     assert sentence == "decided about 22 agents; of 22 that asked for it, began 1"
     assert story.fleet.scalars(select(switches.c.agent_id)) == [other.agent_id]
+
+
+def take(deciding: Deciding, instance_id: str, *kinds: InterruptionKind, game_day_id: str | None = None) -> None:
+    """EC2 takes an instance, and says so in as many ways."""
+    for kind in kinds:
+        values = {
+            "event_id": f"{instance_id}-{kind}-{game_day_id}",
+            "notice_id": f"{instance_id}-{kind}-{game_day_id}",
+            "client_id": deciding.story.fleet.client_id,
+            "agent_id": deciding.story.agent_id,
+            "instance_id": instance_id,
+            "kind": kind,
+            "instance_role": "PRIMARY",
+            "region": "us-east-1",
+            "az_id": "use1-az1",
+            "instance_type": "m5.large",
+            "detected_at": deciding.story.clock.now(),
+            "received_at": deciding.story.clock.now(),
+            "response": "handover",
+            "game_day_id": game_day_id,
+        }
+        deciding.story.fleet.execute(insert(spot_interruption_events).values(values))
+
+
+def test_a_loss_is_counted_once_and_one_that_was_played_never(deciding: Deciding) -> None:
+    take(deciding, "i-1", InterruptionKind.TERMINATE, game_day_id="g-1")
+    played = deciding.story.database.read(lambda tx: read_pasts(tx, [deciding.story.agent_id]))[deciding.story.agent_id]
+    take(deciding, "i-1", InterruptionKind.TERMINATE, InterruptionKind.LOSS)
+    taken = deciding.story.database.read(lambda tx: read_pasts(tx, [deciding.story.agent_id]))[deciding.story.agent_id]
+
+    assert (played.losses_in_day, taken.losses_in_day) == (0, 1)
+
+
+def test_a_models_move_that_was_lost_is_counted_once_and_one_that_was_played_never(deciding: Deciding) -> None:
+    deciding.decide()
+    deciding.story.passes(600)
+    (switch,) = deciding.story.switches()
+    since = switch.initiated_at - timedelta(hours=1)
+
+    def lost() -> int:
+        return deciding.story.database.read(lambda tx: moves_since(tx, since))[DEFAULT_MODEL.model_id].lost_within_day
+
+    take(deciding, switch.to_instance_id or "", InterruptionKind.TERMINATE, game_day_id="g-1")
+    played = lost()
+    take(deciding, switch.to_instance_id or "", InterruptionKind.TERMINATE, InterruptionKind.LOSS)
+
+    assert (played, lost()) == (0, 1)
 
 
 def test_an_agent_that_is_deleted_is_decided_about_no_more(deciding: Deciding) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, Integer, bindparam, func, or_, select
+from sqlalchemy import BindParameter, Integer, bindparam, distinct, func, or_, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import (
@@ -108,12 +108,13 @@ _MOVES = select(switches.c.agent_id, switches.c.trigger, switches.c.status, swit
     switches.c.agent_id.in_(_OF_AGENTS), or_(switches.c.initiated_at > bindparam("since"), switches.c.active_key.is_not(None))
 )
 _LOSSES = (
-    select(spot_interruption_events.c.agent_id, func.count())
+    select(spot_interruption_events.c.agent_id, func.count(distinct(spot_interruption_events.c.instance_id)))
     .where(
         spot_interruption_events.c.agent_id.in_(_OF_AGENTS),
         spot_interruption_events.c.received_at > bindparam("since"),
         spot_interruption_events.c.kind.in_(TAKING_KINDS),
         spot_interruption_events.c.instance_role == Role.PRIMARY,
+        spot_interruption_events.c.game_day_id.is_(None),
     )
     .group_by(spot_interruption_events.c.agent_id)
 )

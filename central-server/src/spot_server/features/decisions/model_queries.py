@@ -161,15 +161,21 @@ _OUTCOMES = (
     .group_by(decisions.c.model_id, switches.c.status)
 )
 _MOVED = (
-    select(decisions.c.model_id, switches.c.initiated_at, spot_interruption_events.c.received_at)
+    select(decisions.c.model_id, switches.c.initiated_at, func.min(spot_interruption_events.c.received_at))
     .join(switches, switches.c.switch_id == decisions.c.switch_id)
     .join(
         spot_interruption_events,
         (spot_interruption_events.c.agent_id == switches.c.agent_id)
         & (spot_interruption_events.c.instance_id == switches.c.to_instance_id),
     )
-    .where(decisions.c.acted_at > bindparam("since"), spot_interruption_events.c.kind.in_(TAKING_KINDS))
+    .where(
+        decisions.c.acted_at > bindparam("since"),
+        spot_interruption_events.c.kind.in_(TAKING_KINDS),
+        spot_interruption_events.c.game_day_id.is_(None),
+    )
+    .group_by(decisions.c.model_id, switches.c.switch_id, switches.c.initiated_at)
 )
+"""One row for each new instance that was taken: its notice and its end are two events of one loss."""
 DAY_SECONDS = 86_400.0
 
 
