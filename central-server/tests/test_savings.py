@@ -21,7 +21,7 @@ from spot_server.features.instances.service import change_role, promote
 from spot_server.features.pricing.on_demand import OnDemandCatalogue
 from spot_server.features.savings.reckoning import Pricing
 from spot_server.features.savings.report_rules import Granularity, GroupBy
-from spot_server.features.savings.service import ReportQuestion, read_day, read_report
+from spot_server.features.savings.service import AGENTS_PER_ORDER, ReportQuestion, read_day, read_report
 from spot_server.words import Mode
 
 JAN_1, JAN_2 = date(2026, 1, 1), date(2026, 1, 2)
@@ -246,6 +246,42 @@ def test_no_hour_is_lost_or_counted_twice_when_the_time_zone_changes(account: Ac
     assert [day.since_at for day in days[1:]] == [day.until_at for day in days[:-1]]
     covered_hours = Decimal((days[-1].until_at - START).total_seconds()) / 3600
     assert sum(day.primary_spot_usd for day in days) == covered_hours * SPOT
+
+
+def test_a_day_that_is_in_the_books_is_not_reckoned_as_today_after_a_move_westwards(account: Account) -> None:
+    agent = account.agent()
+    account.set_client(time_zone="Asia/Tokyo")
+    account.passes(1.75)
+    account.keep()
+    account.set_client(time_zone="America/New_York")
+
+    report, alone = account.report(), account.report(agent_id=agent.agent_id)
+    account.passes(1)
+    account.keep()
+    later = account.report()
+
+    # In Tokyo 2 January ended 39 hours after the start; in New York it is that day still.
+    assert (report.total.paid_usd, report.total.day_count) == (39 * SPOT, 2)
+    assert alone.total == report.total
+    hourly = ON_DEMAND - SPOT
+    assert report.projection is not None
+    assert report.projection.expected_usd == (39 * hourly + 15 * hourly * report.projection.days_left).quantize(Decimal("0.01"))
+    # What came since is in the next day, so that nothing is lost.
+    assert later.total.paid_usd == 66 * SPOT
+
+
+def test_a_report_reckons_today_of_many_agents_a_few_at_a_time(account: Account, engine: Engine) -> None:
+    for number in range(AGENTS_PER_ORDER):
+        account.agent(f"web-{number}", instance_id=f"i-{number}")
+    account.passes(0.25)
+    with counted(engine) as one_order:
+        account.report()
+    account.agent("one-more", instance_id="i-more")
+    with counted(engine) as two_orders:
+        report = account.report()
+
+    assert report.total.paid_usd == AGENTS_PER_ORDER * 6 * SPOT
+    assert two_orders.statements > one_order.statements
 
 
 def test_what_an_agent_is_compared_with_stays_what_it_began_with(account: Account) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -177,14 +177,22 @@ def _row(account: DayAccount, now: datetime) -> dict[str, Any]:
     }
 
 
-def today_so_far(tx: Transaction, terms: Terms, pricing: Pricing, agent_id: str | None = None) -> list[DayAccount]:
-    """Return the accounts of the day that is not over, up to now."""
+def today_so_far(tx: Transaction, terms: Terms, pricing: Pricing, agent_id: str | None = None) -> Iterator[DayAccount]:
+    """Give the accounts of the day that is not over, up to now, of all agents or of one; a few agents are reckoned at a time.
+
+    An agent whose day of this date is in the books already is left out: it was over before the client moved its clocks westwards. What it
+    pays since then comes with its next day.
+    """
     today = day_of(tx.now, terms.time_zone)
-    if agent_id is None:
-        ids = [one.agent_id for one in books.progress_of(tx, terms.client_id) if not books.is_over(one, Stretch(tx.now, tx.now))]
-    else:
-        ids = [agent_id]
-    return reckon(tx, _order(tx, terms, today, ids, until=tx.now), pricing)
+    ids = [
+        one.agent_id
+        for one in books.progress_of(tx, terms.client_id)
+        if agent_id in (None, one.agent_id)
+        and not books.is_over(one, Stretch(tx.now, tx.now))
+        and (one.newest_day is None or one.newest_day < today)
+    ]
+    for start in range(0, len(ids), AGENTS_PER_ORDER):
+        yield from reckon(tx, _order(tx, terms, today, ids[start : start + AGENTS_PER_ORDER], until=tx.now), pricing)
 
 
 def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing: Pricing) -> Report:
@@ -196,11 +204,12 @@ def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing:
     days = choose_range(asked.since, asked.until, asked.granularity, today)
     stored = books.sums(tx, client_id, days, asked.granularity, asked.by, asked.agent_id, MOST_ROWS + 1)
     sums = {(period, agent_id): totals for period, agent_id, totals in stored}
-    live = today_so_far(tx, terms, pricing, asked.agent_id) if days.last == today else []
-    for account in live:
+    # Totals alone are kept: the lines of thousands of agents would fill the memory.
+    live = [(one.agent.agent_id, _totals(one)) for one in today_so_far(tx, terms, pricing, asked.agent_id)] if days.last == today else []
+    for agent_id, totals in live:
         period = today.isoformat()[: PERIOD_CHARACTERS[asked.granularity]]
-        key = (period, account.agent.agent_id if asked.by is GroupBy.AGENT else None)
-        sums[key] = sums.get(key, Totals()).plus(_totals(account))
+        key = (period, agent_id if asked.by is GroupBy.AGENT else None)
+        sums[key] = sums.get(key, Totals()).plus(totals)
     if len(sums) > MOST_ROWS:
         raise RangeTooWide(f"this report has more than {MOST_ROWS} rows; ask for a shorter time, fewer agents or longer periods")
     names = books.names_of(tx, client_id, sorted({agent_id for _, agent_id in sums if agent_id is not None}))
@@ -211,7 +220,7 @@ def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing:
     for row in rows:
         total = total.plus(row.totals)
     reaches_today = days.last == today
-    projection = _projection(tx, terms, asked.agent_id, today, live) if reaches_today else None
+    projection = _projection(tx, terms, asked.agent_id, today, [totals for _, totals in live]) if reaches_today else None
     return Report(terms, days, asked.granularity, asked.by, rows, total, today if reaches_today else None, projection, tx.now)
 
 
@@ -230,17 +239,17 @@ def _totals(account: DayAccount) -> Totals:
     )
 
 
-def _projection(tx: Transaction, terms: Terms, agent_id: str | None, today: date, live: Sequence[DayAccount]) -> Projection | None:
+def _projection(tx: Transaction, terms: Terms, agent_id: str | None, today: date, live: Sequence[Totals]) -> Projection | None:
     """Project this month's savings from its days so far and the spread of the last complete days."""
     begin, end = month_of(today)
-    basis = DayRange(min(begin, today - timedelta(days=BASIS_DAYS)), today - ONE_DAY)
-    by_day = books.sums(tx, terms.client_id, basis, Granularity.DAY, GroupBy.CLIENT, agent_id, BASIS_DAYS + 31)
+    stored = DayRange(min(begin, today - timedelta(days=BASIS_DAYS)), today)
+    by_day = books.sums(tx, terms.client_id, stored, Granularity.DAY, GroupBy.CLIENT, agent_id, BASIS_DAYS + 32)
     saved = {day: totals.saved_usd for day, _, totals in by_day if totals.saved_usd is not None}
     so_far = sum((usd for day, usd in saved.items() if day >= begin.isoformat()), start=Decimal(0))
-    so_far += sum((_totals(account).saved_usd or Decimal(0) for account in live), start=Decimal(0))
+    so_far += sum((totals.saved_usd or Decimal(0) for totals in live), start=Decimal(0))
     left = begin_of_day(end + ONE_DAY, terms.time_zone) - tx.now
     days_left = (Decimal(left // timedelta(seconds=1)) / 86_400).quantize(Decimal("0.001"))
-    return project(so_far, days_left, [saved[day] for day in sorted(saved)])
+    return project(so_far, days_left, [saved[day] for day in sorted(saved) if day < today.isoformat()])
 
 
 def read_day(tx: Transaction, client_id: str, agent_id: str, day: date, pricing: Pricing) -> DayShown:
@@ -266,7 +275,7 @@ def read_day(tx: Transaction, client_id: str, agent_id: str, day: date, pricing:
     today = day_of(tx.now, terms.time_zone)
     if day > today:
         raise FieldInvalid("day", day.isoformat(), f"a day up to today, {today.isoformat()}")
-    live = today_so_far(tx, terms, pricing, agent_id) if day == today else []
+    live = list(today_so_far(tx, terms, pricing, agent_id)) if day == today else []
     if not live:
         raise NotFound(f"agent {agent_id} has no account of {day.isoformat()}: it did not live then, or the day is not reckoned yet")
     (account,) = live
