@@ -158,6 +158,18 @@ def test_without_an_on_demand_price_a_day_is_paid_and_compared_with_nothing(acco
     assert (total.paid_usd, total.saved_usd, total.uncompared_day_count) == (24 * SPOT, None, 1)
 
 
+@pytest.mark.parametrize(("product", "usd"), [("Linux/UNIX (Amazon VPC)", 24 * ON_DEMAND), ("Red Hat Enterprise Linux", None)])
+def test_the_price_of_linux_in_the_catalogue_is_that_of_no_other_product(account: Account, product: str, usd: Decimal | None) -> None:
+    agent = account.agent(mode=Mode.ON_DEMAND, product=product)
+    account.passes(1.25)
+    account.keep()
+
+    totals = account.day(agent, JAN_1).totals
+
+    assert (totals.paid_usd, totals.on_demand_usd) == (usd or 0, usd)
+    assert totals.unpriced_seconds == (0 if usd else 24 * 3600)
+
+
 def test_today_is_reckoned_as_far_as_it_is_gone(account: Account) -> None:
     agent = account.agent()
     account.passes(0.25)

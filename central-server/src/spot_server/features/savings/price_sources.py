@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, func, select
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import spot_pools, spot_price_snapshots
 from spot_server.features.pricing.market_queries import on_demand_of
+from spot_server.features.pricing.market_rules import LINUX, base_product
 from spot_server.features.pricing.on_demand import OnDemandCatalogue
 from spot_server.features.pricing.rules import SOURCE_ORDER, bucket_from, bucket_of
 from spot_server.features.savings.calendar_rules import Stretch
@@ -115,14 +116,15 @@ OnDemandKey = tuple[str, str, str]
 def on_demand_steps(tx: Transaction, wanted: Collection[OnDemandKey], catalogue: OnDemandCatalogue) -> dict[OnDemandKey, PriceStep]:
     """Return what these cost on demand, each as one step that holds for all time: AWS changes such a price less than once a year.
 
-    The stored price comes before that of the catalogue file that the server was started with; what neither knows is left out.
+    The stored price comes before that of the catalogue file that the server was started with, which knows Linux alone; what neither knows
+    is left out.
     """
     found: dict[OnDemandKey, PriceStep] = {}
     for region, product in sorted({(region, product) for region, _, product in wanted}):
         names = sorted({name for of, name, under in wanted if (of, under) == (region, product)})
         stored = on_demand_of(tx, region, names, product)
         for name in names:
-            price = stored.get(name) or catalogue.price_of(name, region)
+            price = stored.get(name) or (catalogue.price_of(name, region) if base_product(product) == LINUX else None)
             if price is not None:
                 found[region, name, product] = PriceStep(ALWAYS, price.usd_per_hour, price.source)
     return found
