@@ -64,18 +64,24 @@ def test_an_instance_that_was_never_registered_is_paid_from_launch_to_end() -> N
 def test_the_end_is_when_ec2_took_it_not_when_we_learned_of_it() -> None:
     ended = replace(LAUNCHED, ended_at=moment(60), last_heartbeat_at=moment(57))
 
-    assert paid_stretch(replace(ended, announced_end_at=moment(58)), NOW).until == moment(58)
+    assert paid_stretch(replace(ended, announced_ends=[moment(58)]), NOW).until == moment(58)
     assert paid_stretch(replace(ended, asked_end_at=moment(59)), NOW).until == moment(59)
 
 
 def test_a_notice_that_was_outlived_ends_nothing() -> None:
-    ended = replace(LAUNCHED, ended_at=moment(60), last_heartbeat_at=moment(59), announced_end_at=moment(30))
+    ended = replace(LAUNCHED, ended_at=moment(60), last_heartbeat_at=moment(59), announced_ends=[moment(30)])
 
     assert paid_stretch(ended, NOW).until == moment(60)
 
 
+def test_of_several_notices_the_first_that_was_not_outlived_ends_it() -> None:
+    ended = replace(LAUNCHED, ended_at=moment(60), last_heartbeat_at=moment(50), announced_ends=[moment(55), moment(30), moment(52)])
+
+    assert paid_stretch(ended, NOW).until == moment(52)
+
+
 def test_a_notice_for_one_that_still_runs_ends_nothing() -> None:
-    assert paid_stretch(replace(LAUNCHED, announced_end_at=moment(30), last_heartbeat_at=moment(29)), NOW).until == NOW
+    assert paid_stretch(replace(LAUNCHED, announced_ends=[moment(30)], last_heartbeat_at=moment(29)), NOW).until == NOW
 
 
 def test_a_few_seconds_are_paid_as_a_minute() -> None:
@@ -86,8 +92,9 @@ def test_a_few_seconds_are_paid_as_a_minute() -> None:
 
 @given(*[st.none() | st.integers(-1_000, 1_000)] * 3, st.integers(-1_000, 1_000))
 def test_nothing_is_paid_backwards(booted: int | None, announced: int | None, asked: int | None, ended: int) -> None:
-    moments = [None if one is None else moment(one) for one in (booted, announced, asked)]
-    known = replace(LAUNCHED, booted_at=moments[0], announced_end_at=moments[1], asked_end_at=moments[2], ended_at=moment(ended))
+    moments = [None if one is None else moment(one) for one in (booted, asked)]
+    ends = [] if announced is None else [moment(announced)]
+    known = replace(LAUNCHED, booted_at=moments[0], announced_ends=ends, asked_end_at=moments[1], ended_at=moment(ended))
 
     paid = paid_stretch(known, NOW)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,7 +33,7 @@ class Presence:
     """What the books say of one instance of an agent. A replica that never registered has no role, and no `registered_at`.
 
     `launched_at`: EC2's word on the launch, of what the server had launched. `ended_at`: when we learned that it is gone, or ours no
-    more. `announced_end_at`: when a notice said that EC2 takes it. `asked_end_at`: when EC2 took our TerminateInstances.
+    more. `announced_ends`: when notices said that EC2 takes it. `asked_end_at`: when EC2 took our TerminateInstances.
     """
 
     instance_id: str
@@ -48,10 +48,15 @@ class Presence:
     registered_at: datetime | None
     last_heartbeat_at: datetime | None
     ended_at: datetime | None
-    announced_end_at: datetime | None = None
+    announced_ends: Sequence[datetime] = ()
     asked_end_at: datetime | None = None
     changes: Sequence[RoleChange] = ()
     """Its changes of role since the beginning of the time that is reckoned, oldest first."""
+
+
+def standing_end(announced: Iterable[datetime], heard: datetime | None) -> datetime | None:
+    """Return the first announced end that the instance did not outlive; None where it outlived all of them, or none was announced."""
+    return min((at for at in announced if heard is None or heard <= at + OUTLIVED_AFTER), default=None)
 
 
 def paid_stretch(presence: Presence, now: datetime) -> Stretch:
@@ -81,8 +86,8 @@ def _ended(presence: Presence, began: datetime) -> datetime | None:
     if presence.ended_at is None:
         return None
     found = [presence.ended_at]
-    announced, heard = presence.announced_end_at, presence.last_heartbeat_at
-    if announced is not None and (heard is None or heard <= announced + OUTLIVED_AFTER):
+    announced = standing_end(presence.announced_ends, presence.last_heartbeat_at)
+    if announced is not None:
         found.append(announced)
     if presence.asked_end_at is not None:
         found.append(presence.asked_end_at)

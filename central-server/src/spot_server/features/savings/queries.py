@@ -27,6 +27,9 @@ from spot_server.words import CommandKind, CommandStatus, HandleKind, Interrupti
 ENDS_LATE_BY = timedelta(days=1)
 """An agent's instances may outlive it: its account goes on for this long after its deletion."""
 
+ENDS_LEARNED_WITHIN = timedelta(days=7)
+"""How long before a time an end may lie of which the server learned only then: it, or every daemon of the agent, was away meanwhile."""
+
 ENDING_NOTICES = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE})
 LOSSES = ENDING_NOTICES | {InterruptionKind.LOSS, InterruptionKind.SILENCE}
 
@@ -85,6 +88,7 @@ def _address_count(handles: Sequence[dict[str, Any]]) -> int:
 _of_agents: BindParameter[Any] = bindparam("agent_ids", expanding=True)
 _since: BindParameter[Any] = bindparam("since")
 _until: BindParameter[Any] = bindparam("until")
+_ended_after: BindParameter[Any] = bindparam("ended_after")
 
 _INSTANCES = select(
     instances.c.agent_id,
@@ -133,12 +137,11 @@ _CHANGES = (
 )
 
 _event = spot_interruption_events
-_ANNOUNCED: Select[Any] = (
-    select(_event.c.agent_id, _event.c.instance_id, func.min(_event.c.action_at).label("at"))
-    .where(
-        _event.c.agent_id.in_(_of_agents), _event.c.kind.in_(ENDING_NOTICES), _event.c.action_at > _since, _event.c.called_off_at.is_(None)
-    )
-    .group_by(_event.c.agent_id, _event.c.instance_id)
+_ANNOUNCED: Select[Any] = select(_event.c.agent_id, _event.c.instance_id, _event.c.action_at).where(
+    _event.c.agent_id.in_(_of_agents),
+    _event.c.kind.in_(ENDING_NOTICES),
+    _event.c.action_at > _ended_after,
+    _event.c.called_off_at.is_(None),
 )
 
 _ASKED = select(commands.c.agent_id, commands.c.payload, commands.c.finished_at).where(
@@ -146,7 +149,7 @@ _ASKED = select(commands.c.agent_id, commands.c.payload, commands.c.finished_at)
     commands.c.kind == CommandKind.TERMINATE_INSTANCE,
     commands.c.status == CommandStatus.SUCCEEDED,
     commands.c.issued_at > bindparam("issued_after"),
-    commands.c.finished_at > _since,
+    commands.c.finished_at > _ended_after,
 )
 
 
@@ -158,15 +161,18 @@ def presences(tx: Transaction, found: Sequence[AccountAgent], within: Stretch) -
     in_these = {"agent_ids": asked["agent_ids"], "since": within.since}
     launches = {(row.agent_id, row.instance_id): row for row in tx.execute(_REPLICAS, asked)}
     changes = _role_changes(tx, in_these)
-    announced = {(row.agent_id, row.instance_id): row.at for row in tx.execute(_ANNOUNCED, in_these)}
-    asked_ends = _asked_ends(tx, in_these)
+    ended = {"agent_ids": asked["agent_ids"], "ended_after": within.since - ENDS_LEARNED_WITHIN}
+    announced: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for row in tx.execute(_ANNOUNCED, ended):
+        announced[row.agent_id, row.instance_id].append(row.action_at)
+    asked_ends = _asked_ends(tx, ended)
     regions = {agent.agent_id: agent.region for agent in found}
     result: dict[str, list[Presence]] = defaultdict(list)
     for row in tx.execute(_INSTANCES, in_these):
         key = (row.agent_id, row.instance_id)
         launch = launches.pop(key, None)
         values: dict[str, Any] = {name: value for name, value in row._asdict().items() if name != "agent_id"}
-        values |= {"announced_end_at": announced.get(key), "asked_end_at": asked_ends.get(key), "changes": changes.get(key, ())}
+        values |= {"announced_ends": announced.get(key, ()), "asked_end_at": asked_ends.get(key), "changes": changes.get(key, ())}
         result[row.agent_id].append(Presence(**values, launched_at=None if launch is None else launch.launched_at))
     for key, launch in launches.items():
         result[key[0]].append(_never_registered(launch, regions[key[0]], asked_ends.get(key)))
@@ -206,7 +212,7 @@ def _role_changes(tx: Transaction, asked: dict[str, Any]) -> dict[tuple[str, str
 
 def _asked_ends(tx: Transaction, asked: dict[str, Any]) -> dict[tuple[str, str], datetime]:
     found: dict[tuple[str, str], datetime] = {}
-    for row in tx.execute(_ASKED, {**asked, "issued_after": asked["since"] - timedelta(days=1)}):
+    for row in tx.execute(_ASKED, {**asked, "issued_after": asked["ended_after"] - timedelta(days=1)}):
         key = (row.agent_id, str(row.payload.get("instance_id")))
         found[key] = min(row.finished_at, found.get(key, row.finished_at))
     return found
