@@ -346,13 +346,15 @@ CREATE TABLE agent_activity (
 	agent_id VARCHAR(36) NOT NULL,
 	time_zone VARCHAR(64) NOT NULL,
 	hours MEDIUMTEXT NOT NULL,
+	days_seen INTEGER,
+	usual_hours MEDIUMTEXT,
 	hour_at DATETIME(6) NOT NULL,
 	instance_id VARCHAR(64) NOT NULL,
 	cpu_busy_ratio_sum DOUBLE NOT NULL,
 	cpu_busy_count INTEGER NOT NULL,
 	CONSTRAINT pk_agent_activity PRIMARY KEY (agent_id),
 	CONSTRAINT fk_agent_activity_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='How busy agents are by the hour of the week. hours: 168 pairs [busy 0..1, hours counted], from Monday 00:00 of time_zone. hour_at: the hours before it are counted; the counters are those of instance_id then.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='How busy agents are by the hour of the week. hours: 168 pairs [busy 0..1, hours counted], from Monday 00:00 of time_zone. usual_hours: how busy each is to be expected, from days_seen days; both NULL while that are too few. hour_at: the hours before it are counted; the counters are those of instance_id then.' COLLATE utf8mb4_bin;
 
 CREATE TABLE agent_images (
 	agent_id VARCHAR(36) NOT NULL,

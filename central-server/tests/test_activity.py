@@ -16,7 +16,7 @@ from server_support.deciding import Deciding
 from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import agent_activity, instances
 from spot_server.features.activity.jobs import fold_activity
-from spot_server.features.activity.queries import profiles_of
+from spot_server.features.activity.queries import list_due
 from spot_server.features.activity.rules import HOURS_OF_WEEK, UNSEEN, Profile, hour_of_week
 from spot_server.features.clients.queries import update_client
 from spot_server.features.decisions.service import replay
@@ -36,13 +36,13 @@ def deciding(database: Database, clock: FakeClock) -> Deciding:
 
 
 def profile(deciding: Deciding) -> Profile | None:
-    agent_id = deciding.story.agent_id
-    return deciding.story.database.read(lambda tx: profiles_of(tx, [agent_id])).get(agent_id)
+    tomorrow = deciding.story.clock.now() + timedelta(days=1)
+    return next((one.profile for one in deciding.story.database.read(lambda tx: list_due(tx, tomorrow, after="", most=1))), None)
 
 
 def hours_counted(deciding: Deciding) -> int:
     found = profile(deciding)
-    return 0 if found is None else sum(one.count for one in found.hours)
+    return 0 if found is None else sum(one.seen_count for one in found.hours)
 
 
 def beats(deciding: Deciding, busy_ratio: float | None, count: int = BEATS_AN_HOUR, instance_id: str = "i-1") -> None:
@@ -76,6 +76,13 @@ def days_pass(deciding: Deciding, days: int) -> None:
         an_hour_passes(deciding, 0.05 if is_quiet else 0.6)
 
 
+def decide_at_its_prices(deciding: Deciding) -> datetime:
+    """A round of decisions with fresh prices; when it was."""
+    deciding.story.see_prices()
+    deciding.decide()
+    return deciding.story.clock.now()
+
+
 def test_an_hour_of_heartbeats_is_counted_once_however_often_the_job_runs(deciding: Deciding) -> None:
     begin(deciding)
     beats(deciding, 0.2)
@@ -89,7 +96,7 @@ def test_an_hour_of_heartbeats_is_counted_once_however_often_the_job_runs(decidi
     assert found is not None
     assert sentences == ["counted an hour of 1 agents", "", ""]
     assert [one for one in found.hours if one != UNSEEN] == [(0.3, 1)]
-    assert found.hours[hour_of_week(deciding.story.clock.now() - timedelta(hours=1), "UTC")].count == 1
+    assert found.hours[hour_of_week(deciding.story.clock.now() - timedelta(hours=1), "UTC")].seen_count == 1
 
 
 def test_two_that_count_at_the_same_moment_count_the_hour_once(deciding: Deciding) -> None:
@@ -175,9 +182,8 @@ def test_a_client_that_moves_to_another_time_zone_is_learned_anew(deciding: Deci
 def test_before_three_days_decisions_know_of_no_quiet_hour(deciding: Deciding) -> None:
     begin(deciding)
     days_pass(deciding, 2)
-    deciding.story.see_prices()
 
-    deciding.decide()
+    decide_at_its_prices(deciding)
 
     assert deciding.last.action is Action.SWITCH
     assert "quiet" not in deciding.last.reasoning
@@ -188,22 +194,30 @@ def test_after_a_week_of_heartbeats_a_move_waits_for_the_night_and_is_made_then(
     days_pass(deciding, 7)
     while deciding.story.clock.now().hour != 22:
         an_hour_passes(deciding, 0.6)
-    decided_at: list[datetime] = []
-
-    while not deciding.story.switches():
-        deciding.story.see_prices()
-        deciding.decide()
-        decided_at.append(deciding.story.clock.now())
-        if len(decided_at) == 1:
-            evening = deciding.last
-        assert len(decided_at) < 10
+    decided_at = [decide_at_its_prices(deciding)]
+    evening = deciding.last
+    while not deciding.story.switches() and len(decided_at) < 10:
         an_hour_passes(deciding, 0.6)
+        decided_at.append(decide_at_its_prices(deciding))
 
     assert evening.action is Action.STAY
     assert f"its quiet hour begins at {decided_at[-1]:%Y-%m-%dT%H}:00:00Z" in evening.reasoning
     assert [moment.hour for moment in decided_at] == [22, 23, 0, 1, 2, QUIET_HOUR]
     assert deciding.last.action is Action.SWITCH
-    assert deciding.story.switches()[0].status is not SwitchStatus.FAILED
-    for one in (evening, deciding.last):
-        again = deciding.story.database.read(lambda tx, decision_id=one.decision_id: replay(tx, decision_id, deciding.story.clock))
-        assert again.differences == ()
+    assert [one.status for one in deciding.story.switches()] != [SwitchStatus.FAILED]
+
+
+def test_a_decision_that_waits_for_the_night_replays_though_the_agents_hours_changed(deciding: Deciding) -> None:
+    begin(deciding)
+    days_pass(deciding, 4)
+    while deciding.story.clock.now().hour != 22:
+        an_hour_passes(deciding, 0.6)
+    decide_at_its_prices(deciding)
+    decided = deciding.last
+    for _ in range(24):
+        an_hour_passes(deciding, 0.1)
+
+    again = deciding.story.database.read(lambda tx: replay(tx, decided.decision_id, deciding.story.clock))
+
+    assert "its quiet hour" in decided.reasoning
+    assert again.differences == ()

@@ -180,12 +180,15 @@ agent_activity = define_table(
     Column("agent_id", Id, ForeignKey("agents.agent_id"), primary_key=True),
     Column("time_zone", String(64), nullable=False),
     Column("hours", JsonText, nullable=False),
+    Column("days_seen", Integer),
+    Column("usual_hours", JsonText),
     Column("hour_at", UtcDateTime, nullable=False),
     Column("instance_id", Ec2Id, nullable=False),
     Column("cpu_busy_ratio_sum", Double, nullable=False),
     Column("cpu_busy_count", Integer, nullable=False),
     comment=(
         "How busy agents are by the hour of the week. hours: 168 pairs [busy 0..1, hours counted], from Monday 00:00 of time_zone. "
+        "usual_hours: how busy each is to be expected, from days_seen days; both NULL while that are too few. "
         "hour_at: the hours before it are counted; the counters are those of instance_id then."
     ),
 )

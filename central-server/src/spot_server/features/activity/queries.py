@@ -12,7 +12,7 @@ from sqlalchemy import Integer, bindparam, delete, or_, select
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agent_activity, agents, clients, instances
 from spot_server.db.upsert import insert_or_update
-from spot_server.features.activity.rules import HourActivity, Profile, Reading
+from spot_server.features.activity.rules import HourActivity, Profile, Reading, UsualWeek, usual_week
 
 _PROFILE = [agent_activity.c[name] for name in ("time_zone", "hours", "hour_at", "instance_id", "cpu_busy_ratio_sum", "cpu_busy_count")]
 
@@ -68,20 +68,32 @@ def store_profiles(tx: Transaction, profiles: Sequence[tuple[str, Profile]]) -> 
             "instance_id": one.reading.instance_id,
             "cpu_busy_ratio_sum": one.reading.cpu_busy_ratio_sum,
             "cpu_busy_count": one.reading.cpu_busy_count,
+            **_usual(one),
         }
         for agent_id, one in profiles
     ]
-    insert_or_update(tx.connection, agent_activity, rows, key=["agent_id"], replace=[column.name for column in _PROFILE])
+    replaced = [*(column.name for column in _PROFILE), "days_seen", "usual_hours"]
+    insert_or_update(tx.connection, agent_activity, rows, key=["agent_id"], replace=replaced)
 
 
-_OF_AGENTS = select(agent_activity.c.agent_id, *_PROFILE).where(agent_activity.c.agent_id.in_(bindparam("agent_ids", expanding=True)))
+def _usual(profile: Profile) -> dict[str, Any]:
+    week = usual_week(profile)
+    return {"days_seen": None, "usual_hours": None} if week is None else {"days_seen": week.days, "usual_hours": list(week.busy_ratios)}
 
 
-def profiles_of(tx: Transaction, agent_ids: Collection[str]) -> dict[str, Profile]:
-    """Return the profiles of these agents, in one statement; an agent without one is no key."""
+_USUAL_WEEKS = select(
+    agent_activity.c.agent_id, agent_activity.c.time_zone, agent_activity.c.days_seen, agent_activity.c.usual_hours
+).where(agent_activity.c.agent_id.in_(bindparam("agent_ids", expanding=True)), agent_activity.c.days_seen.is_not(None))
+
+
+def usual_weeks_of(tx: Transaction, agent_ids: Collection[str]) -> dict[str, UsualWeek]:
+    """Return what is to be expected of these agents' hours, in one statement; one of whom too little is known is no key.
+
+    It is worked out once an hour, when the profile is written: decisions about thousands of agents read it every few minutes.
+    """
     if not agent_ids:
         return {}
-    return {row[0]: _profile(row[1:]) for row in tx.execute(_OF_AGENTS, {"agent_ids": list(agent_ids)})}
+    return {row[0]: UsualWeek(row[1], row[2], tuple(row[3])) for row in tx.execute(_USUAL_WEEKS, {"agent_ids": list(agent_ids)})}
 
 
 def forget(tx: Transaction, agent_id: str) -> None:

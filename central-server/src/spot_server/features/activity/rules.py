@@ -36,7 +36,7 @@ class HourActivity(NamedTuple):
     """One hour of the week: how busy it usually is (0..1), and how often it was counted."""
 
     busy_ratio: float
-    count: int
+    seen_count: int
 
 
 UNSEEN = HourActivity(0.0, 0)
@@ -65,11 +65,19 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class UsualWeek:
+    """How busy (0..1) an agent is to be expected in each hour of the week, from Monday 00:00 in `time_zone`."""
+
+    time_zone: str
+    days: int
+    """On how many days each hour of the day was seen, at least; LEAST_DAYS or more."""
+    busy_ratios: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Quiet:
     """What is known of an agent's hours now. Ratios are by its average hour (1.0), and above zero."""
 
-    days: int
-    """On how many days each hour of the day was seen, at least."""
     activity_ratio: float
     quiet_ratio: float | None
     """Of the quietest hour of the next day in which it may be moved; None: none is quieter than this one."""
@@ -116,61 +124,45 @@ def _busy_between(before: Reading, after: Reading) -> float | None:
 
 
 def _with(hour: HourActivity, busy_ratio: float) -> HourActivity:
-    count = hour.count + 1
+    count = hour.seen_count + 1
     return HourActivity(round(hour.busy_ratio + (busy_ratio - hour.busy_ratio) / min(count, MOST_WEIGHT), 4), count)
 
 
-def quiet_hours(profile: Profile | None, now: datetime, may_move: Callable[[datetime], bool]) -> Quiet | None:
-    """Return when the agent is quietest of the hours that begin within the next day and in which it may be moved.
+def usual_week(profile: Profile) -> UsualWeek | None:
+    """Return what is to be expected by the profile; None while not every hour of the day was seen on LEAST_DAYS days."""
+    counts = [one.seen_count for one in profile.hours]
+    days = min(sum(counts[hour::HOURS_OF_DAY]) for hour in range(HOURS_OF_DAY))
+    return None if days < LEAST_DAYS else UsualWeek(profile.time_zone, days, _expected(profile.hours))
 
-    None while not every hour of the day was seen on LEAST_DAYS days.
-    """
-    if profile is None:
-        return None
-    days = _days_seen(profile.hours)
-    if days < LEAST_DAYS:
-        return None
-    usual = usual_week(profile.hours)
-    average = sum(usual) / HOURS_OF_WEEK
+
+def quiet_hours(week: UsualWeek, now: datetime, may_move: Callable[[datetime], bool]) -> Quiet:
+    """Return when the agent is quietest of the hours that begin within the next day and in which it may be moved."""
+    average = sum(week.busy_ratios) / HOURS_OF_WEEK
 
     def ratio_at(moment: datetime) -> float:
-        busy_ratio = usual[hour_of_week(moment, profile.time_zone)]
+        busy_ratio = week.busy_ratios[hour_of_week(moment, week.time_zone)]
         return round((busy_ratio + IDLE_RATIO) / (average + IDLE_RATIO), 4)
 
     activity_ratio = ratio_at(now)
     coming = [hour_of(now) + HOUR * offset for offset in range(1, HOURS_OF_DAY)]
     quieter = [(ratio, begins) for begins in coming if (ratio := ratio_at(begins)) < activity_ratio and may_move(begins)]
     if not quieter:
-        return Quiet(days, activity_ratio, None, None)
-    return Quiet(days, activity_ratio, *min(quieter))
+        return Quiet(activity_ratio, None, None)
+    return Quiet(activity_ratio, *min(quieter))
 
 
-def _days_seen(hours: Sequence[HourActivity]) -> int:
-    counts = [count for _, count in hours]
-    return min(sum(counts[hour::HOURS_OF_DAY]) for hour in range(HOURS_OF_DAY))
-
-
-def describe_quiet_hours(profile: Profile | None) -> str | None:
-    """Return from how many days the agent's hours are known, and the quietest of its week, for a person; None while they are not."""
-    if profile is None:
-        return None
-    days = _days_seen(profile.hours)
-    if days < LEAST_DAYS:
-        return None
-    usual = usual_week(profile.hours)
-    place = min(range(HOURS_OF_WEEK), key=lambda one: (usual[one], one))
+def describe_quiet_hours(week: UsualWeek) -> str:
+    """Return from how many days the agent's hours are known, and the quietest of its week, for a person."""
+    place = min(range(HOURS_OF_WEEK), key=lambda one: (week.busy_ratios[one], one))
     day, hour = divmod(place, HOURS_OF_DAY)
-    return f"known from {days} days, quietest {WEEKDAYS[day].capitalize()} {hour:02}:00 {profile.time_zone}"
+    return f"known from {week.days} days, quietest {WEEKDAYS[day].capitalize()} {hour:02}:00 {week.time_zone}"
 
 
-def usual_week(hours: Sequence[HourActivity]) -> list[float]:
-    """Return how busy (0..1) each hour of the week is to be expected, of a week in which every hour of the day was seen.
-
-    An hour that was seldom seen, or never, on its own day of the week is taken to be like the same hour of the other days.
-    """
+def _expected(hours: Sequence[HourActivity]) -> tuple[float, ...]:
+    """An hour that was seldom seen, or never, on its own day of the week is taken to be like the same hour of the other days."""
     found = [0.0] * HOURS_OF_WEEK
     for hour in range(HOURS_OF_DAY):
         weighted = [(busy_ratio, min(count, MOST_WEIGHT)) for busy_ratio, count in hours[hour::HOURS_OF_DAY]]
         of_days = sum(busy_ratio * weight for busy_ratio, weight in weighted) / sum(weight for _, weight in weighted)
-        found[hour::HOURS_OF_DAY] = [(busy_ratio * weight + of_days) / (weight + 1) for busy_ratio, weight in weighted]
-    return found
+        found[hour::HOURS_OF_DAY] = [round((busy_ratio * weight + of_days) / (weight + 1), 4) for busy_ratio, weight in weighted]
+    return tuple(found)

@@ -16,7 +16,7 @@ from spot_server.decision_models.inputs import (
     Market,
     Situation,
 )
-from spot_server.features.activity.rules import Profile, quiet_hours
+from spot_server.features.activity.rules import UsualWeek, quiet_hours
 from spot_server.features.agents.queries import Agent
 from spot_server.features.decisions import fleet_queries
 from spot_server.features.decisions.calendar_rules import is_open, opens_at
@@ -60,10 +60,10 @@ def read_world(tx: Transaction, windows: PriceWindows, reached: dict[tuple[str, 
     return World(tx.now, markets, {region: fleet_queries.cooling_in(tx, region) for region in regions}, fleet_queries.all_shapes(tx))
 
 
-def input_for(world: World, agent: Agent, primary: Primary, past: Past, profile: Profile | None) -> DecisionInput | None:
+def input_for(world: World, agent: Agent, primary: Primary, past: Past, week: UsualWeek | None) -> DecisionInput | None:
     """Return what a model is told about the agent; None where its region is new, and its turn comes in the next round.
 
-    `profile` is its usual week; None: nothing was learned of it yet.
+    `week`: how busy it usually is; None: too little is known.
     """
     region = world.markets.get((agent.region, primary.product))
     if region is None:
@@ -85,15 +85,15 @@ def input_for(world: World, agent: Agent, primary: Primary, past: Past, profile:
             terminate_wait_seconds=agent.terminate_wait_seconds if agent.auto_terminate_enabled else 0,
         ),
         experience=_experience(past),
-        calendar=_calendar(agent, profile, world.now),
+        calendar=_calendar(agent, week, world.now),
     )
 
 
-def _calendar(agent: Agent, profile: Profile | None, now: datetime) -> Calendar:
+def _calendar(agent: Agent, week: UsualWeek | None, now: datetime) -> Calendar:
     window = agent.maintenance_window
-    known = quiet_hours(profile, now, may_move=lambda begins: is_open(window, begins))
-    if known is None:
+    if week is None:
         return Calendar(is_open(window, now), opens_at(window, now))
+    known = quiet_hours(week, now, may_move=lambda begins: is_open(window, begins))
     return Calendar(is_open(window, now), opens_at(window, now), known.activity_ratio, known.quiet_ratio, known.quiet_at)
 
 

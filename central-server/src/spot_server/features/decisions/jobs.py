@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from spot_server.db.runner import Transaction
 from spot_server.decision_models.inputs import DecisionInput
-from spot_server.features.activity.queries import profiles_of
+from spot_server.features.activity.queries import usual_weeks_of
 from spot_server.features.agents.queries import Agent
 from spot_server.features.decisions import fleet_queries, model_queries
 from spot_server.features.decisions.acting import act
@@ -112,10 +112,10 @@ def _read_batch(tx: Transaction, after: str, world: World) -> tuple[str, list[Gi
     if not found:
         return None
     agent_ids = [agent.agent_id for agent, _ in found]
-    pasts, profiles = fleet_queries.read_pasts(tx, agent_ids), profiles_of(tx, agent_ids)
+    pasts, weeks = fleet_queries.read_pasts(tx, agent_ids), usual_weeks_of(tx, agent_ids)
     batch = []
     for agent, primary in found:
-        given = input_for(world, agent, primary, pasts[agent.agent_id], profiles.get(agent.agent_id))
+        given = input_for(world, agent, primary, pasts[agent.agent_id], weeks.get(agent.agent_id))
         if given is not None:
             batch.append((agent, primary, given))
     return found[-1][0].agent_id, batch

@@ -14,8 +14,8 @@ from spot_server.decision_models.asking import Asked
 from spot_server.decision_models.documents import NotReplayable, digest_of_text, read_input
 from spot_server.decision_models.inputs import DecisionInput
 from spot_server.errors import NotFound, StateConflict
-from spot_server.features.activity.queries import profiles_of
-from spot_server.features.activity.rules import Profile, describe_quiet_hours
+from spot_server.features.activity.queries import usual_weeks_of
+from spot_server.features.activity.rules import UsualWeek, describe_quiet_hours
 from spot_server.features.agents.queries import Agent, find_agent_of_client
 from spot_server.features.decisions import fleet_queries, model_queries, queries
 from spot_server.features.decisions.fleet_queries import Past, Primary
@@ -46,7 +46,7 @@ class Scene:
     agent: Agent
     primary: Primary
     past: Past
-    profile: Profile | None
+    week: UsualWeek | None
     given: DecisionInput
     model: RegisteredModel
     brought_by: Switch | None
@@ -79,7 +79,7 @@ class Explanation:
     @property
     def quiet_hours(self) -> str | None:
         """When the agent is quiet, in words; None while too little was learned of its hours."""
-        return describe_quiet_hours(self.scene.profile)
+        return None if self.scene.week is None else describe_quiet_hours(self.scene.week)
 
 
 def read_scene(tx: Transaction, client_id: str, agent_id: str) -> Scene:
@@ -92,13 +92,13 @@ def read_scene(tx: Transaction, client_id: str, agent_id: str) -> Scene:
     past = fleet_queries.read_pasts(tx, [agent_id])[agent_id]
     types = {primary.instance_type, *agent.allowed_instance_types}
     world = read_world(tx, PriceWindows(), {(agent.region, primary.product): types})
-    profile = profiles_of(tx, [agent_id]).get(agent_id)
-    given = input_for(world, agent, primary, past, profile)
+    week = usual_weeks_of(tx, [agent_id]).get(agent_id)
+    given = input_for(world, agent, primary, past, week)
     if given is None:  # cannot be: its own region was just read
         raise StateConflict("nothing is known of the agent's region", agent_id=agent_id)
     model, _ = line_up_or_default(model_queries.line_up(tx)).models_of(agent_id)
     latest = next(iter(queries.list_decisions(tx, agent_id, before=None, most=1, with_shadows=False)), None)
-    return Scene(agent, primary, past, profile, given, model, newest_completed(tx, agent_id), latest)
+    return Scene(agent, primary, past, week, given, model, newest_completed(tx, agent_id), latest)
 
 
 def explain(scene: Scene, clock: Clock) -> Explanation:
