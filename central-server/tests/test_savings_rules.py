@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 
 from spot_server.features.savings.calendar_rules import ONE_DAY, Stretch, day_of, hours_in_month, hours_of, merged, stretch_of_day, without
 from spot_server.features.savings.figure_rules import DayFacts, amounts_of, day_lines
-from spot_server.features.savings.rules import INSTANCE_PURPOSES, Comparison, Line, PriceStep, Purpose, Run, StoredImage, Tariff, amount_usd
+from spot_server.features.savings.rules import (
+    INSTANCE_PURPOSES,
+    UNCOMPARED,
+    Comparison,
+    Line,
+    PriceStep,
+    Purpose,
+    Run,
+    StoredImage,
+    Tariff,
+    amount_usd,
+)
 from spot_server.words import Mode
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -50,6 +61,10 @@ def facts(*runs: Run, comparison: Comparison = ON_DEMAND, within: Stretch = WITH
 
 def instance_lines(lines: list[Line]) -> list[Line]:
     return [line for line in lines if line.purpose in INSTANCE_PURPOSES]
+
+
+def comparison_of(lines: list[Line]) -> list[Line]:
+    return [line for line in lines if line.purpose is Purpose.COMPARISON]
 
 
 @given(ZONES, st.dates(date(2005, 1, 1), date(2035, 1, 1)))
@@ -143,11 +158,32 @@ def test_a_line_costs_the_price_that_was_in_force_and_stays_within_its_hour(draw
 def test_the_comparison_runs_once_whenever_something_ran_whose_price_is_known(drawn: list[Run]) -> None:
     lines = day_lines(facts(*drawn))
 
-    compared = merged([Stretch(line.since, line.until) for line in lines if line.purpose is Purpose.COMPARISON])
+    compared = merged([Stretch(line.since, line.until) for line in comparison_of(lines) if line.what != UNCOMPARED])
     paid = merged([Stretch(line.since, line.until) for line in instance_lines(lines)])
     unpriced = merged([Stretch(line.since, line.until) for line in instance_lines(lines) if line.usd is None])
     expected = [left for one in paid for left in without(one, unpriced)]
     assert sum((one.length for one in compared), start=timedelta()) == sum((one.length for one in expected), start=timedelta())
+
+
+@given(runs())
+def test_time_with_an_unknown_price_neither_saves_nor_loses(drawn: list[Run]) -> None:
+    lines = day_lines(facts(*drawn))
+
+    unpriced = merged([Stretch(line.since, line.until) for line in instance_lines(lines) if line.usd is None])
+    paid = [(line, one.cut(Stretch(line.since, line.until))) for line in instance_lines(lines) for one in unpriced]
+    expected = [(part.since, amount_usd(line.usd_per_unit, Decimal(1), part.length)) for line, part in paid if line.usd_per_unit and part]
+    assert sorted((line.since, line.usd or Decimal(0)) for line in comparison_of(lines) if line.what == UNCOMPARED) == sorted(expected)
+
+
+def test_a_standby_without_a_price_turns_no_saving_into_a_loss() -> None:
+    unpriced = run(instance_id="i-2", since=6, until=12, purposes=[(DAY, Purpose.REPLICA)], prices=[])
+
+    day = amounts_of(day_lines(facts(run(), unpriced)), is_comparable=True)
+
+    assert (day.paid_usd, day.unpriced_seconds) == (Decimal("0.96"), 6 * 3600)
+    # Eighteen hours are compared; the six beside the standby stand on both sides at what they cost.
+    assert day.comparison_usd == 18 * Decimal("0.096") + 6 * Decimal("0.04")
+    assert day.saved_usd == 18 * (Decimal("0.096") - Decimal("0.04"))
 
 
 def test_a_day_without_an_on_demand_price_is_paid_and_compared_with_nothing() -> None:

@@ -7,7 +7,7 @@ days to months, without a rest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
@@ -33,6 +33,9 @@ class Purpose(StrEnum):
     ADDRESSES = "addresses"
     COMPARISON = "comparison"
 
+
+UNCOMPARED = "not compared: an instance beside it has no known price"
+"""What a line of the comparison says that stands for the cost itself."""
 
 INSTANCE_PURPOSES = frozenset({Purpose.PRIMARY, Purpose.REPLICA, Purpose.OVERLAP})
 
@@ -250,7 +253,8 @@ class Comparison:
 def comparison_lines(comparison: Comparison, paid: Sequence[Line], within: Stretch) -> Iterator[Line]:
     """Give the lines of the one instance on demand, for the same hours: while at least one instance of the agent was paid for.
 
-    Time in which the price of any of them is not known is left out here as it is there: else what is not known would look like a saving.
+    Time in which the price of any of them is not known is not compared: the others' cost stands on both sides, so that what is not known
+    looks neither like a saving nor like a loss.
     """
     if comparison.price is None:
         return
@@ -280,3 +284,14 @@ def comparison_lines(comparison: Comparison, paid: Sequence[Line], within: Stret
                     bucket_at=None,
                     effective_at=None,
                 )
+    yield from _uncompared_lines(instances, unpriced)
+
+
+def _uncompared_lines(instances: Iterable[Line], unpriced: Sequence[Stretch]) -> Iterator[Line]:
+    """Give what was paid in time that cannot be compared, once more as what it is compared with."""
+    for line in instances:
+        for one in unpriced:
+            part = one.cut(Stretch(line.since, line.until))
+            if part is not None and line.usd_per_unit is not None:
+                usd = amount_usd(line.usd_per_unit, line.quantity, part.length)
+                yield replace(line, purpose=Purpose.COMPARISON, since=part.since, until=part.until, what=UNCOMPARED, usd=usd)
