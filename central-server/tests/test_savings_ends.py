@@ -104,4 +104,4 @@ def test_a_notice_that_was_outlived_hides_no_later_one(account: Account) -> None
 
     first, second = (account.day(agent, date(2026, 1, day)).totals.paid_usd for day in (1, 2))
 
-    assert (first, second) == ((SPOT * 1438 / 60).quantize(SPOT / 10**6), 0)
+    assert (first, second) == ((SPOT * 1438 / 60).quantize(SPOT / 10**6), Decimal(0))
