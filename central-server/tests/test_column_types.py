@@ -59,8 +59,8 @@ def test_a_moment_without_its_zone_is_refused() -> None:
 def test_a_closed_set_is_read_as_its_members() -> None:
     column = EnumText(Role)
 
-    assert [column.process_result_value(member.value, sqlite.dialect()) for member in Role] == list(Role)
-    assert column.process_result_value(None, sqlite.dialect()) is None
+    assert [column.result_processor(sqlite.dialect(), None)(member.value) for member in Role] == list(Role)
+    assert column.result_processor(sqlite.dialect(), None)(None) is None
 
 
 def test_a_closed_set_takes_members_and_their_text() -> None:
@@ -75,7 +75,7 @@ def test_a_word_outside_a_closed_set_is_an_error_both_ways() -> None:
     column = EnumText(Role)
 
     with pytest.raises(ValueError, match="primry"):
-        column.process_result_value("primry", sqlite.dialect())
+        column.result_processor(sqlite.dialect(), None)("primry")
     with pytest.raises(ValueError, match="primry"):
         column.process_bind_param("primry", sqlite.dialect())  # type: ignore[arg-type]  # what a mistyped row would hold
 
@@ -86,13 +86,13 @@ def test_a_document_is_read_as_it_was_written(document: Any) -> None:
 
     text = column.process_bind_param(document, sqlite.dialect())
 
-    assert column.process_result_value(text, sqlite.dialect()) == document
+    assert column.result_processor(sqlite.dialect(), None)(text) == document
 
 
 @pytest.mark.parametrize("text", ["", "{", "{} {}", "none"])
 def test_text_that_is_no_document_is_an_error(text: str) -> None:
     with pytest.raises(json.JSONDecodeError):
-        JsonText().process_result_value(text, sqlite.dialect())
+        JsonText().result_processor(sqlite.dialect(), None)(text)
 
 
 def _store_price(tx: Transaction, bucket_at: datetime, usd_per_hour: Decimal, count: int = 1) -> None:

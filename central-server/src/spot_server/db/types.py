@@ -52,6 +52,10 @@ def _moment_of_text(value: str | None) -> datetime | None:
     return None if value is None else datetime.fromisoformat(f"{value}+00:00")
 
 
+def _with_zone(value: datetime | None) -> datetime | None:
+    return None if value is None else value.replace(tzinfo=UTC)
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC moment with microseconds. Naive values are refused: MySQL and SQLite would store them silently."""
 
@@ -73,9 +77,9 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError(message)
         return value.astimezone(UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back where the driver knows none."""
-        return value if value is None or value.tzinfo is not None else value.replace(tzinfo=UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
+        """Give the zone back where the driver knows none. In one call: half the columns that are read are moments, sets or documents."""
+        return _with_zone if dialect.name in {"mysql", "mariadb"} else _moment_of_text
 
 
 class Usd(TypeDecorator[Decimal]):
@@ -135,6 +139,10 @@ class PriceBucket(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + value * PRICE_BUCKET
 
 
+def _document_of_text(value: str | None) -> Any:  # noqa: ANN401 - any JSON value
+    return None if value is None else _parse_json(value)
+
+
 class JsonText(TypeDecorator[Any]):
     """A JSON document kept as text: the three databases share no JSON functions, so none are used."""
 
@@ -151,9 +159,9 @@ class JsonText(TypeDecorator[Any]):
         """Serialize with sorted keys, so that equal documents are equal text."""
         return None if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"))
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401 - any JSON value
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:
         """Parse the stored text."""
-        return None if value is None else _parse_json(value)
+        return _document_of_text
 
 
 class EnumText(TypeDecorator[E]):
@@ -172,9 +180,12 @@ class EnumText(TypeDecorator[E]):
         """Store the member's value; plain text is checked against the set."""
         return None if value is None else self._member(value).value
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], E | None]:
         """Read the member back."""
-        return None if value is None else self._member(value)
+        return self._read
+
+    def _read(self, value: str | None) -> E | None:
+        return None if value is None else self._members.get(value) or self.enum_class(value)
 
     def _member(self, value: str) -> E:
         # A look in a dictionary takes a fifth of the time of a call of the class, which is for its error.

@@ -2,9 +2,9 @@
 
 import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar, cast
 
 from sqlalchemy import Engine
@@ -79,12 +79,12 @@ class DatabaseServer:
     def heard_since(self, moment: datetime) -> list[tuple[str, datetime]]:
         """Return the instances that were heard after `moment`, and when they last were."""
         rows = self.raw.execute("SELECT instance_id, last_heartbeat_at FROM instances WHERE last_heartbeat_at > ?", (stored(moment),))
-        return [(instance_id, datetime.fromisoformat(heard_at).replace(tzinfo=UTC)) for instance_id, heard_at in rows]
+        return [(instance_id, moment_of(heard_at)) for instance_id, heard_at in rows]
 
     def lease_expires_at(self) -> datetime | None:
         """Return when the jobs lease runs out; None when nobody has it."""
         row = self.raw.execute("SELECT expires_at FROM leases").fetchone()
-        return None if row is None else datetime.fromisoformat(row[0]).replace(tzinfo=UTC)
+        return None if row is None else moment_of(row[0])
 
     @property
     def is_certain(self) -> bool:
@@ -104,6 +104,12 @@ class DatabaseServer:
 def stored(moment: datetime) -> str:
     """Return an aware moment in UTC as it is in the rows."""
     return moment.isoformat(" ", "microseconds")[:26]
+
+
+@lru_cache(maxsize=10_000)
+def moment_of(text: str) -> datetime:
+    """Return the moment that is in the rows as `text`: the same ones are asked for again and again."""
+    return datetime.fromisoformat(f"{text}+00:00")
 
 
 HEARD_AGAIN = """

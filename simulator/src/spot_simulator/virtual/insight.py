@@ -8,7 +8,7 @@ leave a doubt, looks are made.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from math import inf
 from typing import Protocol
 
@@ -21,7 +21,7 @@ from spot_server.features.silences.rules import silent_together
 from spot_server.http.waiting import WaitingRoom, WaitKey
 from spot_server.words import Actor, CommandStatus, Role
 from spot_simulator.virtual.clocks import ProcessClock
-from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.database import DatabaseServer, moment_of
 
 COMMANDS = frozenset({"commands"})
 
@@ -72,7 +72,7 @@ class OfDeliveries:
     def _deliverable(self) -> tuple[frozenset[WaitKey], float]:
         now, deliverable, seconds = self._clock.now(), set(), inf
         for agent_id, instance_id, status, delivered_at in self._server.raw.execute(*_OPEN_OF_DAEMONS):
-            last = None if delivered_at is None else _moment(delivered_at)
+            last = None if delivered_at is None else moment_of(delivered_at)
             if is_deliverable(CommandStatus(status), last, now):
                 deliverable.add((agent_id, instance_id))
             elif last is not None:
@@ -133,7 +133,7 @@ class OfSilences:
         now = self._clock.now()
         roll = _Roll({}, [], -inf)
         for agent_id, role, stored, is_living in self._server.raw.execute(*_HEARD):
-            heard_at = _moment(stored)
+            heard_at = moment_of(stored)
             left_seconds = self._fresh_seconds - (now - heard_at).total_seconds()
             roll = replace(roll, anybody_seconds=max(roll.anybody_seconds, left_seconds))
             if role == Role.PRIMARY and left_seconds > 0:
@@ -149,7 +149,3 @@ class OfSilences:
 
 MARGIN_SECONDS = 5.0
 """A loop that waits for nearly the longest pause is late by a period of its own at most."""
-
-
-def _moment(stored: str) -> datetime:
-    return datetime.fromisoformat(stored).replace(tzinfo=UTC)

@@ -8,18 +8,16 @@ many placeholders as a list that comes with the parameters.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import ref
 
-from sqlalchemy import Connection, CursorResult, Dialect, Executable, Select, Update
+from sqlalchemy import Connection, Dialect, Executable, SelectBase, Update
 from sqlalchemy.engine import IteratorResult
 from sqlalchemy.engine.result import SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
-
-Processor = Callable[[Any], Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +63,8 @@ class QuickConnection:
         self.dialect = connection.dialect
         self.begin = connection.begin
 
-    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any] | IteratorResult[Any] | Changed:  # noqa: ANN401 - as SQLAlchemy has it
-        """Do as SQLAlchemy does."""
+    def execute(self, statement: Executable, parameters: Any = None) -> Any:  # noqa: ANN401 - as SQLAlchemy has it
+        """Do as SQLAlchemy does; what comes back has of its results what is asked of the rows, or of the number of those that changed."""
         plan = self._plan_of(statement, parameters) if parameters is None or isinstance(parameters, dict) else None
         if plan is None:
             return self._connection.execute(statement, parameters)
@@ -94,7 +92,7 @@ class QuickConnection:
 
 
 def _make_plan(statement: Executable, parameters: dict[str, Any], dialect: Dialect) -> _Plan | None:
-    if not isinstance(statement, Select | Update):
+    if not isinstance(statement, SelectBase | Update):
         return None
     compiled = statement.compile(dialect=dialect, column_keys=sorted(parameters))
     assert isinstance(compiled, SQLCompiler)  # noqa: S101 - statements are
@@ -102,17 +100,18 @@ def _make_plan(statement: Executable, parameters: dict[str, Any], dialect: Diale
     if any(bind.key in parameters for bind in filled_in) or compiled.update_prefetch or compiled.effective_returning:
         return None
     values = compiled.construct_params(parameters, escape_names=False)
-    text, names, processors = compiled.string, compiled.positiontup or [], dict(compiled._bind_processors)  # noqa: SLF001 - here and below: what it makes of types
+    names: Sequence[str] = compiled.positiontup or ()
+    text, processors = compiled.string, dict(compiled._bind_processors)  # noqa: SLF001 - here and below: what it makes of types
     if filled_in:
         expanded = compiled._process_parameters_for_postcompile(values)  # noqa: SLF001
-        text, names = expanded.statement, expanded.positiontup or []
+        text, names = expanded.statement, expanded.positiontup or ()
         processors |= expanded.processors
         values = {**values, **expanded.additional_parameters}
     binds = [_bind(name, name in parameters, processors.get(name), values) for name in names]
-    return _Plan(text, binds, _shape_of(compiled, dialect) if isinstance(statement, Select) else None)
+    return _Plan(text, binds, None if compiled.isupdate else _shape_of(compiled, dialect))
 
 
-def _bind(name: str, is_given: bool, processor: Processor, values: Mapping[str, Any]) -> tuple[str | None, Any]:  # noqa: FBT001
+def _bind(name: str, is_given: bool, processor: Any, values: Mapping[str, Any]) -> tuple[str | None, Any]:  # noqa: ANN401, FBT001 - as SQLAlchemy has it
     if is_given:
         return name, processor
     return None, values[name] if processor is None else processor(values[name])

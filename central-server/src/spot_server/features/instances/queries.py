@@ -115,8 +115,8 @@ def list_present(tx: Transaction, agent_id: str) -> list[Instance]:
     return [Instance(*row) for row in tx.execute(_PRESENT, {"agent_id": agent_id})]
 
 
-_IS_SIDE = instances.c.instance_id.in_((bindparam("one_side"), bindparam("other_side")))
-_PRESENT_AND_SIDES = _OF_AGENT.where(or_(instances.c.role != Role.TERMINATED, _IS_SIDE))
+_IS_SIDE = (instances.c.instance_id == bindparam("one_side"), instances.c.instance_id == bindparam("other_side"))
+_PRESENT_AND_SIDES = _OF_AGENT.where(or_(instances.c.role != Role.TERMINATED, *_IS_SIDE))
 
 
 def list_present_and(tx: Transaction, agent_id: str, one_side: str, other_side: str | None) -> list[Instance]:

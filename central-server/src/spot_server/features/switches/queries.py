@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, insert, or_, select, union_all, update
+from sqlalchemy import BindParameter, Row, and_, bindparam, insert, or_, select, union_all, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import instances, switch_steps, switches
+from spot_server.db.types import UtcDateTime
 from spot_server.errors import NotFound, StateConflict
 from spot_server.features.switches.plans import AFTERWARDS, list_rows
 from spot_server.words import (
@@ -171,30 +172,34 @@ def active_switch(tx: Transaction, agent_id: str) -> Switch | None:
     return None if row is None else _switch(row)
 
 
+# Selections, each by an index of its own; an OR over all would read every switch that ever was. So would IS NOT NULL on SQLite.
+_MOVING = select(switches.c.agent_id, switches.c.switch_id).where(switches.c.active_key > "")
+_NOW: BindParameter[datetime] = bindparam("now", type_=UtcDateTime())
+_SETTLING = (
+    select(switches.c.agent_id, switches.c.switch_id)
+    .join_from(switch_steps, switches, switches.c.switch_id == switch_steps.c.switch_id)
+    .join(instances, and_(instances.c.agent_id == switches.c.agent_id, instances.c.instance_id == switches.c.from_instance_id))
+    .where(
+        switch_steps.c.name.in_(sorted(AFTERWARDS)),
+        switch_steps.c.status.in_((StepStatus.PENDING, StepStatus.RUNNING)),
+        switches.c.status == SwitchStatus.COMPLETED,
+        or_(
+            switch_steps.c.name != StepName.RETIRE,
+            switches.c.retire_at <= _NOW,
+            switches.c.deadline_at <= _NOW,
+            instances.c.role.in_((Role.TERMINATED, Role.PRIMARY)),
+        ),
+    )
+)
+_DUE = union_all(_MOVING, _SETTLING)
+
+
 def due_switches(tx: Transaction) -> list[tuple[str, str]]:
     """Return (agent_id, switch_id) of every switch that moves, or that has a step afterwards whose time has come.
 
     An old instance that only waits for its end is left alone until then: it waits for hours, and there is one of each recent move.
     """
-    # Selections, each by an index of its own; an OR over all would read every switch that ever was. So would IS NOT NULL on SQLite.
-    moving = select(switches.c.agent_id, switches.c.switch_id).where(switches.c.active_key > "")
-    settling = (
-        select(switches.c.agent_id, switches.c.switch_id)
-        .join_from(switch_steps, switches, switches.c.switch_id == switch_steps.c.switch_id)
-        .join(instances, and_(instances.c.agent_id == switches.c.agent_id, instances.c.instance_id == switches.c.from_instance_id))
-        .where(
-            switch_steps.c.name.in_(AFTERWARDS),
-            switch_steps.c.status.in_({StepStatus.PENDING, StepStatus.RUNNING}),
-            switches.c.status == SwitchStatus.COMPLETED,
-            or_(
-                switch_steps.c.name != StepName.RETIRE,
-                switches.c.retire_at <= tx.now,
-                switches.c.deadline_at <= tx.now,
-                instances.c.role.in_({Role.TERMINATED, Role.PRIMARY}),
-            ),
-        )
-    )
-    return sorted({(row.agent_id, row.switch_id) for row in tx.execute(union_all(moving, settling))})
+    return sorted({(row.agent_id, row.switch_id) for row in tx.execute(_DUE, {"now": tx.now})})
 
 
 def forget_given_up(tx: Transaction, agent_id: str) -> None:
