@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -49,6 +50,21 @@ def test_a_price_report_names_the_current_price_by_zone_id(running: World) -> No
     assert [(row["az_id"], row["spot_usd_per_hour"]) for row in body["prices"]] == [("use1-az1", "0.0351")]
     assert body["instance_types"][0]["vcpu"] == 2
     assert delay_seconds == 300
+
+
+def test_an_instance_of_another_product_asks_for_the_prices_of_that_and_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.ec2.instances["i-own"] = replace(world.ec2.instances["i-own"], platform_details="Red Hat Enterprise Linux")
+    world.ec2.prices = [
+        SpotPrice("us-east-1a", "m5.large", "Linux/UNIX", Decimal("0.0351"), START - timedelta(hours=1)),
+        SpotPrice("us-east-1a", "m5.large", "Red Hat Enterprise Linux (Amazon VPC)", Decimal("0.0639"), START - timedelta(hours=1)),
+    ]
+    world.registered()
+
+    world.step("pricing")
+
+    body = world.api.bodies("pricing-report")[0]
+    assert [(row["product"], row["spot_usd_per_hour"]) for row in body["prices"]] == [("Red Hat Enterprise Linux", "0.0639")]
 
 
 def test_types_and_zones_are_asked_for_once(running: World) -> None:

@@ -22,6 +22,7 @@ from spot_server.errors import RoleZombie
 from spot_server.features.agents.queries import Agent
 from spot_server.features.heartbeats.service import warn_of_odd_instances
 from spot_server.features.pricing.market_queries import store_instance_types, store_zone_ids
+from spot_server.features.pricing.market_rules import LINUX
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.pricing.rules import ReportedPrice
 from spot_server.features.pricing.service import PriceReport, ReportOutcome, report_prices
@@ -60,6 +61,18 @@ def test_the_same_price_in_the_same_five_minutes_is_one_row_with_a_count(fleet: 
     (row,) = snapshots(fleet)
     assert (row.observation_count, row.usd_per_hour, row.source) == (2, Decimal("0.0351"), PriceSource.PRIMARY)
     assert (row.bucket_at, row.last_observed_at) == (START, START + timedelta(seconds=60))
+
+
+def test_a_price_of_another_product_is_that_of_its_instances_alone(fleet: Fleet) -> None:
+    product = "Red Hat Enterprise Linux"
+    agent = fleet.agent(product=product)
+
+    outcome = report(fleet, agent, price("0.0639", product=product))
+
+    read = [
+        fleet.database.read(partial(latest_prices, region="us-east-1", wanted_types=["m5.large"], product=one)) for one in (product, LINUX)
+    ]
+    assert (outcome.accepted, [[row.usd_per_hour for row in rows] for rows in read]) == (1, [[Decimal("0.0639")], []])
 
 
 def test_prices_that_differ_in_the_same_bucket_both_stay(fleet: Fleet) -> None:

@@ -321,6 +321,7 @@ class _Assembly:
                 api=ports.api,
                 ec2=self._ec2,
                 journal=ports.journal,
+                live=ports.live,
                 link=self._link,
                 clock=ports.clock,
                 log=ports.log,

@@ -14,7 +14,7 @@ from spot_agent.rules.configuration import configuration, has_cpu_credits
 from spot_agent.rules.launch_specification import az_id_of, launch_specification
 from spot_agent.rules.modes import agreed_mode, evidence, mode_from_api, mode_from_metadata
 from spot_agent.rules.owners import owner_of
-from spot_agent.rules.prices import PRODUCT_ON_THE_WIRE
+from spot_agent.rules.prices import LINUX
 from spot_agent.wire import parse_identity
 
 PATH_IDENTITY = "dynamic/instance-identity/document"
@@ -70,7 +70,7 @@ class Discoverer:
             launch_specification=launch_specification(instance, subnets) if instance and subnets else None,
             configuration=self._live.read().configuration,
             owner=owner_of(instance.tags) if instance else None,
-            product=(instance.platform_details if instance else None) or PRODUCT_ON_THE_WIRE,
+            product=(instance.platform_details if instance else None) or LINUX,
             az_id=self._identity.az_id or (az_id_of(instance.subnet_id, subnets) if instance else ""),
             may_know_more=self._has_passing_trouble,
         )
@@ -87,7 +87,7 @@ class Discoverer:
         if instance is None:
             return
         seen = configuration(instance, self._volumes(instance), self._cpu_credits(instance))
-        self._live.change(lambda facts: replace(facts, configuration=seen))
+        self._live.change(lambda facts: replace(facts, configuration=seen, platform_details=instance.platform_details))
 
     def _volumes(self, instance: InstanceFacts) -> tuple[VolumeSettings, ...] | None:
         try:

@@ -19,6 +19,7 @@ class LiveFacts:
     `scheduled_events` is None until metadata was asked, `attached_volumes` until EC2 was, which only the carry `volume` does.
     `resources_seen_seconds` is `since_boot_seconds` of the last look at EC2.
     `configuration` is what EC2 says of this instance that a move must bring along; None before the first look.
+    `platform_details` is what EC2 bills this instance as, such as "Red Hat Enterprise Linux".
     """
 
     started_at: datetime
@@ -27,6 +28,7 @@ class LiveFacts:
     resources: JsonObject = field(default_factory=lambda: {"instances": [], "images": [], "volumes": []})
     resources_seen_seconds: float | None = None
     configuration: JsonObject | None = None
+    platform_details: str | None = None
     scheduled_events: tuple[JsonObject, ...] | None = None
     attached_volumes: tuple[JsonObject, ...] | None = None
     token_refused: bool = False

@@ -10,12 +10,23 @@ from spot_agent.ec2_facts import SpotPrice, TypeFacts
 from spot_agent.model import JsonObject
 from spot_agent.timestamps import to_wire
 
-LINUX_PRODUCTS = ("Linux/UNIX", "Linux/UNIX (Amazon VPC)")
-PRODUCT_ON_THE_WIRE = "Linux/UNIX"
+LINUX = "Linux/UNIX"
+PRODUCTS = frozenset({LINUX, "Red Hat Enterprise Linux", "SUSE Linux", "Windows"})
+"""What EC2 tells spot prices of, each also with its network. Source: DescribeSpotPriceHistory in the EC2 API reference."""
+
+
+def product_of(platform_details: str | None) -> str:
+    """Return the product whose prices an instance pays, by what EC2 says of its platform; Linux where EC2 tells no prices of that."""
+    return platform_details if platform_details in PRODUCTS else LINUX
+
+
+def products_asked(product: str) -> tuple[str, str]:
+    """Return what to ask EC2 for: accounts of before 2013 know a pool by two products, without and with its network."""
+    return (product, f"{product} (Amazon VPC)")
 
 
 def newest_prices(history: Iterable[SpotPrice]) -> tuple[SpotPrice, ...]:
-    """The newest row of each (type, AZ): both product names mean the same pool in a VPC."""
+    """The newest row of each (type, AZ): both names of a product mean the same pool in a VPC."""
     newest: dict[tuple[str, str], SpotPrice] = {}
     for row in history:
         key = (row.instance_type, row.az_name)
@@ -24,7 +35,7 @@ def newest_prices(history: Iterable[SpotPrice]) -> tuple[SpotPrice, ...]:
     return tuple(newest[key] for key in sorted(newest))
 
 
-def price_rows(prices: Iterable[SpotPrice], region: str, zone_ids: Mapping[str, str]) -> list[JsonObject]:
+def price_rows(prices: Iterable[SpotPrice], product: str, region: str, zone_ids: Mapping[str, str]) -> list[JsonObject]:
     """Rows whose zone id is not known are left out: a pool without its AZ id is no pool."""
     return [
         {
@@ -32,7 +43,7 @@ def price_rows(prices: Iterable[SpotPrice], region: str, zone_ids: Mapping[str, 
             "az_id": zone_ids[price.az_name],
             "az_name": price.az_name,
             "instance_type": price.instance_type,
-            "product": PRODUCT_ON_THE_WIRE,
+            "product": product,
             "spot_usd_per_hour": format(price.spot_usd_per_hour, "f"),
             "effective_at": to_wire(price.effective_at),
         }

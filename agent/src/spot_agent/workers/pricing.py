@@ -10,12 +10,13 @@ from spot_agent.ec2_facts import TypeFacts
 from spot_agent.errors import Ec2Failed, ServerFailed
 from spot_agent.journal import Journal
 from spot_agent.link import Link
+from spot_agent.live import Live
 from spot_agent.logs import Log
 from spot_agent.model import Identity, JsonObject, Role
 from spot_agent.outcomes import Did, Failed, Idle, Outcome
 from spot_agent.ports import CentralApi, Ec2
 from spot_agent.rules.config import effective_settings
-from spot_agent.rules.prices import LINUX_PRODUCTS, newest_prices, price_rows, report_id_of, type_rows, watched_types
+from spot_agent.rules.prices import newest_prices, price_rows, product_of, products_asked, report_id_of, type_rows, watched_types
 from spot_agent.settings import Settings
 from spot_agent.timestamps import to_wire
 from spot_agent.wire import cached_config
@@ -32,6 +33,7 @@ class PricingParts:
     api: CentralApi
     ec2: Ec2
     journal: Journal
+    live: Live
     link: Link
     clock: Clock
     log: Log
@@ -73,13 +75,14 @@ class Pricing:
         config = cached_config(self._parts.journal.read().config)
         allowed = effective_settings(self._parts.settings, config).allowed_instance_types
         names = watched_types(identity.instance_type, allowed)
-        prices = newest_prices(self._parts.ec2.spot_prices(names, LINUX_PRODUCTS, now))
+        product = product_of(self._parts.live.read().platform_details)
+        prices = newest_prices(self._parts.ec2.spot_prices(names, products_asked(product), now))
         self._learn(names)
         return {
             "report_id": report_id_of(identity.instance_id, now),
             "instance_id": identity.instance_id,
             "observed_at": to_wire(now),
-            "prices": price_rows(prices, identity.region, self._zone_ids),
+            "prices": price_rows(prices, product, identity.region, self._zone_ids),
             "instance_types": type_rows(self._types[name] for name in names if name in self._types),
         }
 
