@@ -80,7 +80,7 @@ def test_a_heartbeat_that_says_an_impossible_share_is_refused_with_its_field(sit
 
     refused = daemon.post(f"/api/agents/{answer['agent_id']}/heartbeat", {**HEARTBEAT, "cpu_busy_ratio": said})
 
-    assert (refused.status, refused.slug) == (400, "invalid-request")
+    assert (refused.status, refused.slug) == (422, "field-invalid")
     assert "cpu_busy_ratio" in refused.text
     assert "expected a number from 0 to 1" in refused.text
 

@@ -53,6 +53,8 @@ class Instance:
     metadata_failures: int
     unknown_fields: int
     clock_skew_seconds: float | None
+    cpu_busy_ratio_sum: float
+    cpu_busy_count: int
     role_changed_at: datetime
     last_primary_at: datetime | None
     stray_reason: str | None
