@@ -85,6 +85,29 @@ def test_a_test_is_played_on_the_last_third_alone(tmp_path: Path, capsys: pytest
     assert rows["replicas", "all", "cheapest_spot"][-1] == "13"
 
 
+def test_jobs_that_may_move_are_the_same_jobs_with_more_freedom(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_trace(tmp_path)
+
+    assert backtest(tmp_path, *SHORT_JOB, "--setting", "job", "--setting", "job_zones", "--policy", "ours", "--by-pool") == 0
+
+    rows = rows_of(capsys.readouterr().out)
+    for pool in ("us-west-2a_v100_1", "us-west-2b_v100_1", "all"):
+        alone, free = rows["job", pool, "ours"], rows["job_zones", pool, "ours"]
+        assert alone[-2:] == free[-2:]
+        assert float(free[1]) <= float(alone[1])
+    assert float(rows["job_zones", "all", "ours"][0]) < float(rows["job", "all", "ours"][0])
+
+
+def test_a_job_does_not_move_to_a_zone_of_another_type(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_trace(tmp_path)
+    file.write_text(file.read_text().replace("us-west-2b_v100_1", "us-west-2b_k80_1"))
+
+    assert backtest(tmp_path, *SHORT_JOB, "--setting", "job", "--setting", "job_zones", "--policy", "ours") == 0
+
+    rows = rows_of(capsys.readouterr().out)
+    assert rows["job_zones", "all", "ours"] == rows["job", "all", "ours"]
+
+
 def test_plots_are_drawn_and_a_table_can_be_markdown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_trace(tmp_path)
     plots = tmp_path / "plots"
@@ -92,12 +115,8 @@ def test_plots_are_drawn_and_a_table_can_be_markdown(tmp_path: Path, capsys: pyt
     assert backtest(tmp_path, *SHORT_JOB, "--policy", "on_demand", "--plots", str(plots), "--markdown") == 0
 
     files = sorted(file.name for file in plots.iterdir())
-    assert files == [
-        "backtest-always_on-avail_made_up.svg",
-        "backtest-job.svg",
-        "backtest-job_zones.svg",
-        "backtest-replicas-avail_made_up.svg",
-    ]
+    kinds = ("always_on-avail_made_up", "job", "job_zones", "replicas-avail_made_up")
+    assert files == [f"backtest-{kind}.svg" for kind in kinds]
     for file in files:
         texts = [element.text for element in ET.fromstring((plots / file).read_text()).iter("{http://www.w3.org/2000/svg}text")]  # noqa: S314
         assert any(text is not None and text.startswith("on_demand") for text in texts)

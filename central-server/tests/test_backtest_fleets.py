@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spot_server.backtest.fleet import ON_DEMAND, FleetPolicy, FleetTerms, FleetWorld, join, play_fleet
+from spot_server.backtest.fleet import FleetPolicy, FleetTerms, FleetWorld, join, play_fleet
 from spot_server.backtest.fleet_bound import fleet_bound
 from spot_server.backtest.fleet_policies import CheapestSpotFleet, EvenSpreadFleet, OnDemandFleet, RoundRobinFleet, SpotHedgeFleet
 from spot_server.backtest.ours_fleet import OurFleet
 from spot_server.backtest.ours_input import PoolNames, TracedMarkets
+from spot_server.backtest.ours_service import OurService
 from spot_server.backtest.policies import shipped_model
 from spot_server.backtest.risks import TracedRisks
-from spot_server.backtest.terms import ImpossibleTerms
+from spot_server.backtest.terms import ON_DEMAND, ImpossibleTerms
 from spot_server.features.risk.evidence_rules import PoolKey
 from spot_server.features.risk.model import load_model
 
 # Two machines, one tick to start, spot at a third of the price; ticks of the trace are two steps long.
 TERMS = FleetTerms(wanted=2, price_ratio=3.0, cold_start_seconds=30.0, step_seconds=30.0)
+SINGLE = replace(TERMS, wanted=1)
 GAP = 60.0
 ZONES = ("us-west-2a", "us-west-2b")
 Capacities = Sequence[tuple[int, ...]]
 
 
-def ours(capacities: Capacities, terms: FleetTerms = TERMS, known_ticks: int = 0) -> OurFleet:
-    """Return our policy for two zones."""
+def ours(capacities: Capacities, value_per_minute_usd: str = "0.10") -> OurService:
+    """Return our policy for two zones and several machines."""
+    return OurService(shipped_model(), markets(capacities), Decimal(value_per_minute_usd))
+
+
+def our_single(capacities: Capacities) -> OurFleet:
+    """Return our policy for one machine."""
+    return OurFleet(shipped_model(), markets(capacities, SINGLE), Decimal("0.10"))
+
+
+def markets(capacities: Capacities, terms: FleetTerms = TERMS) -> TracedMarkets:
     keys = [PoolKey("us-west-2", zone, "p3.2xlarge") for zone in ZONES]
-    risks = TracedRisks(load_model(), keys, capacities, GAP, known_ticks=known_ticks)
-    return OurFleet(shipped_model(), TracedMarkets(PoolNames(ZONES), risks, terms), Decimal("0.10"))
+    return TracedMarkets(PoolNames(ZONES), TracedRisks(load_model(), keys, capacities, GAP), terms)
 
 
 PUBLISHED: tuple[Callable[[], FleetPolicy], ...] = (OnDemandFleet, CheapestSpotFleet, EvenSpreadFleet, RoundRobinFleet, SpotHedgeFleet)
@@ -101,6 +112,53 @@ def test_ours_goes_on_demand_where_there_is_no_spot_capacity_and_back_when_there
     assert result.cost < 0.5
 
 
+def test_ours_gives_an_on_demand_stand_in_up_when_a_spot_machine_can_serve() -> None:
+    # A minute without spot, then capacity for one in each zone: each replaces one on demand after the cool-down of three minutes.
+    capacities: Capacities = [(0, 0)] + [(1, 1)] * 9
+    policy = ours(capacities, "0.00")
+
+    result = play_fleet(policy, TERMS, capacities, GAP)
+
+    # On demand from 0:00; both pools are asked again at 3:00, serve from 3:30, and on demand ends then: 7 steps of 20.
+    assert result.cost == pytest.approx((2 * 7 + 2 * 14 / 3) / 40)
+    assert (result.launches, result.losses) == (4, 0)
+    assert result.availability == pytest.approx(19 / 20)
+
+
+def test_ours_keeps_a_spare_only_where_downtime_is_worth_something() -> None:
+    # The second pool comes and goes every ten minutes: at nothing a minute each of its losses is a gap, at much on demand stands by.
+    capacities: Capacities = [(1, 1 - tick // 10 % 2) for tick in range(180)]
+
+    cheap = play_fleet(ours(capacities, "0.00"), TERMS, capacities, GAP)
+    dear = play_fleet(ours(capacities, "1000"), TERMS, capacities, GAP)
+
+    assert cheap.losses_survived == 0 < cheap.losses
+    assert dear.losses_survived > 0
+    assert dear.cost > cheap.cost
+
+
+def test_ours_leaves_a_pool_alone_that_took_a_machine() -> None:
+    # The first pool is back at the next tick, a minute later; within its three minutes only the second one is asked.
+    capacities: Capacities = [(1, 1), (0, 1), (1, 1), (1, 1), (1, 1)]
+    policy = ours(capacities, "0.00")
+
+    result = play_fleet(policy, TERMS, capacities, GAP)
+
+    # One of the two on spot is lost at 1:00 and stands on demand until 4:30, half a minute after the pool is asked again.
+    assert (result.launches, result.losses) == (4, 1)
+    assert result.cost == pytest.approx((10 + 2 + 2) / 3 / 20 + 7 / 20)
+
+
+def test_a_single_machine_serves_on_spot_and_is_replaced_in_the_other_zone() -> None:
+    capacities: Capacities = [(1, 1)] * 30 + [(0, 1)] * 30
+
+    result = play_fleet(our_single(capacities), SINGLE, capacities, GAP)
+
+    assert result.cost < 0.6
+    assert result.availability > 0.95
+    assert result.losses <= 1
+
+
 def test_ours_sees_no_capacity_before_it_is_there() -> None:
     calm: Capacities = [(1, 1)] * 120
     stormy: Capacities = [*calm[:60], *((tick % 2, 1 - tick % 2) for tick in range(60))]
@@ -127,7 +185,7 @@ def test_what_was_recorded_before_counts_as_known() -> None:
 def test_no_policy_costs_less_than_the_optimum_of_what_it_served(capacities: Capacities) -> None:
     bound = fleet_bound(TERMS, capacities)
 
-    for policy in (*(make() for make in PUBLISHED), ours(capacities)):
+    for policy in (*(make() for make in PUBLISHED), ours(capacities), ours(capacities, "8")):
         result = play_fleet(policy, TERMS, capacities, GAP)
         assert result.cost >= result.optimum - 1e-9
         assert result.optimum <= bound + 1e-9

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -88,6 +90,62 @@ def test_the_bound_is_at_most_what_the_best_way_costs(capacity: str, best_hours:
     assert bound == pytest.approx(best_hours / 4, rel=0.15)
 
 
+@pytest.mark.parametrize("make", [CheapestSpotJob, GreedyJob, UniformProgressJob, lambda: OurJob(shipped_model(), 1 / 3, ("a", "b"))])
+def test_among_zones_a_job_goes_on_where_there_is_capacity(make: Callable[[], JobPolicy]) -> None:
+    # Two hours in the first zone, then half an hour's start and 2.5 h in the second.
+    result = played(make(), "110000 001111")
+
+    assert result.cost == pytest.approx((2 + 3) / 3 / 4)
+    assert (result.starts, result.losses, result.is_late) == (2, 1, False)
+
+
+def test_among_zones_a_job_stays_while_there_is_capacity_and_takes_the_zone_that_has_had_it_longest() -> None:
+    three_zones = "01111111 11100000 00111111"
+    seen: list[int | None] = []
+
+    class Watched(GreedyJob):
+        def choose(self, view: JobView) -> int | None:
+            seen.append(super().choose(view))
+            return seen[-1]
+
+    played(Watched(), three_zones, JobTerms(4 * HOUR, 8 * HOUR, 0.5 * HOUR, 3.0))
+
+    assert seen == [1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("capacity", "best_hours"),
+    # The second: to leave the first zone while it has capacity costs a start and saves nothing. The third: on demand between two zones.
+    [("110000 001111", 5 / 3), ("111111 111111", 4.5 / 3), ("11000 00001", 2 / 3 + 3)],
+)
+def test_the_bound_among_zones_is_at_most_what_the_best_way_costs(capacity: str, best_hours: float) -> None:
+    zones = [series(zone) for zone in capacity.split()]
+    bound = job_bound(TERMS, zones, HOUR)
+
+    assert bound <= best_hours / 4 + 1e-9
+    assert bound == pytest.approx(best_hours / 4, rel=0.15)
+    assert all(bound <= job_bound(TERMS, [zone], HOUR) + 1e-9 for zone in zones)
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    zones=st.lists(st.lists(st.booleans(), min_size=40, max_size=40), min_size=2, max_size=3),
+    step=st.sampled_from([360.0, 720.0]),
+)
+def test_among_zones_no_policy_costs_less_than_the_bound_nor_misses_the_deadline(zones: list[list[bool]], step: float) -> None:
+    total = step * len(zones[0])
+    terms = JobTerms(work_seconds=0.7 * total, total_seconds=total, changeover_seconds=900.0)
+    names = [str(number) for number in range(len(zones))]
+    ticks = job_ticks(zones, step)
+
+    bound = job_bound(terms, zones, step)
+
+    for policy in (OnDemandJob(), CheapestSpotJob(), GreedyJob(), UniformProgressJob(), OurJob(shipped_model(), terms.spot_price, names)):
+        result = play_job(policy, terms, ticks, step)
+        assert not result.is_late
+        assert result.cost >= bound - 1e-9
+
+
 @settings(deadline=None, max_examples=20)
 @given(capacity=st.lists(st.booleans(), min_size=40, max_size=40), step=st.sampled_from([360.0, 720.0]))
 def test_no_policy_costs_less_than_the_bound_nor_misses_the_deadline(capacity: list[bool], step: float) -> None:
@@ -110,6 +168,7 @@ def test_what_is_known_at_a_tick_does_not_depend_on_what_came_after(capacity: li
     other = capacity[: here + 1] + [not tick for tick in capacity[here + 1 :]]
 
     assert known_series(capacity, 600.0)[: here + 1] == known_series(other, 600.0)[: here + 1]
+    assert job_ticks([capacity, other], 600.0)[: here + 1] == job_ticks([capacity, capacity], 600.0)[: here + 1]
 
 
 class _TakesWhatIsNotThere:

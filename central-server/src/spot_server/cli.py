@@ -126,7 +126,7 @@ def _add_backtest(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("backtest", _backtest, "Play policies over recorded availability, and say what they cost.")
     command.add_argument("--traces", required=True, metavar="DIR", help="the folder of the trace files")
     command.add_argument("--policy", action="append", default=[], metavar="NAME", help="on_demand, ours, …; again for more; default: all")
-    command.add_argument("--setting", action="append", default=[], help="always_on, job, job_zones or replicas; again for more; default: all")
+    command.add_argument("--setting", action="append", default=[], help="always_on, job, job_zones, replicas; again for more; default: all")
     command.add_argument("--set", action="append", default=[], metavar="NAME", help="only this file's; again for more; default: all")
     command.add_argument("--part", choices=["train", "test"], default="train", help="test: the last third, for a score that is published")
     command.add_argument("--work-hours", type=float, default=48.0, help="a job's work; default 48")

@@ -1,4 +1,4 @@
-"""A job with a deadline in one zone or several: what a policy makes of the recorded capacity. As in "Can't Be Late" (Wu et al., NSDI 2024)."""
+"""A job with a deadline in one zone or several: what a policy makes of recorded capacity. As in "Can't Be Late" (Wu et al., NSDI 2024)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class JobView:
 
     @property
     def zone_to_take(self) -> int | None:
-        """The zone in which it runs, else the one that has had capacity for longest; None: there is no capacity, or it would be too late."""
+        """The zone in which it runs, else the one that has had capacity for longest; None: none has any, or it would be too late."""
         if not self.known.has_capacity or not self.may_run_on_spot:
             return None
         if self.runs_on is Mode.SPOT:

@@ -75,10 +75,7 @@ class OurJob:
             spell_seconds=known.spell_seconds,
             available_share=known.share,
             spells_per_hour=known.spells_per_hour,
-            places=tuple(
-                JobPlace(market.key, zone.spell_seconds)
-                for market, zone in zip(self._spot, view.zones, strict=True)
-            ),
+            places=tuple(JobPlace(market.key, zone.spell_seconds) for market, zone in zip(self._spot, view.zones, strict=True)),
         )
         here = view.runs_in
         market = self._on_demand.market if here == ON_DEMAND else self._spot[here or 0]

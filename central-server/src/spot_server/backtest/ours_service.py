@@ -11,7 +11,7 @@ from decimal import Decimal
 from spot_server.backtest.fleet import FleetWorld, Machine
 from spot_server.backtest.ours_fleet import DECISION_SECONDS
 from spot_server.backtest.ours_input import TracedMarkets, chances_of, settings_of
-from spot_server.backtest.ours_job import EPOCH, NO_EXPERIENCE
+from spot_server.backtest.ours_job import EPOCH
 from spot_server.backtest.terms import ON_DEMAND
 from spot_server.decision_models.answers import Decision, DecisionModel, check_decision
 from spot_server.decision_models.inputs import Candidate, DecisionInput, ServingMachine, ServingReplicas, Situation

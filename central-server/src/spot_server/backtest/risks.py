@@ -11,8 +11,8 @@ from spot_server.features.risk.evidence_rules import LOOKBACK_HOURS, Lifetime, P
 from spot_server.features.risk.model import RiskModel
 from spot_server.features.risk.rules import SHOWN_AGES_HOURS, chance_at_age, loss_chances
 
-PERIOD_SECONDS = 3600.0
-"""The server computes risks every 15 minutes; here every hour, which takes a quarter of the time."""
+PERIOD_SECONDS = 900.0
+"""How often the server computes risks."""
 
 
 class AgedChances(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -11,14 +11,6 @@ from spot_server.decision_models.answers import Decision
 from spot_server.decision_models.costing import Parameters, prices_of
 from spot_server.decision_models.inputs import DecisionInput, Market, ServingMachine, ServingReplicas
 from spot_server.words import Action, Mode
-
-TOGETHER_IN_POOL = 0.92
-"""The chance that an instance is lost with another of its pool. Source: the share of losses within three minutes of each other in one
-type and zone, in the data that the risk model was fitted on."""
-
-TOGETHER_ELSEWHERE = 0.2
-"""The same of an instance in another pool: of the losses of the training parts of nine zones and us-west-2, 0.19 and 0.27 came in the
-same tick as another pool's (docs/backtest.md)."""
 
 
 class _Worth(NamedTuple):
@@ -79,22 +71,14 @@ def _worth(market: Market, machines: Sequence[ServingMachine], wanted: int, per_
 def shortfalls_per_hour(machines: Sequence[ServingMachine], wanted: int) -> float:
     """Return how often in an hour losses are expected to leave fewer than are wanted (>= 0).
 
-    Each loss does where there is no spare; where there are, as many others must be lost with it.
+    Instances of one pool are lost together, as most of them are within three minutes (docs/adr/0030); those of two pools are not.
     """
-    spares = len(machines) - wanted
-    spot = [machine for machine in machines if machine.mode is Mode.SPOT]
-    if len(spot) <= spares:
-        return 0.0
-    held = Counter(machine.key for machine in spot)
-    return sum(machine.losses_per_hour * _chance_together(max(0, spares), held[machine.key] - 1) for machine in spot)
-
-
-def _chance_together(others: int, in_its_pool: int) -> float:
-    """Return the chance that as many others are lost with one that has so many beside it in its pool."""
-    if others == 0:
-        return 1.0
-    near = TOGETHER_IN_POOL if in_its_pool else 1.0
-    return near * TOGETHER_ELSEWHERE ** max(0, others - in_its_pool)
+    spares = max(0, len(machines) - wanted)
+    hazards: dict[str, list[float]] = defaultdict(list)
+    for machine in machines:
+        if machine.mode is Mode.SPOT:
+            hazards[machine.key].append(machine.losses_per_hour)
+    return sum(max(lost) for lost in hazards.values() if len(lost) > spares)
 
 
 def _create(best: _Worth, why: str) -> Decision:
