@@ -95,5 +95,7 @@ def _policy(name: PolicyName, plan: FleetPlan, trace: Trace, stretch: _Stretch) 
     keys = [PoolKey(pool.region, pool.zone, pool.instance_type) for pool in trace.pools]
     risks = TracedRisks(load_model(), keys, stretch.capacities, trace.gap_seconds, known_ticks=stretch.before)
     names = PoolNames(tuple(pool.name for pool in trace.pools))
-    make = OurFleet if plan.setting is Setting.ALWAYS_ON else OurService
-    return make(shipped_model(), TracedMarkets(names, risks, plan.terms), plan.value_per_minute_usd)
+    markets = TracedMarkets(names, risks, plan.terms)
+    if plan.setting is Setting.ALWAYS_ON:
+        return OurFleet(shipped_model(), markets, plan.value_per_minute_usd)
+    return OurService(shipped_model(), markets, plan.value_per_minute_usd)
