@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from server_support.alone import is_heard_again, loses_touch
 from server_support.clock import FakeClock
 from server_support.rescues import with_standby
 from server_support.story import Story
 from spot_server.db.runner import Database
 from spot_server.db.tables import notifications
 from spot_server.features.switches import service as switch_service
+from spot_server.features.switches.queries import Switch
 from spot_server.policy import MovePolicy
 from spot_server.words import CommandKind, StepName, StepStatus, SwitchStatus
 
@@ -261,6 +264,42 @@ def test_a_workload_that_does_not_confirm_its_end_is_not_copied_as_if_it_had(sto
     assert switch.status is SwitchStatus.COMPLETED
     assert [which for which, _old, _new in story.region.rsync.passes] == ["first"]
     assert switch.loses_writes_since is not None
+    assert story.region.violations == []
+
+
+def silent_before_its_last_pass(story: Story) -> Switch:
+    """Under a notice, the old daemon is not heard any more once the first pass is over: at once it counts as out of reach."""
+    story.database.policy = replace(story.database.policy, daemon_fresh_seconds=6)
+    with_standby(story)
+    story.notice(lead_seconds=180)
+    story.passes(120, until=lambda: story.steps(story.switches()[0])[StepName.COPY].status is StepStatus.DONE, step_seconds=1)
+    loses_touch(story, "i-1")
+    return story.switches()[0]
+
+
+def test_a_daemon_that_is_silent_for_a_moment_before_its_last_pass_is_waited_for(story: Story) -> None:
+    switch = silent_before_its_last_pass(story)
+    story.passes(20)
+    assert story.steps(switch)[StepName.QUIESCE].status is StepStatus.RUNNING
+    is_heard_again(story, "i-1")
+
+    story.settles(300)
+
+    assert story.steps(switch)[StepName.SYNC].status is StepStatus.DONE
+    assert (story.reload(switch).status, story.reload(switch).loses_writes_since) == (SwitchStatus.COMPLETED, None)
+    assert story.region.violations == []
+
+
+def test_one_that_stays_silent_is_waited_for_no_longer_than_its_command_s_time(story: Story) -> None:
+    switch = silent_before_its_last_pass(story)
+
+    story.passes(MovePolicy().quiesce_bound_seconds + MovePolicy().command_margin_seconds + 10)
+    assert story.steps(switch)[StepName.QUIESCE].status is StepStatus.SKIPPED
+    story.settles(400)
+
+    ended = story.reload(switch)
+    assert ended.status is SwitchStatus.COMPLETED
+    assert ended.loses_writes_since is not None
     assert story.region.violations == []
 
 

@@ -7,7 +7,7 @@ from spot_server.words import Carry, Role, StepName, StepStatus
 
 SYNC_STEPS = frozenset({StepName.KEY, StepName.RECEIVER, StepName.COPY, StepName.SYNC})
 OLD_SIDE_STEPS = frozenset({StepName.KEY, StepName.COPY, StepName.QUIESCE, StepName.SYNC})
-"""What only the old daemon can do: under a notice there is no waiting for one that is not heard."""
+"""What only the old daemon can do: under a notice there is no waiting for one that is not heard, but where its last writes hang on it."""
 
 _NEEDS: dict[StepName, tuple[StepName, str]] = {
     StepName.RECEIVER: (StepName.KEY, "there is no key"),
@@ -45,6 +45,18 @@ def why_last_pass_cannot_be(facts: SwitchFacts) -> str | None:
     if _is_missing(facts, StepName.RECEIVER):
         return "the new side receives nothing"
     return None if _is_done(facts, StepName.QUIESCE) else "the old side did not confirm that it writes no more"
+
+
+def is_silent_side_waited_for(step: StepView, facts: SwitchFacts, left_seconds: float) -> bool:
+    """Whether a silent old daemon is waited for under a notice, as long as its command's own time and the notice's last.
+
+    All but the last pass is copied: without that pass everything since the image is lost, and nothing is won by leaving it out, for the
+    fence then waits for EC2's word until the named time. A daemon that was not heard for a minute is heard again more often than not.
+    """
+    last_pass = facts.step(StepName.SYNC)
+    is_still_to_come = last_pass is not None and last_pass.status in {StepStatus.PENDING, StepStatus.RUNNING}
+    can_be_made = _is_done(facts, StepName.RECEIVER) and left_seconds > 0
+    return step.name in {StepName.QUIESCE, StepName.SYNC} and is_still_to_come and can_be_made
 
 
 def carry_bound_seconds(name: StepName, bound_seconds: float, left_seconds: float) -> float:

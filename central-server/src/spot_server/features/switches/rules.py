@@ -9,6 +9,7 @@ from spot_server.features.switches.carry_rules import (
     OLD_SIDE_STEPS,
     SYNC_STEPS,
     carry_bound_seconds,
+    is_silent_side_waited_for,
     why_carry_step_is_needless,
     why_last_pass_cannot_be,
 )
@@ -166,7 +167,8 @@ def _decide_command_step(step: StepView, facts: SwitchFacts, policy: MovePolicy)
     if command.status is CommandStatus.SUCCEEDED:
         return Settle(step.name, StepStatus.DONE, part=step.part)
     if command.status in OPEN_COMMAND_STATUSES and not command.is_overdue(facts.now):
-        if step.name in OLD_SIDE_STEPS | {StepName.UNMOUNT} and facts.is_old_doomed and not facts.is_old_reachable:
+        is_out_of_reach = step.name in OLD_SIDE_STEPS | {StepName.UNMOUNT} and facts.is_old_doomed and not facts.is_old_reachable
+        if is_out_of_reach and not is_silent_side_waited_for(step, facts, _left_seconds(facts, policy)):
             return _on_failure(step, issue, facts, policy, "the old daemon cannot be reached")
         return Wait(f"{command.kind} is under way")
     if command.status is not CommandStatus.FAILED and (unheard := decide_unheard_start(step, facts, policy)) is not None:
