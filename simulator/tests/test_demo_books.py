@@ -52,6 +52,7 @@ GOOD_SWITCH = {
     "status": "completed",
     "trigger": "manual",
     "downtime_seconds": 3.0,
+    "steps": [],
     **dict.fromkeys(FIVE_TIMES, at(0)),
 }
 
@@ -123,6 +124,14 @@ def test_whoever_starts_while_another_serves_is_found(start: float, length: floa
 
 def test_a_good_move_has_nothing_to_say() -> None:
     assert move_disagreements(a_move(), "image_after_quiesce") == []
+
+
+def test_what_the_old_side_took_to_stop_is_an_outage_that_its_daemon_does_not_tell() -> None:
+    stop = {"name": "quiesce", "status": "done", "intent_at": at(0), "finished_at": at(4)}
+
+    assert move_disagreements(a_move(seen_seconds=6.9 + PROBE_SLACK_SECONDS, steps=[stop]), "stateless") == []
+    assert len(move_disagreements(a_move(seen_seconds=7.1 + PROBE_SLACK_SECONDS, steps=[stop]), "stateless")) == 1
+    assert len(move_disagreements(a_move(seen_seconds=3.1 + PROBE_SLACK_SECONDS, steps=[stop | {"status": "skipped"}]), "stateless")) == 1
 
 
 @pytest.mark.parametrize(
