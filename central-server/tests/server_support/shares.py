@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import pytest
 
 SHARE_VARIABLE = "SPOT_TEST_STORIES_ON_MARIADB"
-"""`half`: of the stories that SQLite tells as well, MariaDB tells every second one. A story asks the database some thousand questions,
-nearly all of them one by one: what differs between databases (locks, isolation, queries, types) has tests of its own, and these all run."""
+"""`half`: of the stories that SQLite tells as well, MariaDB tells every second one. A story asks the database its questions one by one:
+what differs between databases (locks, isolation, queries, types) has tests of its own, and these all run."""
 
 
 def stories_left_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:

@@ -51,7 +51,7 @@ def is_silent_side_waited_for(step: StepView, facts: SwitchFacts, left_seconds: 
     """Whether a silent old daemon is waited for under a notice, as long as its command's own time and the notice's last.
 
     All but the last pass is copied: without that pass everything since the image is lost, and nothing is won by leaving it out, for the
-    fence then waits for EC2's word until the named time. A daemon that was not heard for a minute is heard again more often than not.
+    fence then waits for EC2's word until the named time.
     """
     last_pass = facts.step(StepName.SYNC)
     is_still_to_come = last_pass is not None and last_pass.status in {StepStatus.PENDING, StepStatus.RUNNING}
