@@ -53,12 +53,8 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     if switch.replica_id is not None:
         replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
     new_id = switch.to_instance_id if switch.is_call_back else None if replica is None else replica.instance_id
-    known = {one.instance_id: one for one in list_present_and(tx, agent.agent_id, switch.from_instance_id, new_id)}
-    if switch.from_instance_id not in known:
-        raise NotFound(f"agent {agent.agent_id} has no instance {switch.from_instance_id}")
-    old, new = known[switch.from_instance_id], None if new_id is None else known.get(new_id)
+    old, new, present = _read_instances(tx, agent, switch, new_id)
     ends = notice_ends(tx, agent.agent_id)
-    present = [one for one in known.values() if one.role is not Role.TERMINATED]
     reachable = {daemon.instance_id for daemon in daemons_of(tx, agent, present, ends) if daemon.is_reachable}
     new_end_at = None if new_id is None else ends.get(new_id)
     new_side = side_called_back(tx, new, new_end_at) if switch.is_call_back else side_of_replica(replica)
@@ -108,6 +104,15 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         returns=int(switch.timing.get(queries.RETURNS, 0)),
         may_terminate_new=not switch.is_call_back or (agent.auto_terminate_enabled and new is not None and new.launched_by_server),
     )
+
+
+def _read_instances(tx: Transaction, agent: Agent, switch: Switch, new_id: str | None) -> tuple[Instance, Instance | None, list[Instance]]:
+    """Return the old side, the new one if there is one, and all instances of the agent that are present; in one statement."""
+    known = {one.instance_id: one for one in list_present_and(tx, agent.agent_id, switch.from_instance_id, new_id)}
+    if switch.from_instance_id not in known:
+        raise NotFound(f"agent {agent.agent_id} has no instance {switch.from_instance_id}")
+    new = None if new_id is None else known.get(new_id)
+    return known[switch.from_instance_id], new, [one for one in known.values() if one.role is not Role.TERMINATED]
 
 
 def _is_attended(tx: Transaction, agent: Agent, switch: Switch, *, is_old_reachable: bool) -> bool:
