@@ -62,23 +62,25 @@ def test_a_waiting_reader_is_woken_by_the_poller_and_holds_no_connection(context
     poller = Poller(context, period_seconds=1)
     poller.step()
     pages: list[EventPage] = []
+    has_looked = threading.Event()
 
     def read(after: int | None) -> EventPage:
-        return database.read(lambda tx: read_events(tx, client_id, after, most=10))
+        page = database.read(lambda tx: read_events(tx, client_id, after, most=10))
+        has_looked.set()
+        return page
 
     def wait() -> None:
         pages.append(await_page(read, room, context.clock, client_id, 0, 50))
 
     waiter = threading.Thread(target=wait)
     waiter.start()
-    while not room.occupied:
-        pass
-    waiter.join(0.05)
+    assert has_looked.wait(60)
+    assert room.occupied == 1
     pool = database.engine.pool
     assert not isinstance(pool, QueuePool) or pool.checkedout() == 0
     emit(database, client_id, "a")
     poller.step()
-    waiter.join(10)
+    waiter.join(60)
 
     assert [event.kind for page in pages for event in page.items] == ["a"]
 
