@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from spot_simulator.demo.books import Move, Stillness
 from spot_simulator.demo.compression import REGION_DELAYS, compressed_settings, describe
+from spot_simulator.demo.deciding import MOST_REJECTIONS_TOLD, told_rejections
 from spot_simulator.demo.live import price_line, region_line, server_line
 from spot_simulator.demo.pricing import cheapest_pool, is_news
 from spot_simulator.demo.report import FOOTNOTES, Cost, costs_table, moves_table, place_text, saved_percent, steps_text, stillness_lines
@@ -224,3 +225,12 @@ def test_a_scene_that_moved_nothing_has_a_line_of_its_own() -> None:
     [line] = stillness_lines([still])
 
     assert line == "orders  daemon alone dies: silent for 15.0 s, 0 moves, downtime 0.00 s, primary i-1"
+
+
+def test_of_the_places_that_were_not_chosen_a_few_are_told_and_the_rest_is_counted() -> None:
+    few = {"on_demand/m5.large/use1-az1": "dearer", "spot/m5.large/use1-az1": "cooling down"}
+    many = {f"spot/m5.large/use1-az{number}": "dearer" for number in range(MOST_REJECTIONS_TOLD + 2)} | few
+
+    assert told_rejections(few) == ["not spot/m5.large/use1-az1: cooling down", "not on_demand/m5.large/use1-az1: dearer"]
+    assert len(told_rejections(many)) == MOST_REJECTIONS_TOLD + 1
+    assert told_rejections(many)[-1].startswith(f"and {len(many) - MOST_REJECTIONS_TOLD} more")

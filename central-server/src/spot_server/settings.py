@@ -239,7 +239,7 @@ class Settings:
     )
     decision_period_seconds: float = number(300, "How often it is decided where each agent should run.", least=0.5, most=86400)
     silence_sweep_period_seconds: float = number(2, "How often primaries are looked for that fell silent.", least=0.05, most=10)
-    risk_period_seconds: float = number(900, "How often the chance of loss in each spot pool is computed.", least=60, most=86400)
+    risk_period_seconds: float = number(900, "How often the chance of loss in each spot pool is computed.", least=10, most=86400)
     retention_sweep_period_seconds: float = number(3600, "How often what is too old is deleted.", least=1, most=86400)
     retention_batch_rows: int = integer(500, "Rows that one transaction of the retention sweep deletes.", least=1, most=10_000)
     retention_run_rows: int = integer(

@@ -39,6 +39,7 @@ def compressed_settings(scale: float) -> tuple[Compressed, ...]:
         Compressed("SPOT_DAEMON_FRESH_SECONDS", "server", "75", _number(max(6.0, 75 * scale))),
         Compressed("SPOT_SILENCE_SWEEP_PERIOD_SECONDS", "server", "2", _number(max(0.25, 2 * scale))),
         Compressed("SPOT_DECISION_PERIOD_SECONDS", "server", "300", _number(max(5.0, 300 * scale))),
+        Compressed("SPOT_RISK_PERIOD_SECONDS", "server", "900", "15"),
         Compressed("SPOT_COORDINATOR_PERIOD_SECONDS", "server", "10", _number(10 * scale)),
         Compressed("SPOT_SWITCH_SWEEP_PERIOD_SECONDS", "server", "1", _number(max(0.25, scale))),
         Compressed("SPOT_FENCE_POLL_SECONDS", "server", "2", _number(max(0.2, 2 * scale))),
@@ -59,7 +60,7 @@ def describe(scale: float) -> list[str]:
     """Return the lines that tell a person what is compressed."""
     lines = [
         f"time scale of the region: {scale} (each delay of the region is drawn from its real range and multiplied by it;",
-        "settings of server and daemon are their real defaults multiplied by it too, but for floors and for one that is fixed:",
+        "settings of server and daemon are their real defaults multiplied by it too, but for floors and for two that are fixed:",
         "what follows is real -> here)",
     ]
     for name, low, high in REGION_DELAYS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,10 @@ from spot_simulator.demo.day import SETTLE_BOUND_SECONDS, Day
 
 CHEAPER_BY = Decimal("0.5")
 """What the pool comes to cost, of what the cheapest other one costs: so plainly that no other choice would make sense."""
+
+
+MOST_REJECTIONS_TOLD = 6
+"""Of some forty places: the demo's lines are read as they scroll by."""
 
 
 def moved_by_a_decision(day: Day, name: str, scene: str) -> None:
@@ -25,12 +30,20 @@ def moved_by_a_decision(day: Day, name: str, scene: str) -> None:
     switch = day.begun_by(name, scene, lambda: day.save(agent_id, auto_switch_enabled=True))
     decision = _decision_behind(day, agent_id, switch["switch_id"])
     day.say(f"--- {name}: decided with a confidence of {decision['confidence']:.2f}: {decision['reasoning']}")
-    for rejected, reason in sorted(decision["rejected"].items()):
-        day.say(f"---     not {rejected}: {reason}")
+    for line in told_rejections(decision["rejected"]):
+        day.say(f"---     {line}")
     day.say(f"--- {name}: decided once more from what is stored: {day.world.replay_decision(decision['decision_id']).splitlines()[-1]}")
     found = decision_disagreements(name, decision, switch, place)
     if found:
         raise AssertionError("; ".join(found))
+
+
+def told_rejections(rejected: Mapping[str, str]) -> list[str]:
+    """Return the lines that tell what was not chosen: the spot pools first, and how many more there were."""
+    by_mode = sorted(rejected.items(), key=lambda item: (not item[0].startswith("spot/"), item[0]))
+    lines = [f"not {place}: {reason}" for place, reason in by_mode[:MOST_REJECTIONS_TOLD]]
+    left = len(by_mode) - len(lines)
+    return [*lines, f"and {left} more, each with its reason, in GET decisions"] if left else lines
 
 
 def _make_one_pool_cheap(day: Day, name: str) -> dict[str, str]:

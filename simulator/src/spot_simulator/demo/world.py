@@ -49,10 +49,11 @@ class Workload:
 
 
 WORKLOADS = (
-    Workload("web", "stateless", "m5.large", ("m5.large", "m5a.large", "m6i.large")),
+    Workload("web", "stateless", "c5.large", ("c5.large", "c6i.large")),
     Workload("orders", "image_after_quiesce", "m5.large", ("m5.large", "m5a.large", "m6i.large")),
-    Workload("reports", "stateless", "c5.large", ("c5.large",)),
+    Workload("reports", "stateless", "t3.large", ("t3.large",)),
 )
+"""No type of one is a type of another: a loss in a pool warns whoever else is there, and would play a scene of its own."""
 
 
 @dataclass(frozen=True, slots=True)
