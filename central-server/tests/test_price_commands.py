@@ -150,6 +150,8 @@ def test_prices_can_go_to_standard_output(prices: Prices, clock: FakeClock, caps
         (["--since", "2026-01-02", "--until", "2026-01-01"], "since"),
         (["--since", "yesterday"], "since"),
         (["--until", "2026-13-01"], "until"),
+        (["--until", "0001-02-01"], "until"),
+        (["--until", "9999-12-31T23:59:59Z"], "until"),
         (["--format", "parquet"], "--out"),
         (["--out", "/nowhere/prices.csv"], "/nowhere/prices.csv cannot be written"),
     ],

@@ -156,6 +156,18 @@ def test_types_that_are_known_as_they_are_are_not_written_again(fleet: Fleet, en
     assert not [text for text in statements if text.startswith("INSERT INTO instance_types")]
 
 
+def test_what_a_type_is_does_not_change_by_what_another_daemon_says(fleet: Fleet) -> None:
+    agent = fleet.agent()
+    true = {"instance_type": "m5.large", "vcpu": 2, "memory_mib": 8192, "architectures": ["x86_64"]}
+    fleet.database.write(lambda tx: store_instance_types(tx, [true]))
+    said = PriceReport(START, [(0, price())], [], [{**true, "vcpu": 4096}])
+
+    fleet.database.write(lambda tx: report_prices(tx, agent.agent_id, "i-1", said))
+    fleet.database.write(lambda tx: store_instance_types(tx, [{**true, "vcpu": 8}]))
+
+    assert fleet.scalars(select(instance_types.c.vcpu)) == [2]
+
+
 @pytest.mark.parametrize("off", [timedelta(minutes=6), timedelta(minutes=-6)], ids=["ahead", "behind"])
 def test_a_clock_that_is_off_shows_on_the_agents_page_and_as_an_event(fleet: Fleet, http: Http, off: timedelta) -> None:
     agent = fleet.agent()

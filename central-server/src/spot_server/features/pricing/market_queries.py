@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import availability_zones, instance_types, on_demand_prices
-from spot_server.db.upsert import insert_or_update
+from spot_server.db.upsert import insert_or_ignore, insert_or_update
 from spot_server.features.pricing.market_rules import LINUX, KnownMarkets, base_product
 from spot_server.words import OnDemandSource
 
@@ -87,19 +87,13 @@ def described_types(tx: Transaction, names: Iterable[str]) -> dict[str, dict[str
     return {row["instance_type"]: dict(row) for row in rows}
 
 
-def store_instance_types(tx: Transaction, rows: Sequence[dict[str, Any]], known: Mapping[str, Mapping[str, Any]] | None = None) -> None:
-    """Store what EC2 says of instance types; the latest word holds.
+def store_instance_types(tx: Transaction, rows: Sequence[dict[str, Any]], known: Collection[str] = ()) -> None:
+    """Store what EC2 says of instance types. The first word holds, for EC2 never changes a type, and `known` ones are left alone.
 
-    What `known` says already is left alone: ten thousand daemons that repeat it would all wait for the same rows.
+    What one client's daemon says later must not change the sizes by which other clients' moves are judged; and ten thousand daemons that
+    repeat the same would all wait for the same rows.
     """
-    known = known or {}
-    unique = {row["instance_type"]: row for row in rows if known.get(row["instance_type"]) != row}
+    unique = {row["instance_type"]: row for row in rows if row["instance_type"] not in known}
     in_order = [{**unique[name], "updated_at": tx.now} for name in sorted(unique)]
     for start in range(0, len(in_order), ROWS_PER_STATEMENT):
-        insert_or_update(
-            tx.connection,
-            instance_types,
-            in_order[start : start + ROWS_PER_STATEMENT],
-            key=["instance_type"],
-            replace=["vcpu", "memory_mib", "architectures", "updated_at"],
-        )
+        insert_or_ignore(tx.connection, instance_types, in_order[start : start + ROWS_PER_STATEMENT], key=["instance_type"])

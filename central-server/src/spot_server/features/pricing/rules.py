@@ -15,7 +15,7 @@ BUCKET = timedelta(seconds=BUCKET_SECONDS)
 _MICRO = Decimal("0.000001")
 
 REPORT_AGE_MAX = timedelta(days=7)
-"""A daemon keeps unsent reports for hours, not weeks: an older one comes from a clock that is wrong."""
+"""A report says what is true now, and is tried again for minutes: one that is older by a week comes from a clock that is wrong."""
 
 SOURCE_ORDER = {PriceSource.PRIMARY: 0, PriceSource.REPLICA: 1, PriceSource.SERVER: 2}
 """Who is believed first when several saw different prices at the same time."""

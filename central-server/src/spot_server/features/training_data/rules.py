@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from spot_server.errors import FieldInvalid
+from spot_server.moments import FIRST_YEAR, LAST_YEAR, is_believable
 
 USUAL_MONTHS = 3
 
@@ -31,9 +32,12 @@ def read_moment(field: str, text: str) -> datetime:
     """Return the moment; without a zone it is meant in UTC."""
     try:
         moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise FieldInvalid(field, text, "a day such as 2026-01-01, or a time such as 2026-01-01T12:00:00Z") from None
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    if not is_believable(aware):
+        raise FieldInvalid(field, text, f"a moment of the years {FIRST_YEAR} to {LAST_YEAR}")
+    return aware.astimezone(UTC)
 
 
 def months_before(moment: datetime, months: int) -> datetime:
