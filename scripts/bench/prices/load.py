@@ -42,6 +42,7 @@ class PriceLoad:
         self._recorder = Recorder(plan.window)
         self._connections = [Connection(plan.port) for _ in range(CONNECTIONS)]
         self._markets: Sequence[tuple[str, str]] = markets(plan.pools)
+        self._turn = 0
         self._tasks: set[asyncio.Task[object]] = set()
         self._wall_offset = datetime.now(UTC) - timedelta(seconds=self._loop.time())  # noqa: TID251 - daemons tell the time of day
 
@@ -70,7 +71,12 @@ class PriceLoad:
             number += 1
 
     def _free(self) -> Connection:
-        return next((one for one in self._connections if not one.is_busy), self._connections[0])
+        """Return an idle connection; while none is, each in turn, so that the requests that wait are spread over them."""
+        idle = next((one for one in self._connections if not one.is_busy), None)
+        if idle is not None:
+            return idle
+        self._turn = (self._turn + 1) % CONNECTIONS
+        return self._connections[self._turn]
 
     def _now(self) -> str:
         return (self._wall_offset + timedelta(seconds=self._loop.time())).isoformat()
