@@ -255,6 +255,11 @@ def replace_payload(tx: Transaction, command_id: str, payload: dict[str, Any]) -
     tx.execute(update(commands).where(commands.c.command_id == command_id).values(payload=payload))
 
 
+def raise_priority(tx: Transaction, command_id: str, priority: int) -> None:
+    """Have a command go before those of a lower priority, unless it does so already."""
+    tx.execute(update(commands).where(commands.c.command_id == command_id, commands.c.priority < priority).values(priority=priority))
+
+
 def attach_late_outcome(tx: Transaction, command_id: str, outcome: dict[str, Any]) -> None:
     """Keep what a daemon said of a command that was given up before: evidence, not a change of status."""
     tx.execute(update(commands).where(commands.c.command_id == command_id).values(outcome=outcome))

@@ -15,6 +15,7 @@ from spot_server.features.interruptions.rules import FORCING_KINDS, Response
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas import rescuing
 from spot_server.features.replicas.ending import end_replica
 from spot_server.features.replicas.launching import choose_image, last_primary, owner_tags
 from spot_server.features.replicas.progress import NewReplica
@@ -29,7 +30,6 @@ from spot_server.words import (
     CommandKind,
     InterruptionKind,
     ReplicaKind,
-    ReplicaStatus,
     Role,
     Severity,
     StepName,
@@ -64,9 +64,9 @@ def respond(tx: Transaction, scene: Scene) -> tuple[str | None, str | None]:
 
 
 def _rescue(tx: Transaction, scene: Scene) -> Switch:
-    if scene.event.response == Response.LAUNCH_REPLICA and scene.event.kind in FORCING_KINDS:
-        _salvage(tx, scene)
     running = scene.running
+    if scene.event.kind in FORCING_KINDS and (scene.event.response == Response.LAUNCH_REPLICA or _is_without_instance(tx, scene, running)):
+        _salvage(tx, scene)
     if running is None:
         return _open_rescue(tx, scene)
     if running.from_instance_id == scene.instance.instance_id:
@@ -78,12 +78,19 @@ def _rescue(tx: Transaction, scene: Scene) -> Switch:
     return _open_rescue(tx, scene)
 
 
+def _is_without_instance(tx: Transaction, scene: Scene, running: Switch | None) -> bool:
+    """Tell whether the move away from this instance has no new one yet: its launch may come to nothing."""
+    if running is None or running.from_instance_id != scene.instance.instance_id or running.is_call_back:
+        return False
+    return running.replica_id is None or replica_queries.load_replica(tx, running.agent_id, running.replica_id).instance_id is None
+
+
 def _open_rescue(tx: Transaction, scene: Scene) -> Switch:
     image = choose_image(tx, scene.agent, last_primary(tx, scene.agent))
     prepared = opening.rescue_opening(
         scene.agent,
         scene.instance,
-        scene.live[0] if scene.live else None,
+        rescuing.choose_replica(tx, scene.agent, scene.live),
         opening.Cause(_trigger(scene), f"{_trigger(scene)}/{scene.event.event_id}", scene.event.event_id, _deadline_at(tx, scene)),
         image_id=None if image is None else image.image_id,
     )
@@ -113,16 +120,10 @@ def _adopt(tx: Transaction, scene: Scene, running: Switch) -> Switch:
     )
     switch_queries.forget_given_up(tx, adopted.agent_id)
     if adopted.replica_id is not None:
-        _widen(tx, replica_queries.load_replica(tx, scene.agent.agent_id, adopted.replica_id))
+        rescuing.widen(tx, scene.agent, replica_queries.load_replica(tx, scene.agent.agent_id, adopted.replica_id))
     data = {"switch_id": adopted.switch_id, "trigger": adopted.trigger}
     tx.emit("switch_adopted", client_id=scene.agent.client_id, agent_id=scene.agent.agent_id, data=data)
     return drive(tx, scene.agent, adopted)
-
-
-def _widen(tx: Transaction, replica: Replica) -> None:
-    """Let any daemon ask for a launch that is not answered yet, and any place do: whoever asked for one place wanted more time."""
-    if replica.status is ReplicaStatus.LAUNCHING and replica.instance_id is None:
-        replica_queries.update_replica(tx, replica, kind=ReplicaKind.EMERGENCY, wish={}, hold_until=None)
 
 
 def _turn_back(tx: Transaction, agent: Agent, running: Switch) -> Switch:

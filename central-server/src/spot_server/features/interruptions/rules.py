@@ -22,8 +22,10 @@ class Response(StrEnum):
 
 
 RESPONSE_MEANINGS: dict[Response, str] = {
-    Response.HANDOVER: "A replica is there or on its way, or a move runs already: hand over to it before the instance goes.",
-    Response.LAUNCH_REPLICA: "There is none: launch at once from the newest good image, and save the volumes meanwhile.",
+    Response.HANDOVER: "A replica has an instance, or a move runs already: hand over to it before the instance goes.",
+    Response.LAUNCH_REPLICA: (
+        "No replica has an instance: launch at once, the one that waits for its launch or a new one, and save the volumes meanwhile."
+    ),
     Response.HOLD: "A recommendation is a probability: have a replica ready, and stand down if nothing comes of it.",
     Response.REPLACE_STANDBY: "A standby is taken away: give it up; the coordinator makes another if one is wanted.",
     Response.OBSERVE_ONLY: (
@@ -122,6 +124,7 @@ class InterruptionFacts:
     is_enabled: bool
     is_deleted: bool
     has_live_replica: bool
+    """One with an instance: what is only asked for may be refused yet."""
     has_active_switch: bool
     is_way_back: bool = False
     """A move that runs could still be taken back to this instance."""

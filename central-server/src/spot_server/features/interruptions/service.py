@@ -149,7 +149,7 @@ def _choose(agent: Agent, instance: Instance, kind: InterruptionKind, around: _S
             role=instance.role,
             is_enabled=agent.enabled,
             is_deleted=agent.is_deleted,
-            has_live_replica=bool(around.live),
+            has_live_replica=any(replica.instance_id is not None for replica in around.live),
             has_active_switch=around.running is not None,
             wants_early_replica=agent.early_replica_on_warning,
             is_way_back=around.running is not None and around.running.from_instance_id == instance.instance_id,

@@ -121,8 +121,8 @@ _NEARNESS = {ReplicaStatus.READY: 0, ReplicaStatus.SYNCING: 1, ReplicaStatus.LAU
 
 
 def nearest_live_replicas(tx: Transaction, agent_id: str) -> list[Replica]:
-    """Return the live replicas, the nearest to serving first, the oldest among equals."""
-    return sorted(live_replicas(tx, agent_id), key=lambda replica: (_NEARNESS[replica.status], replica.created_at))
+    """Return the live replicas, the nearest to serving first (what has an instance before what has none), the oldest among equals."""
+    return sorted(live_replicas(tx, agent_id), key=lambda one: (_NEARNESS[one.status], one.instance_id is None, one.created_at))
 
 
 def list_replicas_of_client(tx: Transaction, client_id: str, *, before: tuple[datetime, str] | None, limit: int) -> list[Replica]:

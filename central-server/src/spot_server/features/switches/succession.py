@@ -9,6 +9,7 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.instances.queries import Instance, load_instance
 from spot_server.features.replicas import queries as replica_queries
+from spot_server.features.replicas import rescuing
 from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.switches import opening, queries
 from spot_server.features.switches.queries import Switch
@@ -95,10 +96,13 @@ def _open_next(
     image = choose_image(tx, agent, last_primary(tx, agent))
     if agent.is_deleted or not agent.enabled or (image is None and not live):
         return None
+    replica = rescuing.choose_replica(tx, agent, live)
+    if replica is None and image is None:
+        return None
     prepared = opening.rescue_opening(
         agent,
         start.instance,
-        live[0] if live else None,
+        replica,
         opening.Cause(trigger, f"rescue/{failed.switch_id}", start.event_id, start.deadline_at),
         image_id=None if image is None else image.image_id,
     )
