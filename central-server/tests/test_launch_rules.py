@@ -21,6 +21,7 @@ from spot_server.features.replicas.rules import (
     NoteInstance,
     TryAgain,
     TryElsewhere,
+    TryOtherImage,
     Wait,
     client_token,
     decide_launch,
@@ -89,8 +90,10 @@ any_facts = st.builds(
         deadline_at=st.none() | moments,
         finished_at=st.none() | moments,
         is_actor_reachable=st.booleans(),
+        is_image_refused=st.booleans(),
     ),
     now=moments,
+    image_available_at=st.none() | moments,
 )
 
 
@@ -208,3 +211,32 @@ def test_a_client_token_fits_ec2_and_is_the_same_only_for_the_same_launch(
     assert len(one) == 64
     assert one.isascii()
     assert (one == other) == ("|".join(map(str, first)) == "|".join(map(str, second)))
+
+
+def refused_image(error_class: str, *, age_seconds: float | None, attempt: int = 1, since_answer_seconds: float = 10.0) -> LaunchDecision:
+    told = answer(
+        status=CommandStatus.FAILED,
+        error_class=error_class,
+        error_text="no image",
+        finished_at=NOW - timedelta(seconds=since_answer_seconds),
+        is_image_refused=True,
+    )
+    available_at = None if age_seconds is None else NOW - timedelta(seconds=age_seconds)
+    return decide_launch(facts(launch=told, attempt=attempt, image_available_at=available_at), POLICY)
+
+
+@pytest.mark.parametrize("error_class", ["not_found", "race"])
+@pytest.mark.parametrize("age_seconds", [None, 60.0, 86_400.0])
+def test_an_image_that_ec2_has_no_more_is_left_for_another_whatever_the_number_of_attempts(
+    error_class: str, age_seconds: float | None
+) -> None:
+    decisions = [refused_image(error_class, age_seconds=age_seconds, attempt=attempt) for attempt in (1, POLICY.max_launch_attempts)]
+
+    assert decisions == [TryOtherImage("no image")] * 2
+
+
+@pytest.mark.parametrize("error_class", ["not_found", "race"])
+def test_an_image_that_was_just_made_is_asked_for_again_until_ec2_must_show_it(error_class: str) -> None:
+    assert refused_image(error_class, age_seconds=59.0) == TryAgain("no image")
+    assert refused_image(error_class, age_seconds=59.0, since_answer_seconds=4.0) == Wait()
+    assert isinstance(refused_image(error_class, age_seconds=59.0, attempt=POLICY.max_launch_attempts), GiveUp)

@@ -12,6 +12,7 @@ from typing import Any
 from server_support.region_traffic import RegionTraffic
 from server_support.rsync_sides import RsyncSides
 from server_support.volume_sides import VolumeSides
+from spot_server.aws.errors import class_of_code
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
 from spot_server.features.commands.queries import Command
 from spot_server.words import CommandKind
@@ -84,6 +85,8 @@ class Region:
         self.calls: list[tuple[CommandKind, str]] = []
         self.final_images: list[str] = []
         self.image_by_name: dict[str, str] = {}
+        self.images_gone: dict[str, str] = {}
+        """What EC2 has no more, and the code with which it says so."""
         self.violations: list[str] = []
         self.slow_termination = False
         self.launches_boot = True
@@ -250,6 +253,9 @@ class Region:
             refusal = self.refused_places.get(f"{payload['mode']}/{payload['instance_type']}/{payload['az_id']}")
             if refusal is not None:
                 return _failed(refusal)
+            if payload["image_id"] in self.images_gone:
+                code = self.images_gone[payload["image_id"]]
+                return _failed(class_of_code(code), code, text=f"{code}: {payload['image_id']}")
             instance_id = f"i-{next(self._numbers)}"
             nonce = json.loads(payload["user_data"])["spot_optimizer"]["nonce"]
             launched = Machine(instance_id, payload["instance_type"], payload["az_id"], payload["mode"], nonce=nonce)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import and_, insert, or_, select
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import agent_images, cleanup_logs
+from spot_server.db.tables import cleanup_logs
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +38,6 @@ def find_cleanup(tx: Transaction, agent_id: str, request_id: str) -> Cleanup | N
 def insert_cleanup(tx: Transaction, cleanup: Cleanup) -> None:
     """Store a report."""
     tx.execute(insert(cleanup_logs).values({name: getattr(cleanup, name) for name in Cleanup.__dataclass_fields__}))
-
-
-def mark_deregistered(tx: Transaction, agent_id: str, image_ids: list[str]) -> None:
-    """Note that these images are gone: nothing is launched from them any more."""
-    tx.execute(
-        update(agent_images)
-        .where(
-            agent_images.c.agent_id == agent_id,
-            agent_images.c.image_id.in_(image_ids),
-            agent_images.c.deregistered_at.is_(None),
-        )
-        .values(deregistered_at=tx.now)
-    )
 
 
 def list_cleanups(tx: Transaction, client_id: str, *, before: tuple[datetime, str] | None, limit: int) -> list[Cleanup]:

@@ -7,6 +7,7 @@ from spot_server.errors import RequestIdReused
 from spot_server.features.agents.queries import load_agent
 from spot_server.features.cleanups import queries
 from spot_server.features.cleanups.queries import Cleanup
+from spot_server.features.replicas.image_queries import mark_deregistered
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 
 Items = list[dict[str, str]]
@@ -27,7 +28,7 @@ def record_cleanup(
         return earlier
     cleanup = Cleanup(agent_id, request_id, agent.client_id, instance_id, tx.now, deleted, kept, failed)
     queries.insert_cleanup(tx, cleanup)
-    queries.mark_deregistered(tx, agent_id, [item["id"] for item in deleted if item["kind"] == "image"])
+    mark_deregistered(tx, agent_id, [item["id"] for item in deleted if item["kind"] == "image"])
     data = {"deleted": len(deleted), "kept": len(kept), "failed": len(failed)}
     tx.emit("cleaned_up", client_id=agent.client_id, agent_id=agent_id, instance_id=instance_id, data=data)
     return cleanup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, func, insert, select, update
@@ -65,6 +66,14 @@ def store_image(tx: Transaction, image: AgentImage) -> None:
     """Remember an image; a repeat changes nothing."""
     if find_image(tx, image.agent_id, image.image_id) is None:
         tx.execute(insert(agent_images).values({name: getattr(image, name) for name in AgentImage.__dataclass_fields__}))
+
+
+def mark_deregistered(tx: Transaction, agent_id: str, image_ids: Sequence[str]) -> int:
+    """Note that these images are gone: nothing is launched from them any more. Return of how many that was not known."""
+    noted = update(agent_images).where(
+        agent_images.c.agent_id == agent_id, agent_images.c.image_id.in_(image_ids), agent_images.c.deregistered_at.is_(None)
+    )
+    return tx.execute(noted.values(deregistered_at=tx.now)).rowcount
 
 
 def mark_image_booted(tx: Transaction, agent_id: str, image_id: str) -> None:

@@ -121,11 +121,15 @@ def choose_image(tx: Transaction, agent: Agent, primary: Instance | None, purpos
     image = best_image(tx, agent.agent_id, purpose)
     if image is not None:
         return LaunchImage(image.image_id, "the newest that has booted" if image.has_booted else "never booted yet")
-    if agent.base_image_id is not None:
-        return LaunchImage(agent.base_image_id, "base image")
+    return next(iter(images_of_others(agent, primary)), None)
+
+
+def images_of_others(agent: Agent, primary: Instance | None) -> list[LaunchImage]:
+    """Return the images that the agent may be launched from although none of its own making, the first choice first."""
+    found = [] if agent.base_image_id is None else [LaunchImage(agent.base_image_id, "base image")]
     if agent.carry in {Carry.STATELESS, Carry.VOLUME} and primary is not None and primary.image_id is not None:
-        return LaunchImage(primary.image_id, "the primary's own image")
-    return None
+        found.append(LaunchImage(primary.image_id, "the primary's own image"))
+    return found
 
 
 def issue_launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:

@@ -9,17 +9,19 @@ from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.commands import ledger
 from spot_server.features.commands.attempts import load_daemons
 from spot_server.features.commands.queries import Command
 from spot_server.features.cooldowns.queries import PoolKey
 from spot_server.features.cooldowns.service import note_shortage
 from spot_server.features.instances.queries import find_instance
-from spot_server.features.replicas import launching, queries
+from spot_server.features.replicas import gone_images, launching, queries
 from spot_server.features.replicas.answers import emit_replica, launch_command, note_instance
 from spot_server.features.replicas.ending import end_replica, finish_replica
-from spot_server.features.replicas.image_queries import mark_image_failed
+from spot_server.features.replicas.image_queries import find_image, mark_image_failed
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import (
+    IMAGE_REFUSALS,
     AskAnother,
     GiveUp,
     Launch,
@@ -30,6 +32,7 @@ from spot_server.features.replicas.rules import (
     ReplicaEvent,
     TryAgain,
     TryElsewhere,
+    TryOtherImage,
     Wait,
     decide_launch,
 )
@@ -144,10 +147,10 @@ def _apply(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
             return queries.update_replica(tx, replica, launch_command_id=None, status_reason=reason)
         case AskAnother(reason):
             return None if command is None else launching.ask_another(tx, agent, replica, command, reason)
-        case GiveUp(reason, blames_image):
-            if blames_image and replica.image_id is not None:
-                mark_image_failed(tx, replica.agent_id, replica.image_id)
-            return end_replica(tx, agent, replica, ReplicaEvent.FAILED, reason)
+        case TryOtherImage(reason):
+            return _change_image(tx, agent, replica, command, reason)
+        case GiveUp():
+            return _give_up(tx, agent, replica, decision)
 
 
 def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | None) -> LaunchFacts:
@@ -162,7 +165,10 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
             finished_at=command.finished_at,
             is_actor_reachable=command.actor is Actor.CONTROL_ROLE or _is_reachable(tx, agent, command.instance_id),
             is_by_control_role=command.actor is Actor.CONTROL_ROLE,
+            is_image_refused=command.error_code in IMAGE_REFUSALS,
         )
+    is_image_asked = answer is not None and answer.is_image_refused and replica.image_id is not None
+    image = find_image(tx, agent.agent_id, str(replica.image_id)) if is_image_asked else None
     instance = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
     return LaunchFacts(
         status=replica.status,
@@ -174,6 +180,7 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
         attempt=replica.attempt,
         launch=answer,
         now=tx.now,
+        image_available_at=None if image is None or image.deregistered_at is not None else image.available_at,
     )
 
 
@@ -208,6 +215,23 @@ def _is_waited_for(agent: Agent, replica: Replica) -> bool:
 def _has_place(tx: Transaction, agent: Agent, replica: Replica) -> bool:
     primary = launching.last_primary(tx, agent)
     return primary is not None and launching.best_place(tx, agent, replica, primary) is not None
+
+
+def _give_up(tx: Transaction, agent: Agent, replica: Replica, decision: GiveUp) -> Replica:
+    if decision.blames_image and replica.image_id is not None:
+        mark_image_failed(tx, replica.agent_id, replica.image_id)
+    return end_replica(tx, agent, replica, ReplicaEvent.FAILED, decision.reason)
+
+
+def _change_image(tx: Transaction, agent: Agent, replica: Replica, command: Command | None, reason: str) -> Replica:
+    other = gone_images.choose_other(tx, agent, replica, reason)
+    if other is None:
+        return end_replica(tx, agent, replica, ReplicaEvent.FAILED, reason)
+    if command is not None:
+        ledger.forget_secrets(tx, command)
+    data = {"from_image_id": replica.image_id, "image_id": other, "reason": reason}
+    emit_replica(tx, replica, "replica_image_changed", data)
+    return queries.update_replica(tx, replica, image_id=other, launch_command_id=None, status_reason=reason)
 
 
 def _cool_pool(tx: Transaction, agent: Agent, replica: Replica, code: str) -> None:

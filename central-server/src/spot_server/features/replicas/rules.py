@@ -85,11 +85,16 @@ class LaunchAnswer:
     finished_at: datetime | None
     is_actor_reachable: bool
     is_by_control_role: bool = False
+    is_image_refused: bool = False
+    """EC2 says that it has no such image (`IMAGE_REFUSALS`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LaunchFacts:
-    """A replica on its way up. `is_gone`: EC2 says that its instance is terminated."""
+    """A replica on its way up. `is_gone`: EC2 says that its instance is terminated.
+
+    `image_available_at`: since when its image can be launched from, by our books; None when it is none of the agent's own, or nobody asks.
+    """
 
     status: ReplicaStatus
     instance_id: str | None
@@ -100,6 +105,7 @@ class LaunchFacts:
     attempt: int
     launch: LaunchAnswer | None
     now: datetime
+    image_available_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,13 @@ class TryAgain:
 
 
 @dataclass(frozen=True, slots=True)
+class TryOtherImage:
+    """EC2 has the image no more: remember that, and launch from another."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """The replica has failed for good. `blames_image`: it was launched, and did not come up in its time."""
 
@@ -150,10 +163,17 @@ class Wait:
     """Nothing to do now."""
 
 
-LaunchDecision = Launch | AskAnother | NoteInstance | TryElsewhere | TryAgain | GiveUp | Wait
+LaunchDecision = Launch | AskAnother | NoteInstance | TryElsewhere | TryAgain | TryOtherImage | GiveUp | Wait
 
 LAUNCH_RETRY_SECONDS = 5.0
 """Between a launch that failed for the moment and the next, so that a throttled API is not asked at once again."""
+
+IMAGE_REFUSALS = frozenset({"InvalidAMIID.NotFound", "InvalidAMIID.Unavailable"})
+"""EC2's codes for an image that there is not, and for one that was deregistered. Source: the error table of the EC2 API reference."""
+
+IMAGE_UNSEEN_SECONDS = 60.0
+"""After it became available an image that EC2 does not know may be one that EC2 does not show everywhere yet: its answers are eventually
+consistent. The API reference names no bound; it advises to ask again for up to a minute or so."""
 
 _ELSEWHERE = frozenset({"capacity", "price", "subnet", "pool_invalid"})
 
@@ -185,6 +205,8 @@ def _decide_answer(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy)
         return NoteInstance(launch.instance_id)
     if launch.status is not CommandStatus.FAILED:
         return _decide_silence(facts, launch, policy)
+    if launch.is_image_refused:
+        return _decide_image(facts, launch, policy)
     if facts.attempt >= policy.max_launch_attempts:
         return GiveUp(f"{facts.attempt} launches failed, the last with {launch.error_text}")
     if launch.error_class in ASKED_AGAIN_ERRORS:
@@ -199,6 +221,17 @@ def _decide_repeat(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy)
     last_at = launch.finished_at or facts.now
     is_soon = facts.now - last_at < timedelta(seconds=LAUNCH_RETRY_SECONDS)
     return Wait() if is_soon else AskAnother(launch.error_text)
+
+
+def _decide_image(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> LaunchDecision:
+    unseen_until = None if facts.image_available_at is None else facts.image_available_at + timedelta(seconds=IMAGE_UNSEEN_SECONDS)
+    if unseen_until is None or facts.now >= unseen_until:
+        return TryOtherImage(launch.error_text)
+    if facts.attempt >= policy.max_launch_attempts:
+        return GiveUp(f"{facts.attempt} launches failed, the last with {launch.error_text}")
+    # Anew: what was not launched is not asked for again with a nonce that was forgotten.
+    is_soon = facts.now - (launch.finished_at or facts.now) < timedelta(seconds=LAUNCH_RETRY_SECONDS)
+    return Wait() if is_soon else TryAgain(launch.error_text)
 
 
 def _has_taken_too_long(facts: LaunchFacts, policy: MovePolicy) -> bool:

@@ -99,7 +99,7 @@ def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName,
             replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
             return queries.update_switch(
                 tx,
-                switch,
+                _follow_image(tx, agent, switch, replica.image_id),
                 to_instance_id=replica.instance_id,
                 to_instance_type=replica.instance_type,
                 to_az_id=replica.az_id,
@@ -121,6 +121,16 @@ def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName,
             return switch
         case _:
             return switch
+
+
+def _follow_image(tx: Transaction, agent: Agent, switch: Switch, image_id: str | None) -> Switch:
+    """Keep with the switch the image that its replica was launched from in the end: the one it began with may be gone, and lose less."""
+    if image_id is None or image_id == switch.image_id:
+        return switch
+    image = find_image(tx, agent.agent_id, image_id)
+    _say_image(tx, switch, image_id, image)
+    changed = queries.update_switch(tx, switch, image_id=image_id, ami_created_at=None if image is None else image.available_at)
+    return note_loss(tx, agent, changed, image_id)
 
 
 def remember_image(tx: Transaction, command: Command) -> AgentImage | None:
