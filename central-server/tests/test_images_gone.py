@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import select, update
 
-from server_support.clock import FakeClock
+from server_support.clock import START, FakeClock
 from server_support.story import Story
 from spot_server.db.runner import Database
-from spot_server.db.tables import agent_images, notifications
+from spot_server.db.tables import agent_images, instances, notifications
+from spot_server.features.images.jobs import refresh_images
+from spot_server.features.images.rules import IMAGE_SETTLE_SECONDS, LOOK_GOOD_FOR_SECONDS, ImageLook, is_gone
 from spot_server.features.replicas import service
+from spot_server.jobs.registry import JobContext
+from spot_server.metrics import Metrics
+from spot_server.settings import Settings
 from spot_server.words import ReplicaStatus, SwitchStatus
 
 GONE = "InvalidAMIID.NotFound"
@@ -137,3 +147,68 @@ def test_a_planned_move_is_taken_back_rather_than_made_from_an_older_image(story
     assert story.replicas()[0].status is ReplicaStatus.FAILED
     assert (tried(story), gone(story)) == (["ami-new"], ["ami-new"])
     assert story.region.serving == ["i-1"]
+
+
+# What daemons see.
+
+
+def look(story: Story, *shown: tuple[str, str], **resources: Any) -> str:
+    """The primary's daemon reports these images, and the round that follows."""
+    images = [{"image_id": image_id, "state": state} for image_id, state in shown]
+    seen = {"instances": [], "images": images, "volumes": [], "age_seconds": 0, "truncated": False, **resources}
+    values = {"reported_resources": seen, "last_heartbeat_at": story.clock.now()}
+    story.fleet.execute(update(instances).where(instances.c.instance_id == "i-1").values(values))
+    return refresh_images(JobContext(story.database, story.clock, Settings(), Metrics(), structlog.get_logger()))
+
+
+def test_an_image_that_a_daemon_no_longer_sees_is_left_out_before_it_is_needed_and_told_once(story: Story) -> None:
+    said = look(story, ("ami-old", "available"))
+    look(story, ("ami-old", "available"))
+
+    story.notice(lead_seconds=120)
+    story.settles(400)
+
+    assert "ami-new gone" in said
+    assert gone(story) == ["ami-new"]
+    assert len(told(story)) == 1
+    assert tried(story) == ["ami-old"]
+
+
+def test_an_image_that_ec2_shows_as_deregistered_is_left_out_also_by_a_look_that_was_cut(story: Story) -> None:
+    look(story, ("ami-new", "deregistered"), truncated=True)
+
+    assert gone(story) == ["ami-new"]
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"truncated": True},
+        {"age_seconds": None},
+        {"age_seconds": 601},
+        {"age_seconds": 1},
+        {"images": None},
+        {"images": [{"name": "who knows"}]},
+    ],
+    ids=["cut", "ageless", "old", "just-made", "unsaid", "nonsense"],
+)
+def test_a_look_that_cannot_tell_leaves_the_books_as_they_are(story: Story, resources: dict[str, Any]) -> None:
+    # The newest image is ten minutes old to the second, and the other one is shown wherever the look is one.
+    look(story, ("ami-old", "available"), **resources)
+
+    assert (gone(story), told(story)) == ([], [])
+
+
+seconds = st.floats(0, 5000).map(lambda value: timedelta(seconds=value))
+
+
+@given(seconds, seconds, st.sampled_from(["available", "pending", "deregistered", None]), st.booleans())
+def test_only_a_late_complete_look_or_ec2s_own_word_makes_an_image_gone(
+    made_before: timedelta, seen_before: timedelta, state: str | None, is_complete: bool
+) -> None:
+    seen = ImageLook(START - seen_before, {} if state is None else {"ami-1": state}, is_complete)
+
+    says_gone = is_gone("ami-1", seen.seen_at - made_before, seen, START)
+
+    is_missed = state is None and is_complete and made_before.total_seconds() >= IMAGE_SETTLE_SECONDS
+    assert says_gone == ((state == "deregistered" or is_missed) and seen_before.total_seconds() <= LOOK_GOOD_FOR_SECONDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -104,3 +105,31 @@ def image_name(logical_agent_id: str, agent_id: str, anchor: str, failed_count: 
     """Return the image's name, which finds the result of an earlier try. EC2 never gives the name of an image that failed again."""
     again = f"-{failed_count + 1}" if failed_count else ""
     return f"spot-optimizer-{logical_agent_id[:IMAGE_NAME_LETTERS_OF_LOGICAL_ID]}-{agent_id}-{anchor}{again}"
+
+
+IMAGE_SETTLE_SECONDS = 600.0
+"""For so long an image must have been available before a look that misses it: EC2's answers are eventually consistent, clocks differ."""
+
+LOOK_GOOD_FOR_SECONDS = 600.0
+"""A look at EC2 that is older says nothing any more. Daemons look every 180 s."""
+
+ENDED_IMAGE_STATES = frozenset({"deregistered", "invalid", "failed", "error"})
+"""From which nothing is launched ever again. Source: the states of an Image in the EC2 API reference."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLook:
+    """The images that carry an agent's tags, by id with their state, as EC2 showed them to a daemon. `is_complete`: it listed them all."""
+
+    seen_at: datetime
+    state_of: Mapping[str, str]
+    is_complete: bool
+
+
+def is_gone(image_id: str, available_at: datetime, look: ImageLook, now: datetime) -> bool:
+    """Tell whether a look says that an image of ours is not there any more. Our images carry the tags from the call that makes them on."""
+    if now - look.seen_at > timedelta(seconds=LOOK_GOOD_FOR_SECONDS):
+        return False
+    if image_id in look.state_of:
+        return look.state_of[image_id] in ENDED_IMAGE_STATES
+    return look.is_complete and look.seen_at - available_at >= timedelta(seconds=IMAGE_SETTLE_SECONDS)

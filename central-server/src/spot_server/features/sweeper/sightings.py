@@ -9,6 +9,7 @@ from typing import Any
 
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_CLIENT_ID, TAG_EPOCH, TAG_LAUNCH_TOKEN, TAG_REPLICA_ID, InstanceFacts
 from spot_server.features.commands.actors import CONTROL_ROLE_INSTANCE_ID
+from spot_server.features.images.rules import ImageLook
 from spot_server.features.sweeper.rules import Sighting
 from spot_server.moments import read_told_moment
 
@@ -66,6 +67,17 @@ def volumes_of_report(report: Report) -> list[VolumeSighting]:
         return []
     listed = [(_text(item, "volume_id"), _text(item, "state")) for item in _items(report.resources, "volumes")]
     return [VolumeSighting(volume_id, state, seen_at) for volume_id, state in listed if volume_id and state]
+
+
+def images_of_report(report: Report) -> ImageLook | None:
+    """Return what a report shows of images, with the same condition. One of them that makes no sense may be any: then not all are known."""
+    seen_at = _seen_at(report)
+    if seen_at is None or not isinstance(report.resources.get("images"), list):
+        return None
+    listed = [(_text(item, "image_id"), _text(item, "state")) for item in _items(report.resources, "images")]
+    state_of = {image_id: state for image_id, state in listed if image_id and state}
+    is_complete = report.resources.get("truncated") is False and len(state_of) == len(report.resources["images"])
+    return ImageLook(seen_at, state_of, is_complete)
 
 
 def instances_of_role(found: Iterable[InstanceFacts], holders: frozenset[str], seen_at: datetime) -> list[Seen]:
