@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from server_support.clock import FakeClock
 from server_support.story import Story
 from spot_server.db.runner import Database
+from spot_server.features.agents.queries import load_agent
+from spot_server.features.replicas.progress import NewReplica, create_replica
 from spot_server.words import InterruptionKind, ReplicaKind, ReplicaStatus, SwitchStatus
 
 REBALANCE = InterruptionKind.REBALANCE
@@ -65,6 +69,37 @@ def test_a_handover_that_begins_within_the_hold_is_not_stood_down(story: Story) 
 
     assert story.switches()[0].status is SwitchStatus.COMPLETED
     assert story.replicas()[0].status is ReplicaStatus.PROMOTED
+
+
+def test_a_second_recommendation_holds_the_replica_for_its_own_time(story: Story) -> None:
+    story.notice(kind=REBALANCE, notice_id="first")
+    replica = story.gets_ready()
+    story.passes(90)
+    second = story.notice(kind=REBALANCE, notice_id="second")
+    heard_at = story.clock.now()
+    story.passes(110)
+    held = story.replicas()
+
+    story.passes(60)
+
+    assert second.event.replica_id == replica.replica_id
+    assert [(one.status, one.hold_until) for one in held] == [(ReplicaStatus.READY, heard_at + timedelta(seconds=120))]
+    assert [one.status for one in story.replicas()] == [ReplicaStatus.TERMINATED]
+
+
+@pytest.mark.parametrize(("held_seconds", "lasts_seconds"), [(60, 120), (300, 300)])
+def test_a_recommendation_lengthens_a_hold_of_any_other_reason_and_never_shortens_it(
+    story: Story, held_seconds: int, lasts_seconds: int
+) -> None:
+    now = story.clock.now()
+    # As a warning about the pool, or a decision, has one held.
+    new = NewReplica(ReplicaKind.EMERGENCY, "decision/1", "ami-good", "a decision", hold_until=now + timedelta(seconds=held_seconds))
+    story.database.write(lambda tx: create_replica(tx, load_agent(tx, story.agent_id, for_update=True), new))
+
+    taken = story.notice(kind=REBALANCE)
+
+    (replica,) = story.replicas()
+    assert (taken.event.replica_id, replica.hold_until) == (replica.replica_id, now + timedelta(seconds=lasts_seconds))
 
 
 def test_a_standby_that_is_there_already_will_do(story: Story) -> None:

@@ -16,6 +16,7 @@ from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas import rescuing
+from spot_server.features.replicas.answers import emit_replica
 from spot_server.features.replicas.ending import end_replica
 from spot_server.features.replicas.launching import choose_image, last_primary, owner_tags
 from spot_server.features.replicas.progress import NewReplica
@@ -156,9 +157,11 @@ def _hold(tx: Transaction, scene: Scene) -> str | None:
     """Have one replica ready for as long as the hold lasts; one that is there already will do."""
     if scene.running is not None:
         return scene.running.replica_id
-    if scene.live:
-        return scene.live[0].replica_id
     agent, event = scene.agent, scene.event
+    # From when it came, not from when somebody turned the agent on and it was judged.
+    hold_until = event.received_at + timedelta(seconds=agent.rebalance_hold_seconds)
+    if scene.live:
+        return _lengthen_hold(tx, scene.live[0], hold_until, _reason(event))
     image = choose_image(tx, agent, primary_of(tx, agent.agent_id))
     if image is None:
         notify(
@@ -177,10 +180,17 @@ def _hold(tx: Transaction, scene: Scene) -> str | None:
         image_id=image.image_id,
         reason=_reason(event),
         interruption_event_id=event.event_id,
-        # From when it came, not from when somebody turned the agent on and it was judged.
-        hold_until=event.received_at + timedelta(seconds=agent.rebalance_hold_seconds),
+        hold_until=hold_until,
     )
     return replica_progress.create_replica(tx, agent, new).replica_id
+
+
+def _lengthen_hold(tx: Transaction, replica: Replica, hold_until: datetime, reason: str) -> str:
+    """Hold a replica that was made to be held for as long as the newest reason asks; any other stays as it is."""
+    if replica.hold_until is not None and replica.hold_until < hold_until:
+        held = replica_queries.update_replica(tx, replica, hold_until=hold_until)
+        emit_replica(tx, held, "replica_held_longer", {"hold_until": hold_until.isoformat(), "reason": reason})
+    return replica.replica_id
 
 
 def _reason(event: InterruptionEvent) -> str:
