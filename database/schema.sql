@@ -163,6 +163,21 @@ CREATE TABLE pool_cooldowns (
 
 CREATE INDEX ix_pool_cooldowns_until_at ON pool_cooldowns (until_at);
 
+CREATE TABLE restore_holds (
+	agent_id VARCHAR(36) NOT NULL,
+	client_id VARCHAR(36) NOT NULL,
+	instance_id VARCHAR(64) NOT NULL,
+	saved_epoch INTEGER NOT NULL,
+	seen_epoch INTEGER NOT NULL,
+	noted_at DATETIME(6) NOT NULL,
+	confirmed_epoch INTEGER NOT NULL,
+	confirmed_at DATETIME(6),
+	confirmed_by VARCHAR(128),
+	CONSTRAINT pk_restore_holds PRIMARY KEY (agent_id)
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports. agent_id is the tag''s, and may name an agent that the database does not know; saved_epoch is 0 then.' COLLATE utf8mb4_bin;
+
+CREATE INDEX ix_restore_holds_client_id ON restore_holds (client_id);
+
 CREATE TABLE spot_advisor_bands (
 	region VARCHAR(32) NOT NULL,
 	instance_type VARCHAR(64) NOT NULL,
@@ -656,22 +671,6 @@ CREATE INDEX ix_replica_instances_client_id_ready_at ON replica_instances (clien
 CREATE INDEX ix_replica_instances_created_at ON replica_instances (created_at);
 
 CREATE INDEX ix_replica_instances_status_ended_at ON replica_instances (status, ended_at);
-
-CREATE TABLE restore_holds (
-	agent_id VARCHAR(36) NOT NULL,
-	client_id VARCHAR(36) NOT NULL,
-	instance_id VARCHAR(64) NOT NULL,
-	saved_epoch INTEGER NOT NULL,
-	seen_epoch INTEGER NOT NULL,
-	noted_at DATETIME(6) NOT NULL,
-	confirmed_epoch INTEGER NOT NULL,
-	confirmed_at DATETIME(6),
-	confirmed_by VARCHAR(128),
-	CONSTRAINT pk_restore_holds PRIMARY KEY (agent_id),
-	CONSTRAINT fk_restore_holds_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports.' COLLATE utf8mb4_bin;
-
-CREATE INDEX ix_restore_holds_client_id ON restore_holds (client_id);
 
 CREATE TABLE savings_snapshots (
 	agent_id VARCHAR(36) NOT NULL,

@@ -77,6 +77,20 @@ def test_an_epoch_in_tags_above_the_saved_one_holds_the_sweeper_back_and_is_told
     assert story.issued("terminate_instance") == []
 
 
+def test_an_agent_that_the_database_does_not_know_betrays_it_to_a_daemon_of_its_name(story: Story, sweeping: Sweeping) -> None:
+    left = leave_behind(story)
+    left.tags = {**left.tags, "spot-optimizer:agent-id": "of-another-life", "spot-optimizer:epoch": "7"}
+
+    for _ in range(2):
+        sweeping.look_and_sweep()
+
+    (hold,) = holds(story)
+    (told,) = sweeping.told()
+    assert (hold.agent_id, hold.saved_epoch, hold.seen_epoch, hold.instance_id) == ("of-another-life", 0, 7, left.instance_id)
+    assert left.instance_id in told
+    assert left.state == "running"
+
+
 def test_an_instance_that_we_did_not_launch_betrays_it_as_well(story: Story, sweeping: Sweeping) -> None:
     leave_behind(story)
     story.region.machines["i-1"].tags = {"spot-optimizer:agent-id": story.agent_id, "spot-optimizer:epoch": "7"}

@@ -129,7 +129,7 @@ def test_two_rounds_over_the_same_sight_make_one_termination(story: Story, sweep
     orphan(story)
     settle_time_passes(story)
     sweeping.look()
-    (work,) = story.database.read(lambda tx: service.gather(tx, {}))
+    (work,) = story.database.read(lambda tx: service.gather(tx, {}).work)
 
     swept = [story.database.write(lambda tx: service.sweep_agent(tx, work, sweeping.policy)) for _ in range(2)]
 

@@ -45,7 +45,7 @@ def dies_while_it_sweeps(sweeping: Sweeping, *, dies_after_commit: bool) -> None
 
 def seen_now(sweeping: Sweeping) -> Work:
     sweeping.look()
-    (work,) = sweeping.story.database.read(lambda tx: service.gather(tx, {}))
+    (work,) = sweeping.story.database.read(lambda tx: service.gather(tx, {}).work)
     return work
 
 

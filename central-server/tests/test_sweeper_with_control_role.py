@@ -113,11 +113,11 @@ def test_what_the_tags_of_another_client_name_is_none_of_ours(stage: Stage) -> N
     assert logged(stage) == []
 
 
-def test_an_agent_of_another_client_that_the_tags_name_is_not_touched(stage: Stage) -> None:
+def test_an_agent_of_another_client_that_the_tags_name_is_not_touched_and_the_instance_is_told_of(stage: Stage) -> None:
     other = Stage(stage.database, stage.clock)
     leave_behind(stage, changed={"spot-optimizer:agent-id": other.agent.agent_id})
 
-    assert sweep(stage) == ""
+    assert sweep(stage) == "told of 1"
     assert logged(stage) == []
 
 

@@ -327,6 +327,29 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_pool_cooldowns_until_at"), ["until_at"], unique=False)
 
     op.create_table(
+        "restore_holds",
+        sa.Column("agent_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("instance_id", sa.String(length=64), nullable=False),
+        sa.Column("saved_epoch", sa.Integer(), nullable=False),
+        sa.Column("seen_epoch", sa.Integer(), nullable=False),
+        sa.Column("noted_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
+        sa.Column("confirmed_epoch", sa.Integer(), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
+        sa.Column("confirmed_by", sa.String(length=128), nullable=True),
+        sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_restore_holds")),
+        comment="An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports. agent_id is the tag's, and may name an agent that the database does not know; saved_epoch is 0 then.",
+        mariadb_charset="utf8mb4",
+        mariadb_collate="utf8mb4_bin",
+        mariadb_engine="InnoDB",
+        mysql_charset="utf8mb4",
+        mysql_collate="utf8mb4_bin",
+        mysql_engine="InnoDB",
+    )
+    with op.batch_alter_table("restore_holds", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_restore_holds_client_id"), ["client_id"], unique=False)
+
+    op.create_table(
         "spot_advisor_bands",
         sa.Column("region", sa.String(length=32), nullable=False),
         sa.Column("instance_type", sa.String(length=64), nullable=False),
@@ -958,30 +981,6 @@ def upgrade() -> None:
         batch_op.create_index("ix_replica_instances_status_ended_at", ["status", "ended_at"], unique=False)
 
     op.create_table(
-        "restore_holds",
-        sa.Column("agent_id", sa.String(length=36), nullable=False),
-        sa.Column("client_id", sa.String(length=36), nullable=False),
-        sa.Column("instance_id", sa.String(length=64), nullable=False),
-        sa.Column("saved_epoch", sa.Integer(), nullable=False),
-        sa.Column("seen_epoch", sa.Integer(), nullable=False),
-        sa.Column("noted_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=False),
-        sa.Column("confirmed_epoch", sa.Integer(), nullable=False),
-        sa.Column("confirmed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
-        sa.Column("confirmed_by", sa.String(length=128), nullable=True),
-        sa.ForeignKeyConstraint(["agent_id"], ["agents.agent_id"], name=op.f("fk_restore_holds_agent_id_agents")),
-        sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_restore_holds")),
-        comment="An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports.",
-        mariadb_charset="utf8mb4",
-        mariadb_collate="utf8mb4_bin",
-        mariadb_engine="InnoDB",
-        mysql_charset="utf8mb4",
-        mysql_collate="utf8mb4_bin",
-        mysql_engine="InnoDB",
-    )
-    with op.batch_alter_table("restore_holds", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_restore_holds_client_id"), ["client_id"], unique=False)
-
-    op.create_table(
         "savings_snapshots",
         sa.Column("agent_id", sa.String(length=36), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
@@ -1226,8 +1225,6 @@ def downgrade() -> None:
 
     op.drop_table("savings_snapshots")
 
-    op.drop_table("restore_holds")
-
     op.drop_table("replica_instances")
 
     op.drop_table("instances")
@@ -1259,6 +1256,8 @@ def downgrade() -> None:
     op.drop_table("agents")
     op.drop_table("spot_pools")
     op.drop_table("spot_advisor_bands")
+
+    op.drop_table("restore_holds")
 
     op.drop_table("pool_cooldowns")
     op.drop_table("on_demand_prices")

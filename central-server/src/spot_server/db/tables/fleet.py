@@ -273,7 +273,7 @@ cleanup_logs = define_table(
 
 restore_holds = define_table(
     "restore_holds",
-    Column("agent_id", Id, ForeignKey("agents.agent_id"), primary_key=True),
+    Column("agent_id", Id, primary_key=True),
     Column("client_id", Id, nullable=False, index=True),
     Column("instance_id", Ec2Id, nullable=False),
     Column("saved_epoch", Integer, nullable=False),
@@ -282,5 +282,8 @@ restore_holds = define_table(
     Column("confirmed_epoch", Integer, nullable=False, default=0),
     Column("confirmed_at", UtcDateTime),
     Column("confirmed_by", Name),
-    comment="An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports.",
+    comment=(
+        "An epoch in tags above the saved one: the database was restored. While seen_epoch > confirmed_epoch the sweeper only reports. "
+        "agent_id is the tag's, and may name an agent that the database does not know; saved_epoch is 0 then."
+    ),
 )

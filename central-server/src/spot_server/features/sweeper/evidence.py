@@ -28,6 +28,12 @@ def load_books(tx: Transaction, agent: Agent, sighting: Sighting) -> Books:
     )
 
 
+def books_without_agent(tx: Transaction, client_id: str, sighting: Sighting) -> Books:
+    """Return what is known of an instance whose tags name no agent of its client."""
+    rows = queries.rows_of_instance(tx, client_id, sighting.instance_id)
+    return Books(agent=None, instance=_known_instance(tx, min(rows, key=_weight)) if rows else None, named=None, holder=None)
+
+
 def _weight(row: Instance) -> tuple[int, bool]:
     """Of several rows: the role that protects most, and one that was let in before one that was not."""
     return _MATTERS_MORE[row.role], row.is_stray

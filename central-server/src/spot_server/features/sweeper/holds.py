@@ -14,6 +14,7 @@ from spot_server.errors import NotFound, StateConflict
 from spot_server.features.agents.queries import Agent, find_agent_of_client
 from spot_server.features.audit.service import record
 from spot_server.features.notifications.service import notify
+from spot_server.features.sweeper.queries import load_agents
 from spot_server.words import Severity
 
 
@@ -49,35 +50,63 @@ def list_holds(tx: Transaction, client_id: str) -> list[RestoreHold]:
     return [RestoreHold(*row) for row in tx.execute(_HOLDS, {"client_id": client_id})]
 
 
+@dataclass(frozen=True, slots=True)
+class AheadTags:
+    """Tags that know a newer epoch than the database. `saved_epoch` is 0 for an agent that the database does not know."""
+
+    client_id: str
+    agent_id: str
+    saved_epoch: int
+    instance_id: str
+    seen_epoch: int
+
+
 def note_restore(tx: Transaction, agent: Agent, instance_id: str, seen_epoch: int) -> bool:
     """Hold the sweeper back from this client, and tell; False when as much was known. The caller holds the agent's row."""
+    ahead = AheadTags(agent.client_id, agent.agent_id, agent.epoch, instance_id, seen_epoch)
+    why = f"The tags of {instance_id} carry epoch {seen_epoch} of {agent.logical_agent_id}, the database {agent.epoch}"
+    return _note(tx, ahead, why)
+
+
+def note_unknown_agent(tx: Transaction, client_id: str, agent_id: str, instance_id: str, seen_epoch: int) -> bool:
+    """Do the same for an agent of which the database knows nothing: it was made after the backup, and given this epoch."""
+    why = f"The tags of {instance_id} carry epoch {seen_epoch} of agent {agent_id}, which the database does not know"
+    return _note(tx, AheadTags(client_id, agent_id, 0, instance_id, seen_epoch), why)
+
+
+def _note(tx: Transaction, ahead: AheadTags, why: str) -> bool:
     row = {
-        "agent_id": agent.agent_id,
-        "client_id": agent.client_id,
-        "instance_id": instance_id,
-        "saved_epoch": agent.epoch,
+        "agent_id": ahead.agent_id,
+        "client_id": ahead.client_id,
+        "instance_id": ahead.instance_id,
+        "saved_epoch": ahead.saved_epoch,
         "seen_epoch": 0,
         "noted_at": tx.now,
         "confirmed_epoch": 0,
     }
     insert_or_ignore(tx.connection, restore_holds, [row], key=["agent_id"])
-    statement = update(restore_holds).where(restore_holds.c.agent_id == agent.agent_id, restore_holds.c.seen_epoch < seen_epoch)
-    values = {"seen_epoch": seen_epoch, "saved_epoch": agent.epoch, "instance_id": instance_id, "noted_at": tx.now}
+    values = {"seen_epoch": ahead.seen_epoch, "saved_epoch": ahead.saved_epoch, "instance_id": ahead.instance_id, "noted_at": tx.now}
+    statement = update(restore_holds).where(
+        restore_holds.c.agent_id == ahead.agent_id,
+        # What a tag names as an agent's id is only a word: another client's hold is not touched.
+        restore_holds.c.client_id == ahead.client_id,
+        restore_holds.c.seen_epoch < ahead.seen_epoch,
+    )
     if tx.execute(statement.values(values)).rowcount == 0:
         return False
-    data = {"saved_epoch": agent.epoch, "seen_epoch": seen_epoch}
-    tx.emit("restore_suspected", client_id=agent.client_id, agent_id=agent.agent_id, instance_id=instance_id, data=data)
+    data = {"saved_epoch": ahead.saved_epoch, "seen_epoch": ahead.seen_epoch}
+    tx.emit("restore_suspected", client_id=ahead.client_id, agent_id=ahead.agent_id, instance_id=ahead.instance_id, data=data)
     notify(
         tx,
-        client_id=agent.client_id,
-        agent_id=agent.agent_id,
+        client_id=ahead.client_id,
+        agent_id=ahead.agent_id if ahead.saved_epoch else None,
         severity=Severity.CRITICAL,
         kind="restore_suspected",
         text=(
-            f"The tags of {instance_id} carry epoch {seen_epoch} of {agent.logical_agent_id}, the database {agent.epoch}: it was probably "
-            "restored from a backup. Instances that nobody seems to own are reported and left alone until a person confirms this epoch."
+            f"{why}: it was probably restored from a backup. Instances that nobody seems to own are reported and left alone until a person "
+            "confirms this epoch."
         ),
-        dedupe_key=f"restore_suspected/{agent.agent_id}/{seen_epoch}",
+        dedupe_key=f"restore_suspected/{ahead.agent_id}/{ahead.seen_epoch}",
     )
     return True
 
@@ -93,9 +122,13 @@ def confirm_restore(tx: Transaction, client_id: str, agent_id: str, *, epoch: in
 
     StateConflict for another epoch than the one that was seen: what is confirmed must be what was looked at.
     """
-    agent = find_agent_of_client(tx, client_id, agent_id, for_update=True)
     hold = _find_hold(tx, agent_id)
-    if hold is None:
+    if hold is not None and hold.client_id == client_id and not load_agents(tx, [agent_id]):
+        saved = f"none for an agent {agent_id}"
+    else:
+        saved = str(find_agent_of_client(tx, client_id, agent_id, for_update=True).epoch)
+        hold = _find_hold(tx, agent_id)
+    if hold is None or hold.client_id != client_id:
         raise NotFound(f"nothing was noted about agent {agent_id}")
     if epoch != hold.seen_epoch:
         raise StateConflict(f"the tags carry epoch {hold.seen_epoch}, not {epoch}", seen_epoch=hold.seen_epoch)
@@ -110,7 +143,7 @@ def confirm_restore(tx: Transaction, client_id: str, agent_id: str, *, epoch: in
         instance_id=hold.instance_id,
         user_id=user_id,
         action="restore.confirmed",
-        reason=f"epoch {epoch} in tags, {agent.epoch} in the database",
+        reason=f"epoch {epoch} in tags, {saved} in the database",
         pre_state={"confirmed_epoch": hold.confirmed_epoch},
         post_state={"confirmed_epoch": epoch},
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
 from spot_server.aws.errors import ActFailed, ErrorClass
 from spot_server.aws.ports import AwsGateway
-from spot_server.features.sweeper import service
+from spot_server.features.sweeper import service, unnamed
 from spot_server.features.sweeper.queries import Territory, list_territories
 from spot_server.features.sweeper.rules import SweepPolicy
 from spot_server.features.sweeper.service import Swept
@@ -30,9 +31,13 @@ class Sweeper:
         of_roles: dict[str, list[Seen]] = defaultdict(list)
         for territory in territories:
             of_roles[territory.client_id] += self._look(context, territory)
-        work = context.database.read(lambda tx: service.gather(tx, of_roles))
-        due = [one for one in work if context.database.read(lambda tx, one=one: service.needs_act(tx, one, self._policy))]  # type: ignore[misc]
-        return _sentence(for_each(due, lambda one: context.database.write(lambda tx: service.sweep_agent(tx, one, self._policy))))
+        gathered = context.database.read(lambda tx: service.gather(tx, of_roles))
+        # First what nobody owns: what it says of a restored database holds the rest of the round back.
+        nobodys = [one for one in gathered.nobodys if context.database.read(partial(unnamed.needs_telling, found=one))]
+        told = for_each(nobodys, lambda one: context.database.write(partial(unnamed.tell, found=one)))
+        due = [one for one in gathered.work if context.database.read(lambda tx, one=one: service.needs_act(tx, one, self._policy))]  # type: ignore[misc]
+        swept = for_each(due, lambda one: context.database.write(lambda tx: service.sweep_agent(tx, one, self._policy)))
+        return _sentence([Swept(told=sum(told)), *swept])
 
     def _look(self, context: JobContext, territory: Territory) -> list[Seen]:
         """What the role sees; nothing when it is refused or AWS is away: the daemons' reports are there all the same."""

@@ -35,6 +35,7 @@ from spot_server.features.sweeper.sightings import (
     merged,
     volumes_of_report,
 )
+from spot_server.features.sweeper.unnamed import Unnamed, unnamed
 from spot_server.words import Severity
 
 LIMIT_WINDOW = timedelta(hours=1)
@@ -68,8 +69,17 @@ class Swept:
     put_off: int = 0
 
 
-def gather(tx: Transaction, of_roles: dict[str, list[Seen]]) -> list[Work]:
-    """Return, agent by agent, what daemons reported of late and what control roles found (by client), as far as it needs a closer look."""
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What needs a closer look: agent by agent, and what names no agent of its client."""
+
+    work: list[Work]
+    nobodys: list[Unnamed]
+
+
+def gather(tx: Transaction, of_roles: dict[str, list[Seen]]) -> Gathered:
+    """Return what daemons reported of late and what control roles found (by client), as far as it needs a closer look."""
+    nobodys: list[Unnamed] = []
     by_agent: dict[str, Work] = {}
     seen_of_client: dict[str, list[Seen]] = defaultdict(list, {client_id: list(seen) for client_id, seen in of_roles.items()})
     for report in queries.list_reports(tx, heard_within_seconds=SIGHTING_GOOD_FOR_SECONDS):
@@ -80,14 +90,17 @@ def gather(tx: Transaction, of_roles: dict[str, list[Seen]]) -> list[Work]:
             work.volumes.extend(unattached)
     in_place = queries.roles_of_instances(tx, list(seen_of_client))
     for client_id, seen in seen_of_client.items():
-        _sort_by_agent(tx, client_id, [one for one in seen if one.sighting.client_id == client_id], in_place, by_agent)
-    return list(by_agent.values())
+        nobodys += _sort_by_agent(tx, client_id, [one for one in seen if one.sighting.client_id == client_id], in_place, by_agent)
+    return Gathered(list(by_agent.values()), nobodys)
 
 
 def _sort_by_agent(
     tx: Transaction, client_id: str, seen: Sequence[Seen], in_place: set[tuple[str, str]], by_agent: dict[str, Work]
-) -> None:
-    """Add what names an agent to its work. One that is in place, or ending, is of interest only when its tags know a newer epoch."""
+) -> list[Unnamed]:
+    """Add what names an agent to its work, and return what names none of the client.
+
+    One that is in place, or ending, is of interest only when its tags know a newer epoch of an agent of the client.
+    """
     found = queries.load_agents(tx, {one.sighting.agent_id for one in seen if one.sighting.agent_id is not None})
     agents = {agent_id: agent for agent_id, agent in found.items() if agent.client_id == client_id}
     for one in merged(one for one in seen if _is_believed(one, agents)):
@@ -95,6 +108,8 @@ def _sort_by_agent(
         is_settled = (client_id, one.sighting.instance_id) in in_place or one.sighting.state in ENDING_STATES
         if not is_settled or (one.sighting.epoch or 0) > agent.epoch:
             by_agent.setdefault(agent.agent_id, Work(client_id, agent.agent_id)).instances.append(one)
+    nobodys = merged(one for one in seen if one.sighting.agent_id not in agents)
+    return unnamed(client_id, [one for one in nobodys if (client_id, one.sighting.instance_id) not in in_place], found)
 
 
 def _is_believed(one: Seen, agents: Mapping[str, Agent]) -> bool:
