@@ -181,8 +181,10 @@ guard_workload() { # last: a workload is never made to wait for a daemon that is
   local other guard="$systemd_dir/$workload_unit.d/$guard_name"
   is_changed=false
   for other in "$systemd_dir"/*.service.d/"$guard_name"; do
+    if ! $may_start && is_kept_guard "$other"; then continue; fi # nobody has been told yet that this instance may serve
     if [ -e "$other" ] && [ "$other" != "$guard" ]; then change "remove $other" rm -f "$other"; fi
   done
+  if ! $may_start && is_kept_guard "$guard"; then return 0; fi
   if [ -n "$workload_unit" ]; then write_file "$guard" 644 "$(cat "$here/agent/src/spot_agent/installed/start-guard.conf")"; fi
   if ! $is_dry && has_systemd; then ctl daemon-reload; fi # even where nothing changed: a run may have died before it
 }

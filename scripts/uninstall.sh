@@ -76,17 +76,31 @@ remove() { # remove PATH... : what is there
 }
 
 # An instance that must not serve keeps the guard: without it, its workload would start at the next boot, beside the primary.
-may_drop_guard() { [ ! -e "$state_dir/journal.json" ] || [ "$may_serve" = true ] || [ "$is_released" = true ]; }
+# With --drop-state the journal goes, so a guard that is kept carries a mark, by which a later run keeps it too.
+may_drop_guard() { # may_drop_guard GUARD
+  if [ ! -e "$state_dir/journal.json" ]; then
+    if is_kept_guard "$1"; then return 1; fi
+    return 0
+  fi
+  [ "$may_serve" = true ] || [ "$is_released" = true ]
+}
+
+mark_guard() { # mark_guard GUARD : whole or not at all
+  { cat "$1" && printf '%s\n' "$guard_mark this instance (${role:-no role known}) may not serve. Without this file its workload would start at the next boot."; } >"$1.new"
+  chmod 644 "$1.new"
+  mv -f "$1.new" "$1"
+}
 
 remove_guards() {
   local guard
   kept_guards=()
   for guard in "$systemd_dir"/*.service.d/"$guard_name"; do
     [ -e "$guard" ] || continue
-    if may_drop_guard; then
+    if may_drop_guard "$guard"; then
       remove "$guard"
       if ! $is_dry; then rmdir "$(dirname "$guard")" 2>/dev/null || true; fi
     else
+      is_kept_guard "$guard" || change "mark $guard as one that must stay" mark_guard "$guard"
       kept_guards+=("$guard")
     fi
   done
@@ -96,6 +110,7 @@ tell_what_is_left() {
   local guard
   for guard in "${kept_guards[@]}"; do
     say "left: $guard, because this instance (${role:-no role known}) may not serve, and without it its workload would at the next boot"
+    say "  If it may after all, install the daemon again, or remove that file yourself."
   done
   if [ -d "$state_dir" ] || [ -e "$env_file" ]; then
     if ! $drops_state; then say "left: $state_dir (journal) and $env_file (settings), so that setup.sh goes on where this ended; --drop-state takes them away."; fi

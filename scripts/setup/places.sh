@@ -11,6 +11,7 @@ place() { # place ROOT : every path of an installation below ROOT ("" on a real 
   systemd_dir="$1/etc/systemd/system"
   unit_file="$systemd_dir/spot-agent.service"
   guard_name=spot-optimizer.conf
+  guard_mark="# Kept by uninstall.sh:" # in a start guard that must stay although no journal is left to say why
   state_dir="$1/var/lib/spot-agent"
   runtime_dir="$1/run/spot-optimizer"
 }
@@ -43,3 +44,5 @@ has_systemd() {
   [ -z "$root" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null
 }
 ctl() { "${SPOT_SYSTEMCTL:-systemctl}" "$@"; }
+
+is_kept_guard() { grep -qs "^$guard_mark" "$1"; }

@@ -222,12 +222,71 @@ def test_an_instance_that_may_not_serve_keeps_its_guard_when_the_daemon_goes(ins
     journal.write_text(journal.read_text().replace('"role":"PRIMARY"', '"role":"ZOMBIE"'))
 
     done = installed.uninstall()
-    installed.uninstall("--drop-state")
+    with_state = installed.uninstall("--drop-state")
+    stays = installed.path(GUARD).exists()
     installed.path(GUARD).unlink()
 
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, with_state.returncode) == (0, 0), done.stderr
     assert "ZOMBIE" in done.stdout
     assert "would at the next boot" in done.stdout
+    assert stays
+
+
+@pytest.mark.parametrize("role", ["ZOMBIE", "REPLICA"])
+def test_a_guard_that_was_kept_stays_when_the_uninstallation_with_the_state_is_repeated(installed: Machine, role: str) -> None:
+    installed.systemd.stop_daemon()
+    journal = installed.path("var/lib/spot-agent/journal.json")
+    journal.write_text(journal.read_text().replace('"role":"PRIMARY"', f'"role":"{role}"'))
+    installed.uninstall("--drop-state")
+
+    second = installed.uninstall("--drop-state")
+    third = installed.uninstall("--drop-state")
+    stays = installed.path(GUARD).exists()
+    installed.systemd.active.discard(WORKLOAD)
+    installed.systemd.obey(["start", WORKLOAD])  # as a boot does
+    serves = WORKLOAD in installed.systemd.active
+    installed.path(GUARD).unlink(missing_ok=True)
+
+    assert (second.returncode, third.returncode) == (0, 0), second.stderr
+    assert "there was nothing to remove" in third.stdout
+    assert "would at the next boot" in third.stdout
+    assert stays
+    assert not serves
+
+
+def test_a_guard_that_was_kept_goes_on_as_any_other_once_the_instance_is_installed_anew(installed: Machine) -> None:
+    installed.systemd.stop_daemon()
+    journal = installed.path("var/lib/spot-agent/journal.json")
+    journal.write_text(journal.read_text().replace('"role":"PRIMARY"', '"role":"ZOMBIE"'))
+    installed.uninstall("--drop-state")
+    kept = installed.path(GUARD).read_text()
+
+    installed.restore_releases()
+    done = installed.install(token=GOOD_TOKEN)
+    renewed = installed.path(GUARD).read_text()
+    gone = installed.uninstall("--drop-state")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Kept by uninstall.sh" in kept
+    assert "Kept by uninstall.sh" not in renewed
+    assert gone.returncode == 0
+    assert not installed.path(GUARD).exists()
+
+
+def test_an_installation_that_starts_nothing_does_not_lift_a_guard_that_was_kept(installed: Machine) -> None:
+    installed.systemd.stop_daemon()
+    journal = installed.path("var/lib/spot-agent/journal.json")
+    journal.write_text(journal.read_text().replace('"role":"PRIMARY"', '"role":"ZOMBIE"'))
+    installed.uninstall("--drop-state")
+    installed.restore_releases()
+
+    done = installed.install("--no-start", token=GOOD_TOKEN)
+    installed.uninstall("--drop-state")
+    stays = installed.path(GUARD).exists()
+    installed.path(GUARD).unlink(missing_ok=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert stays
 
 
 def test_an_uninstallation_says_in_a_dry_run_what_it_would_remove(installed: Machine) -> None:
