@@ -13,7 +13,7 @@ from agent_fakes.virtual import START
 from agent_fakes.world import World, journal_of
 from spot_agent.ec2_facts import ImageFacts, SnapshotFacts, SpotPrice, TypeFacts
 from spot_agent.errors import ServerUnreachable
-from spot_agent.model import Role
+from spot_agent.model import TAG_COPY_OF, Role
 from spot_agent.ports import HookName, HookResult
 
 OURS = {"spot-optimizer:managed": "true", "spot-optimizer:logical-agent-id": "web-1"}
@@ -145,6 +145,19 @@ def test_cleanup_deregisters_then_deletes_and_reports(running: World) -> None:
         ("snapshot", "snap-loose"),
     ]
     assert set(running.ec2.snapshots) == {"snap-ami-new", "snap-foreign"}
+
+
+def test_cleanup_leaves_the_newest_copy_of_a_data_volume_however_old(running: World) -> None:
+    copied = {**OURS, TAG_COPY_OF: "vol-data"}
+    running.ec2.snapshots["snap-first"] = SnapshotFacts("snap-first", "vol-data", START - timedelta(days=41), copied)
+    running.ec2.snapshots["snap-last"] = SnapshotFacts("snap-last", "vol-data", START - timedelta(days=40), copied)
+
+    running.step("cleanup")
+
+    assert set(running.ec2.snapshots) == {"snap-last"}
+    assert {"kind": "snapshot", "id": "snap-last", "reason": "the newest copy of a data volume"} in running.api.bodies("cleanup-report")[0][
+        "kept"
+    ]
 
 
 def test_cleanup_keeps_an_image_in_use_and_the_newest_however_old(running: World) -> None:

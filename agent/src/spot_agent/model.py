@@ -50,6 +50,7 @@ TAG_EPOCH = "spot-optimizer:epoch"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
 TAG_HANDED_OVER = "spot-optimizer:handed-over"
 TAG_SALVAGED_FROM = "spot-optimizer:salvaged-from"
+TAG_COPY_OF = "spot-optimizer:copy-of"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from agent_fakes.virtual import START
 from spot_agent.ec2_facts import ImageFacts, SnapshotFacts
+from spot_agent.model import TAG_COPY_OF
 from spot_agent.rules.cleanup import AgeLimits, Needed, plan_cleanup
 
 LIMITS = AgeLimits(images_days=30, snapshots_days=7)
@@ -68,3 +69,42 @@ def test_every_image_either_goes_or_stays_with_a_reason(images: list[ImageFacts]
     listed = [image.image_id for image in plan.images] + [kept.id for kept in plan.kept if kept.kind == "image"]
     assert sorted(listed) == sorted(image.image_id for image in images)
     assert all(kept.reason for kept in plan.kept)
+
+
+COPIES = st.lists(
+    st.builds(
+        SnapshotFacts,
+        st.sampled_from(SNAPSHOT_IDS),
+        st.sampled_from(["vol-1", "vol-2"]),
+        AGES,
+        st.sampled_from([{}, {TAG_COPY_OF: "vol-1"}]),
+        st.sampled_from(["completed", "completed", "pending", "error"]),
+    ),
+    unique_by=lambda snapshot: snapshot.snapshot_id,
+)
+
+
+@given(COPIES)
+def test_the_newest_completed_copy_of_each_data_volume_stays_and_nothing_else_for_that(snapshots: list[SnapshotFacts]) -> None:
+    plan = plan_cleanup([], snapshots, NOT_NEEDED, LIMITS, START)
+
+    gone = {snapshot.snapshot_id for snapshot in plan.snapshots}
+    for volume_id in ("vol-1", "vol-2"):
+        copies = [one for one in snapshots if one.volume_id == volume_id and TAG_COPY_OF in one.tags and one.state == "completed"]
+        ages = [one.started_at for one in copies if one.started_at is not None]
+        left = [one for one in copies if one.snapshot_id not in gone]
+        assert not ages or any(one.started_at == max(ages) for one in left)
+        old = [one for one in left if one.started_at is not None and one.started_at < START - timedelta(days=7)]
+        assert len(old) <= 1
+    assert {snapshot.snapshot_id for snapshot in snapshots} == gone | {kept.id for kept in plan.kept}
+
+
+def test_an_old_copy_that_never_completed_does_not_stand_in_for_one_that_did() -> None:
+    mark = {TAG_COPY_OF: "vol-1"}
+    whole = SnapshotFacts("snap-1", "vol-1", START - timedelta(days=60), mark)
+    broken = SnapshotFacts("snap-2", "vol-1", START - timedelta(days=50), mark, state="error")
+
+    plan = plan_cleanup([], [whole, broken], NOT_NEEDED, LIMITS, START)
+
+    assert [snapshot.snapshot_id for snapshot in plan.snapshots] == ["snap-2"]
+    assert [(kept.id, kept.reason) for kept in plan.kept] == [("snap-1", "the newest copy of a data volume")]

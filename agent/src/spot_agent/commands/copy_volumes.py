@@ -11,12 +11,11 @@ from spot_agent.commands.handling import Handled, NotYet, Succeeded, Tools, bad_
 from spot_agent.commands.mount_volumes import wanted_volumes
 from spot_agent.ec2_facts import EbsFacts, SnapshotFacts, VolumeRequest
 from spot_agent.errors import ActFailed, ErrorClass
-from spot_agent.model import TAG_MANAGED, Command, JsonObject
+from spot_agent.model import TAG_COPY_OF, TAG_MANAGED, Command, JsonObject
 from spot_agent.rules.rsync import Pass
 from spot_agent.rules.volumes import DataVolume, volume_json
 from spot_agent.timestamps import to_wire
 
-TAG_COPY_OF = "spot-optimizer:copy-of"
 TAG_MOVE_ID = "spot-optimizer:switch-id"
 TAG_PASS = "spot-optimizer:pass"  # noqa: S105 - the name of a tag
 LOOK_SECONDS = 5.0

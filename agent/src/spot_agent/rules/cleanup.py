@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spot_agent.ec2_facts import ImageFacts, SnapshotFacts
+from spot_agent.model import TAG_COPY_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def plan_cleanup(
 
     Never the newest image, one that the server keeps (the newest that has booted above all), one that an instance was made from,
     one younger than the limit or of unknown age, nor a snapshot of any image that stays or goes (an image takes its own along).
+    Of the copies that moves made of a data volume the newest completed one stays: when the volume is lost, a rescue has nothing else.
     """
     listed = sorted(images, key=lambda image: image.image_id)
     newest = _newest_available(listed)
@@ -66,16 +68,29 @@ def plan_cleanup(
         else:
             kept.append(Kept("image", image.image_id, reason))
     of_images = {snapshot_id for image in listed for snapshot_id in image.snapshot_ids}
+    loose = sorted((one for one in snapshots if one.snapshot_id not in of_images), key=lambda one: one.snapshot_id)
+    newest_copies = _newest_copies(loose)
     snapshot_limit = now - timedelta(days=limits.snapshots_days)
-    loose = []
-    for snapshot in sorted(snapshots, key=lambda snapshot: snapshot.snapshot_id):
-        if snapshot.snapshot_id in of_images:
-            continue
+    old = []
+    for snapshot in loose:
         if snapshot.started_at is None or snapshot.started_at >= snapshot_limit:
             kept.append(Kept("snapshot", snapshot.snapshot_id, "younger than the limit, or of unknown age"))
+        elif snapshot.snapshot_id in newest_copies:
+            kept.append(Kept("snapshot", snapshot.snapshot_id, "the newest copy of a data volume"))
         else:
-            loose.append(snapshot)
-    return CleanupPlan(tuple(going), tuple(loose), tuple(kept))
+            old.append(snapshot)
+    return CleanupPlan(tuple(going), tuple(old), tuple(kept))
+
+
+def _newest_copies(snapshots: Iterable[SnapshotFacts]) -> set[str]:
+    """The newest completed copy of each data volume. One of unknown age is never the newest: it stays anyway."""
+    newest: dict[str, SnapshotFacts] = {}
+    for snapshot in snapshots:
+        if TAG_COPY_OF in snapshot.tags and snapshot.state == "completed" and snapshot.started_at is not None:
+            best = newest.get(snapshot.volume_id)
+            if best is None or best.started_at is None or snapshot.started_at >= best.started_at:
+                newest[snapshot.volume_id] = snapshot
+    return {snapshot.snapshot_id for snapshot in newest.values()}
 
 
 def _newest_available(images: Iterable[ImageFacts]) -> str | None:
