@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from agent_fakes.memory import command_json
+from agent_fakes.virtual import START
 from agent_fakes.world import World
-from spot_agent.ec2_facts import AddressFacts
+from spot_agent.ec2_facts import AddressFacts, SnapshotFacts, VolumeFacts
 from spot_agent.journal_contents import CommandRecord, with_started
 from spot_agent.model import TAG_AGENT_ID, TAG_MANAGED, JsonObject
 from spot_agent.timestamps import to_wire
@@ -224,16 +226,103 @@ def test_an_instance_that_stays_unknown_is_gone(running: World) -> None:
     assert answer["result"]["state"] == "gone"
 
 
+ROOT_AND_DATA = (
+    VolumeFacts("vol-root", "/dev/xvda", delete_on_termination=True),
+    VolumeFacts("vol-data", "/dev/sdf", delete_on_termination=True),
+    VolumeFacts("vol-kept", "/dev/sdg", delete_on_termination=False),
+)
+OWNER_TAGS = {
+    "spot-optimizer:managed": "true",
+    "spot-optimizer:client-id": "client-1",
+    "spot-optimizer:agent-id": "agent-1",
+    "spot-optimizer:logical-agent-id": "web-1",
+    "spot-optimizer:epoch": "3",
+}
+OWNER_OF_KEPT = {
+    "spot-optimizer:client-id": "client-1",
+    "spot-optimizer:agent-id": "agent-1",
+    "spot-optimizer:logical-agent-id": "web-1",
+    "spot-optimizer:salvaged-from": "i-old",
+}
+
+
+def _salvage(*, keep_root: bool | None = None) -> dict[str, Any]:
+    payload: dict[str, Any] = {"instance_id": "i-old", "tags": OWNER_TAGS}
+    return command_json("salvage_volumes", payload if keep_root is None else {**payload, "keep_root": keep_root})
+
+
+def _outliving(world: World) -> set[str]:
+    return {volume.volume_id for volume in world.ec2.instances["i-old"].volumes if not volume.delete_on_termination}
+
+
 def test_salvage_keeps_the_volumes_and_snapshots_each_once(running: World) -> None:
-    running.ec2.add_instance("i-old")
-    salvage = command_json("salvage_volumes", {"instance_id": "i-old", "tags": {"saga": "s1"}})
+    """A server that does not say whether the root is needed gets all of them."""
+    running.ec2.add_instance("i-old", volumes=ROOT_AND_DATA)
+    salvage = _salvage()
     first = running.execute(salvage)
 
     again = running.execute(_again(salvage))
 
-    assert first["result"] == again["result"]
-    assert len(first["result"]["snapshot_ids"]) == 1
-    assert not running.ec2.instances["i-old"].volumes[0].delete_on_termination
+    assert first["result"]["snapshot_ids"] == again["result"]["snapshot_ids"]
+    assert len(first["result"]["snapshot_ids"]) == 3
+    assert _outliving(running) == {"vol-root", "vol-data", "vol-kept"}
+
+
+def test_a_volume_that_is_made_to_outlive_its_instance_says_whose_it_is_and_gives_no_right(running: World) -> None:
+    """Also one of a first instance, whose volumes carry no tags of ours. What a person had kept before stays the person's."""
+    running.ec2.add_instance("i-old", volumes=ROOT_AND_DATA)
+
+    answer = running.execute(_salvage(keep_root=True))
+
+    assert answer["result"]["kept_volume_ids"] == ["vol-root", "vol-data"]
+    assert {name: tags for name, tags in running.ec2.tagged.items() if name.startswith("vol-")} == {
+        "vol-root": OWNER_OF_KEPT,
+        "vol-data": OWNER_OF_KEPT,
+    }
+    assert running.ec2.calls.index("tag") < running.ec2.calls.index("keep_volumes")
+
+
+def test_a_root_that_nobody_needs_goes_with_its_instance_once_its_snapshot_is_begun(running: World) -> None:
+    running.ec2.add_instance("i-old", volumes=ROOT_AND_DATA)
+
+    answer = running.execute(_salvage(keep_root=False))
+
+    assert answer["result"]["kept_volume_ids"] == ["vol-data"]
+    assert _outliving(running) == {"vol-data", "vol-kept"}
+    assert {snapshot.volume_id for snapshot in running.ec2.snapshots.values()} == {"vol-root", "vol-data", "vol-kept"}
+
+
+def test_a_root_without_a_snapshot_is_kept_whoever_needs_it(running: World) -> None:
+    running.ec2.add_instance("i-old", volumes=ROOT_AND_DATA)
+    running.ec2.failures["create_snapshots"] = ["UnauthorizedOperation"]
+
+    answer = running.execute(_salvage(keep_root=False))
+
+    assert answer["error"]["class"] == "not_authorized"
+    assert _outliving(running) == {"vol-root", "vol-data", "vol-kept"}
+    assert running.ec2.tagged["vol-root"] == OWNER_OF_KEPT
+
+
+def test_a_root_whose_earlier_snapshot_failed_gets_another_before_it_may_go(running: World) -> None:
+    running.ec2.add_instance("i-old", volumes=ROOT_AND_DATA)
+    marked = {**OWNER_TAGS, "spot-optimizer:salvaged-from": "i-old"}
+    running.ec2.snapshots["snap-bad"] = SnapshotFacts("snap-bad", "vol-root", START, marked, state="error")
+
+    answer = running.execute(_salvage(keep_root=False))
+
+    assert len(answer["result"]["snapshot_ids"]) == 3
+    assert "snap-bad" not in answer["result"]["snapshot_ids"]
+
+
+def test_salvage_keeps_and_snapshots_also_where_the_volumes_cannot_be_tagged(running: World) -> None:
+    running.ec2.add_instance("i-old", volumes=ROOT_AND_DATA)
+    running.ec2.failures["tag"] = ["UnauthorizedOperation"]
+
+    answer = running.execute(_salvage(keep_root=False))
+
+    assert answer["error"]["class"] == "not_authorized"
+    assert _outliving(running) == {"vol-data", "vol-kept"}
+    assert len(running.ec2.snapshots) == 3
 
 
 def test_salvage_snapshots_also_if_the_volumes_cannot_be_kept(running: World) -> None:

@@ -166,3 +166,14 @@ def test_an_epoch_that_could_not_be_written_is_said_and_tried_again(running: Wor
 
     assert "own_tags_not_set" in running.lines.text
     assert (before, own_tags(running)) == ({}, {"spot-optimizer:epoch": "1"})
+
+
+def test_a_volume_that_a_notice_left_behind_is_told_once_its_instance_has_ended(running: World) -> None:
+    running.ec2.add_instance("i-old")
+    running.execute(command_json("salvage_volumes", {"instance_id": "i-old", "tags": TAGS, "keep_root": True}))
+    running.ec2.set_state("i-old", "terminated")
+    running.clock.advance(180)
+
+    volumes = told(running)["volumes"]
+
+    assert {"volume_id": "vol-i-old", "state": "available"} in volumes

@@ -80,6 +80,19 @@ def test_a_notice_without_a_replica_launches_from_the_newest_image_and_never_mak
     assert_rescued(story)
 
 
+@pytest.mark.parametrize(("carry", "is_kept"), [("stateless", False), ("volume", False), ("rsync", True), ("hook", True)])
+def test_the_old_root_outlives_its_instance_only_where_state_may_be_on_it(
+    database: Database, clock: FakeClock, carry: str, *, is_kept: bool
+) -> None:
+    story = Story.on(database, clock, carry=carry, has_image=True)
+
+    story.notice()
+    story.settles(60)
+
+    (payload,) = story.payloads("salvage_volumes")
+    assert payload["keep_root"] is is_kept
+
+
 def test_a_rescue_without_capacity_tries_the_next_pools_and_then_on_demand(story: Story) -> None:
     for zone in ZONES:
         for kind in TYPES:

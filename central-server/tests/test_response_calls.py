@@ -14,7 +14,8 @@ HOLD = (StepName.LAUNCH, StepName.BOOT)
 def test_a_rescue_names_what_it_launches_moves_saves_and_ends() -> None:
     calls = response_calls(plan_rescue(Carry.STATELESS), [HandleKind.ELASTIC_IP], is_hold=False, is_salvaged=True)
 
-    assert calls[:3] == ["ModifyInstanceAttribute (volumes are kept)", "CreateSnapshots", "RunInstances"]
+    kept = ["CreateTags (volumes are kept, as their owner's)", "ModifyInstanceAttribute (volumes are kept)"]
+    assert calls[:4] == [*kept, "CreateSnapshots", "RunInstances"]
     assert {"AssociateAddress", "TerminateInstances (of an old instance that EC2 did not end)"} <= set(calls)
     assert len(calls) == len(set(calls))
 

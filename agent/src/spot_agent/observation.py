@@ -68,7 +68,8 @@ class Observer:
         images = sorted(self._ec2.find_images(tags), key=lambda made: made.created_at or LONG_AGO, reverse=True)
         available = [made.created_at for made in images if made.state == "available" and made.created_at is not None]
         metrics.NEWEST_IMAGE.set(available[0].timestamp() if available else 0)
-        volumes = self._ec2.find_volumes(tags)
+        # Also those that a notice left behind, which carry their owner's name alone.
+        volumes = self._ec2.find_volumes({TAG_LOGICAL_AGENT_ID: contents.logical_agent_id})
         holders = self._holders(contents)
         return {
             "instances": [_instance(made, holders) for made in instances[:MOST_LISTED]],

@@ -213,7 +213,11 @@ class FakeEc2:
         self._begin("find_volumes")
         own = tuple((made.volume_id, made.state) for made in self.ebs.known.values() if tags and _has(made.tags, tags))
         return own + tuple(
-            (volume.volume_id, "in-use") for made in self.instances.values() if _has(made.tags, tags) for volume in made.volumes
+            (volume.volume_id, "available" if made.state == "terminated" else "in-use")
+            for made in self.instances.values()
+            for volume in made.volumes
+            if _has({**made.tags, **self.tagged.get(volume.volume_id, {})}, tags)
+            and not (volume.delete_on_termination and made.state == "terminated")
         )
 
     def volume_settings(self, volume_ids: Sequence[str]) -> tuple[VolumeSettings, ...]:

@@ -1,39 +1,70 @@
-"""salvage_volumes: before an instance is taken away, keep its volumes and start snapshots of them."""
+"""salvage_volumes: before an instance is taken away, keep its volumes, as their owner's, and start snapshots of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from spot_agent.commands.handling import Handled, Succeeded, Tools, tags, text
-from spot_agent.ec2_facts import InstanceFacts
+from spot_agent.ec2_facts import InstanceFacts, VolumeFacts
 from spot_agent.errors import ActFailed, Ec2Failed, ErrorClass
-from spot_agent.model import TAG_SALVAGED_FROM, Command
+from spot_agent.model import TAG_AGENT_ID, TAG_CLIENT_ID, TAG_LOGICAL_AGENT_ID, TAG_SALVAGED_FROM, Command
+
+TAGS_OF_KEPT = (TAG_CLIENT_ID, TAG_AGENT_ID, TAG_LOGICAL_AGENT_ID, TAG_SALVAGED_FROM)
+"""What says whose a kept volume is. Not `managed`, by which our roles could attach it: the right to tag brings no other right."""
 
 
 def handle(command: Command, tools: Tools) -> Handled:
-    """Both are tried whatever the other does. The snapshots' tags find those of an earlier try."""
+    """Volumes are kept and snapshots begun, whatever becomes of the other. The snapshots' tags find those of an earlier try.
+
+    With `keep_root` false the root goes with its instance, unless no snapshot of it could be begun.
+    """
     instance_id = text(command, "instance_id")
     instance = tools.ec2.describe_instance(instance_id)
-    kept_error = _keep(instance, tools) if instance else None
-    snapshot_ids = _snapshots(instance_id, instance, tags(command), tools)
-    if kept_error is not None:
-        message = f"{kept_error.message} (snapshots: {', '.join(snapshot_ids)})"
-        raise ActFailed(kept_error.error_class, kept_error.code, message)
-    return Succeeded({"snapshot_ids": list(snapshot_ids)})
-
-
-def _keep(instance: InstanceFacts, tools: Tools) -> Ec2Failed | None:
-    names = [volume.device_name for volume in instance.volumes if volume.delete_on_termination]
+    going = [volume for volume in instance.volumes if volume.delete_on_termination] if instance else []
+    root = [] if command.payload.get("keep_root") is not False else [volume for volume in going if _is_root(volume, instance)]
+    marked = {**tags(command), TAG_SALVAGED_FROM: instance_id}
+    wanted = [volume for volume in going if volume not in root]
+    trouble = _keep(instance_id, wanted, marked, tools)
     try:
-        if names:
-            tools.ec2.keep_volumes(instance.instance_id, names)
+        snapshot_ids = _snapshots(instance_id, instance, root, marked, tools)
+    except ActFailed:
+        _keep(instance_id, root, marked, tools)
+        raise
+    if trouble is not None:
+        message = f"{trouble.message} (snapshots: {', '.join(snapshot_ids)})"
+        raise ActFailed(trouble.error_class, trouble.code, message)
+    return Succeeded({"snapshot_ids": list(snapshot_ids), "kept_volume_ids": [volume.volume_id for volume in wanted]})
+
+
+def _is_root(volume: VolumeFacts, instance: InstanceFacts | None) -> bool:
+    return instance is not None and volume.device_name == instance.root_device_name
+
+
+def _keep(instance_id: str, volumes: Sequence[VolumeFacts], marked: dict[str, str], tools: Tools) -> Ec2Failed | None:
+    """Tags first: a try that ends between the two finds the volumes still going, and does both again. The first refusal is returned."""
+    if not volumes:
+        return None
+    trouble = None
+    owner = {key: value for key, value in marked.items() if key in TAGS_OF_KEPT}
+    try:
+        for volume in volumes:
+            tools.ec2.tag(volume.volume_id, owner)
+    except Ec2Failed as error:
+        trouble = error
+    try:
+        tools.ec2.keep_volumes(instance_id, [volume.device_name for volume in volumes])
     except Ec2Failed as error:
         return error
-    return None
+    return trouble
 
 
-def _snapshots(instance_id: str, instance: InstanceFacts | None, wanted: dict[str, str], tools: Tools) -> tuple[str, ...]:
-    marked = {**wanted, TAG_SALVAGED_FROM: instance_id}
+def _snapshots(
+    instance_id: str, instance: InstanceFacts | None, root: Sequence[VolumeFacts], marked: dict[str, str], tools: Tools
+) -> tuple[str, ...]:
+    """Those of an earlier try count if they hold the root that is to go, and none of them failed."""
     made = tools.ec2.find_snapshots(marked)
-    if made:
+    volume_ids = {snapshot.volume_id for snapshot in made if snapshot.state != "error"}
+    if made and all(volume.volume_id in volume_ids for volume in root):
         return tuple(snapshot.snapshot_id for snapshot in made)
     if instance is None or not instance.volumes:
         raise ActFailed(ErrorClass.NOT_FOUND, "no_volumes", f"EC2 shows no volumes of {instance_id}")

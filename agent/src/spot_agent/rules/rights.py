@@ -11,7 +11,7 @@ from typing import Any
 from spot_agent import ec2_shapes as shapes
 from spot_agent.ec2_facts import DryRun, InstanceFacts, LaunchRequest
 from spot_agent.errors import ErrorClass
-from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED
+from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED, TAG_SALVAGED_FROM
 from spot_agent.rules.checks import Line, fail, ok, skip
 from spot_agent.rules.handle_rights import rights_to_move
 from spot_agent.rules.volume_rights import rights_to_carry
@@ -79,14 +79,18 @@ def _saving(trial: Trial) -> tuple[Right, ...]:
     devices = [volume.device_name for volume in trial.instance.volumes] if trial.instance else []
     mappings = [{"DeviceName": name, "Ebs": {"DeleteOnTermination": False}} for name in devices[:1]]
     keeping = {"InstanceId": trial.instance_id, "BlockDeviceMappings": mappings}
+    owner = {TAG_LOGICAL_AGENT_ID: trial.logical_agent_id, TAG_SALVAGED_FROM: trial.instance_id}
+    tagging = {"Resources": [volume.volume_id for volume in trial.instance.volumes[:1]] if trial.instance else []}
+    no_volumes = None if mappings else "not tried: EC2 shows no volumes of this instance"
     return (
         Right("CreateSnapshots", "save the volumes under a notice", snapshots),
         Right(
             "ModifyInstanceAttribute",
             "keep the volumes under a notice",
             keeping,
-            None if mappings else "not tried: EC2 shows no volumes of this instance",
+            no_volumes,
         ),
+        Right("CreateTags", "say whose a kept volume is", {**tagging, "Tags": shapes.tag_list(owner)}, no_volumes),
     )
 
 

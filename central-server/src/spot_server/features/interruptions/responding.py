@@ -28,6 +28,7 @@ from spot_server.features.switches.driving import drive
 from spot_server.features.switches.queries import Switch
 from spot_server.words import (
     PRIORITY_EMERGENCY,
+    Carry,
     CommandKind,
     InterruptionKind,
     ReplicaKind,
@@ -37,6 +38,9 @@ from spot_server.words import (
     SwitchStatus,
     SwitchTrigger,
 )
+
+_STATE_MAY_BE_ON_ROOT = frozenset({Carry.IMAGE_AFTER_QUIESCE, Carry.RSYNC, Carry.HOOK})
+"""Carries whose root volume may hold the last writes before the end, which no snapshot has. Of the others it is worth nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,11 @@ def _salvage(tx: Transaction, scene: Scene) -> None:
             # Just behind the launch, which nothing may delay.
             priority=PRIORITY_EMERGENCY - 1,
             epoch=scene.agent.epoch,
-            payload={"instance_id": scene.instance.instance_id, "tags": owner_tags(scene.agent)},
+            payload={
+                "instance_id": scene.instance.instance_id,
+                "tags": owner_tags(scene.agent),
+                "keep_root": scene.agent.carry in _STATE_MAY_BE_ON_ROOT,
+            },
             deadline_at=scene.event.action_at,
         ),
     )
