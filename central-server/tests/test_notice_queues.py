@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from server_support.clock import START, FakeClock
 from server_support.control_role_stage import Stage
@@ -252,6 +253,40 @@ def test_a_queue_that_is_throttled_is_left_alone_and_nobody_is_told(reader: Read
     assert asked_at_once == 1
     assert reader.told("notice_queue_unreadable") == []
     assert len(reader.shown()) == 1
+
+
+def test_what_nobody_foresaw_in_a_wait_is_logged_and_told_and_the_queue_is_read_on(reader: Reader) -> None:
+    reader.queue.failures += [ValueError("an answer that botocore cannot read")] * 2
+    reader.queue.send(reader.warning())
+
+    with capture_logs() as lines:
+        reader.reads(3)
+    asked_at_once = len(reader.queue.asked)
+    for _ in range(120):
+        reader.clock.advance(1)
+        reader.reads(1)
+
+    logged = [line for line in lines if line["event"] == "notice_queue_not_read"]
+    assert [isinstance(line["exc_info"], ValueError) for line in logged] == [True]
+    assert asked_at_once == 1
+    assert ["ValueError: an answer that botocore cannot read" in text for text in reader.told("notice_queue_unreadable")] == [True]
+    assert (len(reader.shown()), reader.queue.deleted) == (1, ["message-1"])
+
+
+def test_a_message_on_which_the_taking_in_stumbles_keeps_neither_the_others_nor_the_next_wait(database: Database, clock: FakeClock) -> None:
+    """It comes again, as one that was received and not deleted does."""
+    reader = Reader(Stage(database, clock))
+    reader.queue.delete_failures.append(OverflowError("a mistake of ours"))
+    reader.queue.send(reader.warning("i-unknown", id="event-1"))
+    reader.queue.send(reader.warning(id="event-2"))
+    reader.reads(1)
+
+    with pytest.raises(ExceptionGroup):
+        reader.reads(1)
+    reader.reads(2)
+
+    assert [event.notice_id for event in reader.shown()] == ["eventbridge/event-2"]
+    assert sorted(reader.queue.deleted) == ["message-1", "message-2"]
 
 
 def test_a_wait_under_way_keeps_nobody_and_is_not_begun_twice(reader: Reader) -> None:

@@ -8,7 +8,6 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from spot_server.aws.errors import AwsFailed
 from spot_server.aws.ports import ControlRole
 from spot_server.aws.queues import QueueMessage
 
@@ -18,7 +17,10 @@ class AtOnce(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         done: Future[Any] = Future()
-        done.set_result(fn(*args, **kwargs))
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as a thread does: whoever asks for the result gets it
+            done.set_exception(error)
         return done
 
 
@@ -30,8 +32,8 @@ class FakeQueue:
     receives: dict[str, int] = field(default_factory=dict)
     deleted: list[str] = field(default_factory=list)
     asked: list[tuple[ControlRole, str, str]] = field(default_factory=list)
-    failures: list[AwsFailed] = field(default_factory=list)
-    delete_failures: list[AwsFailed] = field(default_factory=list)
+    failures: list[Exception] = field(default_factory=list)
+    delete_failures: list[Exception] = field(default_factory=list)
     forgotten: int = 0
     role: tuple[ControlRole, str] | None = None
 

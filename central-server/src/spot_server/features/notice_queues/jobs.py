@@ -60,12 +60,14 @@ class NoticeQueues:
     def _visit(self, context: JobContext, queue: ClientQueue, hand: _Hand) -> int:
         polled, taken = None, 0
         if hand.waiting is not None and hand.waiting.done():
-            polled, hand.waiting = hand.waiting.result(), None
+            # Cleared first: a wait that has ended is never asked again, whatever it ended with.
+            waited, hand.waiting = hand.waiting, None
+            polled = _outcome_of(waited)
         if isinstance(polled, ActFailed):
             self._leave_alone(context, queue, hand, polled)
         elif polled is not None:
             hand.tries = 0
-            taken = sum(self._take(context, queue, message) for message in polled)
+            taken = sum(for_each(polled, lambda message: self._take(context, queue, message)))
         if hand.waiting is None and context.clock.monotonic_seconds() >= hand.pause_until_seconds:
             hand.waiting = self._pool().submit(self._poll, queue)
         return taken
@@ -84,7 +86,8 @@ class NoticeQueues:
     def _leave_alone(self, context: JobContext, queue: ClientQueue, hand: _Hand, error: ActFailed) -> None:
         hand.tries += 1
         hand.pause_until_seconds = context.clock.monotonic_seconds() + pause_seconds(hand.tries, self._draw())
-        context.log.warning("notice_queue_not_read", client_id=queue.client_id, region=queue.region, error=str(error))
+        cause = error.__cause__ if error.error_class is ErrorClass.UNEXPECTED else None
+        context.log.warning("notice_queue_not_read", client_id=queue.client_id, region=queue.region, error=str(error), exc_info=cause)
         if error.error_class not in {ErrorClass.THROTTLED, ErrorClass.UNREACHABLE}:
             self._gateway.forget(queue.role, queue.region)
             context.database.write(lambda tx: service.tell_unreadable(tx, queue, error))
@@ -130,6 +133,16 @@ class NoticeQueues:
             self._gateway.queue(queue.role, queue.region).delete(queue.queue_url, message)
         except ActFailed as error:
             context.log.warning("notice_queue_message_not_deleted", client_id=queue.client_id, error=str(error))
+
+
+def _outcome_of(waited: Future[Polled]) -> Polled:
+    """What a wait that has ended brought. What nobody foresaw is a failure like any other: no queue is given up for it."""
+    try:
+        return waited.result()
+    except Exception as error:  # noqa: BLE001 - it is logged with where it came from, told, and tried again after a pause
+        unforeseen = ActFailed(ErrorClass.UNEXPECTED, type(error).__name__, str(error))
+        unforeseen.__cause__ = error
+        return unforeseen
 
 
 def notice_queues_job(settings: Settings, gateway: QueueGateway) -> Job:
