@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import literal_column, select, update
 
 from server_support.clock import START, FakeClock
 from server_support.control_role_stage import Stage
 from server_support.memory_aws import failure
 from spot_server.aws.ports import AddressFacts
 from spot_server.db.runner import Database
-from spot_server.db.tables import cleanup_logs, commands, instances, notifications, replica_instances
+from spot_server.db.tables import agents, cleanup_logs, commands, instances, notifications, replica_instances
 from spot_server.features.commands.queries import Command
 from spot_server.features.replicas.jobs import sweep_replicas
 from spot_server.features.sweeper.jobs import Sweeper
@@ -147,3 +147,33 @@ def test_an_aws_that_is_away_is_asked_again_in_the_next_round(stage: Stage, call
 
     assert (first, second) == ("", "retired 1")
     assert told(stage, "control_role_refused") == []
+
+
+def report_volume(stage: Stage, instance_id: str) -> None:
+    """The daemon of this instance tells of a volume that is attached to nothing."""
+    resources = {"instances": [], "images": [], "volumes": [{"volume_id": f"vol-{instance_id}", "state": "available"}], "age_seconds": 0.0}
+    values = {"reported_resources": resources, "last_heartbeat_at": stage.clock.now()}
+    stage.fleet.execute(update(instances).where(instances.c.instance_id == instance_id).values(values))
+
+
+def test_a_look_that_fails_unforeseen_does_not_keep_from_the_sweep_what_the_daemons_saw(stage: Stage) -> None:
+    report_volume(stage, "i-1")
+    stage.ec2.refusals["find_managed"] = [ValueError("an answer that botocore cannot read")]
+
+    with pytest.raises(ExceptionGroup):
+        sweep(stage)
+
+    assert ["vol-i-1" in text for text in told(stage, "stray_quarantined")] == [True]
+
+
+def test_an_agent_on_which_the_sweep_stumbles_does_not_keep_the_others_from_theirs(stage: Stage) -> None:
+    """Its row cannot be read; its volume comes before the instance of the other agent."""
+    broken = stage.fleet.agent("broken-1", instance_id="i-9")
+    report_volume(stage, "i-9")
+    stage.fleet.execute(update(agents).where(agents.c.agent_id == broken.agent_id).values(traffic_handles=literal_column("'{'")))
+    leave_behind(stage)
+
+    with pytest.raises(ExceptionGroup):
+        sweep(stage)
+
+    assert logged(stage) == ["sweep/retired/i-2/1"]

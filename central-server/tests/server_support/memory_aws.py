@@ -50,7 +50,7 @@ class FakeEc2:
         self.hidden: set[str] = set()
         self.persistent_requests: set[str] = set()
         self.calls: list[str] = []
-        self.refusals: dict[str, list[AwsFailed]] = defaultdict(list)
+        self.refusals: dict[str, list[Exception]] = defaultdict(list)
         self.lost: set[str] = set()
         self.meanwhile: dict[str, Callable[[], None]] = {}
         """What happens elsewhere, once, while a call of this name is under way."""

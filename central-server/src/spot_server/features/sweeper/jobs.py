@@ -10,8 +10,9 @@ from spot_server.aws.ports import AwsGateway
 from spot_server.features.sweeper import service, unnamed
 from spot_server.features.sweeper.queries import Territory, list_territories
 from spot_server.features.sweeper.rules import SweepPolicy
-from spot_server.features.sweeper.service import Swept
+from spot_server.features.sweeper.service import Swept, Work
 from spot_server.features.sweeper.sightings import Seen, instances_of_role
+from spot_server.features.sweeper.unnamed import Unnamed
 from spot_server.jobs.each import for_each
 from spot_server.jobs.registry import Job, JobContext
 from spot_server.settings import Settings
@@ -29,15 +30,32 @@ class Sweeper:
         """One round. No call to AWS is made inside a transaction."""
         territories = context.database.read(list_territories)
         of_roles: dict[str, list[Seen]] = defaultdict(list)
-        for territory in territories:
+        swept: list[Swept] = []
+
+        def look(territory: Territory) -> None:
             of_roles[territory.client_id] += self._look(context, territory)
-        gathered = context.database.read(lambda tx: service.gather(tx, of_roles))
-        # First what nobody owns: what it says of a restored database holds the rest of the round back.
-        nobodys = [one for one in gathered.nobodys if context.database.read(partial(unnamed.needs_telling, found=one))]
-        told = for_each(nobodys, lambda one: context.database.write(partial(unnamed.tell, found=one)))
-        due = [one for one in gathered.work if context.database.read(lambda tx, one=one: service.needs_act(tx, one, self._policy))]  # type: ignore[misc]
-        swept = for_each(due, lambda one: context.database.write(lambda tx: service.sweep_agent(tx, one, self._policy)))
-        return _sentence([Swept(told=sum(told)), *swept])
+
+        def tell(found: Unnamed) -> None:
+            if context.database.read(partial(unnamed.needs_telling, found=found)):
+                swept.append(Swept(told=context.database.write(partial(unnamed.tell, found=found))))
+
+        def sweep(work: Work) -> None:
+            # Reads first: most rounds find nothing to do, and hold nobody's row.
+            if context.database.read(lambda tx: service.needs_act(tx, work, self._policy)):
+                swept.append(context.database.write(lambda tx: service.sweep_agent(tx, work, self._policy)))
+
+        def look_everywhere() -> None:
+            for_each(territories, look)
+
+        def sweep_everybody() -> None:
+            gathered = context.database.read(lambda tx: service.gather(tx, of_roles))
+            # First what nobody owns: what it says of a restored database holds the rest of the round back.
+            acts = [*(partial(tell, found) for found in gathered.nobodys), *(partial(sweep, work) for work in gathered.work)]
+            for_each(acts, lambda act: act())
+
+        # A look that fails ends only itself: what the daemons and the other roles saw is swept all the same.
+        for_each((look_everywhere, sweep_everybody), lambda part: part())
+        return _sentence(swept)
 
     def _look(self, context: JobContext, territory: Territory) -> list[Seen]:
         """What the role sees; nothing when it is refused or AWS is away: the daemons' reports are there all the same."""
