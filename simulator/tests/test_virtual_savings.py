@@ -1,11 +1,11 @@
-"""The savings account against the region's own bill: a day of a virtual fleet, equal to the cent, recomputed by an independent script."""
+"""The savings account against the region's own bill: two days of a virtual fleet, equal to the cent, recomputed by a script of its own."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -40,6 +40,9 @@ HOUR = 3600.0
 TIME_ZONE = "America/Chicago"
 """There the run's first day ends at 06:00 UTC: six hours are a day's work, and a day in a zone of its own besides."""
 DAY = date(2026, 1, 4)
+NEXT_TIME_ZONE = "Pacific/Auckland"
+"""There the next day ends at 11:00 UTC: it begins where the stored one ended, so that five hours are a day's work, too."""
+NEXT_DAY = date(2026, 1, 5)
 PLANS = (AgentPlan("stateless", True, True, False), AgentPlan("image_after_quiesce", False, True, True))
 EVENTS = (
     Event(0.5 * HOUR, Kind.NOTICE, 0, {"lead_seconds": 120.0, "action": "terminate"}),
@@ -48,15 +51,20 @@ EVENTS = (
     Event(3.4 * HOUR, Kind.LOSS, 1),
     Event(4.1 * HOUR, Kind.STANDBY_AND_PROMOTE, 0, {"promote_after_seconds": 600.0}),
 )
+NEXT_EVENTS = (
+    Event(7.2 * HOUR, Kind.NOTICE, 1, {"lead_seconds": 120.0, "action": "terminate"}),
+    Event(8.4 * HOUR, Kind.SWITCH, 0, {"on_demand": False}),
+)
 
 
 @dataclass(frozen=True)
 class Played:
-    """A day that is over, as the region bills it and as the account tells it, by agent."""
+    """Two days that are over, as the region bills them and as the account tells them, by agent."""
 
     bill: dict[str, Any]
     state: dict[str, Any]
     days: dict[str, dict[str, Any]]
+    next_days: dict[str, dict[str, Any]]
 
 
 def load_script() -> ModuleType:
@@ -80,23 +88,35 @@ def pricing_of_the_region() -> Pricing:
     return Pricing(OnDemandCatalogue(prices), tariff_of(Settings()))
 
 
-def play_a_day(fleet: Fleet) -> Played:
+def play_two_days(fleet: Fleet) -> Played:
     acts = Acts(fleet, 3)
-    for event in EVENTS:
+    play(fleet, acts, EVENTS, until_hours=6.1)
+    days = reckon(fleet, TIME_ZONE, DAY)
+    play(fleet, acts, NEXT_EVENTS, until_hours=11.1)
+    next_days = reckon(fleet, NEXT_TIME_ZONE, NEXT_DAY)
+    return Played(region_bill(fleet.region), region_state(fleet.region), days, next_days)
+
+
+def play(fleet: Fleet, acts: Acts, events: Sequence[Event], *, until_hours: float) -> None:
+    for event in events:
         fleet.scheduler.run_until(event.at_seconds)
         acts.begin(event)
-    fleet.scheduler.run_until(6.1 * HOUR)
+    fleet.scheduler.run_until(until_hours * HOUR)
+
+
+def reckon(fleet: Fleet, time_zone: str, day: date) -> dict[str, dict[str, Any]]:
+    """Bring the days that are over in this time zone into the books, and show this one of each agent."""
     clock = ProcessClock(Process(fleet.scheduler, "accountant"))
     database = Database(fleet.database.engine, clock=clock, sleeper=clock)
     pricing = pricing_of_the_region()
-    database.write(lambda tx: change_settings(tx, fleet.client_id, user_id="tester", time_zone=TIME_ZONE))
+    database.write(lambda tx: change_settings(tx, fleet.client_id, user_id="tester", time_zone=time_zone))
     for due in database.read(lambda tx: service.due_days(tx, fleet.client_id, 100)):
         rows = database.read(lambda tx, due=due: service.reckon_day(tx, due, pricing))  # type: ignore[misc]
         database.write(lambda tx, rows=rows: books.store(tx, rows))  # type: ignore[misc]
     agents = database.read(lambda tx: books.progress_of(tx, fleet.client_id))
-    shown = [database.read(lambda tx, one=one: service.read_day(tx, fleet.client_id, one.agent_id, DAY, pricing)) for one in agents]  # type: ignore[misc]
-    documents = [json.loads(SavingsDayAnswer().dumps(day)) for day in shown]
-    return Played(region_bill(fleet.region), region_state(fleet.region), {day["logical_agent_id"]: day for day in documents})
+    shown = [database.read(lambda tx, one=one: service.read_day(tx, fleet.client_id, one.agent_id, day, pricing)) for one in agents]  # type: ignore[misc]
+    documents = [json.loads(SavingsDayAnswer().dumps(one)) for one in shown]
+    return {one["logical_agent_id"]: one for one in documents}
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +124,7 @@ def played() -> Iterator[Played]:
     be_silent()
     with seeded_entropy(3):
         fleet = Fleet(3, PLANS, has_control_role=True)
-        day = play_a_day(fleet)
+        day = play_two_days(fleet)
         keep(day)
         yield day
         fleet.close()
@@ -114,7 +134,8 @@ def keep(day: Played) -> None:
     """Leave what was played as files, for docs/savings.md and for who wants to look into it."""
     folder = os.environ.get("SPOT_TEST_KEEP_DAY")
     if folder:
-        documents = {"bill": day.bill, "state": day.state, **day.days}
+        next_days = {f"{name}-next": document for name, document in day.next_days.items()}
+        documents = {"bill": day.bill, "state": day.state, **day.days, **next_days}
         for name, document in documents.items():
             (Path(folder) / f"{name}.json").write_text(json.dumps(document, indent=1), encoding="utf-8")
 
@@ -125,6 +146,17 @@ def test_the_account_of_a_day_full_of_moves_equals_the_regions_bill_to_the_cent(
         assert RECOMPUTE.differences(played.bill, played.state, day) == []
         assert day["totals"]["unpriced_seconds"] == 0
         assert day["totals"]["switch_count"] >= 2
+
+
+def test_the_next_day_equals_it_too_and_pays_no_instance_that_ended_on_the_day_before(played: Played) -> None:
+    """What was promoted and has ended is in the books for good: nothing of it is paid again."""
+    assert len(played.next_days) == len(PLANS)
+    for name, day in played.next_days.items():
+        assert RECOMPUTE.differences(played.bill, played.state, day) == []
+        assert RECOMPUTE.account_usd(played.days[name]).keys() - RECOMPUTE.account_usd(day).keys() != set()
+        assert day["since"] == played.days[name]["until"]
+        assert day["totals"]["unpriced_seconds"] == 0
+        assert day["totals"]["switch_count"] >= 1
 
 
 def test_it_does_not_any_more_when_an_hour_is_taken_away(played: Played) -> None:
@@ -167,7 +199,7 @@ def test_the_scripts_answer_is_its_exit_code(played: Played, tmp_path: Path, cap
 
 def test_both_sides_tell_the_same_down_to_a_tenth_of_a_cent_an_instance(played: Played) -> None:
     """What is left is the time between EC2's word and ours: an instance that is lost without a word is found in a minute or two."""
-    for name, day in played.days.items():
+    for name, day in [*played.days.items(), *played.next_days.items()]:
         billed = RECOMPUTE.billed_usd(played.bill, played.state, name, *(datetime.fromisoformat(day[side]) for side in ("since", "until")))
         told = RECOMPUTE.account_usd(day)
         assert billed.keys() == told.keys()

@@ -16,11 +16,11 @@ from spot_server.db.tables import (
     audit_logs,
     commands,
     instances,
-    replica_instances,
     spot_interruption_events,
     switches,
 )
 from spot_server.features.savings.calendar_rules import Stretch
+from spot_server.features.savings.launch_queries import Launch, launches_of
 from spot_server.features.savings.presence_rules import Presence, RoleChange
 from spot_server.words import CommandKind, CommandStatus, HandleKind, InterruptionKind, Role
 
@@ -109,22 +109,6 @@ _INSTANCES = select(
     or_(instances.c.released_at.is_(None), instances.c.released_at > _since),
 )
 
-_replica = replica_instances
-_REPLICAS = select(
-    _replica.c.agent_id,
-    _replica.c.instance_id,
-    _replica.c.instance_type,
-    _replica.c.az_id,
-    _replica.c.mode,
-    _replica.c.launched_at,
-    _replica.c.ended_at,
-).where(
-    _replica.c.agent_id.in_(_of_agents),
-    _replica.c.instance_id.is_not(None),
-    _replica.c.launched_at < _until,
-    or_(_replica.c.ended_at.is_(None), _replica.c.ended_at > _since),
-)
-
 _audit = audit_logs
 _CHANGES = (
     select(_audit.c.agent_id, _audit.c.instance_id, _audit.c.at, _audit.c.action, _audit.c.pre_state, _audit.c.post_state)
@@ -157,11 +141,11 @@ def presences(tx: Transaction, found: Sequence[AccountAgent], within: Stretch) -
     """Return by agent what the books say of every instance that may have run in this time."""
     if not found:
         return {}
-    asked = {"agent_ids": [agent.agent_id for agent in found], "since": within.since, "until": within.until}
-    in_these = {"agent_ids": asked["agent_ids"], "since": within.since}
-    launches = {(row.agent_id, row.instance_id): row for row in tx.execute(_REPLICAS, asked)}
+    agent_ids = [agent.agent_id for agent in found]
+    in_these = {"agent_ids": agent_ids, "since": within.since}
+    launches = launches_of(tx, agent_ids, within)
     changes = _role_changes(tx, in_these)
-    ended = {"agent_ids": asked["agent_ids"], "ended_after": within.since - ENDS_LEARNED_WITHIN}
+    ended = {"agent_ids": agent_ids, "ended_after": within.since - ENDS_LEARNED_WITHIN}
     announced: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for row in tx.execute(_ANNOUNCED, ended):
         announced[row.agent_id, row.instance_id].append(row.action_at)
@@ -175,11 +159,13 @@ def presences(tx: Transaction, found: Sequence[AccountAgent], within: Stretch) -
         values |= {"announced_ends": announced.get(key, ()), "asked_end_at": asked_ends.get(key), "changes": changes.get(key, ())}
         result[row.agent_id].append(Presence(**values, launched_at=None if launch is None else launch.launched_at))
     for key, launch in launches.items():
-        result[key[0]].append(_never_registered(launch, regions[key[0]], asked_ends.get(key)))
+        # One that registered and is left over here had ended before: its own row said so, the replica's never does once it is promoted.
+        if not launch.has_registered:
+            result[key[0]].append(_never_registered(launch, regions[key[0]], asked_ends.get(key)))
     return dict(result)
 
 
-def _never_registered(launch: Any, region: str, asked_end_at: datetime | None) -> Presence:  # noqa: ANN401 - a row
+def _never_registered(launch: Launch, region: str, asked_end_at: datetime | None) -> Presence:
     return Presence(
         instance_id=launch.instance_id,
         instance_type=launch.instance_type,
