@@ -17,7 +17,8 @@ from server_support.savings import DAY_SECONDS, SPOT, Account
 from server_support.story import PowerCut
 from spot_server.db.runner import Database
 from spot_server.db.tables import savings_snapshots
-from spot_server.features.savings.service import BACKFILL_DAYS, due_days
+from spot_server.features.savings.due_rules import BACKFILL_DAYS
+from spot_server.features.savings.service import due_days
 from spot_server.jobs.lease import Lease, LeaseLost
 from spot_server.jobs.leased_database import LeasedDatabase
 

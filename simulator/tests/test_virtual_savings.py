@@ -18,6 +18,7 @@ import pytest
 from spot_server.db.runner import Database
 from spot_server.features.pricing.on_demand import OnDemandCatalogue, OnDemandPrice
 from spot_server.features.savings import books, service
+from spot_server.features.savings.due_rules import Window
 from spot_server.features.savings.pricing import tariff_of
 from spot_server.features.savings.reckoning import Pricing
 from spot_server.features.savings.schemas import SavingsDayAnswer
@@ -113,7 +114,8 @@ def reckon(fleet: Fleet, time_zone: str, day: date) -> dict[str, dict[str, Any]]
     for due in database.read(lambda tx: service.due_days(tx, fleet.client_id, 100)):
         rows = database.read(lambda tx, due=due: service.reckon_day(tx, due, pricing))  # type: ignore[misc]
         database.write(lambda tx, rows=rows: books.store(tx, rows))  # type: ignore[misc]
-    agents = database.read(lambda tx: books.progress_of(tx, fleet.client_id))
+    window = Window(time_zone, day)
+    agents = database.read(lambda tx: books.progress_of(tx, fleet.client_id, window))
     shown = [database.read(lambda tx, one=one: service.read_day(tx, fleet.client_id, one.agent_id, day, pricing)) for one in agents]  # type: ignore[misc]
     documents = [json.loads(SavingsDayAnswer().dumps(one)) for one in shown]
     return {one["logical_agent_id"]: one for one in documents}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,9 +14,9 @@ from sqlalchemy import ColumnElement, Integer, and_, bindparam, case, func, or_,
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents, clients, savings_snapshots
 from spot_server.db.upsert import insert_or_update
-from spot_server.features.savings.calendar_rules import ONE_DAY, Stretch
+from spot_server.features.savings.calendar_rules import ONE_DAY, begin_of_day
+from spot_server.features.savings.due_rules import ENDS_LATE_BY, Progress, Window
 from spot_server.features.savings.figure_rules import Amounts
-from spot_server.features.savings.queries import ENDS_LATE_BY
 from spot_server.features.savings.report_rules import PERIOD_CHARACTERS, DayRange, Granularity, GroupBy, Totals
 
 _snapshot = savings_snapshots
@@ -45,23 +46,13 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class StoredTime:
-    """What a day itself, if it is stored, and the day before it say of its time."""
+    """What a stored day says of its time, and of what it is compared with."""
 
     agent_id: str
     day: date
     since_at: datetime
     until_at: datetime
     comparison_instance_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an agent's account is: `newest_day` is the last stored one, None if there is none."""
-
-    agent_id: str
-    created_at: datetime
-    deleted_at: datetime | None
-    newest_day: date | None
 
 
 def store(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
@@ -86,17 +77,42 @@ def find_snapshot(tx: Transaction, agent_id: str, day: date) -> Snapshot | None:
 
 
 _PROGRESS = (
-    select(agents.c.agent_id, agents.c.created_at, agents.c.deleted_at, func.max(_snapshot.c.day).label("newest_day"))
-    .outerjoin(_snapshot, _snapshot.c.agent_id == agents.c.agent_id)
-    .where(agents.c.client_id == bindparam("client_id"))
+    select(
+        agents.c.agent_id,
+        agents.c.created_at,
+        agents.c.deleted_at,
+        func.count(_snapshot.c.day).label("stored_count"),
+        func.min(_snapshot.c.day).label("oldest_day"),
+        func.max(_snapshot.c.day).label("newest_day"),
+    )
+    .outerjoin(_snapshot, and_(_snapshot.c.agent_id == agents.c.agent_id, _snapshot.c.day >= bindparam("first")))
+    .where(
+        agents.c.client_id == bindparam("client_id"), or_(agents.c.deleted_at.is_(None), agents.c.deleted_at > bindparam("deleted_after"))
+    )
     .group_by(agents.c.agent_id, agents.c.created_at, agents.c.deleted_at)
     .order_by(agents.c.agent_id)
 )
 
 
-def progress_of(tx: Transaction, client_id: str) -> list[Progress]:
-    """Return how far the account of each agent of the client is, those that were deleted included."""
-    return [Progress(*row) for row in tx.execute(_PROGRESS, {"client_id": client_id})]
+def progress_of(tx: Transaction, client_id: str, window: Window) -> list[Progress]:
+    """Return how far the account of each agent of the client is, those that were deleted since the window began included."""
+    deleted_after = begin_of_day(window.first, window.time_zone) - ENDS_LATE_BY
+    asked = {"client_id": client_id, "first": window.first, "deleted_after": deleted_after}
+    return [Progress(*row) for row in tx.execute(_PROGRESS, asked)]
+
+
+_BEGINNINGS = select(_snapshot.c.agent_id, _snapshot.c.day, _snapshot.c.since_at).where(
+    _snapshot.c.agent_id.in_(bindparam("agent_ids", expanding=True)), _snapshot.c.day >= bindparam("first")
+)
+
+
+def beginnings_of(tx: Transaction, agent_ids: Sequence[str], window: Window) -> dict[str, dict[date, datetime]]:
+    """Return by agent when each of its stored days of the window begins."""
+    found: dict[str, dict[date, datetime]] = defaultdict(dict)
+    if agent_ids:
+        for row in tx.execute(_BEGINNINGS, {"agent_ids": list(agent_ids), "first": window.first}):
+            found[row.agent_id][row.day] = row.since_at
+    return found
 
 
 _PROVISIONAL = (
@@ -117,29 +133,30 @@ def provisional_days(tx: Transaction, client_id: str, computed_before: datetime,
     return [(row.agent_id, row.day) for row in rows]
 
 
-_STORED_TIMES = (
-    select(*[_snapshot.c[name] for name in StoredTime.__dataclass_fields__])
-    .where(_snapshot.c.agent_id.in_(bindparam("agent_ids", expanding=True)), _snapshot.c.day.in_(bindparam("days", expanding=True)))
-    .order_by(_snapshot.c.day)
+_TIMES = tuple(_snapshot.c[name] for name in StoredTime.__dataclass_fields__)
+_of_agents = _snapshot.c.agent_id.in_(bindparam("agent_ids", expanding=True))
+_THESE_TIMES = select(*_TIMES).where(_of_agents, _snapshot.c.day.in_(bindparam("days", expanding=True)))
+_before = (
+    select(_snapshot.c.agent_id, func.max(_snapshot.c.day).label("day"))
+    .where(_of_agents, _snapshot.c.day < bindparam("day"))
+    .group_by(_snapshot.c.agent_id)
+    .subquery()
 )
+_TIMES_BEFORE = select(*_TIMES).join(_before, and_(_before.c.agent_id == _snapshot.c.agent_id, _before.c.day == _snapshot.c.day))
 
 
-def stored_until(tx: Transaction, agent_ids: Sequence[str], day: date) -> list[StoredTime]:
-    """Return what is stored of the day before and of the day itself, in this order."""
+def stored_around(tx: Transaction, agent_ids: Sequence[str], day: date) -> list[StoredTime]:
+    """Return what is stored of each agent's last day before this one, of the day itself, and of the day after it."""
     if not agent_ids:
         return []
-    asked = {"agent_ids": list(agent_ids), "days": [day - ONE_DAY, day]}
-    return [StoredTime(*row) for row in tx.execute(_STORED_TIMES, asked)]
+    asked = {"agent_ids": list(agent_ids)}
+    before = tx.execute(_TIMES_BEFORE, {**asked, "day": day})
+    return [StoredTime(*row) for row in [*before, *tx.execute(_THESE_TIMES, {**asked, "days": [day, day + ONE_DAY]})]]
 
 
 def list_client_ids(tx: Transaction) -> list[str]:
     """Return all clients."""
     return list(tx.execute(select(clients.c.client_id).order_by(clients.c.client_id)).scalars())
-
-
-def is_over(progress: Progress, within: Stretch) -> bool:
-    """Whether the agent was deleted so long before this time that nothing of it costs any more."""
-    return progress.deleted_at is not None and progress.deleted_at + ENDS_LATE_BY <= within.since
 
 
 _paid = sum((_snapshot.c[name] for name in _AMOUNTS[1:6]), start=_snapshot.c[_AMOUNTS[0]])

@@ -20,12 +20,10 @@ from spot_server.db.tables import (
     switches,
 )
 from spot_server.features.savings.calendar_rules import Stretch
+from spot_server.features.savings.due_rules import ENDS_LATE_BY
 from spot_server.features.savings.launch_queries import Launch, launches_of
 from spot_server.features.savings.presence_rules import Presence, RoleChange
 from spot_server.words import CommandKind, CommandStatus, HandleKind, InterruptionKind, Role
-
-ENDS_LATE_BY = timedelta(days=1)
-"""An agent's instances may outlive it: its account goes on for this long after its deletion."""
 
 ENDS_LEARNED_WITHIN = timedelta(days=7)
 """How long before a time an end may lie of which the server learned only then: it, or every daemon of the agent, was away meanwhile."""

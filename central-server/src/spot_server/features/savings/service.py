@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -13,21 +14,19 @@ from spot_server.errors import FieldInvalid, NotFound, RangeTooWide
 from spot_server.features.agents.queries import find_agent_of_client
 from spot_server.features.clients.service import load_client
 from spot_server.features.savings import books
-from spot_server.features.savings.books import Progress
-from spot_server.features.savings.calendar_rules import ONE_DAY, Stretch, begin_of_day, day_of, days_between, month_of, stretch_of_day
+from spot_server.features.savings.calendar_rules import ONE_DAY, Stretch, begin_of_day, day_of, month_of, stretch_of_day
+from spot_server.features.savings.day_orders import order_day
+from spot_server.features.savings.due_rules import Window, has_gaps, is_over, missing_days
 from spot_server.features.savings.figure_rules import Amounts
 from spot_server.features.savings.lines import line_document
 from spot_server.features.savings.projection_rules import BASIS_DAYS, Projection, project
-from spot_server.features.savings.reckoning import DayAccount, DayOrder, Pricing, Terms, reckon
+from spot_server.features.savings.reckoning import DayAccount, Pricing, Terms, reckon
 from spot_server.features.savings.report_rules import PERIOD_CHARACTERS, DayRange, Granularity, GroupBy, Totals, choose_range, totals_of_day
 
 PRICES_LATE_BY = timedelta(days=7)
 """A daemon's report may be this old (`pricing.rules.REPORT_AGE_MAX`): until then a day is reckoned again, once a day."""
 
 RECKONED_AGAIN_AFTER = timedelta(days=1)
-BACKFILL_DAYS = 90
-"""Prices are kept for so long: what is older cannot be reckoned any more."""
-
 AGENTS_PER_ORDER = 50
 """Agents whose day is reckoned at once: their lines are in memory together, a few hundred each."""
 
@@ -107,18 +106,14 @@ def terms_of(tx: Transaction, client_id: str) -> Terms:
 def due_days(tx: Transaction, client_id: str, most: int) -> list[DueDay]:
     """Return the days of the client that are over and not in the books, oldest first, and after them those that may have changed.
 
-    Up to about `most` days of agents. An agent's days go into the books one after the other, so the newest one says what is missing.
+    Up to about `most` days of agents. A day that could not be reckoned is missing still, whatever came after it.
     """
     terms = terms_of(tx, client_id)
-    yesterday = day_of(tx.now, terms.time_zone) - ONE_DAY
     missing: dict[date, list[str]] = {}
     count = 0
-    for one in books.progress_of(tx, client_id):
-        for day in days_between(_first_missing(one, terms, yesterday), yesterday):
-            if count >= most or books.is_over(one, stretch_of_day(day, terms.time_zone)):
-                break
-            missing.setdefault(day, []).append(one.agent_id)
-            count += 1
+    for agent_id, day in islice(_missing(tx, terms), most):
+        missing.setdefault(day, []).append(agent_id)
+        count += 1
     for agent_id, day in books.provisional_days(tx, client_id, tx.now - RECKONED_AGAIN_AFTER, max(0, most - count)):
         missing.setdefault(day, []).append(agent_id)
     return [
@@ -128,32 +123,25 @@ def due_days(tx: Transaction, client_id: str, most: int) -> list[DueDay]:
     ]
 
 
-def _first_missing(progress: Progress, terms: Terms, yesterday: date) -> date:
-    born = day_of(progress.created_at, terms.time_zone)
-    after_newest = born if progress.newest_day is None else progress.newest_day + ONE_DAY
-    return max(after_newest, born, yesterday - timedelta(days=BACKFILL_DAYS - 1))
+def _missing(tx: Transaction, terms: Terms) -> Iterator[tuple[str, date]]:
+    """Give (agent_id, day) of what is over and not stored; the days of agents that have gaps are read a few agents at a time."""
+    window = Window(terms.time_zone, day_of(tx.now, terms.time_zone) - ONE_DAY)
+    found = books.progress_of(tx, terms.client_id, window)
+    gaps = [one.agent_id for one in found if has_gaps(one, window)]
+    began: dict[str, dict[date, datetime]] = {}
+    for one in found:
+        if gaps and one.agent_id == gaps[0]:
+            began = books.beginnings_of(tx, gaps[:AGENTS_PER_ORDER], window)
+            gaps = gaps[AGENTS_PER_ORDER:]
+        for day in missing_days(one, window, began.get(one.agent_id)):
+            yield one.agent_id, day
 
 
 def reckon_day(tx: Transaction, due: DueDay, pricing: Pricing) -> list[dict[str, Any]]:
     """Return the rows of a day that is over, to be stored as they are. Reads only."""
     terms = terms_of(tx, due.client_id)
-    order = _order(tx, terms, due.day, due.agent_ids, until=stretch_of_day(due.day, terms.time_zone).until)
+    order = order_day(tx, terms, due.day, due.agent_ids, until=stretch_of_day(due.day, terms.time_zone).until)
     return [_row(account, tx.now) for account in reckon(tx, order, pricing)]
-
-
-def _order(tx: Transaction, terms: Terms, day: date, agent_ids: Sequence[str], *, until: datetime) -> DayOrder:
-    """Say which time is the day's for each agent: it begins where the stored day before it ended.
-
-    So no hour is counted twice, and none is left out, when a client changes its time zone. A day that is stored keeps its time, and what it
-    is compared with.
-    """
-    usual = Stretch(begin_of_day(day, terms.time_zone), until)
-    withins, types = dict.fromkeys(agent_ids, usual), {}
-    for one in books.stored_until(tx, agent_ids, day):
-        since = one.since_at if one.day == day else one.until_at
-        withins[one.agent_id] = Stretch(since, one.until_at if one.day == day else max(since, usual.until))
-        types[one.agent_id] = one.comparison_instance_type
-    return DayOrder(day, terms, withins, types)
 
 
 def _row(account: DayAccount, now: datetime) -> dict[str, Any]:
@@ -186,13 +174,13 @@ def today_so_far(tx: Transaction, terms: Terms, pricing: Pricing, agent_id: str 
     today = day_of(tx.now, terms.time_zone)
     ids = [
         one.agent_id
-        for one in books.progress_of(tx, terms.client_id)
+        for one in books.progress_of(tx, terms.client_id, Window(terms.time_zone, today - ONE_DAY))
         if agent_id in (None, one.agent_id)
-        and not books.is_over(one, Stretch(tx.now, tx.now))
+        and not is_over(one, Stretch(tx.now, tx.now))
         and (one.newest_day is None or one.newest_day < today)
     ]
     for start in range(0, len(ids), AGENTS_PER_ORDER):
-        yield from reckon(tx, _order(tx, terms, today, ids[start : start + AGENTS_PER_ORDER], until=tx.now), pricing)
+        yield from reckon(tx, order_day(tx, terms, today, ids[start : start + AGENTS_PER_ORDER], until=tx.now), pricing)
 
 
 def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing: Pricing) -> Report:
