@@ -18,6 +18,8 @@ from spot_server.features.savings.calendar_rules import ONE_DAY, begin_of_day
 from spot_server.features.savings.due_rules import ENDS_LATE_BY, Progress, Window
 from spot_server.features.savings.figure_rules import Amounts
 from spot_server.features.savings.report_rules import PERIOD_CHARACTERS, DayRange, Granularity, GroupBy, Totals
+from spot_server.features.savings.rules import INSTANCE_PURPOSES
+from spot_server.words import Mode
 
 _snapshot = savings_snapshots
 _KEY = ("agent_id", "day")
@@ -152,6 +154,18 @@ def stored_around(tx: Transaction, agent_ids: Sequence[str], day: date) -> list[
     asked = {"agent_ids": list(agent_ids)}
     before = tx.execute(_TIMES_BEFORE, {**asked, "day": day})
     return [StoredTime(*row) for row in [*before, *tx.execute(_THESE_TIMES, {**asked, "days": [day, day + ONE_DAY]})]]
+
+
+_LINES = select(_snapshot.c.agent_id, _snapshot.c.lines).where(_of_agents, _snapshot.c.day == bindparam("day"))
+
+
+def stored_modes(tx: Transaction, agent_ids: Sequence[str], day: date) -> dict[tuple[str, str], Mode]:
+    """Return by (agent_id, instance_id) the mode by which the instances of a stored day were reckoned, where it was known."""
+    if not agent_ids:
+        return {}
+    rows = tx.execute(_LINES, {"agent_ids": list(agent_ids), "day": day})
+    found = {(row.agent_id, line["what"]): line["mode"] for row in rows for line in row.lines if line["purpose"] in INSTANCE_PURPOSES}
+    return {key: Mode(mode) for key, mode in found.items() if mode != Mode.UNKNOWN}
 
 
 def list_client_ids(tx: Transaction) -> list[str]:

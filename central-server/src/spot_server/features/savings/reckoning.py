@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from spot_server.db.runner import Transaction
 from spot_server.features.pricing.on_demand import OnDemandCatalogue
 from spot_server.features.savings import queries
+from spot_server.features.savings.books import stored_modes
 from spot_server.features.savings.calendar_rules import Stretch
 from spot_server.features.savings.figure_rules import Amounts, DayFacts, amounts_of, day_lines
 from spot_server.features.savings.image_queries import ImageRow, kept_images, volume_sizes
@@ -96,7 +97,7 @@ class _Books:
 
 def _read_books(tx: Transaction, agents: Sequence[AccountAgent], whole: Stretch, order: DayOrder, pricing: Pricing) -> _Books:
     ids = [agent.agent_id for agent in agents]
-    present = queries.presences(tx, agents, whole)
+    present = _with_stored_modes(tx, queries.presences(tx, agents, whole), order.day)
     began_with = queries.first_types(tx, ids)
     compared = {}
     for agent in agents:
@@ -113,6 +114,20 @@ def _read_books(tx: Transaction, agents: Sequence[AccountAgent], whole: Stretch,
         spot=spot_steps(tx, {_market(one) for one in ran if one.mode is Mode.SPOT}, whole),
         on_demand=on_demand_steps(tx, wanted, pricing.catalogue),
     )
+
+
+def _with_stored_modes(tx: Transaction, present: Mapping[str, list[Presence]], day: date) -> Mapping[str, list[Presence]]:
+    """Take an instance whose mode is not known now for what it was when this day was stored: doubts of today change no day before them."""
+    doubtful = [agent_id for agent_id, found in present.items() if any(one.mode is Mode.UNKNOWN for one in found)]
+    modes = stored_modes(tx, doubtful, day)
+    if not modes:
+        return present
+    return {
+        agent_id: [
+            replace(one, mode=modes.get((agent_id, one.instance_id), one.mode)) if one.mode is Mode.UNKNOWN else one for one in found
+        ]
+        for agent_id, found in present.items()
+    }
 
 
 def _product(present: Sequence[Presence]) -> str:
