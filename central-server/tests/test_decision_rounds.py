@@ -309,9 +309,13 @@ def take(deciding: Deciding, instance_id: str, *kinds: InterruptionKind, game_da
 
 def test_a_loss_is_counted_once_and_one_that_was_played_never(deciding: Deciding) -> None:
     take(deciding, "i-1", InterruptionKind.TERMINATE, game_day_id="g-1")
-    played = deciding.story.database.read(lambda tx: read_pasts(tx, [deciding.story.agent_id]))[deciding.story.agent_id]
+    played = deciding.story.database.read(lambda tx: read_pasts(tx, [deciding.story.agent_id], lasting_until=deciding.story.clock.now()))[
+        deciding.story.agent_id
+    ]
     take(deciding, "i-1", InterruptionKind.TERMINATE, InterruptionKind.LOSS)
-    taken = deciding.story.database.read(lambda tx: read_pasts(tx, [deciding.story.agent_id]))[deciding.story.agent_id]
+    taken = deciding.story.database.read(lambda tx: read_pasts(tx, [deciding.story.agent_id], lasting_until=deciding.story.clock.now()))[
+        deciding.story.agent_id
+    ]
 
     assert (played.losses_in_day, taken.losses_in_day) == (0, 1)
 

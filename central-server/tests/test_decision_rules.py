@@ -27,7 +27,7 @@ FREE = ActFacts(
     is_same_primary=True,
     mode=Mode.SPOT,
     is_moving=False,
-    live_replicas=0,
+    lasting_replicas=0,
     moves_in_day=3,
     moves_per_day=4,
     may_move_now=True,
@@ -50,7 +50,7 @@ AGAINST_MOVES: list[dict[str, Any]] = [
     {"moves_in_day": 4},
     {"may_move_now": False},
 ]
-AGAINST_REPLICAS: list[dict[str, Any]] = [{"early_replica_on_warning": False}, {"live_replicas": 1}]
+AGAINST_REPLICAS: list[dict[str, Any]] = [{"early_replica_on_warning": False}, {"lasting_replicas": 1}]
 moments = st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1)).map(lambda moment: moment.replace(tzinfo=UTC))  # noqa: DTZ001 - the zone follows
 
 

@@ -180,6 +180,7 @@ class Experience:
     losses_in_day: int
     is_moving: bool
     live_replicas: int
+    """Standing by for two more ticks at least. One whose hold ends earlier is not counted: CREATE_REPLICA has it held for longer."""
 
 
 @dataclass(frozen=True, slots=True)

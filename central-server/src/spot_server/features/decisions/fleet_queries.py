@@ -89,7 +89,8 @@ class Past:
     last_forced_at: datetime | None = None
     losses_in_day: int = 0
     is_moving: bool = False
-    live_replicas: int = 0
+    lasting_replicas: int = 0
+    """Live ones whose hold, if they have one, reaches as far as was asked for."""
 
 
 _OF_AGENTS: BindParameter[Any] = bindparam("agent_ids", expanding=True)
@@ -120,13 +121,33 @@ _LOSSES = (
 )
 _REPLICAS = (
     select(replica_instances.c.agent_id, func.count())
-    .where(replica_instances.c.agent_id.in_(_OF_AGENTS), replica_instances.c.status.in_(LIVE_REPLICA_STATUSES))
+    .where(
+        replica_instances.c.agent_id.in_(_OF_AGENTS),
+        replica_instances.c.status.in_(LIVE_REPLICA_STATUSES),
+        or_(replica_instances.c.hold_until.is_(None), replica_instances.c.hold_until >= bindparam("lasting_until")),
+    )
     .group_by(replica_instances.c.agent_id)
+)
+_LAPSING = (
+    select(replica_instances.c.agent_id)
+    .where(
+        replica_instances.c.status.in_(LIVE_REPLICA_STATUSES),
+        replica_instances.c.hold_until < bindparam("lasting_until"),
+    )
+    .distinct()
 )
 
 
-def read_pasts(tx: Transaction, agent_ids: Collection[str]) -> dict[str, Past]:
-    """Return what befell these agents, in four statements; every one of them is a key."""
+def agents_with_lapsing_replicas(tx: Transaction, *, lasting_until: datetime) -> set[str]:
+    """Return the agents that have a live replica whose hold ends before `lasting_until`."""
+    return set(tx.execute(_LAPSING, {"lasting_until": lasting_until}).scalars())
+
+
+def read_pasts(tx: Transaction, agent_ids: Collection[str], *, lasting_until: datetime) -> dict[str, Past]:
+    """Return what befell these agents, in four statements; every one of them is a key.
+
+    A replica counts as standing by if it is held until `lasting_until` at least: one whose hold ends earlier must be asked for once more.
+    """
     found = {agent_id: Past() for agent_id in agent_ids}
     if not found:
         return found
@@ -138,8 +159,8 @@ def read_pasts(tx: Transaction, agent_ids: Collection[str]) -> dict[str, Past]:
         _note_move(found[agent_id], trigger, status, initiated_at)
     for agent_id, count in tx.execute(_LOSSES, wanted):
         found[agent_id].losses_in_day = count
-    for agent_id, count in tx.execute(_REPLICAS, {"agent_ids": list(found)}):
-        found[agent_id].live_replicas = count
+    for agent_id, count in tx.execute(_REPLICAS, {"agent_ids": list(found), "lasting_until": lasting_until}):
+        found[agent_id].lasting_replicas = count
     return found
 
 

@@ -122,7 +122,7 @@ def _experience(past: Past) -> Experience:
         last_forced_at=past.last_forced_at,
         losses_in_day=past.losses_in_day,
         is_moving=past.is_moving,
-        live_replicas=past.live_replicas,
+        live_replicas=past.lasting_replicas,
     )
 
 

@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from itertools import takewhile
 
 from spot_server.db.runner import Transaction
 from spot_server.decision_models.inputs import DecisionInput
 from spot_server.features.activity.queries import usual_weeks_of
 from spot_server.features.agents.queries import Agent
 from spot_server.features.decisions import fleet_queries, model_queries
-from spot_server.features.decisions.acting import act
+from spot_server.features.decisions.acting import Acted, act
 from spot_server.features.decisions.fleet_queries import Primary
 from spot_server.features.decisions.inputs import World, input_for, read_world
 from spot_server.features.decisions.making import DEFAULT_MODEL, Models
@@ -22,7 +21,7 @@ from spot_server.features.decisions.recording import Tick, ToAct, Told, record_d
 from spot_server.features.decisions.rules import MOST_ACTS_IN_ROUND, LineUp, RegisteredModel, tick_of
 from spot_server.jobs.each import for_each
 from spot_server.jobs.registry import JobContext
-from spot_server.words import AnswerKind
+from spot_server.words import Action, AnswerKind
 
 AGENTS_IN_BATCH = 500
 """Whose decisions are read, and stored, in one transaction each."""
@@ -49,18 +48,18 @@ class DecisionRound:
         world = context.database.read(lambda tx: read_world(tx, self._windows, reached))
         acts: list[ToAct] = []
         count = 0
-        for batch in self._batches(context, world):
+        for batch in self._batches(context, world, tick.after_next):
             told = self._ask(context, line_up, batch)
             acts += context.database.write(partial(record_decisions, tick=tick, world=world, told=told))
             world.note_stored()
             count += len(batch)
-        begun = self._act(context, tick.at, acts)
+        begun = self._act(context, tick, acts)
         return f"decided about {count} agents; of {len(acts)} that asked for it, began {begun}" if acts else ""
 
-    def _batches(self, context: JobContext, world: World) -> Iterator[list[Given]]:
+    def _batches(self, context: JobContext, world: World, lasting_until: datetime) -> Iterator[list[Given]]:
         after = ""
         while True:
-            found = context.database.read(partial(_read_batch, after=after, world=world))
+            found = context.database.read(partial(_read_batch, after=after, world=world, lasting_until=lasting_until))
             if found is None:
                 return
             after, batch = found
@@ -83,21 +82,31 @@ class DecisionRound:
             context.log.warning("decision_model_failed", answer=kind.value, count=count)
         return told
 
-    def _act(self, context: JobContext, tick_at: datetime, acts: list[ToAct]) -> int:
+    def _act(self, context: JobContext, tick: Tick, acts: list[ToAct]) -> int:
         """Begin what the decisions ask for, the surest first, up to a number a round; return how many were begun.
 
-        What is refused counts for nothing: those that are refused in every round would keep all others from their turn for ever.
+        What is refused counts for nothing: those that are refused in every round would keep all others from their turn for ever. Nor does
+        a replica that is held for longer: it goes nowhere, and a hold that had to wait for its turn would end meanwhile.
         """
         in_turn = sorted(acts, key=lambda todo: (-todo.told.asked.decision.confidence, todo.decision_id))
         movable = [todo for todo in in_turn if todo.is_first or _may_begin(todo)]
-        begun = 0
+        lapsing = _lapsing_among(context, tick, movable)
+        count: Counter[Acted] = Counter()
 
         def attempt(todo: ToAct) -> None:
-            nonlocal begun
-            begun += context.database.write(partial(act, todo=todo, tick_at=tick_at)) is None
+            if count[Acted.BEGAN] < MOST_ACTS_IN_ROUND or todo.told.agent.agent_id in lapsing:
+                count[context.database.write(partial(act, todo=todo, tick=tick))] += 1
 
-        for_each(takewhile(lambda _: begun < MOST_ACTS_IN_ROUND, movable), attempt)
-        return begun
+        for_each(movable, attempt)
+        return count[Acted.BEGAN] + count[Acted.HELD_LONGER]
+
+
+def _lapsing_among(context: JobContext, tick: Tick, acts: list[ToAct]) -> set[str]:
+    """Return those agents for which a replica is asked for while one whose hold ends soon is there."""
+    wanting = {todo.told.agent.agent_id for todo in acts if todo.told.asked.decision.action is Action.CREATE_REPLICA}
+    if not wanting:
+        return set()
+    return wanting & context.database.read(partial(fleet_queries.agents_with_lapsing_replicas, lasting_until=tick.after_next))
 
 
 def _may_begin(todo: ToAct) -> bool:
@@ -106,13 +115,13 @@ def _may_begin(todo: ToAct) -> bool:
     return settings.enabled and (settings.auto_switch_enabled or settings.early_replica_on_warning)
 
 
-def _read_batch(tx: Transaction, after: str, world: World) -> tuple[str, list[Given]] | None:
+def _read_batch(tx: Transaction, after: str, world: World, lasting_until: datetime) -> tuple[str, list[Given]] | None:
     """Return the id to go on after, and the next agents with what the models are told of them; None after the last one."""
     found = fleet_queries.next_agents(tx, after, AGENTS_IN_BATCH)
     if not found:
         return None
     agent_ids = [agent.agent_id for agent, _ in found]
-    pasts, weeks = fleet_queries.read_pasts(tx, agent_ids), usual_weeks_of(tx, agent_ids)
+    pasts, weeks = fleet_queries.read_pasts(tx, agent_ids, lasting_until=lasting_until), usual_weeks_of(tx, agent_ids)
     batch = []
     for agent, primary in found:
         given = input_for(world, agent, primary, pasts[agent.agent_id], weeks.get(agent.agent_id))

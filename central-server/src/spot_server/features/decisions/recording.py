@@ -17,7 +17,7 @@ from spot_server.features.decisions import model_queries, queries
 from spot_server.features.decisions.fleet_queries import Primary
 from spot_server.features.decisions.inputs import World
 from spot_server.features.decisions.queries import Latest
-from spot_server.features.decisions.rules import RegisteredModel
+from spot_server.features.decisions.rules import RegisteredModel, tick_after_next
 from spot_server.features.notifications.service import notify
 from spot_server.words import Action, AnswerKind, Mode, Severity
 
@@ -52,6 +52,11 @@ class Tick:
 
     at: datetime
     period_seconds: float
+
+    @property
+    def after_next(self) -> datetime:
+        """The tick after the one that follows."""
+        return tick_after_next(self.at, self.period_seconds)
 
     def follows(self, earlier: datetime) -> bool:
         """Tell whether `earlier` is the tick before this one: what was said in both was said twice in a row."""

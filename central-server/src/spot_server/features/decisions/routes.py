@@ -51,7 +51,8 @@ def list_decisions(query: dict[str, Any], client_id: str, agent_id: str) -> Page
 def why_on_demand(client_id: str, agent_id: str) -> Explanation:
     """Say why the agent runs where it does, and what would bring it back to spot: asked of the acting model now, and not stored."""
     context = current_context()
-    scene = context.database.read(lambda tx: service.read_scene(tx, client_id, agent_id))
+    period_seconds = context.settings.decision_period_seconds
+    scene = context.database.read(lambda tx: service.read_scene(tx, client_id, agent_id, period_seconds))
     return service.explain(scene, context.clock)
 
 

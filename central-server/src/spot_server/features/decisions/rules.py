@@ -20,6 +20,14 @@ def tick_of(now: datetime, period_seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds - seconds % period_seconds, UTC)
 
 
+def tick_after_next(tick_at: datetime, period_seconds: float) -> datetime:
+    """Return the tick after the one that follows `tick_at`: a replica that is held until then is seen twice more before its hold ends.
+
+    The decision of one tick may fail or be late; that of the next still lengthens the hold in time.
+    """
+    return tick_at + timedelta(seconds=2 * period_seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
     """A version of a model as the registry has it."""
@@ -72,7 +80,8 @@ class ActFacts:
     """The PRIMARY is the one that was decided about."""
     mode: Mode
     is_moving: bool
-    live_replicas: int
+    lasting_replicas: int
+    """Live ones that stand by until the tick after next at least; the hold of another one may be lengthened."""
     moves_in_day: int
     moves_per_day: int
     may_move_now: bool
@@ -110,4 +119,4 @@ def why_held_back(facts: ActFacts) -> str | None:  # noqa: C901, PLR0911 - the g
 def _why_no_replica(facts: ActFacts) -> str | None:
     if not facts.early_replica_on_warning:
         return "early_replica_on_warning is off"
-    return "it has a replica" if facts.live_replicas else None
+    return "it has a replica" if facts.lasting_replicas else None

@@ -23,7 +23,7 @@ from spot_server.features.decisions.inputs import input_for, read_world
 from spot_server.features.decisions.making import Models, line_up_or_default
 from spot_server.features.decisions.market_sources import PriceWindows
 from spot_server.features.decisions.queries import Recorded, StoredDecision
-from spot_server.features.decisions.rules import RegisteredModel
+from spot_server.features.decisions.rules import RegisteredModel, tick_after_next, tick_of
 from spot_server.features.switches.queries import Switch, newest_completed
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import Action, AnswerKind, Mode
@@ -82,14 +82,18 @@ class Explanation:
         return None if self.scene.week is None else describe_quiet_hours(self.scene.week)
 
 
-def read_scene(tx: Transaction, client_id: str, agent_id: str) -> Scene:
-    """Read what a model would be told about the agent now. NotFound, or StateConflict for one without a PRIMARY."""
+def read_scene(tx: Transaction, client_id: str, agent_id: str, period_seconds: float) -> Scene:
+    """Read what a model would be told about the agent now. NotFound, or StateConflict for one without a PRIMARY.
+
+    `period_seconds`: between two ticks.
+    """
     find_agent_of_client(tx, client_id, agent_id)
     found = fleet_queries.one_agent(tx, agent_id)
     if found is None:
         raise StateConflict("the agent is deleted, or has no primary instance now", agent_id=agent_id)
     agent, primary = found
-    past = fleet_queries.read_pasts(tx, [agent_id])[agent_id]
+    lasting_until = tick_after_next(tick_of(tx.now, period_seconds), period_seconds)
+    past = fleet_queries.read_pasts(tx, [agent_id], lasting_until=lasting_until)[agent_id]
     types = {primary.instance_type, *agent.allowed_instance_types}
     world = read_world(tx, PriceWindows(), {(agent.region, primary.product): types})
     week = usual_weeks_of(tx, [agent_id]).get(agent_id)
