@@ -11,7 +11,8 @@ from server_support.clock import FakeClock
 from server_support.decision_inputs import an_input, on_demand, spot
 from spot_server.clock import SystemClock
 from spot_server.decision_models import Action, Candidate, Decision, DecisionInput
-from spot_server.decision_models.asking import MOST_ABANDONED, ask, ask_all
+from spot_server.decision_models.asking import ask
+from spot_server.decision_models.watching import MOST_ABANDONED, MOST_LEFT_BEHIND, Watch
 from spot_server.words import AnswerKind
 
 GIVEN = an_input(on_demand("0.096"), spot("0.035"), Candidate(spot("0.030", "use1-az2"), "it is cooling down"))
@@ -109,7 +110,7 @@ def test_an_answer_that_takes_longer_than_half_a_second_counts_as_stay(clock: Fa
 def test_a_call_that_does_not_return_costs_its_bound_and_the_next_ones_are_answered() -> None:
     model = Hanging(2)
 
-    answers = ask_all(model, [GIVEN] * 4, SystemClock(), is_watched=True, bound_seconds=0.05)
+    answers = Watch().ask_all(model, [GIVEN] * 4, SystemClock(), bound_seconds=0.05)
     model.end.set()
 
     assert [one.kind for one in answers] == [AnswerKind.ANSWERED, AnswerKind.SLOW, AnswerKind.ANSWERED, AnswerKind.ANSWERED]
@@ -119,8 +120,21 @@ def test_a_call_that_does_not_return_costs_its_bound_and_the_next_ones_are_answe
 def test_a_model_that_hangs_again_and_again_is_not_asked_for_ever() -> None:
     model = Hanging(*range(1, 100))
 
-    answers = ask_all(model, [GIVEN] * 10, SystemClock(), is_watched=True, bound_seconds=0.05)
+    answers = Watch().ask_all(model, [GIVEN] * 10, SystemClock(), bound_seconds=0.05)
     model.end.set()
 
     assert [one.kind for one in answers] == [AnswerKind.SLOW] * 10
     assert model.count == MOST_ABANDONED
+
+
+def test_a_model_that_hangs_now_and_then_is_left_alone_when_many_of_its_calls_have_not_returned() -> None:
+    model = Hanging(*range(1, 1000, 2))
+    watch = Watch()
+
+    rounds = [watch.ask_all(model, [GIVEN] * 2, SystemClock(), bound_seconds=0.02) for _ in range(MOST_LEFT_BEHIND + 1)]
+    count = model.count
+    model.end.set()
+
+    assert [[one.kind for one in answers] for answers in rounds[:-1]] == [[AnswerKind.SLOW, AnswerKind.ANSWERED]] * MOST_LEFT_BEHIND
+    assert [one.kind for one in rounds[-1]] == [AnswerKind.SLOW] * 2
+    assert count == 2 * MOST_LEFT_BEHIND

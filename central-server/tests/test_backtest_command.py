@@ -14,6 +14,7 @@ from server_support.recorded_data import recorded_data
 from spot_server.backtest.policies import PLAYED, PolicyName, Setting, shipped_model
 from spot_server.backtest.traces import Part, read_trace
 from spot_server.cli import main
+from spot_server.clock import SystemClock
 from spot_server.decision_models.expected_cost import ExpectedCost
 from spot_server.features.decisions.making import DEFAULT_MODEL, Models, line_up_or_default
 
@@ -41,7 +42,7 @@ def rows_of(text: str) -> dict[tuple[str, str, str], Sequence[str]]:
 
 
 def test_ours_is_the_model_that_the_server_asks() -> None:
-    asked_by_the_server = Models().model(line_up_or_default(None).acting)
+    asked_by_the_server = Models().model(line_up_or_default(None).acting, SystemClock())
 
     assert type(shipped_model()) is type(asked_by_the_server) is ExpectedCost
     assert isinstance(asked_by_the_server, ExpectedCost)

@@ -16,7 +16,8 @@ from spot_server.backtest.fleet_policies import (
 from spot_server.backtest.job_policies import CheapestSpotJob, GreedyJob, OnDemandJob, UniformProgressJob
 from spot_server.backtest.jobs import JobPolicy
 from spot_server.decision_models.answers import DecisionModel
-from spot_server.features.decisions.making import DEFAULT_MODEL, Models
+from spot_server.decision_models.loading import make_model
+from spot_server.features.decisions.making import DEFAULT_MODEL
 
 
 class Setting(StrEnum):
@@ -72,4 +73,4 @@ PLAYED: Mapping[Setting, tuple[PolicyName, ...]] = {
 
 def shipped_model() -> DecisionModel:
     """Return the model that the server asks until somebody activates another, made as the server makes it."""
-    return Models().model(DEFAULT_MODEL)
+    return make_model(DEFAULT_MODEL.plugin, DEFAULT_MODEL.parameters)

@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from spot_server.decision_models.answers import DecisionModel
+from spot_server.decision_models.asking import told_by
 from spot_server.decision_models.expected_cost import ExpectedCost
 
 GROUP = "spot_server.decision_models"
@@ -33,9 +34,10 @@ def make_model(plugin: str, parameters: Mapping[str, Any]) -> DecisionModel:
     factory = _BUILT_IN.get(plugin) or _load(plugin)
     try:
         model: DecisionModel = factory(**parameters)
+        can_decide = callable(getattr(model, "decide", None))
     except Exception as error:
-        raise ModelUnusable(f"{plugin} cannot be made with {dict(parameters)}: {type(error).__name__}: {error}") from error
-    if not callable(getattr(model, "decide", None)):
+        raise ModelUnusable(f"{plugin} cannot be made with {dict(parameters)}: {told_by(error)}") from error
+    if not can_decide:
         raise ModelUnusable(f"{plugin} has no method decide")
     return model
 
@@ -47,5 +49,5 @@ def _load(plugin: str) -> Callable[..., DecisionModel]:
     try:
         loaded: Callable[..., DecisionModel] = found[0].load()
     except Exception as error:
-        raise ModelUnusable(f"{plugin} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise ModelUnusable(f"{plugin} cannot be loaded: {told_by(error)}") from error
     return loaded

@@ -9,6 +9,7 @@ from flask import current_app
 
 from spot_server.clock import Clock
 from spot_server.db.runner import Database
+from spot_server.features.decisions.making import Models
 from spot_server.features.health.readiness import ReadinessCheck
 from spot_server.features.pricing.on_demand import OnDemandCatalogue
 from spot_server.http.token_cache import TokenCache
@@ -31,6 +32,7 @@ class AppContext:
     token_cache: TokenCache
     readiness: ReadinessCheck
     on_demand: OnDemandCatalogue = field(default_factory=OnDemandCatalogue)
+    models: Models = field(default_factory=Models)
 
 
 def current_context() -> AppContext:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from spot_server.clock import Clock
 from spot_server.db.runner import Transaction
-from spot_server.decision_models.loading import ModelUnusable, make_model
+from spot_server.decision_models.loading import ModelUnusable
 from spot_server.errors import FieldInvalid, StateConflict
 from spot_server.features.decisions import model_queries
 from spot_server.features.decisions.jobs import open_registry
+from spot_server.features.decisions.making import Models
 from spot_server.features.decisions.model_queries import Activation, ModelRow, MoveCounts
 from spot_server.features.decisions.rules import RegisteredModel
 
@@ -52,12 +54,16 @@ def read_registry(tx: Transaction) -> Registry:
     return Registry(model_queries.list_models(tx), model_queries.newest_activations(tx, 50))
 
 
-def register_model(tx: Transaction, new: NewModel, *, by: str) -> ModelRow:
-    """Keep a version; the same one again changes nothing. FieldInvalid when it cannot be made, StateConflict for other parameters."""
+def check_model(models: Models, new: NewModel, clock: Clock) -> None:
+    """Make the model once, within the bound, and forget it; FieldInvalid when it cannot be made. Never inside a transaction."""
     try:
-        make_model(new.plugin, new.parameters)
+        models.try_making(new.plugin, new.parameters, clock)
     except ModelUnusable as reason:
         raise FieldInvalid("plugin", new.plugin, f"a decision model that takes these parameters: {reason}") from reason
+
+
+def register_model(tx: Transaction, new: NewModel, *, by: str) -> ModelRow:
+    """Keep a version that was checked; the same one again changes nothing. StateConflict for one with other parameters."""
     model = RegisteredModel(str(uuid.uuid4()), new.plugin, new.model_version, new.parameters)
     stored = model_queries.insert_model(tx, model, description=new.description, created_by=by)
     if stored.parameters != new.parameters:

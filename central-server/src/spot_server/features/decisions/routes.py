@@ -53,7 +53,7 @@ def why_on_demand(client_id: str, agent_id: str) -> Explanation:
     context = current_context()
     period_seconds = context.settings.decision_period_seconds
     scene = context.database.read(lambda tx: service.read_scene(tx, client_id, agent_id, period_seconds))
-    return service.explain(scene, context.clock)
+    return service.explain(scene, context.models, context.clock)
 
 
 @admin_blueprint.route("", methods=["GET"])
@@ -68,8 +68,10 @@ def list_models() -> Registry:
 @admin_blueprint.response(201, ModelAnswer)
 def register_model(body: NewModel) -> ModelRow:
     """Register a version: a plug-in with parameters. It decides nothing before it is activated; the same one again changes nothing."""
-    by = current_principal().user_id
-    return current_context().database.write(lambda tx: registry.register_model(tx, body, by=by))
+    by, context = current_principal().user_id, current_context()
+    # Other people's code runs here: before the transaction, which it could keep open.
+    registry.check_model(context.models, body, context.clock)
+    return context.database.write(lambda tx: registry.register_model(tx, body, by=by))
 
 
 @admin_blueprint.route("/<model_id>/activate", methods=["POST"])

@@ -105,9 +105,9 @@ def read_scene(tx: Transaction, client_id: str, agent_id: str, period_seconds: f
     return Scene(agent, primary, past, week, given, model, newest_completed(tx, agent_id), latest)
 
 
-def explain(scene: Scene, clock: Clock) -> Explanation:
+def explain(scene: Scene, models: Models, clock: Clock) -> Explanation:
     """Ask the acting model as of now, and say in words why the agent runs where it does. Nothing is stored."""
-    asked = Models().ask(scene.model, [scene.given], clock)[0]
+    asked = models.ask(scene.model, [scene.given], clock)[0]
     return Explanation(scene, asked, _answer(scene, asked))
 
 
