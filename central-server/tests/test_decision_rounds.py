@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Connection, Engine, event, func, insert, select, update
 
 from server_support.clock import FakeClock
 from server_support.counting import counted
@@ -18,6 +18,7 @@ from spot_server.db.tables import (
     agents,
     audit_logs,
     decision_documents,
+    decisions,
     instances,
     notifications,
     restore_holds,
@@ -256,6 +257,26 @@ def test_at_most_twenty_moves_begin_in_a_round_and_the_rest_in_the_next(deciding
     deciding.decide()
 
     assert (first, deciding.story.fleet.scalars(running)[0]) == (20, 26)
+
+
+def test_what_settings_hold_back_is_written_down_for_the_whole_batch(deciding: Deciding, engine: Engine) -> None:
+    everybody = update(agents).values(auto_switch_enabled=False, allowed_instance_types=["m5.large", "m5a.large"])
+    deciding.story.fleet.execute(everybody)
+    transactions: list[Connection] = []
+    event.listen(engine, "begin", transactions.append)
+    deciding.decide()
+    of_one = len(transactions)
+    for number in range(2, 12):
+        deciding.story.fleet.agent(f"web-{number}", instance_id=f"i-{number}0", image_id="ami-own")
+    deciding.story.fleet.execute(everybody)
+    deciding.story.fleet.execute(update(instances).values(mode=Mode.ON_DEMAND))
+    deciding.story.clock.advance(300)
+    transactions.clear()
+
+    deciding.decide()
+
+    assert set(deciding.story.fleet.scalars(select(decisions.c.held_back_because))) == {"auto_switch_enabled is off"}
+    assert len(transactions) <= of_one
 
 
 @dataclass

@@ -89,15 +89,14 @@ class DecisionRound:
         a replica that is held for longer: it goes nowhere, and a hold that had to wait for its turn would end meanwhile.
         """
         in_turn = sorted(acts, key=lambda todo: (-todo.told.asked.decision.confidence, todo.decision_id))
-        movable = [todo for todo in in_turn if todo.is_first or _may_begin(todo)]
-        lapsing = _lapsing_among(context, tick, movable)
+        lapsing = _lapsing_among(context, tick, in_turn)
         count: Counter[Acted] = Counter()
 
         def attempt(todo: ToAct) -> None:
             if count[Acted.BEGAN] < MOST_ACTS_IN_ROUND or todo.told.agent.agent_id in lapsing:
                 count[context.database.write(partial(act, todo=todo, tick=tick))] += 1
 
-        for_each(movable, attempt)
+        for_each(in_turn, attempt)
         return count[Acted.BEGAN] + count[Acted.HELD_LONGER]
 
 
@@ -107,12 +106,6 @@ def _lapsing_among(context: JobContext, tick: Tick, acts: list[ToAct]) -> set[st
     if not wanting:
         return set()
     return wanting & context.database.read(partial(fleet_queries.agents_with_lapsing_replicas, lasting_until=tick.after_next))
-
-
-def _may_begin(todo: ToAct) -> bool:
-    """Leave out what the settings hold back, as they did when it was said first: it is not written anew each time."""
-    settings = todo.told.given.settings
-    return settings.enabled and (settings.auto_switch_enabled or settings.early_replica_on_warning)
 
 
 def _read_batch(tx: Transaction, after: str, world: World, lasting_until: datetime) -> tuple[str, list[Given]] | None:

@@ -17,7 +17,7 @@ from spot_server.features.decisions import model_queries, queries
 from spot_server.features.decisions.fleet_queries import Primary
 from spot_server.features.decisions.inputs import World
 from spot_server.features.decisions.queries import Latest
-from spot_server.features.decisions.rules import RegisteredModel, tick_after_next
+from spot_server.features.decisions.rules import RegisteredModel, tick_after_next, why_turned_off
 from spot_server.features.notifications.service import notify
 from spot_server.words import Action, AnswerKind, Mode, Severity
 
@@ -42,8 +42,6 @@ class ToAct:
 
     decision_id: str
     told: Told
-    is_first: bool
-    """The model says so for the first time; else it says it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,11 @@ class Tick:
 
 
 def record_decisions(tx: Transaction, tick: Tick, world: World, told: Sequence[Told]) -> list[ToAct]:
-    """Store the decisions of a tick and return those that ask for something; what this tick has stored already is passed over."""
+    """Store the decisions of a tick and return those that ask for something which the agent's settings allow.
+
+    What this tick has stored already is passed over. What settings hold back is written down here, once for the whole batch: on a fleet
+    whose owners have not turned auto-switch on that is nearly everything.
+    """
     tick_at = tick.at
     latest = queries.latest_of(tx, sorted({one.agent.agent_id for one in told}))
     new = [one for one in told if not _is_done(latest.get((one.agent.agent_id, one.model.model_id)), tick_at)]
@@ -79,8 +81,8 @@ def record_decisions(tx: Transaction, tick: Tick, world: World, told: Sequence[T
             inputs[one.agent.agent_id] = _input(world, one)
         row = _row(one, tick_at, repeats, inputs[one.agent.agent_id])
         rows.append(row)
-        if not one.is_shadow and one.asked.decision.target is not None:
-            acts.append(ToAct(row["decision_id"], one, repeats is None))
+        if not one.is_shadow and one.asked.decision.target is not None and row["held_back_because"] is None:
+            acts.append(ToAct(row["decision_id"], one))
     queries.store_documents(tx, world.unstored_documents())
     queries.retire(tx, retired)
     queries.store(tx, rows)
@@ -132,7 +134,13 @@ def _row(one: Told, tick_at: datetime, prior: Latest | None, given: tuple[str, s
         "tick_count": 1 if prior is None else prior.tick_count + 1,
         "input_sha256": given[0],
         "input": given[1],
+        "held_back_because": _why_turned_off(one),
     }
+
+
+def _why_turned_off(one: Told) -> str | None:
+    decision = one.asked.decision
+    return None if one.is_shadow or decision.target is None else why_turned_off(decision.action, one.given.settings)
 
 
 def _sums(told: Iterable[Told]) -> dict[tuple[str, bool], dict[str, int]]:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from spot_server.decision_models.inputs import AgentSettings
 from spot_server.words import Action, AnswerKind, Mode
 
 DAY = timedelta(hours=24)
@@ -107,16 +108,27 @@ def why_held_back(facts: ActFacts) -> str | None:  # noqa: C901, PLR0911 - the g
         return "metadata and the EC2 API disagree about the primary's mode"
     if facts.action is Action.CREATE_REPLICA:
         return _why_no_replica(facts)
-    if facts.manual_replica_enabled:
-        return "manual_replica_enabled is on: a person decides where it runs"
-    if not facts.auto_switch_enabled:
-        return "auto_switch_enabled is off"
+    off = why_turned_off(facts.action, facts)
+    if off is not None:
+        return off
     if facts.moves_in_day >= facts.moves_per_day:
         return f"{facts.moves_in_day} moves were made within 24 hours, and moves_per_day is {facts.moves_per_day}"
     return None if facts.may_move_now else "it is outside the maintenance window"
 
 
+def why_turned_off(action: Action, settings: AgentSettings | ActFacts) -> str | None:
+    """Return which setting of the agent keeps such a decision from being acted on, in whatever state the agent is; None: none does."""
+    if not settings.enabled:
+        return "the agent is disabled"
+    if action is Action.CREATE_REPLICA:
+        return None if settings.early_replica_on_warning else "early_replica_on_warning is off"
+    if settings.manual_replica_enabled:
+        return "manual_replica_enabled is on: a person decides where it runs"
+    return None if settings.auto_switch_enabled else "auto_switch_enabled is off"
+
+
 def _why_no_replica(facts: ActFacts) -> str | None:
-    if not facts.early_replica_on_warning:
-        return "early_replica_on_warning is off"
+    off = why_turned_off(facts.action, facts)
+    if off is not None:
+        return off
     return "it has a replica" if facts.lasting_replicas else None
