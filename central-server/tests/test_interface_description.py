@@ -113,6 +113,7 @@ GET /api/client/*/agents/*
 DELETE /api/client/*/agents/*
 GET /api/client/*/agents/*/config
 POST /api/client/*/agents/*/config
+POST /api/client/*/agents/*/adopt-configuration
 POST /api/client/*/agents/*/toggle-enabled
 POST /api/client/*/agents/*/switch
 POST /api/client/*/agents/*/switches/*/cancel

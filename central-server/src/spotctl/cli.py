@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from spotctl.bootstrap import this_machine
-from spotctl.commands import agents, cancel, completion, events, gameday, kept, login, promote, rollback, switch, unexpected
+from spotctl.commands import agents, cancel, completion, events, gameday, kept, login, promote, rollback, specification, switch, unexpected
 from spotctl.errors import CommandFailed, Refused
 from spotctl.exits import ExitCode
 from spotctl.session import Session, Surroundings
@@ -35,6 +35,7 @@ for _command in (
     rollback.rollback,
     kept.kept,
     unexpected.unexpected,
+    specification.specification,
     events.events,
     gameday.gameday,
     completion.completion,

@@ -35,6 +35,12 @@ def differences_table(differences: Sequence[Mapping[str, Any]]) -> list[str]:
     return table(["FIELD", "BEFORE", "NOW"], [[one["field"], _written(one["old"]), _written(one["new"])] for one in differences])
 
 
+def drift_table(differences: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the fields in which the primary has moved away from the launch specification, one to a line."""
+    rows = [[one["field"], _written(one["old"]), _written(one["new"])] for one in differences]
+    return table(["FIELD", "THE PRIMARY HAS", "A NEW ONE WOULD GET"], rows)
+
+
 def _written(value: object) -> str:
     """A value as JSON, so that nothing is told from the empty text."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)

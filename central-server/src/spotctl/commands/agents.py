@@ -11,7 +11,7 @@ from spotctl.lookups import find_agent, replicas_of
 from spotctl.moves import switch_lines
 from spotctl.options import agent_option, shared
 from spotctl.session import Session
-from spotctl.texts import age, clean, differences_table, pairs, place, span, table
+from spotctl.texts import age, clean, differences_table, drift_table, pairs, place, span, table
 
 HEADERS = ["AGENT", "STATE", "PRIMARY", "MARKET", "SERVING", "HEARD", "EPOCH", "STANDBYS", "MOVE"]
 
@@ -91,6 +91,9 @@ def _one_lines(document: Json, now: datetime) -> list[str]:
         if instance["terminated_at"] is None
     ]
     lines = [*pairs(members), "", *table(["INSTANCE", "ROLE", "MARKET", "SERVING", "HEARD"], instances)]
+    if document.get("specification_differences"):
+        lines += ["", "a new instance would not be like the primary (see spotctl specification):"]
+        lines += drift_table(document["specification_differences"])
     lines += _replica_lines(document["replicas"])
     if document["active_switch"] is not None:
         lines += ["", *switch_lines(document["active_switch"])]

@@ -6,6 +6,7 @@ from typing import Any
 
 from spot_server.features.agent_config import service
 from spot_server.features.agent_config.schemas import (
+    AdoptionSchema,
     ConfigChangeSchema,
     DaemonConfigAnswer,
     SettingsAnswer,
@@ -60,3 +61,12 @@ def toggle_enabled(body: dict[str, Any], client_id: str, agent_id: str) -> Agent
     """Turn the agent on or off. Off: it is only observed."""
     by = current_principal().user_id
     return current_context().database.write(lambda tx: service.toggle_enabled(tx, client_id, agent_id, by=by, **body))
+
+
+@client_blueprint.route("/adopt-configuration", methods=["POST"])
+@client_blueprint.arguments(AdoptionSchema)
+@client_blueprint.response(200, SettingsAnswer)
+def adopt_configuration(body: dict[str, Any], client_id: str, agent_id: str) -> Agent:
+    """Take what the primary is now (groups, profile, key, metadata options, tags) over as what new instances are launched with."""
+    by = current_principal().user_id
+    return current_context().database.write(lambda tx: service.adopt_configuration(tx, client_id, agent_id, by=by, **body))

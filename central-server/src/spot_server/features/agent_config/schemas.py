@@ -164,6 +164,13 @@ class ToggleSchema(StrictSchema):
     request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True, metadata=REQUEST_ID)
 
 
+class AdoptionSchema(StrictSchema):
+    """Why the primary's present configuration is to be what new instances are launched as."""
+
+    reason = BoundedText(most=1000, load_default="", metadata={"description": "Why; kept in the audit log."})
+    request_id = BoundedText(least=1, most=128, load_default=None, allow_none=True, metadata=REQUEST_ID)
+
+
 class SettingsAnswer(_Settings, AnswerSchema):
     """Every setting as it now is, and the number of this state."""
 

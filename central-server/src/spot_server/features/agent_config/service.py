@@ -10,14 +10,15 @@ from sqlalchemy import update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import agents
-from spot_server.errors import NotFound
+from spot_server.errors import NotFound, StateConflict
 from spot_server.features.agent_config.rules import SETTING_NAMES, SettingsChange, decide_change, plain_settings
+from spot_server.features.agents.drift_rules import taken_over
 from spot_server.features.agents.queries import Agent, find_agent_of_client, load_agent
 from spot_server.features.audit.service import record
 from spot_server.features.autonomy.queries import plan_in_force
 from spot_server.features.autonomy.rules import PLAN_VALID_SECONDS, Plan
 from spot_server.features.clients.queries import has_control_role
-from spot_server.features.instances.queries import Instance, load_instance
+from spot_server.features.instances.queries import Instance, load_instance, primary_of
 from spot_server.features.interruptions.service import judge_again
 from spot_server.features.replicas.image_queries import available_images
 from spot_server.features.replicas.image_rules import images_to_keep
@@ -146,6 +147,30 @@ def toggle_enabled(
     if is_repeated(tx, agent_id, request_id, page="toggle-enabled", body={"enabled": enabled, "reason": reason}):
         return agent
     return _change(tx, agent, {"enabled": enabled}, by=by, reason=reason, request_id=request_id)
+
+
+def adopt_configuration(
+    tx: Transaction, client_id: str, agent_id: str, *, by: str, reason: str = "", request_id: str | None = None
+) -> Agent:
+    """Make what the primary is now what new instances are launched as, once for each `request_id`.
+
+    Raises NotFound, RequestIdReused, and StateConflict where the specification or the primary's configuration is not known.
+    """
+    agent = _lock_living(tx, client_id, agent_id)
+    if is_repeated(tx, agent_id, request_id, page="adopt-configuration", body={"reason": reason}):
+        return agent
+    if agent.launch_specification is None:
+        raise StateConflict(
+            f"{agent.logical_agent_id} has no launch specification to bring up to date: save one with its subnets", agent_id=agent_id
+        )
+    primary = primary_of(tx, agent_id)
+    if primary is None or primary.configuration is None:
+        raise StateConflict(
+            f"what the primary of {agent.logical_agent_id} is like is not known: its daemon reads that in EC2, every three minutes",
+            agent_id=agent_id,
+        )
+    specification = taken_over(agent.launch_specification, primary.configuration)
+    return _change(tx, agent, {"launch_specification": specification}, by=by, reason=reason, request_id=request_id)
 
 
 def _lock_living(tx: Transaction, client_id: str, agent_id: str) -> Agent:

@@ -7,6 +7,7 @@ from marshmallow import fields
 from spot_server.features.agent_config.schemas import SettingsAnswer
 from spot_server.features.agents.guarantee_rules import FailoverFrom
 from spot_server.features.instances.schemas import InstanceAnswer
+from spot_server.features.switches.schemas import DifferenceAnswer
 from spot_server.http.fields import BoundedText, UtcMoment
 from spot_server.http.schemas import AnswerSchema, PageQuery, QuerySchema, page_schema
 
@@ -133,6 +134,15 @@ class AgentDetailAnswer(AnswerSchema):
     )
     instances = fields.List(fields.Nested(InstanceAnswer), required=True)
     guarantee = fields.Nested(GuaranteeAnswer, required=True)
+    specification_differences = fields.List(
+        fields.Nested(DifferenceAnswer),
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "In what a new instance (`new`, by the launch specification) would not be like the primary (`old`) as it is "
+            "now; null: not known."
+        },
+    )
 
 
 class HistoryQuery(PageQuery):

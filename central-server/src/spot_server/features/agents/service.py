@@ -13,6 +13,7 @@ from spot_server.errors import SwitchInProgress
 from spot_server.features.activity import queries as activity
 from spot_server.features.agent_config.rules import settings_differences
 from spot_server.features.agent_config.service import read_settings
+from spot_server.features.agents.drift_rules import drift_of
 from spot_server.features.agents.guarantee_rules import Guarantee
 from spot_server.features.agents.guarantees import read_guarantee
 from spot_server.features.agents.overviews import AgentOverview, make_overviews
@@ -24,6 +25,7 @@ from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.service import retire_all
+from spot_server.features.switches.configuration_rules import Difference
 from spot_server.words import Severity, SwitchStatus
 
 
@@ -35,6 +37,8 @@ class AgentDetail:
     instances: list[Instance]
     settings_differences: dict[str, dict[str, Any]]
     guarantee: Guarantee
+    specification_differences: tuple[Difference, ...] | None
+    """In what a new instance (`new`) would not be like the primary (`old`); None where one of them is not known."""
 
 
 def read_agent(tx: Transaction, client_id: str, agent_id: str) -> AgentDetail:
@@ -43,7 +47,8 @@ def read_agent(tx: Transaction, client_id: str, agent_id: str) -> AgentDetail:
     (overview,) = make_overviews(tx, [agent])
     reported = {} if overview.primary is None else overview.primary.effective_settings
     differences = settings_differences(read_settings(agent), reported)
-    return AgentDetail(overview, list_instances(tx, agent_id), differences, read_guarantee(tx, agent))
+    drift = None if overview.primary is None else drift_of(agent.launch_specification, overview.primary.configuration)
+    return AgentDetail(overview, list_instances(tx, agent_id), differences, read_guarantee(tx, agent), drift)
 
 
 def delete_agent(tx: Transaction, client_id: str, agent_id: str, *, by: str, reason: str) -> Agent:

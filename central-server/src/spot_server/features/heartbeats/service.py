@@ -8,6 +8,7 @@ from typing import Any
 
 from spot_server.db.runner import Transaction
 from spot_server.errors import NotFound
+from spot_server.features.agents.drift import tell_drift
 from spot_server.features.heartbeats import queries
 from spot_server.features.heartbeats.queries import HeartbeatFacts, Odd, Silent
 from spot_server.features.heartbeats.rules import Grace, clock_skew_seconds, is_skew_noted, judge_silence
@@ -65,6 +66,8 @@ def record_heartbeat(tx: Transaction, agent_id: str, instance_id: str, heartbeat
     facts = queries.read_facts(tx, agent_id, instance_id)
     if facts.is_offline and facts.role is Role.PRIMARY:
         _welcome_back(tx, agent_id, instance_id, facts)
+    if heartbeat.configuration is not None and facts.role is Role.PRIMARY:
+        tell_drift(tx, agent_id, instance_id)
     return HeartbeatAnswer(
         server_time=tx.now,
         config_version=facts.config_version,

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from spot_server.db.runner import Transaction
 from spot_server.errors import FieldInvalid, TokenInvalid
+from spot_server.features.agents.drift import tell_drift
 from spot_server.features.agents.queries import Agent, live_key
 from spot_server.features.audit.service import record
 from spot_server.features.instances.rules import RoleEvent, next_role
@@ -189,6 +190,8 @@ def greet_again(tx: Transaction, credential: Enrolment | LaunchNonce, agent: Age
         instance_id=request.instance_id,
         data={"daemon_version": request.daemon_version, "with_nonce": isinstance(credential, LaunchNonce)},
     )
+    if request.configuration is not None:
+        tell_drift(tx, agent.agent_id, request.instance_id)
     tell_to_serve(tx, agent, request.instance_id, ServeReason.REGISTERED)
     _warn_of_mode(tx, agent.client_id, agent.agent_id, request)
     return Arrival(agent.client_id, is_new=False)
