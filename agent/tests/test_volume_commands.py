@@ -12,10 +12,10 @@ import pytest
 from agent_fakes.memory import command_json
 from agent_fakes.virtual import START
 from agent_fakes.world import World, journal_of
-from spot_agent.commands.copy_volumes import TAG_COPY_OF, TAG_MOVE_ID
+from spot_agent.commands.copy_volumes import TAG_MOVE_ID
 from spot_agent.ec2_facts import AttachmentFacts, SnapshotFacts
 from spot_agent.errors import ActFailed, ErrorClass
-from spot_agent.model import Role
+from spot_agent.model import TAG_COPY_OF, Role
 
 DATA = {"volume_id": "vol-1", "device_name": "/dev/sdf", "mount_point": "/srv/shop", "file_system": "ext4"}
 VOLUMES: dict[str, Any] = {"volumes": [DATA], "bound_seconds": 30}
