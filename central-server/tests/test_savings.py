@@ -19,9 +19,10 @@ from spot_server.features.agents.queries import load_agent
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role, promote
 from spot_server.features.pricing.on_demand import OnDemandCatalogue
+from spot_server.features.savings.live_days import AGENTS_PER_ORDER
 from spot_server.features.savings.reckoning import Pricing
 from spot_server.features.savings.report_rules import Granularity, GroupBy
-from spot_server.features.savings.service import AGENTS_PER_ORDER, ReportQuestion, read_day, read_report
+from spot_server.features.savings.service import ReportQuestion, read_day, read_report
 from spot_server.words import Mode
 
 JAN_1, JAN_2 = date(2026, 1, 1), date(2026, 1, 2)

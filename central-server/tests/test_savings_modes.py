@@ -42,7 +42,7 @@ def test_a_mode_that_is_not_known_any_more_takes_no_price_out_of_the_books(accou
         assert (totals.paid_usd, totals.unpriced_seconds) == (24 * usd, 0)
         assert totals.on_demand_usd == 24 * ON_DEMAND
     doubtful = account.day(agent, JAN_4).totals
-    assert (doubtful.paid_usd, doubtful.unpriced_seconds) == (0, 86_400)
+    assert (doubtful.paid_usd, doubtful.unpriced_seconds) == (Decimal(0), 86_400)
 
 
 def test_a_late_price_changes_such_a_day_all_the_same(account: Account) -> None:
@@ -70,5 +70,5 @@ def test_a_day_of_doubt_is_priced_once_the_mode_is_known_again(account: Account)
     account.passes(1)
     account.keep()
 
-    assert (before.paid_usd, before.unpriced_seconds) == (0, 86_400)
+    assert (before.paid_usd, before.unpriced_seconds) == (Decimal(0), 86_400)
     assert account.day(agent, JAN_1).totals.paid_usd == 24 * SPOT

@@ -64,6 +64,7 @@ def test_a_report_shows_each_day_the_total_and_the_projection(client: Http, acco
     assert (shown["total"]["paid_usd"], shown["total"]["saved_usd"]) == ("2.16", "3.024")
     assert shown["total"]["saved_ratio"] == pytest.approx(1 - float(SPOT / ON_DEMAND), abs=1e-6)
     assert shown["projection"]["basis_days"] == 2
+    assert ([row["is_complete"] for row in shown["items"]], shown["is_complete"]) == ([True, True, False], False)
     assert (shown["time_zone"], shown["on_demand_discount_ratio"]) == ("UTC", "0")
 
 
@@ -76,6 +77,7 @@ def test_a_csv_adds_up_to_the_total(client: Http, account: Account) -> None:
     assert answer.headers["Content-Type"].startswith("text/csv")
     assert answer.headers["Content-Disposition"] == 'attachment; filename="savings-2026-01-01-2026-01-03.csv"'
     assert [row["logical_agent_id"] for row in rows] == ["web-1"] * 3
+    assert [row["is_complete"] for row in rows] == ["true", "true", "false"]
     for name in ("paid_usd", "on_demand_usd", "saved_usd"):
         assert sum(Decimal(row[name]) for row in rows) == Decimal(total[name])
 

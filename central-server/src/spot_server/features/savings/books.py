@@ -96,10 +96,15 @@ _PROGRESS = (
 )
 
 
-def progress_of(tx: Transaction, client_id: str, window: Window) -> list[Progress]:
-    """Return how far the account of each agent of the client is, those that were deleted since the window began included."""
+_PROGRESS_OF_ONE = _PROGRESS.where(agents.c.agent_id == bindparam("agent_id"))
+
+
+def progress_of(tx: Transaction, client_id: str, window: Window, agent_id: str | None = None) -> list[Progress]:
+    """Return how far the account of each agent of the client is, or of one; those that were deleted since the window began included."""
     deleted_after = begin_of_day(window.first, window.time_zone) - ENDS_LATE_BY
     asked = {"client_id": client_id, "first": window.first, "deleted_after": deleted_after}
+    if agent_id is not None:
+        return [Progress(*row) for row in tx.execute(_PROGRESS_OF_ONE, {**asked, "agent_id": agent_id})]
     return [Progress(*row) for row in tx.execute(_PROGRESS, asked)]
 
 

@@ -29,7 +29,7 @@ COUNTS = (
     "interruption_count",
     "downtime_seconds",
 )
-COLUMNS = ("period", "agent_id", "logical_agent_id", *AMOUNTS, *COUNTS)
+COLUMNS = ("period", "agent_id", "logical_agent_id", *AMOUNTS, *COUNTS, "is_complete")
 
 
 def report_csv(report: Report) -> str:
@@ -39,7 +39,7 @@ def report_csv(report: Report) -> str:
     writer.writerow(COLUMNS)
     for row in report.rows:
         names = (row.period, row.agent_id or "", _harmless(row.logical_agent_id or ""))
-        writer.writerow([*names, *_figures(row.totals)])
+        writer.writerow([*names, *_figures(row.totals), "true" if row.is_complete else "false"])
     return text.getvalue()
 
 

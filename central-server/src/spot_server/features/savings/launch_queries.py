@@ -64,7 +64,7 @@ def launches_of(tx: Transaction, agent_ids: Sequence[str], within: Stretch) -> d
     found: dict[tuple[str, str], Launch] = {}
     asked = {"agent_ids": list(agent_ids), "since": within.since, "until": within.until}
     for row in tx.execute(_LAUNCHES, asked):
-        one = Launch(*row[:-1], has_registered=bool(row.has_registered))
+        one = Launch(**{**row._asdict(), "has_registered": bool(row.has_registered)})
         key = (one.agent_id, one.instance_id)
         found[key] = _together(found[key], one) if key in found else one
     return found

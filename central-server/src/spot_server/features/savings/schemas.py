@@ -78,6 +78,9 @@ class SavingsRowAnswer(AnswerSchema):
     agent_id = fields.String(required=True, allow_none=True)
     logical_agent_id = fields.String(required=True, allow_none=True)
     totals = fields.Nested(SavingsTotalsAnswer, required=True)
+    is_complete = fields.Boolean(
+        required=True, metadata={"description": "All its days are over and in the books; late prices may change them for a week."}
+    )
 
 
 class SavingsProjectionAnswer(AnswerSchema):
@@ -107,6 +110,9 @@ class SavingsReportAnswer(AnswerSchema):
     computed_at = UtcMoment(required=True, attribute="now")
     items = fields.List(fields.Nested(SavingsRowAnswer), required=True, attribute="rows")
     total = fields.Nested(SavingsTotalsAnswer, required=True)
+    is_complete = fields.Boolean(
+        required=True, metadata={"description": "All days from since to until are over and in the books, as far back as prices are kept."}
+    )
     projection = fields.Nested(SavingsProjectionAnswer, required=True, allow_none=True)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import reduce
 from itertools import islice
 from typing import Any
 
@@ -16,9 +17,9 @@ from spot_server.features.clients.service import load_client
 from spot_server.features.savings import books
 from spot_server.features.savings.calendar_rules import ONE_DAY, Stretch, begin_of_day, day_of, month_of, stretch_of_day
 from spot_server.features.savings.day_orders import order_day
-from spot_server.features.savings.due_rules import Window, has_gaps, is_over, missing_days
 from spot_server.features.savings.figure_rules import Amounts
 from spot_server.features.savings.lines import line_document
+from spot_server.features.savings.live_days import AGENTS_PER_ORDER, missing_past, not_stored, reckon_live, window_of
 from spot_server.features.savings.projection_rules import BASIS_DAYS, Projection, project
 from spot_server.features.savings.reckoning import DayAccount, Pricing, Terms, reckon
 from spot_server.features.savings.report_rules import PERIOD_CHARACTERS, DayRange, Granularity, GroupBy, Totals, choose_range, totals_of_day
@@ -27,9 +28,6 @@ PRICES_LATE_BY = timedelta(days=7)
 """A daemon's report may be this old (`pricing.rules.REPORT_AGE_MAX`): until then a day is reckoned again, once a day."""
 
 RECKONED_AGAIN_AFTER = timedelta(days=1)
-AGENTS_PER_ORDER = 50
-"""Agents whose day is reckoned at once: their lines are in memory together, a few hundred each."""
-
 MOST_ROWS = 5_000
 """Of one report."""
 
@@ -45,11 +43,24 @@ class DueDay:
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """One period of the client's, or of one agent's. `is_complete`: all its days are over and in the books."""
+    """One period of the client's, or of one agent's. `is_complete`: all its days that are asked for are over and in the books.
+
+    Days older than `due_rules.BACKFILL_DAYS` that are not there cannot be reckoned any more, and count as there.
+    """
 
     period: str
     agent_id: str | None
     logical_agent_id: str | None
+    totals: Totals
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDay:
+    """What a day of one agent comes to that is not in the books."""
+
+    agent_id: str
+    day: date
     totals: Totals
 
 
@@ -63,6 +74,8 @@ class Report:
     by: GroupBy
     rows: list[ReportRow]
     total: Totals
+    is_complete: bool
+    """Whether all its days are over and in the books, those of the rows and those that have none."""
     today: date | None
     """The day that is in the last rows so far, and not over; None where the range ends before it."""
     projection: Projection | None
@@ -108,11 +121,11 @@ def due_days(tx: Transaction, client_id: str, most: int) -> list[DueDay]:
 
     Up to about `most` days of agents. A day that could not be reckoned is missing still, whatever came after it.
     """
-    terms = terms_of(tx, client_id)
+    window = window_of(tx, terms_of(tx, client_id))
     missing: dict[date, list[str]] = {}
     count = 0
-    for agent_id, day in islice(_missing(tx, terms), most):
-        missing.setdefault(day, []).append(agent_id)
+    for one in islice(missing_past(tx, window, books.progress_of(tx, client_id, window)), most):
+        missing.setdefault(one.day, []).append(one.agent_id)
         count += 1
     for agent_id, day in books.provisional_days(tx, client_id, tx.now - RECKONED_AGAIN_AFTER, max(0, most - count)):
         missing.setdefault(day, []).append(agent_id)
@@ -121,20 +134,6 @@ def due_days(tx: Transaction, client_id: str, most: int) -> list[DueDay]:
         for day, ids in sorted(missing.items())
         for start in range(0, len(ids), AGENTS_PER_ORDER)
     ]
-
-
-def _missing(tx: Transaction, terms: Terms) -> Iterator[tuple[str, date]]:
-    """Give (agent_id, day) of what is over and not stored; the days of agents that have gaps are read a few agents at a time."""
-    window = Window(terms.time_zone, day_of(tx.now, terms.time_zone) - ONE_DAY)
-    found = books.progress_of(tx, terms.client_id, window)
-    gaps = [one.agent_id for one in found if has_gaps(one, window)]
-    began: dict[str, dict[date, datetime]] = {}
-    for one in found:
-        if gaps and one.agent_id == gaps[0]:
-            began = books.beginnings_of(tx, gaps[:AGENTS_PER_ORDER], window)
-            gaps = gaps[AGENTS_PER_ORDER:]
-        for day in missing_days(one, window, began.get(one.agent_id)):
-            yield one.agent_id, day
 
 
 def reckon_day(tx: Transaction, due: DueDay, pricing: Pricing) -> list[dict[str, Any]]:
@@ -165,55 +164,60 @@ def _row(account: DayAccount, now: datetime) -> dict[str, Any]:
     }
 
 
-def today_so_far(tx: Transaction, terms: Terms, pricing: Pricing, agent_id: str | None = None) -> Iterator[DayAccount]:
-    """Give the accounts of the day that is not over, up to now, of all agents or of one; a few agents are reckoned at a time.
-
-    An agent whose day of this date is in the books already is left out: it was over before the client moved its clocks westwards. What it
-    pays since then comes with its next day.
-    """
-    today = day_of(tx.now, terms.time_zone)
-    ids = [
-        one.agent_id
-        for one in books.progress_of(tx, terms.client_id, Window(terms.time_zone, today - ONE_DAY))
-        if agent_id in (None, one.agent_id)
-        and not is_over(one, Stretch(tx.now, tx.now))
-        and (one.newest_day is None or one.newest_day < today)
-    ]
-    for start in range(0, len(ids), AGENTS_PER_ORDER):
-        yield from reckon(tx, order_day(tx, terms, today, ids[start : start + AGENTS_PER_ORDER], until=tx.now), pricing)
-
-
 def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing: Pricing) -> Report:
-    """Return a report; FieldInvalid for a range that cannot be, NotFound for another client's agent, RangeTooWide for too many rows."""
+    """Return a report; FieldInvalid for a range that cannot be, NotFound for another client's agent, RangeTooWide for too many rows.
+
+    Days that are not in the books yet are reckoned for it, as far as `live_days` bounds them.
+    """
     if asked.agent_id is not None:
         find_agent_of_client(tx, client_id, asked.agent_id)
     terms = terms_of(tx, client_id)
     today = day_of(tx.now, terms.time_zone)
     days = choose_range(asked.since, asked.until, asked.granularity, today)
+    reaches_today = days.last == today
+    # The projection goes by days before the range, too.
+    missing = not_stored(tx, terms, replace(days, first=min(days.first, _basis(today).first)) if reaches_today else days, asked.agent_id)
+    # Totals alone are kept: the lines of thousands of agents would fill the memory.
+    live = [LiveDay(one.agent.agent_id, one.day, _totals(one)) for one in reckon_live(tx, terms, pricing, missing)]
+    open_keys = {_key(asked, one.agent_id, one.day) for one in missing if one.day >= days.first}
+    if reaches_today and asked.by is GroupBy.CLIENT:
+        open_keys.add(_key(asked, "", today))
+    sums = _sums(tx, client_id, asked, days, live)
+    names = books.names_of(tx, client_id, sorted({agent_id for _, agent_id in sums if agent_id is not None}))
+    return Report(
+        terms=terms,
+        days=days,
+        granularity=asked.granularity,
+        by=asked.by,
+        rows=[ReportRow(*key, names.get(key[1] or ""), sums[key], is_complete=key not in open_keys) for key in sorted(sums, key=_place)],
+        total=reduce(Totals.plus, sums.values(), Totals()),
+        is_complete=not open_keys and not reaches_today,
+        today=today if reaches_today else None,
+        projection=_projection(tx, terms, asked.agent_id, today, live) if reaches_today else None,
+        now=tx.now,
+    )
+
+
+def _sums(
+    tx: Transaction, client_id: str, asked: ReportQuestion, days: DayRange, live: Sequence[LiveDay]
+) -> dict[tuple[str, str | None], Totals]:
     stored = books.sums(tx, client_id, days, asked.granularity, asked.by, asked.agent_id, MOST_ROWS + 1)
     sums = {(period, agent_id): totals for period, agent_id, totals in stored}
-    # Totals alone are kept: the lines of thousands of agents would fill the memory.
-    live = [(one.agent.agent_id, _totals(one)) for one in today_so_far(tx, terms, pricing, asked.agent_id)] if days.last == today else []
-    for agent_id, totals in live:
-        period = today.isoformat()[: PERIOD_CHARACTERS[asked.granularity]]
-        key = (period, agent_id if asked.by is GroupBy.AGENT else None)
-        sums[key] = sums.get(key, Totals()).plus(totals)
+    for one in live:
+        if one.day >= days.first:
+            key = _key(asked, one.agent_id, one.day)
+            sums[key] = sums.get(key, Totals()).plus(one.totals)
     if len(sums) > MOST_ROWS:
         raise RangeTooWide(f"this report has more than {MOST_ROWS} rows; ask for a shorter time, fewer agents or longer periods")
-    names = books.names_of(tx, client_id, sorted({agent_id for _, agent_id in sums if agent_id is not None}))
-    rows = [
-        ReportRow(period, agent_id, names.get(agent_id or ""), totals) for (period, agent_id), totals in sorted(sums.items(), key=_place)
-    ]
-    total = Totals()
-    for row in rows:
-        total = total.plus(row.totals)
-    reaches_today = days.last == today
-    projection = _projection(tx, terms, asked.agent_id, today, [totals for _, totals in live]) if reaches_today else None
-    return Report(terms, days, asked.granularity, asked.by, rows, total, today if reaches_today else None, projection, tx.now)
+    return sums
 
 
-def _place(entry: tuple[tuple[str, str | None], Totals]) -> tuple[str, str]:
-    (period, agent_id), _ = entry
+def _key(asked: ReportQuestion, agent_id: str, day: date) -> tuple[str, str | None]:
+    return day.isoformat()[: PERIOD_CHARACTERS[asked.granularity]], agent_id if asked.by is GroupBy.AGENT else None
+
+
+def _place(key: tuple[str, str | None]) -> tuple[str, str]:
+    period, agent_id = key
     return period, agent_id or ""
 
 
@@ -227,21 +231,28 @@ def _totals(account: DayAccount) -> Totals:
     )
 
 
-def _projection(tx: Transaction, terms: Terms, agent_id: str | None, today: date, live: Sequence[Totals]) -> Projection | None:
+def _basis(today: date) -> DayRange:
+    """Return the days that a projection goes by: this month's so far, and the last complete ones."""
+    return DayRange(min(month_of(today)[0], today - timedelta(days=BASIS_DAYS)), today)
+
+
+def _projection(tx: Transaction, terms: Terms, agent_id: str | None, today: date, live: Sequence[LiveDay]) -> Projection | None:
     """Project this month's savings from its days so far and the spread of the last complete days."""
     begin, end = month_of(today)
-    stored = DayRange(min(begin, today - timedelta(days=BASIS_DAYS)), today)
-    by_day = books.sums(tx, terms.client_id, stored, Granularity.DAY, GroupBy.CLIENT, agent_id, BASIS_DAYS + 32)
+    basis = _basis(today)
+    by_day = books.sums(tx, terms.client_id, basis, Granularity.DAY, GroupBy.CLIENT, agent_id, BASIS_DAYS + 32)
     saved = {day: totals.saved_usd for day, _, totals in by_day if totals.saved_usd is not None}
+    for one in live:
+        if one.day >= basis.first and one.totals.saved_usd is not None:
+            saved[one.day.isoformat()] = saved.get(one.day.isoformat(), Decimal(0)) + one.totals.saved_usd
     so_far = sum((usd for day, usd in saved.items() if day >= begin.isoformat()), start=Decimal(0))
-    so_far += sum((totals.saved_usd or Decimal(0) for totals in live), start=Decimal(0))
     left = begin_of_day(end + ONE_DAY, terms.time_zone) - tx.now
     days_left = (Decimal(left // timedelta(seconds=1)) / 86_400).quantize(Decimal("0.001"))
     return project(so_far, days_left, [saved[day] for day in sorted(saved) if day < today.isoformat()])
 
 
 def read_day(tx: Transaction, client_id: str, agent_id: str, day: date, pricing: Pricing) -> DayShown:
-    """Return one agent's day with its lines: as stored, or live for today. NotFound for a day that has no account."""
+    """Return one agent's day with its lines: as stored, or reckoned now where it is not. NotFound for a day that has no account."""
     agent = find_agent_of_client(tx, client_id, agent_id)
     terms = terms_of(tx, client_id)
     stored = books.find_snapshot(tx, agent_id, day)
@@ -263,9 +274,9 @@ def read_day(tx: Transaction, client_id: str, agent_id: str, day: date, pricing:
     today = day_of(tx.now, terms.time_zone)
     if day > today:
         raise FieldInvalid("day", day.isoformat(), f"a day up to today, {today.isoformat()}")
-    live = list(today_so_far(tx, terms, pricing, agent_id)) if day == today else []
+    live = list(reckon_live(tx, terms, pricing, not_stored(tx, terms, DayRange(day, day), agent_id)))
     if not live:
-        raise NotFound(f"agent {agent_id} has no account of {day.isoformat()}: it did not live then, or the day is not reckoned yet")
+        raise NotFound(f"agent {agent_id} has no account of {day.isoformat()}: it did not live then, or its prices are not kept any more")
     (account,) = live
     return DayShown(
         agent_id=agent_id,
