@@ -11,7 +11,7 @@ from sqlalchemy import delete, update
 
 from server_support.clock import START, FakeClock
 from server_support.fleet import Launched
-from server_support.savings import SPOT, Account
+from server_support.savings import MARKET, SPOT, Account
 from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import instances, replica_instances
 from spot_server.features.agents.queries import Agent, load_agent
@@ -195,3 +195,30 @@ def test_a_stray_without_a_word_on_its_launch_counts_from_when_it_was_found(acco
 
     assert paid(account, agent, JAN_1)["i-3"] == SPOT
     assert clock.now() > START + timedelta(days=1)
+
+
+@pytest.mark.parametrize("product", ["Red Hat Enterprise Linux", "Windows"])
+def test_one_that_never_registered_is_priced_as_the_agents_own_product(account: Account, clock: FakeClock, product: str) -> None:
+    """Its daemon never said what it is; it is made of an image of the agent's instances."""
+    agent = account.agent(product=product)
+    account.price(Decimal("0.11"), market=(*MARKET[:3], product))
+    clock.advance(3600)
+    launched = launch(account, agent, "i-3")
+    clock.advance(3600)
+    end_replica(account, launched, ReplicaStatus.FAILED, clock.now())
+    account.passes(1)
+    account.keep()
+
+    assert paid(account, agent, JAN_1) == {"i-1": 24 * Decimal("0.11"), "i-3": Decimal("0.11")}
+
+
+def test_where_no_instance_is_in_the_books_any_more_it_is_priced_as_linux(account: Account, clock: FakeClock) -> None:
+    agent = account.agent()
+    launched = launch(account, agent, "i-3")
+    clock.advance(3600)
+    end_replica(account, launched, ReplicaStatus.FAILED, clock.now())
+    account.fleet.execute(delete(instances))
+    account.passes(1)
+    account.keep()
+
+    assert paid(account, agent, JAN_1) == {"i-3": SPOT}

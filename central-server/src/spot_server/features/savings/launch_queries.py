@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -68,6 +68,20 @@ def launches_of(tx: Transaction, agent_ids: Sequence[str], within: Stretch) -> d
         key = (one.agent_id, one.instance_id)
         found[key] = _together(found[key], one) if key in found else one
     return found
+
+
+_PRODUCTS = (
+    select(instances.c.agent_id, instances.c.product)
+    .where(instances.c.agent_id.in_(bindparam("agent_ids", expanding=True)))
+    .order_by(instances.c.registered_at, instances.c.instance_id)
+)
+
+
+def products_of(tx: Transaction, agent_ids: Collection[str]) -> dict[str, str]:
+    """Return by agent the product of its newest instance: what is launched for it is made of that one's image, or of one before it."""
+    if not agent_ids:
+        return {}
+    return {row.agent_id: row.product for row in tx.execute(_PRODUCTS, {"agent_ids": sorted(agent_ids)})}
 
 
 def _together(first: Launch, second: Launch) -> Launch:

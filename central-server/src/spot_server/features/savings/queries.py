@@ -21,7 +21,7 @@ from spot_server.db.tables import (
 )
 from spot_server.features.savings.calendar_rules import Stretch
 from spot_server.features.savings.due_rules import ENDS_LATE_BY
-from spot_server.features.savings.launch_queries import Launch, launches_of
+from spot_server.features.savings.launch_queries import Launch, launches_of, products_of
 from spot_server.features.savings.presence_rules import Presence, RoleChange
 from spot_server.words import CommandKind, CommandStatus, HandleKind, InterruptionKind, Role
 
@@ -29,6 +29,9 @@ ENDS_LEARNED_WITHIN = timedelta(days=7)
 """How long before a time an end may lie of which the server learned only then: it, or every daemon of the agent, was away meanwhile."""
 
 ENDING_NOTICES = frozenset({InterruptionKind.TERMINATE, InterruptionKind.STOP, InterruptionKind.HIBERNATE})
+LINUX = "Linux/UNIX"
+"""The product of what was launched for an agent of which no instance is in the books any more."""
+
 LOSSES = ENDING_NOTICES | {InterruptionKind.LOSS, InterruptionKind.SILENCE}
 
 
@@ -156,20 +159,21 @@ def presences(tx: Transaction, found: Sequence[AccountAgent], within: Stretch) -
         values: dict[str, Any] = {name: value for name, value in row._asdict().items() if name != "agent_id"}
         values |= {"announced_ends": announced.get(key, ()), "asked_end_at": asked_ends.get(key), "changes": changes.get(key, ())}
         result[row.agent_id].append(Presence(**values, launched_at=None if launch is None else launch.launched_at))
-    for key, launch in launches.items():
-        # One that registered and is left over here had ended before: its own row said so, the replica's never does once it is promoted.
-        if not launch.has_registered:
-            result[key[0]].append(_never_registered(launch, regions[key[0]], asked_ends.get(key)))
+    # One that registered and is left over here had ended before: its own row said so, the replica's never does once it is promoted.
+    waiting = {key: launch for key, launch in launches.items() if not launch.has_registered}
+    products = products_of(tx, {agent_id for agent_id, _ in waiting})
+    for key, launch in waiting.items():
+        result[key[0]].append(_never_registered(launch, regions[key[0]], products.get(key[0], LINUX), asked_ends.get(key)))
     return dict(result)
 
 
-def _never_registered(launch: Launch, region: str, asked_end_at: datetime | None) -> Presence:
+def _never_registered(launch: Launch, region: str, product: str, asked_end_at: datetime | None) -> Presence:
     return Presence(
         instance_id=launch.instance_id,
         instance_type=launch.instance_type,
         region=region,
         az_id=launch.az_id,
-        product="Linux/UNIX",
+        product=product,
         mode=launch.mode,
         role=None,
         launched_at=launch.launched_at,

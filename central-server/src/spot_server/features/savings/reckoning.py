@@ -21,7 +21,6 @@ from spot_server.features.savings.rules import Comparison, Line, PriceStep, Run,
 from spot_server.words import Mode
 
 MILLION = Decimal(1_000_000)
-LINUX = "Linux/UNIX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def _with_stored_modes(tx: Transaction, present: Mapping[str, list[Presence]], d
 
 
 def _product(present: Sequence[Presence]) -> str:
-    return present[0].product if present else LINUX
+    return present[0].product if present else queries.LINUX
 
 
 def _account(agent: AccountAgent, order: DayOrder, books: _Books, pricing: Pricing, now: datetime) -> DayAccount:
