@@ -155,6 +155,7 @@ def test_a_shadow_is_listed_only_where_it_is_asked_for(deciding: Deciding, admin
         ({"plugin": "expected_cost", "model_version": "2", "parameters": {"horizont": 1}}, 422, "plugin"),
         ({"plugin": "expected_cost", "model_version": "2", "parameters": {"horizon_hours": -1}}, 422, "plugin"),
         ({"plugin": "expected_cost", "model_version": "2", "parameters": {"horizon_hours": [1]}}, 422, "parameters"),
+        ({"plugin": "expected_cost", "model_version": "2", "parameters": {"dwell_minutes": 1e300}}, 422, "from 0 to 10080, not 1e+300"),
         ({"plugin": "expected_cost"}, 422, "model_version"),
         ({"plugin": "expected_cost", "model_version": "2", "speed": 1}, 422, "speed"),
     ],

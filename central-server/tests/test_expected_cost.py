@@ -15,6 +15,7 @@ from server_support.clock import START
 from server_support.decision_inputs import a_risk, an_input, on_demand, spot
 from spot_server.decision_models import Action, Calendar, Candidate, Decision, DecisionInput, Market, PriceStep
 from spot_server.decision_models.answers import check_decision
+from spot_server.decision_models.costing import MOST, Parameters
 from spot_server.decision_models.expected_cost import ExpectedCost
 from spot_server.words import Mode, Role
 
@@ -171,10 +172,31 @@ def test_an_assumed_risk_and_filled_in_prices_lower_the_confidence() -> None:
     assert all(one < sure for one in less)
 
 
-@pytest.mark.parametrize("parameters", [{"horizon_hours": -1}, {"horizon_hours": float("nan")}, {"dwell_minutes": True}])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"horizon_hours": -1},
+        {"horizon_hours": float("nan")},
+        {"horizon_hours": float("inf")},
+        {"horizon_hours": 10**400},
+        {"dwell_minutes": True},
+        {"dwell_minutes": "long"},
+        {"dwell_minutes": 1e300},
+    ],
+)
 def test_parameters_that_cannot_be_meant_are_refused(parameters: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="expected a number of 0 or more"):
+    ((name, _value),) = parameters.items()
+
+    with pytest.raises(ValueError, match=rf"{name}: expected a number from 0 to {MOST[name]:g}, not"):
         ExpectedCost(**parameters)
+
+
+def test_every_parameter_has_a_most_that_it_may_be_and_no_more() -> None:
+    assert list(MOST) == list(Parameters.__dataclass_fields__)
+    for name, most in MOST.items():
+        assert getattr(Parameters(**{name: most}), name) == most
+        with pytest.raises(ValueError, match=name):
+            Parameters(**{name: most * 1.01})
 
 
 prices = st.decimals(Decimal("0.001"), Decimal(30), places=4)
@@ -213,6 +235,20 @@ def test_every_answer_passes_the_check_and_a_switch_never_goes_where_it_is_expec
         assert reached[said.target or ""].refusal is None
         assert given_input.experience.moves_in_day < given_input.settings.moves_per_day
         assert "less than staying" in said.reasoning
+
+
+allowed = st.fixed_dictionaries({name: st.just(0.0) | st.just(most) | st.floats(0, most) for name, most in MOST.items()})
+
+
+@given(inputs(), allowed, st.integers(0, 100), st.booleans())
+def test_whatever_parameters_are_allowed_every_input_is_answered(
+    given_input: DecisionInput, parameters: dict[str, float], losses: int, is_forced: bool
+) -> None:
+    last = {"last_forced_at" if is_forced else "last_move_at": START, "losses_in_day": losses}
+
+    said = decide(replace(given_input, experience=replace(given_input.experience, **last)), **parameters)
+
+    assert 0 <= said.confidence <= 1
 
 
 @given(inputs())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +20,22 @@ from spot_server.words import Mode
 SECONDS_PER_HOUR = 3600.0
 INTERVAL_SIGMAS = 1.645
 """Half the width of a risk's interval, in standard deviations: it holds the chance nine times in ten."""
+
+
+LONGEST_VALUE_TOLD = 40
+
+_WEEK_MINUTES = 7 * 24 * 60.0
+MOST: Mapping[str, float] = {
+    "horizon_hours": 365 * 24.0,
+    "dwell_minutes": _WEEK_MINUTES,
+    "return_hold_minutes": _WEEK_MINUTES,
+    "longest_return_hold_minutes": _WEEK_MINUTES,
+    "assumed_planned_downtime_seconds": 86_400.0,
+    "assumed_forced_downtime_seconds": 86_400.0,
+    "assumed_boot_seconds": 86_400.0,
+    "replica_pays_factor": 1000.0,
+}
+"""The most that each parameter may be. Far above what makes sense, and far below what no date, and no sum of money, can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +59,10 @@ class Parameters:
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         for name in self.__dataclass_fields__:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-                raise ValueError(f"{name}: expected a number of 0 or more, not {value!r}")
+            value, most = getattr(self, name), MOST[name]
+            # Not a number compares as false with everything, and so is refused as well.
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+                raise ValueError(f"{name}: expected a number from 0 to {most:g}, not {repr(value)[:LONGEST_VALUE_TOLD]}")
 
 
 class HourlyCost(NamedTuple):
