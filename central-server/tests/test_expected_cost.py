@@ -244,7 +244,7 @@ allowed = st.fixed_dictionaries({name: st.just(0.0) | st.just(most) | st.floats(
 def test_whatever_parameters_are_allowed_every_input_is_answered(
     given_input: DecisionInput, parameters: dict[str, float], losses: int, is_forced: bool
 ) -> None:
-    last = {"last_forced_at" if is_forced else "last_move_at": START, "losses_in_day": losses}
+    last: dict[str, Any] = {"last_forced_at" if is_forced else "last_move_at": START, "losses_in_day": losses}
 
     said = decide(replace(given_input, experience=replace(given_input.experience, **last)), **parameters)
 
