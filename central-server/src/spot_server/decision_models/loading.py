@@ -36,7 +36,7 @@ def make_model(plugin: str, parameters: Mapping[str, Any]) -> DecisionModel:
         model: DecisionModel = factory(**parameters)
         can_decide = callable(getattr(model, "decide", None))
     except Exception as error:
-        raise ModelUnusable(f"{plugin} cannot be made with {dict(parameters)}: {told_by(error)}") from error
+        raise ModelUnusable(f"{plugin} cannot be made with {parameters!r}: {told_by(error)}") from error
     if not can_decide:
         raise ModelUnusable(f"{plugin} has no method decide")
     return model

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from spot_server.db.runner import Transaction
 from spot_server.decision_models.inputs import DecisionInput
 from spot_server.features.activity.queries import usual_weeks_of
+from spot_server.features.activity.rules import UsualWeek
 from spot_server.features.agents.queries import Agent
 from spot_server.features.decisions import fleet_queries, model_queries
 from spot_server.features.decisions.acting import Acted, act
-from spot_server.features.decisions.fleet_queries import Primary
+from spot_server.features.decisions.fleet_queries import Past, Primary
 from spot_server.features.decisions.inputs import World, input_for, read_world
 from spot_server.features.decisions.making import DEFAULT_MODEL, Models
 from spot_server.features.decisions.market_sources import PriceWindows
@@ -26,6 +28,8 @@ from spot_server.words import Action, AnswerKind
 AGENTS_IN_BATCH = 500
 """Whose decisions are read, and stored, in one transaction each."""
 
+Item = TypeVar("Item")
+Row = tuple[Agent, Primary, Past, UsualWeek | None]
 Given = tuple[Agent, Primary, DecisionInput]
 
 
@@ -38,7 +42,7 @@ class DecisionRound:
         self._windows = PriceWindows()
 
     def __call__(self, context: JobContext) -> str:
-        """Decide, store, and act on what the acting models say."""
+        """Decide, store, and act on what the acting models say. One agent on which a rule stumbles keeps no other from its turn."""
         period_seconds = context.settings.decision_period_seconds
         tick = Tick(tick_of(context.clock.now(), period_seconds), period_seconds)
         line_up = context.database.read(model_queries.line_up) or context.database.write(open_registry)
@@ -47,19 +51,26 @@ class DecisionRound:
             return ""
         world = context.database.read(lambda tx: read_world(tx, self._windows, reached))
         acts: list[ToAct] = []
-        count = 0
-        for batch in self._batches(context, world, tick.after_next):
-            told = self._ask(context, line_up, batch)
-            acts += context.database.write(partial(record_decisions, tick=tick, world=world, told=told))
+        count, failures = 0, _Failures()
+
+        def decide(batch: list[Row]) -> None:
+            nonlocal count
+            given: list[Given] = []
+            failures.collect(batch, lambda row: given.extend(_given(world, row)))
+            told = self._ask(context, line_up, given)
+            acts.extend(context.database.write(partial(record_decisions, tick=tick, world=world, told=told)))
             world.note_stored()
-            count += len(batch)
-        begun = self._act(context, tick, acts)
+            count += len(given)
+
+        failures.collect(self._batches(context, tick.after_next), decide)
+        begun = self._act(context, tick, acts, failures)
+        failures.tell()
         return f"decided about {count} agents; of {len(acts)} that asked for it, began {begun}" if acts else ""
 
-    def _batches(self, context: JobContext, world: World, lasting_until: datetime) -> Iterator[list[Given]]:
+    def _batches(self, context: JobContext, lasting_until: datetime) -> Iterator[list[Row]]:
         after = ""
         while True:
-            found = context.database.read(partial(_read_batch, after=after, world=world, lasting_until=lasting_until))
+            found = context.database.read(partial(_read_batch, after=after, lasting_until=lasting_until))
             if found is None:
                 return
             after, batch = found
@@ -82,7 +93,7 @@ class DecisionRound:
             context.log.warning("decision_model_failed", answer=kind.value, count=count)
         return told
 
-    def _act(self, context: JobContext, tick: Tick, acts: list[ToAct]) -> int:
+    def _act(self, context: JobContext, tick: Tick, acts: list[ToAct], failures: _Failures) -> int:
         """Begin what the decisions ask for, the surest first, up to a number a round; return how many were begun.
 
         What is refused counts for nothing: those that are refused in every round would keep all others from their turn for ever. Nor does
@@ -96,7 +107,7 @@ class DecisionRound:
             if count[Acted.BEGAN] < MOST_ACTS_IN_ROUND or todo.told.agent.agent_id in lapsing:
                 count[context.database.write(partial(act, todo=todo, tick=tick))] += 1
 
-        for_each(in_turn, attempt)
+        failures.collect(in_turn, attempt)
         return count[Acted.BEGAN] + count[Acted.HELD_LONGER]
 
 
@@ -108,19 +119,41 @@ def _lapsing_among(context: JobContext, tick: Tick, acts: list[ToAct]) -> set[st
     return wanting & context.database.read(partial(fleet_queries.agents_with_lapsing_replicas, lasting_until=tick.after_next))
 
 
-def _read_batch(tx: Transaction, after: str, world: World, lasting_until: datetime) -> tuple[str, list[Given]] | None:
-    """Return the id to go on after, and the next agents with what the models are told of them; None after the last one."""
+class _Failures:
+    """What was raised for some agents or batches, until all have had their turn."""
+
+    def __init__(self) -> None:
+        self._found: list[Exception] = []
+
+    def collect(self, items: Iterable[Item], act: Callable[[Item], object]) -> None:
+        """Do it for each, whatever it raises for others; a database that is away, or a lease that is lost, still ends the round."""
+        try:
+            for_each(items, act)
+        except ExceptionGroup as group:
+            self._found += group.exceptions
+
+    def tell(self) -> None:
+        """Raise what was found, if anything was, as one."""
+        if self._found:
+            raise ExceptionGroup(f"{len(self._found)} parts of the round of decisions failed", self._found)
+
+
+def _read_batch(tx: Transaction, after: str, lasting_until: datetime) -> tuple[str, list[Row]] | None:
+    """Return the id to go on after, and the next agents with what befell them and how busy they are; None after the last one."""
     found = fleet_queries.next_agents(tx, after, AGENTS_IN_BATCH)
     if not found:
         return None
     agent_ids = [agent.agent_id for agent, _ in found]
     pasts, weeks = fleet_queries.read_pasts(tx, agent_ids, lasting_until=lasting_until), usual_weeks_of(tx, agent_ids)
-    batch = []
-    for agent, primary in found:
-        given = input_for(world, agent, primary, pasts[agent.agent_id], weeks.get(agent.agent_id))
-        if given is not None:
-            batch.append((agent, primary, given))
-    return found[-1][0].agent_id, batch
+    rows = [(agent, primary, pasts[agent.agent_id], weeks.get(agent.agent_id)) for agent, primary in found]
+    return found[-1][0].agent_id, rows
+
+
+def _given(world: World, row: Row) -> list[Given]:
+    """Return the agent with what the models are told of it; nothing where its region is new."""
+    agent, primary, past, week = row
+    given = input_for(world, agent, primary, past, week)
+    return [] if given is None else [(agent, primary, given)]
 
 
 def open_registry(tx: Transaction) -> LineUp:
