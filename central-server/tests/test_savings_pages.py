@@ -69,6 +69,19 @@ def test_a_report_shows_each_day_the_total_and_the_projection(client: Http, acco
 
 
 @pytest.mark.usefixtures("agent")
+def test_today_is_the_same_for_all_who_look_within_a_minute(client: Http, account: Account, clock: FakeClock) -> None:
+    first = client.get(path(account, "/savings")).json
+    clock.advance(59)
+    second = client.get(path(account, "/savings")).json
+    clock.advance(1)
+    third = client.get(path(account, "/savings")).json
+
+    assert first["total"] == second["total"]
+    assert first["computed_at"] < second["computed_at"]
+    assert Decimal(third["total"]["paid_usd"]) > Decimal(second["total"]["paid_usd"])
+
+
+@pytest.mark.usefixtures("agent")
 def test_a_csv_adds_up_to_the_total(client: Http, account: Account) -> None:
     answer = client.get(path(account, "/savings"), format="csv", by="agent")
 

@@ -12,6 +12,7 @@ from spot_server.db.runner import Database
 from spot_server.features.decisions.making import Models
 from spot_server.features.health.readiness import ReadinessCheck
 from spot_server.features.pricing.on_demand import OnDemandCatalogue
+from spot_server.features.savings.today_totals import TodayTotals
 from spot_server.http.token_cache import TokenCache
 from spot_server.http.waiting import WaitingRoom
 from spot_server.metrics import Metrics
@@ -33,6 +34,7 @@ class AppContext:
     readiness: ReadinessCheck
     on_demand: OnDemandCatalogue = field(default_factory=OnDemandCatalogue)
     models: Models = field(default_factory=Models)
+    today_totals: TodayTotals = field(default_factory=TodayTotals)
 
 
 def current_context() -> AppContext:

@@ -43,7 +43,8 @@ def _pricing() -> Pricing:
 def get_report(query: tuple[ReportQuestion, ReportFormat], client_id: str) -> Report | Response:
     """Report what was paid and saved, by day, month or year, of the client or of each agent; as JSON or CSV."""
     asked, written = query
-    report = current_context().database.read(lambda tx: service.read_report(tx, client_id, asked, _pricing()))
+    context = current_context()
+    report = context.database.read(lambda tx: service.read_report(tx, client_id, asked, _pricing(), context.today_totals))
     if written is ReportFormat.CSV:
         name = f"savings-{report.days.first}-{report.days.last}.csv"
         return Response(report_csv(report), mimetype="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})

@@ -106,7 +106,11 @@ class SavingsReportAnswer(AnswerSchema):
     )
     granularity = fields.Enum(Granularity, by_value=True, required=True)
     by = fields.Enum(GroupBy, by_value=True, required=True)
-    today = fields.Date(required=True, allow_none=True, metadata={"description": "The day that is in the last rows as far as it is gone."})
+    today = fields.Date(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The day that is in the last rows as far as it is gone, or was up to a minute before computed_at."},
+    )
     computed_at = UtcMoment(required=True, attribute="now")
     items = fields.List(fields.Nested(SavingsRowAnswer), required=True, attribute="rows")
     total = fields.Nested(SavingsTotalsAnswer, required=True)

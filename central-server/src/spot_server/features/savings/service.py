@@ -20,9 +20,11 @@ from spot_server.features.savings.day_orders import order_day
 from spot_server.features.savings.figure_rules import Amounts
 from spot_server.features.savings.lines import line_document
 from spot_server.features.savings.live_days import AGENTS_PER_ORDER, missing_past, not_stored, reckon_live, window_of
+from spot_server.features.savings.live_totals import LiveDay, live_totals, totals_of_account
 from spot_server.features.savings.projection_rules import BASIS_DAYS, Projection, project
 from spot_server.features.savings.reckoning import DayAccount, Pricing, Terms, reckon
 from spot_server.features.savings.report_rules import PERIOD_CHARACTERS, DayRange, Granularity, GroupBy, Totals, choose_range, totals_of_day
+from spot_server.features.savings.today_totals import TodayTotals
 
 PRICES_LATE_BY = timedelta(days=7)
 """A daemon's report may be this old (`pricing.rules.REPORT_AGE_MAX`): until then a day is reckoned again, once a day."""
@@ -53,15 +55,6 @@ class ReportRow:
     logical_agent_id: str | None
     totals: Totals
     is_complete: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LiveDay:
-    """What a day of one agent comes to that is not in the books."""
-
-    agent_id: str
-    day: date
-    totals: Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +157,10 @@ def _row(account: DayAccount, now: datetime) -> dict[str, Any]:
     }
 
 
-def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing: Pricing) -> Report:
+def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing: Pricing, remembered: TodayTotals | None = None) -> Report:
     """Return a report; FieldInvalid for a range that cannot be, NotFound for another client's agent, RangeTooWide for too many rows.
 
-    Days that are not in the books yet are reckoned for it, as far as `live_days` bounds them.
+    Days that are not in the books yet are reckoned for it, as far as `live_days` bounds them; `remembered` may know today's already.
     """
     if asked.agent_id is not None:
         find_agent_of_client(tx, client_id, asked.agent_id)
@@ -177,8 +170,7 @@ def read_report(tx: Transaction, client_id: str, asked: ReportQuestion, pricing:
     reaches_today = days.last == today
     # The projection goes by days before the range, too.
     missing = not_stored(tx, terms, replace(days, first=min(days.first, _basis(today).first)) if reaches_today else days, asked.agent_id)
-    # Totals alone are kept: the lines of thousands of agents would fill the memory.
-    live = [LiveDay(one.agent.agent_id, one.day, _totals(one)) for one in reckon_live(tx, terms, pricing, missing)]
+    live = live_totals(tx, terms, pricing, missing, remembered or TodayTotals())
     open_keys = {_key(asked, one.agent_id, one.day) for one in missing if one.day >= days.first}
     if reaches_today and asked.by is GroupBy.CLIENT:
         open_keys.add(_key(asked, "", today))
@@ -219,16 +211,6 @@ def _key(asked: ReportQuestion, agent_id: str, day: date) -> tuple[str, str | No
 def _place(key: tuple[str, str | None]) -> tuple[str, str]:
     period, agent_id = key
     return period, agent_id or ""
-
-
-def _totals(account: DayAccount) -> Totals:
-    return totals_of_day(
-        account.amounts,
-        unsized_image_count=account.unsized_image_count,
-        switch_count=account.happened.switch_count,
-        interruption_count=account.happened.interruption_count,
-        downtime_ms=account.happened.downtime_ms,
-    )
 
 
 def _basis(today: date) -> DayRange:
@@ -286,7 +268,7 @@ def read_day(tx: Transaction, client_id: str, agent_id: str, day: date, pricing:
         within=account.within,
         comparison_instance_type=account.comparison_instance_type,
         discount_ratio=terms.discount_ratio,
-        totals=_totals(account),
+        totals=totals_of_account(account),
         lines=[line_document(line) for line in account.lines],
         computed_at=tx.now,
         is_final=False,
