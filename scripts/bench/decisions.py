@@ -153,6 +153,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--agents", type=int, default=10_000)
     parser.add_argument("--pools", type=int, default=500, help="spot pools of which prices are known, six to a type")
     parser.add_argument("--database", choices=[SQLITE, MARIADB, "both"], default="both")
+    # bench.sh says it to every benchmark; the database's share is told here by its own statements.
+    parser.add_argument("--mariadb-pid", type=int, help=argparse.SUPPRESS)
     return parser
 
 
