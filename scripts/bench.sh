@@ -13,9 +13,8 @@ arguments=()
 module=bench
 mariadb_options=()
 case "${1:-}" in
-  decisions) module=bench.decisions; shift ;;
-  prices)
-    module=bench.prices
+  decisions | prices)
+    module=bench.$1
     mariadb_options=(--innodb-buffer-pool-size=1G --innodb-log-file-size=512M) # small for a server of such a fleet
     shift
     ;;

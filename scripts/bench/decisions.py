@@ -39,7 +39,8 @@ ZONES = tuple(f"use1-az{number}" for number in range(1, 7))
 PRODUCT = "Linux/UNIX"
 REGION = "us-east-1"
 TYPES_OF_AN_AGENT = 3
-ROUNDS = 3
+ROUNDS = 4
+"""Of decisions, at their own period: the risk is computed in the first of them, and in one of the three that follow."""
 REGISTERED = 100
 BAR_SECONDS = 10.0
 """For both together, with 10,000 agents and 500 pools."""
@@ -159,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measure(lent: Database, agent_count: int, pool_count: int) -> Iterator[Round]:
-    """Yield what the first round costs, which reads a week of prices, and then that of the next ones."""
+    """Yield what the first round costs, which reads a week of prices and stores all for the first time, and then that of the next ones."""
     clock = StepClock()
     database = Database(lent.engine, clock=clock, sleeper=clock, policy=lent.policy)
     types = [f"m{number}.large" for number in range(5, 5 + max(1, pool_count // len(ZONES)))]
@@ -178,7 +179,7 @@ def _measure(lent: Database, agent_count: int, pool_count: int) -> Iterator[Roun
         with _counted(lent.engine, clock) as decisions:
             decide(context)
         yield Round(risk, decisions)
-        clock.ahead += timedelta(seconds=max(context.settings.risk_period_seconds, context.settings.decision_period_seconds))
+        clock.ahead += timedelta(seconds=context.settings.decision_period_seconds)
 
 
 def _store_prices(tx: Transaction, types: Sequence[str], pool_count: int) -> None:

@@ -114,6 +114,14 @@ def store(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
         insert_or_update(tx.connection, decisions, chunk, key=["decision_id"], replace=_REPEATED)
 
 
+def count_repeats(tx: Transaction, decision_ids: Sequence[str], tick_at: datetime) -> None:
+    """These were said again in this tick, for the same reasons."""
+    for start in range(0, len(decision_ids), ROWS_PER_STATEMENT):
+        chunk = decision_ids[start : start + ROWS_PER_STATEMENT]
+        again = update(decisions).where(decisions.c.decision_id.in_(chunk))
+        tx.execute(again.values(last_tick_at=tick_at, tick_count=decisions.c.tick_count + 1))
+
+
 def store_documents(tx: Transaction, documents: dict[str, dict[str, Any]]) -> None:
     """Keep documents by digest; those that are kept already are used once more."""
     rows = [{"document_sha256": named, "document": documents[named], "last_used_at": tx.now} for named in sorted(documents)]

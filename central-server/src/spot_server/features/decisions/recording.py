@@ -23,6 +23,9 @@ from spot_server.words import Action, AnswerKind, Mode, Severity
 
 MILLION = 1_000_000
 
+TICKS_UNTIL_TOLD_ANEW = 12
+"""An hour, at the usual five minutes: prices and reasons of a decision that stands are at most this old."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -64,28 +67,36 @@ class Tick:
 def record_decisions(tx: Transaction, tick: Tick, world: World, told: Sequence[Told]) -> list[ToAct]:
     """Store the decisions of a tick and return those that ask for something which the agent's settings allow.
 
-    What this tick has stored already is passed over. What settings hold back is written down here, once for the whole batch: on a fleet
+    What this tick has stored already is passed over. Who says the same again, and is not acted on, is counted, and stored anew with what
+    it was decided from once in TICKS_UNTIL_TOLD_ANEW ticks: to rewrite the reasons of ten thousand agents in each tick takes a database
+    longer than the models take to find them. What settings hold back is written down here, once for the whole batch: on a fleet
     whose owners have not turned auto-switch on that is nearly everything.
     """
     tick_at = tick.at
     latest = queries.latest_of(tx, sorted({one.agent.agent_id for one in told}))
     new = [one for one in told if not _is_done(latest.get((one.agent.agent_id, one.model.model_id)), tick_at)]
-    rows, retired, acts = [], [], []
+    rows, retired, repeated, acts = [], [], [], []
     inputs: dict[str, tuple[str, str]] = {}
     for one in new:
         prior = latest.get((one.agent.agent_id, one.model.model_id))
         repeats = prior if prior is not None and tick.follows(prior.last_tick_at) and _says_the_same(prior, one) else None
         if prior is not None and repeats is None:
             retired.append(prior.decision_id)
+        turned_off = _why_turned_off(one)
+        asks = not one.is_shadow and one.asked.decision.target is not None and turned_off is None
+        if repeats is not None and not asks and (repeats.tick_count + 1) % TICKS_UNTIL_TOLD_ANEW:
+            repeated.append(repeats.decision_id)
+            continue
         if one.agent.agent_id not in inputs:
             inputs[one.agent.agent_id] = _input(world, one)
-        row = _row(one, tick_at, repeats, inputs[one.agent.agent_id])
+        row = _row(one, tick_at, repeats, inputs[one.agent.agent_id]) | {"held_back_because": turned_off}
         rows.append(row)
-        if not one.is_shadow and one.asked.decision.target is not None and row["held_back_because"] is None:
+        if asks:
             acts.append(ToAct(row["decision_id"], one))
     queries.store_documents(tx, world.unstored_documents())
     queries.retire(tx, retired)
     queries.store(tx, rows)
+    queries.count_repeats(tx, repeated, tick_at)
     model_queries.add_to_days(tx, tick_at.date(), _sums(new))
     _tell_failures(tx, tick_at, new)
     return acts
@@ -134,7 +145,6 @@ def _row(one: Told, tick_at: datetime, prior: Latest | None, given: tuple[str, s
         "tick_count": 1 if prior is None else prior.tick_count + 1,
         "input_sha256": given[0],
         "input": given[1],
-        "held_back_because": _why_turned_off(one),
     }
 
 

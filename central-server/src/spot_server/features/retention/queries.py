@@ -207,7 +207,7 @@ POOL_RISKS = AgedRows(Record.POOL_RISKS, _risk, (_risk.c.computed_at, _risk.c.po
 
 DECISIONS = AgedRows(Record.DECISIONS, decisions, (decisions.c.decision_id,), decisions.c.last_tick_at)
 DECISION_DOCUMENTS = AgedRows(
-    # A decision is stored with its markets, so one that was last used then belongs to decisions that were last made then.
+    # A decision is stored with its markets: one that was last used then belongs to decisions that were last made within the hour after.
     Record.DECISION_DOCUMENTS,
     decision_documents,
     (decision_documents.c.document_sha256,),

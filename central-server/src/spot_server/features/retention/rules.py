@@ -72,7 +72,8 @@ def cutoffs(policy: RetentionPolicy, now: datetime) -> dict[Record, datetime]:
         Record.CONSOLIDATIONS: policy.price_days,
         Record.POOL_RISKS: policy.risk_days,
         Record.DECISIONS: policy.decision_days,
-        Record.DECISION_DOCUMENTS: policy.decision_days,
+        # A decision that stands is stored anew once an hour alone: its documents were last used earlier than it was last made.
+        Record.DECISION_DOCUMENTS: policy.decision_days + 1,
     }
     return {record: now - timedelta(days=count) for record, count in days.items()}
 
