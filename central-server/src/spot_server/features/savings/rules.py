@@ -191,7 +191,7 @@ def image_lines(images: Sequence[StoredImage], tariff: Tariff, within: Stretch) 
         quantity = whole + tariff.snapshot_change_ratio * (sum(sizes, start=Decimal(0)) - whole)
         usd = amount_usd(tariff.snapshot_usd_per_gb_month, quantity, hour.length, hours_in_month(hour.since))
         price = PriceStep(hour.since, tariff.snapshot_usd_per_gb_month, "tariff")
-        yield _tariff_line(Purpose.IMAGES, hour, f"{len(sizes)} images", quantity, Unit.GB_MONTH, price, usd)
+        yield _tariff_line(Purpose.IMAGES, hour, _counted(len(sizes), "image"), quantity, Unit.GB_MONTH, price, usd)
 
 
 def address_lines(count: int, held: Stretch, tariff: Tariff, within: Stretch) -> Iterator[Line]:
@@ -201,7 +201,14 @@ def address_lines(count: int, held: Stretch, tariff: Tariff, within: Stretch) ->
         if count and part is not None:
             usd = amount_usd(tariff.address_usd_per_hour, Decimal(count), part.length)
             price = PriceStep(part.since, tariff.address_usd_per_hour, "tariff")
-            yield _tariff_line(Purpose.ADDRESSES, part, f"{count} addresses", Decimal(count), Unit.HOUR, price, usd, hour_at=hour.since)
+            yield _tariff_line(
+                Purpose.ADDRESSES, part, _counted(count, "address"), Decimal(count), Unit.HOUR, price, usd, hour_at=hour.since
+            )
+
+
+def _counted(count: int, one: str) -> str:
+    """Return "1 image" or "2 images"."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}{'es' if one.endswith('s') else 's'}"
 
 
 def _tariff_line(  # noqa: PLR0913 - the columns of a line
