@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 
 from server_support.databases import sqlite_engine
-from server_support.processes import PROGRAM, environment, running, wait_until_ready
+from server_support.processes import PROGRAM, environment, running, wait_until_parked, wait_until_ready
 from server_support.tenants import Tenant, create_tenant
 from spot_server.clock import SystemClock
 from spot_server.db.runner import Database
@@ -84,7 +84,7 @@ def test_a_command_reaches_the_daemon_that_waits_for_it_over_http(
         path = f"/api/agents/{tenant.agent_id}/pending-commands?wait=30"
         waiting = threading.Thread(target=lambda: answers.append(server.call(path, tenant.tokens[TokenKind.AGENT])))
         waiting.start()
-        waiting.join(0.5)
+        wait_until_parked(server)
 
         command_id = issue_command(real_database, tenant)
 
@@ -103,7 +103,7 @@ def test_a_server_that_stops_sends_its_waiters_home_with_an_answer(url: str, ten
         path = f"/api/agents/{tenant.agent_id}/pending-commands?wait=60"
         waiting = threading.Thread(target=lambda: answers.append(server.call(path, tenant.tokens[TokenKind.AGENT])))
         waiting.start()
-        waiting.join(0.5)
+        wait_until_parked(server)
 
         code = server.stop()
 
@@ -120,7 +120,7 @@ def test_a_worker_whose_master_was_killed_sends_its_waiters_home(url: str, tenan
         path = f"/api/agents/{tenant.agent_id}/pending-commands?wait=60"
         waiting = threading.Thread(target=lambda: answers.append(server.call(path, tenant.tokens[TokenKind.AGENT])))
         waiting.start()
-        waiting.join(0.5)
+        wait_until_parked(server)
 
         server.process.kill()
 

@@ -100,3 +100,14 @@ def wait_until_ready(server: Running) -> None:
             pass
         pause.wait(RETRY_SECONDS)
     raise AssertionError(f"not ready: {server.log_path.read_text(encoding='utf-8')}")
+
+
+def wait_until_parked(server: Running) -> None:
+    """Return when a request waits for commands: on a busy machine that takes longer than any pause that one would dare to choose."""
+    pause = threading.Event()
+    for _ in range(int(START_SECONDS / RETRY_SECONDS)):
+        _status, text = server.call("/metrics")
+        if any(line.startswith("spot_waiting_requests") and float(line.rpartition(" ")[2]) >= 1 for line in text.splitlines()):
+            return
+        pause.wait(RETRY_SECONDS)
+    raise AssertionError("no request waits")

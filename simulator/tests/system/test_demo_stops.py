@@ -32,8 +32,8 @@ def seconds_until_nothing_is_left(state_dir: Path) -> float:
     [
         ("region ", signal.SIGINT),
         ("everything is up", signal.SIGINT),
-        ("--- a person switches 'web'", signal.SIGTERM),
-        ("--- a person switches 'web'", signal.SIGKILL),
+        ("--- a person switches 'reports'", signal.SIGTERM),
+        ("--- a person switches 'reports'", signal.SIGKILL),
     ],
 )
 def test_a_demo_that_is_stopped_leaves_nothing_behind(tmp_path: Path, moment: str, how: signal.Signals) -> None:
