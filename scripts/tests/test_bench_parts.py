@@ -145,5 +145,5 @@ def test_the_summary_says_what_the_generator_could_do_by_itself() -> None:
 def test_a_round_of_risks_and_decisions_is_measured_for_a_few_agents(capsys: pytest.CaptureFixture[str]) -> None:
     measure_decisions(["--agents", "8", "--pools", "12", "--database", "sqlite", "--mariadb-pid", "1"])
 
-    table = capsys.readouterr().out.splitlines()[-3:]
-    assert [line.split()[:4] for line in table] == [["sqlite", number, "8", "12"] for number in ("1", "2", "3")]
+    table = capsys.readouterr().out.splitlines()[-4:]
+    assert [line.split()[:4] for line in table] == [["sqlite", number, "8", "12"] for number in ("1", "2", "3", "4")]
