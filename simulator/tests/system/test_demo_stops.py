@@ -27,6 +27,15 @@ def seconds_until_nothing_is_left(state_dir: Path) -> float:
     return clock.monotonic_seconds() - began_seconds
 
 
+def await_processes(state_dir: Path, least: int) -> None:
+    """Return when so many are there: one that has just been made shows neither its environment nor its command yet."""
+    clock = SystemClock()
+    until_seconds = clock.monotonic_seconds() + STOP_BOUND_SECONDS
+    while len(processes_of(state_dir)) < least:
+        assert clock.monotonic_seconds() < until_seconds, f"{len(processes_of(state_dir))} processes, not {least}"
+        threading.Event().wait(LOOK_EVERY_SECONDS)
+
+
 @pytest.mark.parametrize(
     ("moment", "how"),
     [
@@ -40,11 +49,10 @@ def test_a_demo_that_is_stopped_leaves_nothing_behind(tmp_path: Path, moment: st
     state_dir = tmp_path / "demo"
     with RunningDemo(state_dir, "--once") as demo:
         demo.await_line(moment)
-        before = len(processes_of(state_dir))
+        await_processes(state_dir, 2 if moment == "region " else LEAST_PROCESSES)
 
         demo.process.send_signal(how)
         seconds_until_nothing_is_left(state_dir)
 
         code = demo.process.wait(1)
-    assert before >= (2 if moment == "region " else LEAST_PROCESSES)
     assert code == (-signal.SIGKILL if how is signal.SIGKILL else 130)
