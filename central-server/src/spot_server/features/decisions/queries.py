@@ -115,7 +115,7 @@ def store(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def count_repeats(tx: Transaction, decision_ids: Sequence[str], tick_at: datetime) -> None:
-    """These were said again in this tick, for the same reasons."""
+    """These were said again in this tick. Their reasons and inputs stay as they were stored last."""
     for start in range(0, len(decision_ids), ROWS_PER_STATEMENT):
         chunk = decision_ids[start : start + ROWS_PER_STATEMENT]
         again = update(decisions).where(decisions.c.decision_id.in_(chunk))
