@@ -19,7 +19,7 @@ PLAYED, COMMIT = "f" * 16, "1" * 40
 
 
 def totals_of(runs: int, broken: int) -> Totals:
-    totals = Totals(runs=runs, events=9, faults=5, aimed=4, agent_hours=2.5, beyond_help=1, broken={broken: ["one-serves: no"]})
+    totals = Totals(seeds=runs, runs=runs, events=9, faults=5, aimed=4, agent_hours=2.5, beyond_help=1, broken={broken: ["one-serves: no"]})
     totals.missed.update({"notice fence: kill_jobs": 1})
     totals.moves.update({"notice completed": 2})
     totals.met.update({("notice", "launch", "kill_jobs"): 3})
@@ -83,6 +83,7 @@ def test_a_part_that_is_not_there_yet_begins_and_one_that_is_goes_on(tmp_path: P
         (replace(FIRST, played="e" * 16), f"played by other code ({PLAYED}, commit {COMMIT}) than this ({'e' * 16}); name another file"),
         (replace(FIRST, first_seed=2), "holds the runs from --seed 1 on; name another file for others"),
         (replace(FIRST, is_fair=True), "holds the runs from --seed 1 on; name another file for others"),
+        (replace(FIRST, futures=4), "holds the runs from --seed 1 on; name another file for others"),
     ],
 )
 def test_a_file_of_another_campaign_is_not_written_over(tmp_path: Path, other: Part, why: str) -> None:

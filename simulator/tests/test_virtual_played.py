@@ -179,6 +179,6 @@ def test_what_was_broken_is_told_and_kept_before_a_smaller_schedule_is_looked_fo
         assert counted(path)["broken"] == [[5, [str(violation)]]]
         return result
 
-    watch.note(broken, find_smaller)
+    watch.note([broken], find_smaller)
 
     assert told[1].startswith("VIOLATION with seed 5:\n")

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from spot_simulator.virtual.campaign import Totals, prepare, results
@@ -43,9 +44,9 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 def _begin(options: argparse.Namespace, root: Path) -> Part:
     """Return the part to play, with what its file holds already."""
     if not options.json:
-        return Part("", "", options.seed, options.fair, 0.0)
+        return Part("", "", options.seed, options.fair, 0.0, options.futures)
     played = find_played(root)
-    return go_on(options.json, Part(played.identity, played.commit, options.seed, options.fair, 0.0))
+    return go_on(options.json, Part(played.identity, played.commit, options.seed, options.fair, 0.0, options.futures))
 
 
 def _hunt(options: argparse.Namespace) -> int:
@@ -54,7 +55,7 @@ def _hunt(options: argparse.Namespace) -> int:
     prepare()
     number = 0
     try:
-        for number, result in enumerate(_results(options, options.seed), start=1):
+        for number, result in enumerate(chain.from_iterable(_results(options, options.seed)), start=1):
             if result.violations:
                 with planted(options.plant):
                     smallest = result if options.as_drawn else shrink(result)
@@ -74,10 +75,10 @@ def _play(options: argparse.Namespace, part: Part) -> int:
     prepare()
     watch = Watch(part, options.json, options.runs, partial(print, flush=True))
     try:
-        for result in _results(options, part.seeds.stop):
-            watch.note(result, lambda broken: broken if options.as_drawn else shrink(broken))
+        for of_seed in _results(options, part.seeds.stop):
+            watch.note(of_seed, lambda broken: broken if options.as_drawn else shrink(broken))
             if options.at_most_seconds is not None and watch.lasts_seconds >= options.at_most_seconds:
-                print(f"the time is up: {part.totals.runs} of {options.runs} runs were played", flush=True)
+                print(f"the time is up: {part.totals.seeds} of {options.runs} runs were played", flush=True)
                 break
     except Interrupted as interrupted:
         watch.keep()
@@ -87,9 +88,9 @@ def _play(options: argparse.Namespace, part: Part) -> int:
     return _tell_totals(part.totals, watch.took_seconds)
 
 
-def _results(options: argparse.Namespace, first_seed: int) -> Iterator[Result]:
+def _results(options: argparse.Namespace, first_seed: int) -> Iterator[list[Result]]:
     seeds = range(first_seed, options.seed + options.runs)
-    return results(seeds, options.processes, plant=options.plant, is_fair=options.fair)
+    return results(seeds, options.processes, plant=options.plant, is_fair=options.fair, futures=options.futures)
 
 
 def _tell_totals(totals: Totals, took_seconds: float) -> int:
@@ -111,6 +112,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="begin no schedule after so long, and say how many were played: what came of those decides (default: no end)",
     )
+    parser.add_argument(
+        "--futures",
+        type=_at_least_none,
+        default=0,
+        metavar="N",
+        help="play up to so many futures of each schedule as well: one fault more strikes where a move first comes to a step, and what was"
+        " before it is computed once (default 0). Each is counted as a run",
+    )
     parser.add_argument("--fair", action="store_true", help="leave every fault out: what moves cost while nothing goes wrong")
     parser.add_argument(
         "--as-drawn", action="store_true", help="print the whole schedule of a violation, not a smaller one that breaks the same"
@@ -130,6 +139,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--add", type=Path, nargs="+", metavar="FILE", help="play nothing: add up such files that the same code played, and print the sum"
     )
     return parser.parse_args(arguments)
+
+
+def _at_least_none(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
 
 
 def _at_least_one(text: str) -> int:

@@ -13,6 +13,7 @@ from spot_simulator.virtual.schedule import AFTER_SECONDS, AT_MOVE, AT_STEP, IS_
 from spot_simulator.virtual.steps import At, Steps
 
 Strike = Callable[[Event, At], None]
+Branch = Callable[[Sequence[At], bool], Event | None]
 
 
 class Aim:
@@ -23,6 +24,8 @@ class Aim:
         self._fleet, self._steps, self._strike = fleet, steps, strike
         self._waiting: list[Event] = []
         self._is_over = False
+        self.branch: Branch | None = None
+        """Asked at each look whether another fault strikes, in a future of the run (branching.py)."""
         self.aimed = 0
         """How many faults were aimed."""
         self.missed: list[str] = []
@@ -35,6 +38,11 @@ class Aim:
         self.aimed += event.kind not in MOVES
         self._waiting.append(event)
         self._look(self._steps.now(), is_in_transaction=False)
+
+    def forget(self) -> None:
+        """Count anew from now on: what waits is still to be counted, as one that strikes or as one that does not."""
+        self.aimed = sum(event.kind not in MOVES for event in self._waiting)
+        self.missed.clear()
 
     def give_up(self) -> None:
         """Let nothing strike any more."""
@@ -50,6 +58,7 @@ class Aim:
 
     def _look(self, present: Sequence[At], *, is_in_transaction: bool) -> None:
         """A step begins with the transaction that says so. What befalls transactions befalls that one; all else comes when it is over."""
+        self._add_branch(present, is_in_transaction=is_in_transaction)
         due = [event for event in self._waiting if (event.kind is Kind.TRANSACTION_BLOW) is is_in_transaction]
         met = [(event, at) for event in due if (at := self._met_by(event, present)) is not None]
         for event, at in met:
@@ -59,6 +68,15 @@ class Aim:
                 self._fleet.scheduler.after(after_seconds, lambda event=event, at=at: self._strike_late(event, at))  # type: ignore[misc]
             else:
                 self._strike(event, at)
+
+    def _add_branch(self, present: Sequence[At], *, is_in_transaction: bool) -> None:
+        if self.branch is None or self._is_over:
+            return
+        event = self.branch(present, is_in_transaction)
+        if event is not None:
+            self.aimed += event.kind not in MOVES
+            # Before the others, as if it had waited there since the first event.
+            self._waiting.insert(0, event)
 
     def _strike_late(self, event: Event, at: At) -> None:
         if self._is_over:

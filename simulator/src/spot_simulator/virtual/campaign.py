@@ -15,7 +15,7 @@ from spot_simulator.virtual.coverage import Met
 from spot_simulator.virtual.drawing import draw_schedule
 from spot_simulator.virtual.figures import Answer
 from spot_simulator.virtual.plants import planted
-from spot_simulator.virtual.run import Result, play
+from spot_simulator.virtual.run import Result, play, play_futures
 from spot_simulator.virtual.silence import be_silent
 
 
@@ -23,6 +23,8 @@ from spot_simulator.virtual.silence import be_silent
 class Totals:
     """What all runs together did and measured."""
 
+    seeds: int = 0
+    """From which the runs were drawn: one run each, and as many futures of it as were asked for (branching.py)."""
     runs: int = 0
     events: int = 0
     faults: int = 0
@@ -44,7 +46,7 @@ class Totals:
     def add(self, result: Result) -> None:
         """Count one more run."""
         self.runs += 1
-        self.events += len(result.schedule.events)
+        self.events += result.event_count
         self.faults += result.faults
         self.aimed += result.aimed
         self.missed.update(result.missed)
@@ -57,11 +59,12 @@ class Totals:
         for name, values in result.figures.downtimes.items():
             self.downtimes[name] += values
         if result.violations:
-            self.broken[result.schedule.seed] = [str(violation) for violation in result.violations]
+            told = self.broken.setdefault(result.schedule.seed, [])
+            told += [str(violation) for violation in result.violations]
 
     def add_all(self, other: Totals) -> None:
         """Count the runs of another campaign."""
-        for name in ("runs", "events", "faults", "aimed", "agent_hours", "beyond_help", "alone"):
+        for name in ("seeds", "runs", "events", "faults", "aimed", "agent_hours", "beyond_help", "alone"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for counter, others in ((self.missed, other.missed), (self.moves, other.moves)):
             counter.update(others)
@@ -72,17 +75,19 @@ class Totals:
             self.downtimes[name] += values
 
 
-def results(seeds: Iterable[int], processes: int, *, plant: str | None = None, is_fair: bool = False) -> Iterator[Result]:
+def results(
+    seeds: Iterable[int], processes: int, *, plant: str | None = None, is_fair: bool = False, futures: int = 0
+) -> Iterator[list[Result]]:
     """Play the schedules of these seeds, in as many processes, with this defect (plants.py); in the order of the seeds.
 
-    `is_fair` leaves the faults out.
+    `is_fair` leaves the faults out. `futures`: how many of each run are played as well, at most; they come with it, after it.
     """
-    play_seed = partial(_play_seed, plant=plant, is_fair=is_fair)
+    play_seed = partial(_play_seed, plant=plant, is_fair=is_fair, futures=futures)
     if processes == 1:
         yield from map(play_seed, seeds)
         return
     with ProcessPoolExecutor(processes, initializer=_prepare_worker) as pool:
-        waiting: deque[Future[Result]] = deque()
+        waiting: deque[Future[list[Result]]] = deque()
         try:
             for seed in seeds:
                 waiting.append(pool.submit(play_seed, seed))
@@ -115,6 +120,7 @@ def _prepare_worker() -> None:
     prepare()
 
 
-def _play_seed(seed: int, plant: str | None, *, is_fair: bool) -> Result:
+def _play_seed(seed: int, plant: str | None, *, is_fair: bool, futures: int) -> list[Result]:
     with planted(plant):
-        return play(draw_schedule(seed, is_fair=is_fair))
+        schedule = draw_schedule(seed, is_fair=is_fair)
+        return play_futures(schedule, futures) if futures else [play(schedule)]

@@ -25,7 +25,7 @@ class Coverage:
         self._fleet, self._steps = fleet, steps
         self._lasting: list[tuple[float, int, Event]] = []
         self._seen: set[tuple[int, At]] = set()
-        self.faults = 0
+        self.faults = self._begun = 0
         self.met: Counter[Met] = Counter()
         steps.on_change.append(self._look)
 
@@ -35,10 +35,16 @@ class Coverage:
             return
         self.faults += 1
         lasts_seconds = max(LEAST_SECONDS, float(event.facts.get("for_seconds", 0.0)))
-        self._lasting.append((self._fleet.scheduler.monotonic_seconds() + lasts_seconds, self.faults, event))
+        self._begun += 1
+        self._lasting.append((self._fleet.scheduler.monotonic_seconds() + lasts_seconds, self._begun, event))
         if struck is not None:
-            self._count(self.faults, event, struck)
+            self._count(self._begun, event, struck)
         self._look(self._steps.now())
+
+    def forget(self) -> None:
+        """Count anew from now on. What met a step before is not counted for that step again."""
+        self.met.clear()
+        self.faults = 0
 
     def _look(self, present: Sequence[At]) -> None:
         """Count what moves are at, or came through, against the faults that last now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from spot_simulator.machine import NoticeAction
 from spot_simulator.probe_rules import Outage
@@ -39,8 +39,8 @@ class _Life:
         return _seconds_after(since, self.launched_at, self.booted_at) + _seconds_after(since, self.started_at, self.served_at)
 
 
-def figures_of(fleet: Fleet) -> Figures:
-    """Read everything."""
+def figures_of(fleet: Fleet, since: datetime | None = None) -> Figures:
+    """Read everything; with `since`, only outages that ended after it, and notices that were not answered before it."""
     lives = _lives(fleet)
     answers: list[Answer] = []
     downtimes: dict[str, list[float]] = defaultdict(list)
@@ -51,11 +51,13 @@ def figures_of(fleet: Fleet) -> Figures:
     members = {member.name: member for member in fleet.members}
     for of_one in outages.values():
         for outage in of_one:
-            downtimes[_move_of(fleet, outage)].append(outage.seconds)
+            if since is None or outage.ended_at is None or outage.ended_at > since:
+                downtimes[_move_of(fleet, outage)].append(outage.seconds)
     for at, instance_id, action in _notices(fleet):
         member = members[fleet.region.books.tags(instance_id)[TAG_AGENT]]
         answer = _answer(fleet, member, at, instance_id, outages[member.name], lives)
-        answers.append(replace(answer, is_hibernation=action == NoticeAction.HIBERNATE))
+        if since is None or answer.traffic is None or at + timedelta(seconds=answer.traffic) > since:
+            answers.append(replace(answer, is_hibernation=action == NoticeAction.HIBERNATE))
     return Figures(tuple(answers), {name: tuple(values) for name, values in downtimes.items()})
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from spot_simulator.virtual.campaign import Totals
 from spot_simulator.virtual.figures import Answer
 
-FORMAT = 3
+FORMAT = 4
 
 
 class PartRefused(Exception):
@@ -25,7 +25,7 @@ class PartRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The runs of the seeds from `first_seed` on, without a gap; as many as its totals count."""
+    """The runs of the seeds from `first_seed` on, without a gap; as many seeds as its totals count."""
 
     played: str
     """The identity of what was played (played.py)."""
@@ -34,12 +34,14 @@ class Part:
     first_seed: int
     is_fair: bool
     took_seconds: float
+    futures: int = 0
+    """How many of each run were played as well, at most."""
     totals: Totals = field(default_factory=Totals)
 
     @property
     def seeds(self) -> range:
         """The seeds that were played."""
-        return range(self.first_seed, self.first_seed + self.totals.runs)
+        return range(self.first_seed, self.first_seed + self.totals.seeds)
 
 
 def write_part(path: Path, part: Part) -> None:
@@ -57,8 +59,8 @@ def write_part(path: Path, part: Part) -> None:
     beside.replace(path)
 
 
-_OF_PART = ("played", "commit", "first_seed", "is_fair", "took_seconds")
-_PLAIN = ("runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "alone", "moves", "downtimes")
+_OF_PART = ("played", "commit", "first_seed", "is_fair", "took_seconds", "futures")
+_PLAIN = ("seeds", "runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "alone", "moves", "downtimes")
 
 
 def read_part(path: Path) -> Part:
@@ -100,8 +102,8 @@ def go_on(path: Path, begun: Part) -> Part:
         raise PartRefused(
             f"{path}: played by other code ({kept.played}, commit {kept.commit}) than this ({begun.played}); name another file"
         )
-    if (kept.first_seed, kept.is_fair) != (begun.first_seed, begun.is_fair):
-        how = " with --fair" if kept.is_fair else ""
+    if (kept.first_seed, kept.is_fair, kept.futures) != (begun.first_seed, begun.is_fair, begun.futures):
+        how = f"{' with --fair' if kept.is_fair else ''}{f' with --futures {kept.futures}' if kept.futures else ''}"
         raise PartRefused(f"{path}: holds the runs from --seed {kept.first_seed} on{how}; name another file for others")
     return kept
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from spot_simulator.virtual.acts import Acts
 from spot_simulator.virtual.aiming import Aim
+from spot_simulator.virtual.branching import Branches
 from spot_simulator.virtual.coverage import Coverage, Met
 from spot_simulator.virtual.entropy import seeded_entropy
 from spot_simulator.virtual.figures import Figures
@@ -50,11 +53,18 @@ class Result:
     """How many faults were to strike at a step."""
     missed: tuple[str, ...] = ()
     """Those of them that did not: the step at which they waited, and their kind."""
+    shared_seconds: float = 0.0
+    """Of a future of a run: how long it was one with it. What is counted and measured here is of the time after that alone."""
 
     @property
     def agent_hours(self) -> float:
         """How long how many agents were simulated."""
-        return len(self.schedule.agents) * self.simulated_seconds / 3600
+        return len(self.schedule.agents) * (self.simulated_seconds - self.shared_seconds) / 3600
+
+    @property
+    def event_count(self) -> int:
+        """How many events were counted: of a future those after its beginning, and the fault that began it."""
+        return len([one for one in self.schedule.events if one.at_seconds >= self.shared_seconds]) + (self.shared_seconds > 0)
 
 
 def _leave(_fleet: Fleet) -> None:
@@ -83,6 +93,20 @@ def play(
             fleet.close()
 
 
+def play_futures(schedule: Schedule, most: int) -> list[Result]:
+    """Play a schedule, and up to `most` futures of it, with one fault more in each (branching.py); its own result comes first."""
+    with seeded_entropy(schedule.seed):
+        fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role)
+        branches = Branches(schedule, most, [member.name for member in fleet.members])
+        try:
+            with branches.ending_futures():
+                result = _Run(schedule, fleet, branches).play()
+                branches.note(result)
+            return [result, *branches.results]
+        finally:
+            fleet.close()
+
+
 def _first_wishes(schedule: Schedule) -> Iterator[Event]:
     """What people ask for before anything happens, once every agent has registered."""
     for number, plan in enumerate(schedule.agents):
@@ -91,8 +115,8 @@ def _first_wishes(schedule: Schedule) -> Iterator[Event]:
 
 
 class _Run:
-    def __init__(self, schedule: Schedule, fleet: Fleet) -> None:
-        self._schedule, self._fleet = schedule, fleet
+    def __init__(self, schedule: Schedule, fleet: Fleet, branches: Branches | None = None) -> None:
+        self._schedule, self._fleet, self._branches = schedule, fleet, branches
         self._acts = Acts(fleet, schedule.seed)
         steps = Steps(fleet.database, fleet.scheduler)
         self._coverage = Coverage(fleet, steps)
@@ -100,20 +124,50 @@ class _Run:
         self._invariants = Invariants(fleet)
         self._violations: list[Violation] = []
         self._seen = (0, 0)
+        self._before = _Before()
+        if branches is not None:
+            self._aim.branch = lambda present, inside: self._branch(branches, present, is_in_transaction=inside)
 
     def play(self) -> Result:
         for event in (*_first_wishes(self._schedule), *self._schedule.events):
             self._fleet.scheduler.after(event.at_seconds, lambda event=event: self._begin(event))  # type: ignore[misc]
-        mended_seconds = CALM_SECONDS + self._schedule.eventful_seconds
-        self._run_until(mended_seconds)
+        self._run_until(lambda: self._mended_seconds)
         self._aim.give_up()
         self._acts.mend()
-        self._settle(mended_seconds + SETTLE_SECONDS)
+        self._settle(self._mended_seconds + SETTLE_SECONDS)
         if not self._violations:
             self._note(self._invariants.finally_())
         return self._result()
 
+    def _branch(self, branches: Branches, present: Sequence[At], *, is_in_transaction: bool) -> Event | None:
+        event = branches.look(present, self._fleet.scheduler.monotonic_seconds(), is_in_transaction=is_in_transaction)
+        if event is not None:
+            # The run itself counts what was until now; only what comes is this future's own.
+            scheduler = self._fleet.scheduler
+            self._before = _Before(scheduler.monotonic_seconds(), scheduler.now(), frozenset(self._ended_moves()), self._alone())
+            self._coverage.forget()
+            self._aim.forget()
+        return event
+
+    def _ended_moves(self) -> Iterator[str]:
+        rows = self._fleet.database.raw.execute("SELECT switch_id FROM switches WHERE status NOT IN ('running', 'rolling_back')")
+        return (switch_id for (switch_id,) in rows.fetchall())
+
+    def _alone(self) -> int:
+        return int(self._fleet.database.raw.execute(_ALONE).fetchone()[0])
+
+    @property
+    def _mended_seconds(self) -> float:
+        """When everything is mended: earlier in a future than in the run that it was forked from."""
+        return CALM_SECONDS + self._played.eventful_seconds
+
+    @property
+    def _played(self) -> Schedule:
+        return (self._branches and self._branches.future) or self._schedule
+
     def _begin(self, event: Event) -> None:
+        if self._branches is not None and self._branches.leaves_out(event):
+            return
         if AT_STEP in event.facts:
             self._aim.add(event)
         else:
@@ -126,10 +180,10 @@ class _Run:
         elif at is not None:
             self._aim.note_missed(event)
 
-    def _run_until(self, until_seconds: float) -> None:
+    def _run_until(self, until_seconds: Callable[[], float]) -> None:
         scheduler = self._fleet.scheduler
-        while scheduler.monotonic_seconds() < until_seconds and not self._violations:
-            scheduler.run_until(min(until_seconds, scheduler.monotonic_seconds() + LOOK_SECONDS))
+        while scheduler.monotonic_seconds() < until_seconds() and not self._violations:
+            scheduler.run_until(min(until_seconds(), scheduler.monotonic_seconds() + LOOK_SECONDS))
             seen = (len(self._fleet.region.log.entries), self._fleet.database.writes)
             if seen != self._seen:
                 self._seen = seen
@@ -139,7 +193,8 @@ class _Run:
         """Go on until nothing is under way any more, and a little longer; `until_seconds` is the end of patience."""
         scheduler = self._fleet.scheduler
         while scheduler.monotonic_seconds() < until_seconds and not self._violations:
-            self._run_until(min(until_seconds, scheduler.monotonic_seconds() + STILL_SECONDS))
+            still_until_seconds = min(until_seconds, scheduler.monotonic_seconds() + STILL_SECONDS)
+            self._run_until(lambda until=still_until_seconds: until)  # type: ignore[misc]
             if not self._under_way():
                 return
 
@@ -150,19 +205,31 @@ class _Run:
         self._violations += violations
 
     def _result(self) -> Result:
-        rows = self._fleet.database.raw.execute("SELECT trigger, status, count(*) FROM switches GROUP BY trigger, status").fetchall()
+        before = self._before
+        rows = self._fleet.database.raw.execute("SELECT switch_id, trigger, status FROM switches").fetchall()
         return Result(
-            schedule=self._schedule,
+            schedule=self._played,
             violations=tuple(self._violations),
-            moves={f"{trigger} {status}": count for trigger, status, count in rows},
+            moves=Counter(f"{trigger} {status}" for switch_id, trigger, status in rows if switch_id not in before.ended_moves),
             met=dict(self._coverage.met),
             faults=self._coverage.faults,
-            figures=figures_of(self._fleet),
+            figures=figures_of(self._fleet, before.at),
             callbacks=self._fleet.scheduler.callbacks_run,
             simulated_seconds=self._fleet.scheduler.monotonic_seconds(),
             history=history_of(self._fleet),
-            alone=int(self._fleet.database.raw.execute(_ALONE).fetchone()[0]),
+            alone=self._alone() - before.alone,
             aimed=self._aim.aimed,
             missed=tuple(sorted(self._aim.missed)),
+            shared_seconds=before.seconds,
             beyond_help=len(self._invariants.beyond_help()),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """What had been when a future was forked from its run; nothing, in the run itself."""
+
+    seconds: float = 0.0
+    at: datetime | None = None
+    ended_moves: frozenset[str] = frozenset()
+    alone: int = 0

@@ -1,0 +1,143 @@
+"""Many futures of one run: where a move first comes to a step the process forks, and in the child alone a fault strikes there.
+
+Each future is a schedule of its own, which can be played from its beginning and comes to the same (a test holds that): it has the run's
+events up to a while after the fault, and one event more. What it shares with its run is computed once. Most of what a run costs is the way
+to its faults, so that ten futures cost little more than two runs.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import random
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
+
+from spot_simulator.virtual.cells import Cell, Row, why_never_met
+from spot_simulator.virtual.disturbances import draw_aimed, happens
+from spot_simulator.virtual.schedule import AT_MOVE, CALM_SECONDS, FAULTS, LASTING, Event, Kind, Schedule
+from spot_simulator.virtual.steps import At
+
+if TYPE_CHECKING:
+    from spot_simulator.virtual.run import Result
+
+TAIL_SECONDS = 600.0
+"""For so long after its fault a future goes on as drawn: most moves are over by then. Then all is mended, and must settle."""
+STEPS_OF_A_RUN = 40
+"""About so many steps do the moves of a run come to: each has this part of the futures that are wanted, so that they begin all over it."""
+BACK_TIMES = 4
+"""So much likelier does a step that is taken back begin one: there are few of them, and half of all cells are theirs."""
+BLOW_PROBABILITY = 0.15
+"""That the transaction in which a step begins is struck as well: one kind of fault of eighteen, in a look of its own."""
+EXIT_BROKEN = 70
+
+
+class FutureFailed(Exception):
+    """A child ended without its result: a defect of the simulation, told on its standard error."""
+
+
+@dataclass(slots=True)
+class Branches:
+    """Forks a run that is being played, up to `most` times, and collects what came of its futures."""
+
+    schedule: Schedule
+    most: int
+    names: Sequence[str]
+    """Of the agents, in the order of the schedule."""
+    results: list[Result] = field(default_factory=list)
+    future: Schedule | None = None
+    """In a child: what is being played there. None: this is the run itself."""
+    _seen: set[tuple[str, Row, bool]] = field(default_factory=set)
+    _answer_to: int = -1
+    _is_answered: bool = False
+
+    def look(self, present: Sequence[At], now_seconds: float, *, is_in_transaction: bool) -> Event | None:
+        """Return the fault that strikes now, in the child that was forked for it; in the run itself always None.
+
+        Whatever the run does while it looks here is done in both: nothing here draws from the run's own randomness.
+        """
+        if self.future is not None:
+            return None
+        for at in present:
+            place = (at.agent, at.row, is_in_transaction)
+            if place in self._seen:
+                continue
+            self._seen.add(place)
+            event = self._draw(at, is_in_transaction=is_in_transaction)
+            if event is not None and len(self.results) < self.most and self._fork():
+                self.future = future_of(self.schedule, event, now_seconds)
+                return event
+        return None
+
+    def _draw(self, at: At, *, is_in_transaction: bool) -> Event | None:
+        agent, row = self.names.index(at.agent), at.row
+        dice = random.Random(f"future-{self.schedule.seed}-{agent}-{row}-{is_in_transaction}")
+        probability = min(1.0, self.most / STEPS_OF_A_RUN * (BACK_TIMES if row.is_undo else 1))
+        if not happens(dice, probability * (BLOW_PROBABILITY if is_in_transaction else 1.0)):
+            return None
+        kinds = [kind for kind in FAULTS if (kind is Kind.TRANSACTION_BLOW) is is_in_transaction and self._may_meet(row, kind)]
+        if not kinds:
+            return None
+        kind = dice.choices(kinds, [1 if kind in LASTING else 2 for kind in kinds])[0]
+        event = draw_aimed(dice, kind, row, CALM_SECONDS, agent, self.schedule.agents[agent])
+        return replace(event, facts={**event.facts, AT_MOVE: row.trigger.value})
+
+    def _may_meet(self, row: Row, kind: Kind) -> bool:
+        if kind is Kind.ROLE_CUT_FROM_EC2 and not self.schedule.has_control_role:
+            return False
+        return why_never_met(Cell(row, kind)) is None
+
+    def _fork(self) -> bool:
+        """Return True in the child. The parent waits for its result: one process of a run works at a time."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            self._answer_to = writing
+            return True
+        os.close(writing)
+        with os.fdopen(reading, "rb") as answer:
+            said = answer.read()
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            raise FutureFailed(f"seed {self.schedule.seed}: a future ended with {os.waitstatus_to_exitcode(status)}")
+        self.results.append(cast("Result", pickle.loads(said)))  # noqa: S301 - our own child wrote it
+        return False
+
+    def leaves_out(self, event: Event) -> bool:
+        """Tell whether an event of the run comes too late for the future that is being played."""
+        return self.future is not None and event.at_seconds >= CALM_SECONDS + self.future.eventful_seconds
+
+    @contextmanager
+    def ending_futures(self) -> Iterator[None]:
+        """End the child at the end of the block, whatever happens in it: nothing that comes after is to be done twice."""
+        try:
+            yield
+        except BaseException:
+            if self.future is None:
+                raise
+            traceback.print_exc()
+        if self.future is not None:
+            sys.stderr.flush()
+            os._exit(0 if self._is_answered else EXIT_BROKEN)
+
+    def note(self, result: Result) -> None:
+        """Give the parent what came of the future that is being played, if one is."""
+        if self.future is not None:
+            with os.fdopen(self._answer_to, "wb") as answer:
+                answer.write(pickle.dumps(result))
+            self._is_answered = True
+
+
+def future_of(schedule: Schedule, event: Event, struck_seconds: float) -> Schedule:
+    """Return the schedule in which this fault strikes as well: as drawn until a while after it, then mended."""
+    after_seconds = math.ceil(struck_seconds) + TAIL_SECONDS - CALM_SECONDS
+    eventful_seconds = min(schedule.eventful_seconds, after_seconds)
+    until_seconds = CALM_SECONDS + eventful_seconds
+    drawn = tuple(one for one in schedule.events if one.at_seconds < until_seconds)
+    return replace(schedule, events=(event, *drawn), eventful_seconds=eventful_seconds)
