@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 
 from spot_simulator.virtual.cells import Cell, Row, why_never_met
 from spot_simulator.virtual.disturbances import draw_aimed, happens
-from spot_simulator.virtual.schedule import AT_MOVE, CALM_SECONDS, FAULTS, LASTING, Event, Kind, Schedule
+from spot_simulator.virtual.schedule import AT_MOVE, CALM_SECONDS, FAULTS, LASTING, SHORT_WAIT_SECONDS, Event, Kind, Schedule
 from spot_simulator.virtual.steps import At
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ STEPS_OF_A_RUN = 40
 """About so many steps do the moves of a run come to: each has this part of the futures that are wanted, so that they begin all over it."""
 BACK_TIMES = 4
 """So much likelier does a step that is taken back begin one: there are few of them, and half of all cells are theirs."""
+FEW_AGENTS = 5
 BLOW_PROBABILITY = 0.15
 """That the transaction in which a step begins is struck as well: one kind of fault of eighteen, in a look of its own."""
 EXIT_BROKEN = 70
@@ -77,7 +78,7 @@ class Branches:
     def _draw(self, at: At, *, is_in_transaction: bool) -> Event | None:
         agent, row = self.names.index(at.agent), at.row
         dice = random.Random(f"future-{self.schedule.seed}-{agent}-{row}-{is_in_transaction}")
-        probability = min(1.0, self.most / STEPS_OF_A_RUN * (BACK_TIMES if row.is_undo else 1))
+        probability = min(1.0, self._share * self.most / STEPS_OF_A_RUN * (BACK_TIMES if row.is_undo else 1))
         if not happens(dice, probability * (BLOW_PROBABILITY if is_in_transaction else 1.0)):
             return None
         kinds = [kind for kind in FAULTS if (kind is Kind.TRANSACTION_BLOW) is is_in_transaction and self._may_meet(row, kind)]
@@ -86,6 +87,12 @@ class Branches:
         kind = dice.choices(kinds, [1 if kind in LASTING else 2 for kind in kinds])[0]
         event = draw_aimed(dice, kind, row, CALM_SECONDS, agent, self.schedule.agents[agent])
         return replace(event, facts={**event.facts, AT_MOVE: row.trigger.value})
+
+    @property
+    def _share(self) -> float:
+        """Fewer where each costs more: in a large fleet, and where the end waits half an hour for old instances."""
+        agents = self.schedule.agents
+        return min(1.0, FEW_AGENTS / len(agents)) * min(1.0, SHORT_WAIT_SECONDS / max(plan.terminate_wait_seconds for plan in agents))
 
     def _may_meet(self, row: Row, kind: Kind) -> bool:
         if kind is Kind.ROLE_CUT_FROM_EC2 and not self.schedule.has_control_role:

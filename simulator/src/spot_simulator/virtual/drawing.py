@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from spot_server.words import Carry, StepName, SwitchTrigger
 from spot_simulator.virtual.agent_drawing import draw_agent, may_leave_zone
@@ -14,10 +15,12 @@ from spot_simulator.virtual.schedule import (
     AT_STEP,
     BLOWS,
     CALM_SECONDS,
+    DEFAULT_WAIT_SECONDS,
     EVENTFUL_SECONDS,
     FAULTS,
     IS_ELSEWHERE,
     MOVES,
+    SHORT_WAIT_SECONDS,
     AgentPlan,
     Event,
     Facts,
@@ -30,6 +33,8 @@ SCENES = 3
 """In each run, as many as its smallest fleet has agents: so the walk over the cells leaves none out (cells.py)."""
 MOST_AT_LARGE = 5
 """Moves of any agent, with faults at any time around them. Scenes alone would never show two troubles that nobody thought of together."""
+DEFAULT_WAIT_PROBABILITY = 0.2
+"""That a fleet keeps old instances for half an hour after a move, as by default. The end of a run waits for that, and for little else."""
 _AT_CARRY = tuple(kind for kind in FAULTS if kind not in {Kind.NO_CAPACITY, Kind.ROLE_CUT_FROM_EC2})
 """What is aimed at the steps of a carry at large: capacity is asked for in other steps, and not every client has a control role."""
 
@@ -55,6 +60,8 @@ def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
     has_control_role = any(scene.needs_control_role for scene in scenes) or happens(dice, 0.5)
     if is_fair:
         events = [event for event in events if event.kind in MOVES]
+    wait_seconds = DEFAULT_WAIT_SECONDS if happens(dice, DEFAULT_WAIT_PROBABILITY) else SHORT_WAIT_SECONDS
+    agents = tuple(replace(plan, terminate_wait_seconds=wait_seconds) for plan in agents)
     return Schedule(seed, has_control_role, agents, tuple(sorted(events, key=lambda event: event.at_seconds)))
 
 

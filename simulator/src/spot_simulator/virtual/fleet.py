@@ -182,6 +182,7 @@ class Fleet:
             "ENROLMENT_TOKEN": self.server.make_enrolment(self.client_id, name),
             "CARRY": plan.carry,
             "AUTO_TERMINATE_OLD_INSTANCE": str(plan.is_auto_terminated).lower(),
+            "TERMINATE_WAIT_SECONDS": str(plan.terminate_wait_seconds),
             "PRICING_REPORT_INTERVAL": "1800",
             "ALLOWED_INSTANCE_TYPES": ",".join(INSTANCE_TYPES),
             "TRAFFIC_HANDLES": json.dumps([{"kind": handle.kind.value, **handle.setting} for handle in handles]),

@@ -16,6 +16,11 @@ SETTLE_SECONDS = 2 * HOUR_SECONDS
 """After the last event, with everything mended: by then each workload must serve, from one instance, and nothing be left over."""
 
 
+DEFAULT_WAIT_SECONDS = 1800
+"""How long a daemon's settings keep an old instance after a move, unless they say otherwise (`TERMINATE_WAIT_SECONDS`)."""
+SHORT_WAIT_SECONDS = 300
+
+
 class Kind(StrEnum):
     """What can happen."""
 
@@ -155,6 +160,8 @@ class AgentPlan:
     keeps_standby: bool
     handles: tuple[HandleKind, ...] = (HandleKind.ELASTIC_IP,)
     """By what its clients reach it, in the order of its settings."""
+    terminate_wait_seconds: int = DEFAULT_WAIT_SECONDS
+    """How long its old instance is kept after a move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +182,7 @@ class Schedule:
         head += [
             f"  agent-{number}: {plan.carry}, {'spot' if plan.is_on_spot else 'on demand'}"
             f"{'' if plan.is_auto_terminated else ', auto-terminate off'}{', keeps a standby' if plan.keeps_standby else ''}"
-            f", by {' '.join(plan.handles)}"
+            f", old instances kept for {plan.terminate_wait_seconds} s, by {' '.join(plan.handles)}"
             for number, plan in enumerate(self.agents)
         ]
         return head + [f"  {event.line()}" for event in self.events]
