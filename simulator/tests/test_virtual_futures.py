@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from spot_server.words import StepName, SwitchTrigger
-from spot_simulator.virtual.branching import TAIL_SECONDS, Branches, FutureFailed, future_of
+from spot_simulator.virtual.branching import MOST_MORE, TAIL_SECONDS, Branches, FutureFailed, future_of
 from spot_simulator.virtual.cells import Row
 from spot_simulator.virtual.drawing import draw_schedule
 from spot_simulator.virtual.run import Result, play, play_futures
 from spot_simulator.virtual.schedule import AT_MOVE, AT_STEP, CALM_SECONDS, Event, Kind
 from spot_simulator.virtual.steps import At
 
-SEED, MOST = 5, 3
+SEED, MOST = 5, 6
 CERTAIN = 1000
 """So many futures may be made that every step begins one."""
 
@@ -36,14 +36,23 @@ def test_a_future_comes_to_the_same_when_it_is_played_from_its_beginning(played:
 
 def test_a_future_counts_what_came_after_its_fork_and_nothing_that_its_run_counts(played: list[Result]) -> None:
     for future in played[1:]:
-        fault = future.schedule.events[0]
-        later = [event for event in future.schedule.events if event.at_seconds >= future.shared_seconds]
+        faults, drawn = future.schedule.events[: future.own_faults], future.schedule.events[future.own_faults :]
+        later = [event for event in drawn if event.at_seconds >= future.shared_seconds]
         counted = {kind for _trigger, _step, kind in future.met} | {line.rpartition(": ")[2] for line in future.missed}
 
         assert future.shared_seconds >= CALM_SECONDS
-        assert (future.event_count, future.aimed >= 1) == (len(later) + 1, True)
-        assert fault.kind in counted
+        assert 1 <= future.own_faults <= 1 + MOST_MORE
+        assert future.event_count == future.own_faults + len(later)
+        assert future.aimed >= future.own_faults
+        assert {fault.kind for fault in faults} <= counted
+        assert drawn == tuple(
+            event for event in played[0].schedule.events if event.at_seconds < CALM_SECONDS + future.schedule.eventful_seconds
+        )
         assert future.agent_hours < played[0].agent_hours
+
+
+def test_troubles_seldom_come_alone(played: list[Result]) -> None:
+    assert max(future.own_faults for future in played[1:]) > 1
 
 
 def test_the_schedule_of_a_future_has_its_fault_and_ends_a_while_after_it() -> None:

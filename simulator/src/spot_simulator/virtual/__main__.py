@@ -117,8 +117,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=_at_least_none,
         default=0,
         metavar="N",
-        help="play up to so many futures of each schedule as well: one fault more strikes where a move first comes to a step, and what was"
-        " before it is computed once (default 0). Each is counted as a run",
+        help="play up to so many futures of each schedule as well: one to three faults more strike where moves first come to a step, and"
+        " what was before them is computed once (default 0). Each is counted as a run",
     )
     parser.add_argument("--fair", action="store_true", help="leave every fault out: what moves cost while nothing goes wrong")
     parser.add_argument(

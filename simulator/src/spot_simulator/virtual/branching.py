@@ -1,8 +1,8 @@
-"""Many futures of one run: where a move first comes to a step the process forks, and in the child alone a fault strikes there.
+"""Many futures of one run: where a move first comes to a step the process forks, and faults strike in the child alone, there and later.
 
 Each future is a schedule of its own, which can be played from its beginning and comes to the same (a test holds that): it has the run's
-events up to a while after the fault, and one event more. What it shares with its run is computed once. Most of what a run costs is the way
-to its faults, so that ten futures cost little more than two runs.
+events up to a while after the first of these faults, and one to three events more. What it shares with its run is computed once. Most of
+what a run costs is the way to its faults, so that ten futures cost little more than two or three runs.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ STEPS_OF_A_RUN = 40
 BACK_TIMES = 4
 """So much likelier does a step that is taken back begin one: there are few of them, and half of all cells are theirs."""
 FEW_AGENTS = 5
+MORE_PROBABILITY, MOST_MORE = 0.2, 2
+"""That a step which a move first comes to in a future is struck as well, and how often at most: troubles seldom come alone."""
+MOMENTARY_TIMES = 4
+"""So much likelier is a fault of a moment: what lasts meets the steps after its own as well."""
 BLOW_PROBABILITY = 0.15
 """That the transaction in which a step begins is struck as well: one kind of fault of eighteen, in a look of its own."""
 EXIT_BROKEN = 70
@@ -53,40 +57,53 @@ class Branches:
     results: list[Result] = field(default_factory=list)
     future: Schedule | None = None
     """In a child: what is being played there. None: this is the run itself."""
+    own_faults: int = 0
+    """How many faults the future has that its run has not."""
+    _began_at: str = ""
     _seen: set[tuple[str, Row, bool]] = field(default_factory=set)
     _answer_to: int = -1
     _is_answered: bool = False
 
     def look(self, present: Sequence[At], now_seconds: float, *, is_in_transaction: bool) -> Event | None:
-        """Return the fault that strikes now, in the child that was forked for it; in the run itself always None.
+        """Return the fault that strikes now, in a child; in the run itself always None.
 
         Whatever the run does while it looks here is done in both: nothing here draws from the run's own randomness.
         """
-        if self.future is not None:
-            return None
-        for at in present:
-            place = (at.agent, at.row, is_in_transaction)
-            if place in self._seen:
-                continue
-            self._seen.add(place)
+        unseen = [at for at in present if (at.agent, at.row, is_in_transaction) not in self._seen]
+        # All of them: what a child does not draw for now has come to its step all the same.
+        self._seen.update((at.agent, at.row, is_in_transaction) for at in unseen)
+        for at in unseen:
             event = self._draw(at, is_in_transaction=is_in_transaction)
-            if event is not None and len(self.results) < self.most and self._fork():
+            if event is None:
+                continue
+            if self.future is not None:
+                self.future = _with(self.future, event, self.own_faults)
+                self.own_faults += 1
+                return event
+            if len(self.results) < self.most and self._fork():
                 self.future = future_of(self.schedule, event, now_seconds)
+                self._began_at, self.own_faults = str(at), 1
                 return event
         return None
 
     def _draw(self, at: At, *, is_in_transaction: bool) -> Event | None:
         agent, row = self.names.index(at.agent), at.row
-        dice = random.Random(f"future-{self.schedule.seed}-{agent}-{row}-{is_in_transaction}")
-        probability = min(1.0, self._share * self.most / STEPS_OF_A_RUN * (BACK_TIMES if row.is_undo else 1))
-        if not happens(dice, probability * (BLOW_PROBABILITY if is_in_transaction else 1.0)):
+        dice = random.Random(f"future-{self.schedule.seed}-{self._began_at}-{agent}-{row}-{is_in_transaction}")
+        probability = self._probability(row) * (BLOW_PROBABILITY if is_in_transaction else 1.0)
+        if not happens(dice, probability):
             return None
         kinds = [kind for kind in FAULTS if (kind is Kind.TRANSACTION_BLOW) is is_in_transaction and self._may_meet(row, kind)]
         if not kinds:
             return None
-        kind = dice.choices(kinds, [1 if kind in LASTING else 2 for kind in kinds])[0]
+        kind = dice.choices(kinds, [1 if kind in LASTING else MOMENTARY_TIMES for kind in kinds])[0]
         event = draw_aimed(dice, kind, row, CALM_SECONDS, agent, self.schedule.agents[agent])
         return replace(event, facts={**event.facts, AT_MOVE: row.trigger.value})
+
+    def _probability(self, row: Row) -> float:
+        """How likely a fault is drawn for a step that a move first comes to: one that begins a future, or one more in a future."""
+        if self.future is not None:
+            return MORE_PROBABILITY if self.own_faults <= MOST_MORE else 0.0
+        return min(1.0, self._share * self.most / STEPS_OF_A_RUN * (BACK_TIMES if row.is_undo else 1))
 
     @property
     def _share(self) -> float:
@@ -148,3 +165,8 @@ def future_of(schedule: Schedule, event: Event, struck_seconds: float) -> Schedu
     until_seconds = CALM_SECONDS + eventful_seconds
     drawn = tuple(one for one in schedule.events if one.at_seconds < until_seconds)
     return replace(schedule, events=(event, *drawn), eventful_seconds=eventful_seconds)
+
+
+def _with(future: Schedule, event: Event, number: int) -> Schedule:
+    """Return a future with one fault more, behind the first `number` ones of its own."""
+    return replace(future, events=(*future.events[:number], event, *future.events[number:]))

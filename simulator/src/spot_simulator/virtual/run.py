@@ -55,6 +55,8 @@ class Result:
     """Those of them that did not: the step at which they waited, and their kind."""
     shared_seconds: float = 0.0
     """Of a future of a run: how long it was one with it. What is counted and measured here is of the time after that alone."""
+    own_faults: int = 0
+    """Of a future: how many faults it has that its run has not."""
 
     @property
     def agent_hours(self) -> float:
@@ -63,8 +65,8 @@ class Result:
 
     @property
     def event_count(self) -> int:
-        """How many events were counted: of a future those after its beginning, and the fault that began it."""
-        return len([one for one in self.schedule.events if one.at_seconds >= self.shared_seconds]) + (self.shared_seconds > 0)
+        """How many events were counted: of a future its own faults, and what its run drew for after its beginning."""
+        return self.own_faults + len([one for one in self.schedule.events[self.own_faults :] if one.at_seconds >= self.shared_seconds])
 
 
 def _leave(_fleet: Fleet) -> None:
@@ -94,7 +96,7 @@ def play(
 
 
 def play_futures(schedule: Schedule, most: int) -> list[Result]:
-    """Play a schedule, and up to `most` futures of it, with one fault more in each (branching.py); its own result comes first."""
+    """Play a schedule, and up to `most` futures of it, with one to three faults more in each (branching.py); its own result comes first."""
     with seeded_entropy(schedule.seed):
         fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role)
         branches = Branches(schedule, most, [member.name for member in fleet.members])
@@ -141,7 +143,7 @@ class _Run:
 
     def _branch(self, branches: Branches, present: Sequence[At], *, is_in_transaction: bool) -> Event | None:
         event = branches.look(present, self._fleet.scheduler.monotonic_seconds(), is_in_transaction=is_in_transaction)
-        if event is not None:
+        if event is not None and self._before.at is None:
             # The run itself counts what was until now; only what comes is this future's own.
             scheduler = self._fleet.scheduler
             self._before = _Before(scheduler.monotonic_seconds(), scheduler.now(), frozenset(self._ended_moves()), self._alone())
@@ -221,6 +223,7 @@ class _Run:
             aimed=self._aim.aimed,
             missed=tuple(sorted(self._aim.missed)),
             shared_seconds=before.seconds,
+            own_faults=self._branches.own_faults if self._branches else 0,
             beyond_help=len(self._invariants.beyond_help()),
         )
 
