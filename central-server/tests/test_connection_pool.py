@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy import Engine, event, insert, select, text, update
 
 from server_support.builders import create_client
 from server_support.clock import FakeClock
@@ -90,6 +91,25 @@ def test_what_ended_well_costs_no_rollback(narrow: Engine, clock: FakeClock) -> 
     narrow.dispose()
 
     assert after == before
+
+
+@pytest.mark.mariadb
+@pytest.mark.parametrize("engine", ["mariadb"], indirect=True)
+def test_more_threads_than_connections_open_no_more_of_them(engine: Engine) -> None:
+    opened: list[object] = []
+    small = create_database_engine(url_of(engine), pool_size=3)
+    event.listen(small, "connect", lambda connection, _record: opened.append(connection))
+    database = Database(small, clock=SystemClock(), sleeper=SystemClock())
+
+    def take_a_while(_number: int) -> int:
+        # Long enough for the other threads to come meanwhile.
+        return database.read(lambda tx: int(tx.execute(text("SELECT SLEEP(0.01)")).scalar_one()))
+
+    with ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(take_a_while, range(60)))
+    small.dispose()
+
+    assert (answers, len(opened)) == ([0] * 60, 3)
 
 
 @pytest.mark.mariadb

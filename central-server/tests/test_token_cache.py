@@ -34,20 +34,43 @@ def test_a_token_is_believed_for_a_few_seconds(cache: TokenCache, clock: FakeClo
     assert (early, cache.get(DIGEST)) == (principal("t-1"), None)
 
 
-def test_a_token_is_believed_for_a_minute_while_revocations_are_watched(cache: TokenCache, clock: FakeClock) -> None:
+def test_a_token_is_believed_for_ten_minutes_while_revocations_are_watched(cache: TokenCache, clock: FakeClock) -> None:
     cache.put(DIGEST, principal("t-1"), read_seconds=0)
+    cache.watched([], since_seconds=-60, looked_seconds=0)
 
     clock.advance(LONGEST_SECONDS - 0.1)
-    cache.watched([], looked_seconds=clock.monotonic_seconds())
+    cache.watched([], since_seconds=0, looked_seconds=clock.monotonic_seconds())
     early = cache.get(DIGEST)
     clock.advance(0.1)
 
     assert (early, cache.get(DIGEST)) == (principal("t-1"), None)
 
 
+def test_after_a_gap_in_the_watch_only_what_was_read_since_is_believed_for_long(cache: TokenCache, clock: FakeClock) -> None:
+    cache.watched([], since_seconds=-60, looked_seconds=0)
+    cache.put("before", principal("t-1"), read_seconds=0)
+    clock.advance(90)
+    cache.put("since", principal("t-2"), read_seconds=40)
+
+    # A revocation between 0 and 30 s would never be told.
+    cache.watched([], since_seconds=30, looked_seconds=90)
+
+    assert (cache.get("before"), cache.get("since")) == (None, principal("t-2"))
+
+
+def test_looks_that_overlap_leave_no_gap(cache: TokenCache, clock: FakeClock) -> None:
+    cache.watched([], since_seconds=-60, looked_seconds=0)
+    cache.put(DIGEST, principal("t-1"), read_seconds=0)
+    clock.advance(59)
+
+    cache.watched([], since_seconds=-1, looked_seconds=59)
+
+    assert cache.get(DIGEST) == principal("t-1")
+
+
 def test_a_watch_that_stopped_vouches_for_nothing(cache: TokenCache, clock: FakeClock) -> None:
     cache.put(DIGEST, principal("t-1"), read_seconds=0)
-    cache.watched([], looked_seconds=0)
+    cache.watched([], since_seconds=0, looked_seconds=0)
 
     clock.advance(6)
 
@@ -57,7 +80,7 @@ def test_a_watch_that_stopped_vouches_for_nothing(cache: TokenCache, clock: Fake
 def test_a_revoked_token_is_forgotten(cache: TokenCache) -> None:
     cache.put(DIGEST, principal("t-1"), read_seconds=0)
 
-    cache.watched([DIGEST, "unknown"], looked_seconds=0)
+    cache.watched([DIGEST, "unknown"], since_seconds=0, looked_seconds=0)
 
     assert cache.get(DIGEST) is None
 
@@ -93,6 +116,6 @@ def test_no_belief_means_no_cache(clock: FakeClock) -> None:
     cache = TokenCache(clock, believe_seconds=0)
 
     cache.put(DIGEST, principal("t-1"), read_seconds=0)
-    cache.watched([], looked_seconds=0)
+    cache.watched([], since_seconds=0, looked_seconds=0)
 
     assert cache.get(DIGEST) is None

@@ -120,7 +120,7 @@ class Settings:
 
     database_url: str = text("sqlite:///var/spot.db", "Where the data is: sqlite:///<path>, mysql+pymysql://… or mariadb+pymysql://…")
     database_pool_connections: int = integer(
-        20, "Database connections that one process keeps; as many again may open at a peak.", least=1, most=500
+        20, "Database connections that one process has at most, and keeps. Who finds all at work waits for one.", least=1, most=500
     )
 
     bind_address: str = text("127.0.0.1", "The address on which the web processes listen.")
@@ -137,7 +137,7 @@ class Settings:
     command_wait_seconds: int = integer(50, "How long daemons are told to wait for commands in one request.", least=0, most=60)
     poller_period_ms: int = integer(100, "Between two looks of a web process for new commands and revoked tokens.", least=20, most=5000)
     token_cache_seconds: int = integer(
-        5, "How long a token is believed without asking the database; up to 60 s while revocations are watched.", least=0, most=60
+        5, "How long a token is believed without asking the database; up to 600 s while revocations are watched.", least=0, most=60
     )
 
     heartbeat_interval_seconds: int = integer(30, "How often daemons send a heartbeat.", least=1, most=3600)

@@ -17,12 +17,14 @@ from spot_server.features.events.queries import last_sequences
 from spot_server.features.events.stream import EVENTS, wait_key
 from spot_server.features.tokens.queries import revoked_digests
 from spot_server.http.context import AppContext
-from spot_server.http.token_cache import LONGEST_SECONDS
 from spot_server.http.waiting import WaitKey
 from spot_server.words import Actor
 
-REVOCATION_WINDOW_SECONDS = 2 * LONGEST_SECONDS
-"""How far back revocations are read: longer than any cache entry lives, with room for clocks that differ."""
+KNOWN_WINDOW_SECONDS = 60.0
+"""How far back a look knows of every revocation. After a longer gap between two looks the token cache begins anew."""
+
+REVOCATION_WINDOW_SECONDS = 2 * KNOWN_WINDOW_SECONDS
+"""How far back revocations are read, with room for clocks that differ and transactions that commit late."""
 
 _OPEN_OF_DAEMONS = select(commands.c.agent_id, commands.c.open_instance_id, commands.c.status, commands.c.last_delivered_at).where(
     IS_OPEN, commands.c.actor == Actor.DAEMON
@@ -92,7 +94,8 @@ class Poller:
             self._has_failed = True
             return
         self._has_failed = False
-        context.token_cache.watched(found.revoked_sha256, looked_seconds=started_seconds)
+        known_since_seconds = started_seconds - KNOWN_WINDOW_SECONDS
+        context.token_cache.watched(found.revoked_sha256, since_seconds=known_since_seconds, looked_seconds=started_seconds)
         sequences = self._sequences if found.sequences is None else found.sequences
         grown = {wait_key(client_id) for client_id, last in sequences.items() if self._sequences.get(client_id) != last}
         self._sequences = sequences

@@ -96,16 +96,20 @@ class _WatchedPoller:
         self._context = context
         self._database = database
         self._seen: int | None = None
+        self._looked_seconds = 0.0
 
     def step(self) -> None:
         """Look."""
+        self.vouch()
+        self._looked_seconds = self._context.clock.monotonic_seconds()
         self._seen = self._database.watch.version(_TOKENS) if self._database.is_certain else None
         self._poller.step()
 
     def vouch(self) -> None:
         """No token was revoked since a look: let the cache know, as one look after the other would have."""
         if self._seen is not None and self._database.is_certain and self._database.watch.version(_TOKENS) == self._seen:
-            self._context.token_cache.watched((), looked_seconds=self._context.clock.monotonic_seconds())
+            now_seconds = self._context.clock.monotonic_seconds()
+            self._context.token_cache.watched((), since_seconds=self._looked_seconds, looked_seconds=now_seconds)
 
 
 _TOKENS = frozenset({"tokens"})
