@@ -1,33 +1,24 @@
-"""Prices as clients are shown them. Charts are laid out by hand: marshmallow takes longer over a thousand points than the database."""
+"""Prices as clients are shown them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from functools import lru_cache
+from datetime import datetime, timedelta
 from typing import Any
 
 from marshmallow import fields, validate
 
 from spot_server.features.agent_config.schemas import InstanceTypeText
-from spot_server.features.pricing.chart_rules import MOST_POINTS, ChartPoint
-from spot_server.features.pricing.history import InstanceHistory
+from spot_server.features.pricing.chart_rules import MOST_POINTS
 from spot_server.features.pricing.on_demand import OnDemandPrice
 from spot_server.features.pricing.queries import PoolPrice
 from spot_server.features.pricing.rules import BUCKET_SECONDS
 from spot_server.features.pricing.service import InstancePricing
-from spot_server.http.fields import BoundedText, UsdAmount, UtcMoment, usd_text
+from spot_server.http.fields import BoundedText, UsdAmount, UtcMoment
 from spot_server.http.schemas import AnswerSchema, QuerySchema
 from spot_server.words import Mode, PriceSource
 
 WIDEST_BUCKET_SECONDS = 31 * 86_400
-
-_SOURCE_OF_RANK = {rank: source.value for rank, source in enumerate(PriceSource, start=1)}
-_MICROS = Decimal(1_000_000)
-SECONDS_A_DAY = 86_400
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OnDemandAnswer(AnswerSchema):
@@ -143,20 +134,13 @@ class PricePointAnswer(AnswerSchema):
     )
 
 
-class LaidOutRows(fields.List[Any]):
-    """A list that is documented by its rows' schema, and whose rows are laid out as the wire has them already."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **_kwargs: Any) -> Any:  # noqa: ANN401 - rows of JSON
-        return value
-
-
 class PoolHistoryAnswer(AnswerSchema):
     """The prices of one pool over the window."""
 
     pool_id = fields.Integer(required=True)
     az_id = fields.String(required=True)
     instance_type = fields.String(required=True)
-    points = LaidOutRows(fields.Nested(PricePointAnswer), required=True)
+    points = fields.List(fields.Nested(PricePointAnswer), required=True)
 
 
 class OnDemandLineAnswer(AnswerSchema):
@@ -180,56 +164,3 @@ class HistoryAnswer(AnswerSchema):
     is_truncated = fields.Boolean(
         required=True, metadata={"description": "Whether prices are left out that were not consolidated for more than two weeks."}
     )
-
-
-def show_history(history: InstanceHistory) -> dict[str, Any]:
-    """Lay a chart out for HistoryAnswer."""
-    window = history.window
-    return {
-        "instance_id": history.instance.instance_id,
-        "since": window.since,
-        "until": window.until,
-        "bucket_seconds": window.bucket_seconds,
-        "pools": [
-            {
-                "pool_id": one.pool.pool_id,
-                "az_id": one.pool.az_id,
-                "instance_type": one.pool.instance_type,
-                "points": [_show_point(point) for point in one.points],
-            }
-            for one in history.pools
-        ],
-        "on_demand_prices": [{"instance_type": name, **asdict(price)} for name, price in sorted(history.on_demand.items())],
-        "is_truncated": history.is_truncated,
-    }
-
-
-def _show_point(point: ChartPoint) -> Mapping[str, Any]:
-    day, second = divmod(point.at_seconds, SECONDS_A_DAY)
-    return {
-        "at": f"{_day_text(day)}T{_time_text(second)}Z",
-        "usd_per_hour": _usd_text(point.mean_micros),
-        "lowest_usd_per_hour": _usd_text(point.least_micros),
-        "highest_usd_per_hour": _usd_text(point.most_micros),
-        "source": _SOURCE_OF_RANK[point.rank],
-        "is_interpolated": point.is_interpolated,
-        "distinct_price_count": point.distinct_price_count,
-    }
-
-
-@lru_cache(maxsize=1000)
-def _day_text(day: int) -> str:
-    """A day of the epoch, as charts have it some hundred times."""
-    return (EPOCH + timedelta(days=day)).date().isoformat()
-
-
-@lru_cache(maxsize=1000)
-def _time_text(second: int) -> str:
-    """A time of day; most charts have the same ones."""
-    return str(timedelta(seconds=second)).rjust(8, "0")
-
-
-@lru_cache(maxsize=10_000)
-def _usd_text(micros: int) -> str:
-    """A price, which a pool has for hours."""
-    return usd_text(Decimal(micros) / _MICROS)

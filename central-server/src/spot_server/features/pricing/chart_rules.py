@@ -40,23 +40,12 @@ class Window:
         return last - first + 1
 
 
-class ChartPoint(NamedTuple):
-    """The prices of one bucket: in millionths of a dollar per hour, their mean over its five minutes, their least and their most.
-
-    `rank` is that of the source that is believed first of those that told; `is_interpolated`: nobody saw any of it.
-    """
-
-    at_seconds: int
-    mean_micros: int
-    least_micros: int
-    most_micros: int
-    rank: int
-    is_interpolated: bool
-    distinct_price_count: int
-
-
 class Slot(NamedTuple):
-    """What several five minutes of one bucket come to, such that two of the same bucket can be added."""
+    """The prices of one bucket, such that two of the same bucket can be added; in millionths of a dollar per hour.
+
+    The sum is that of its five minutes with a price, of which there are `row_count`. `rank` is that of the source that is believed first of
+    those that told; `is_interpolated`: nobody saw any of it.
+    """
 
     at_seconds: int
     sum_micros: int
@@ -66,6 +55,11 @@ class Slot(NamedTuple):
     rank: int
     is_interpolated: bool
     distinct_price_count: int
+
+    @property
+    def mean_micros(self) -> int:
+        """The mean over its five minutes, rounded."""
+        return (2 * self.sum_micros + self.row_count) // (2 * self.row_count)
 
 
 def choose_window(since: datetime | None, until: datetime | None, bucket_seconds: int | None, now: datetime) -> Window:
@@ -108,13 +102,11 @@ def slots_of(points: Iterable[Point], bucket_seconds: int) -> list[Slot]:
     return slots
 
 
-def join_slots(earlier: list[Slot], later: list[Slot]) -> list[ChartPoint]:
+def join_slots(earlier: list[Slot], later: list[Slot]) -> list[Slot]:
     """Return a pool's chart from two lists in order, of which the first's last bucket may be the second's first."""
     if earlier and later and earlier[-1].at_seconds == later[0].at_seconds:
-        joined = [*earlier[:-1], _sum(earlier[-1], later[0]), *later[1:]]
-    else:
-        joined = [*earlier, *later]
-    return [_point(slot) for slot in joined]
+        return [*earlier[:-1], _sum(earlier[-1], later[0]), *later[1:]]
+    return [*earlier, *later]
 
 
 def _sum(one: Slot, other: Slot) -> Slot:
@@ -127,17 +119,4 @@ def _sum(one: Slot, other: Slot) -> Slot:
         min(one.rank, other.rank),
         one.is_interpolated and other.is_interpolated,
         max(one.distinct_price_count, other.distinct_price_count),
-    )
-
-
-def _point(slot: Slot) -> ChartPoint:
-    mean_micros = (2 * slot.sum_micros + slot.row_count) // (2 * slot.row_count)
-    return ChartPoint(
-        slot.at_seconds,
-        mean_micros,
-        slot.least_micros,
-        slot.most_micros,
-        slot.rank,
-        slot.is_interpolated,
-        slot.distinct_price_count,
     )

@@ -13,7 +13,7 @@ from spot_server.features.consolidations.rules import bucket_number, consolidate
 from spot_server.features.consolidations.seen_queries import read_seen
 from spot_server.features.instances.queries import Instance, find_instance_of_client
 from spot_server.features.pricing import history_queries, queries
-from spot_server.features.pricing.chart_rules import ChartPoint, Slot, Window, join_slots, require_few_points, slots_of
+from spot_server.features.pricing.chart_rules import Slot, Window, join_slots, require_few_points, slots_of
 from spot_server.features.pricing.on_demand import OnDemandCatalogue, OnDemandPrice
 from spot_server.features.pricing.queries import Pool
 from spot_server.features.pricing.rules import bucket_from
@@ -36,7 +36,7 @@ class PoolHistory:
     """The prices of one pool over a window."""
 
     pool: Pool
-    points: list[ChartPoint]
+    points: list[Slot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def read_history(
     return InstanceHistory(instance, window, histories, on_demand_prices(tx, instance, types, catalogue), is_truncated)
 
 
-def _read_points(tx: Transaction, ids: Sequence[int], window: Window) -> tuple[dict[int, list[ChartPoint]], bool]:
-    points: dict[int, list[ChartPoint]] = {}
+def _read_points(tx: Transaction, ids: Sequence[int], window: Window) -> tuple[dict[int, list[Slot]], bool]:
+    points: dict[int, list[Slot]] = {}
     is_truncated = False
     ends = history_queries.consolidated_until(tx, ids)
     # Pools are consolidated together: there are one or two ends, whatever the number of pools.

@@ -10,7 +10,7 @@ from spot_server.db.runner import Transaction
 from spot_server.features.pricing.chart_rules import Slot
 from spot_server.features.pricing.rules import BUCKET_SECONDS
 
-BUCKETS_AN_HOUR = 12
+BUCKETS_A_ROW = 60
 RANKS, COUNTS, PRICES = 2**3, 2**7, 2**31
 """More than there are kinds of sources, than a TinyCount holds, and than a SpotUsd does: what a price is packed with."""
 
@@ -44,17 +44,17 @@ _SLOTS = (
     .group_by(_canonical.c.pool_id, "slot_at")
     .order_by(_canonical.c.pool_id, "slot_at")
 )
-_hour = _canonical.c.bucket_at - _canonical.c.bucket_at % BUCKETS_AN_HOUR
-_price = (_canonical.c.bucket_at % BUCKETS_AN_HOUR * PRICES + _canonical.c.usd_per_hour) * RANKS + _canonical.c.source
+_row_at = _canonical.c.bucket_at - _canonical.c.bucket_at % BUCKETS_A_ROW
+_price = (_canonical.c.bucket_at % BUCKETS_A_ROW * PRICES + _canonical.c.usd_per_hour) * RANKS + _canonical.c.source
 _packed = (_price * 2 + _canonical.c.is_interpolated) * COUNTS + _canonical.c.distinct_price_count
-_HOURS = (
-    select(_canonical.c.pool_id, _hour.label("hour"), func.group_concat(_packed))
+_ROWS = (
+    select(_canonical.c.pool_id, _row_at.label("row_at"), func.group_concat(_packed))
     .where(*_WHERE)
-    .group_by(_canonical.c.pool_id, "hour")
-    .order_by(_canonical.c.pool_id, "hour")
+    .group_by(_canonical.c.pool_id, "row_at")
+    .order_by(_canonical.c.pool_id, "row_at")
 )
-"""Each five minutes, but an hour of them in one row and each in one number: to read two thousand rows takes PyMySQL, which is written in
-Python, ten times as long as the database. Twelve numbers of at most 14 digits are far below the 1,024 characters that MySQL allows."""
+"""Each five minutes, but five hours of them in one row and each in one number: to read two thousand rows takes PyMySQL, which is written in
+Python, ten times as long as the database. Sixty numbers of at most 15 digits are below the 1,024 characters that MySQL allows."""
 
 
 def read_slots(tx: Transaction, pool_ids: Sequence[int], since: int, until: int, bucket_seconds: int) -> dict[int, list[Slot]]:
@@ -62,9 +62,9 @@ def read_slots(tx: Transaction, pool_ids: Sequence[int], since: int, until: int,
     slots: dict[int, list[Slot]] = {pool_id: [] for pool_id in pool_ids}
     asked = {"pool_ids": list(pool_ids), "since": since, "until": until}
     if bucket_seconds == BUCKET_SECONDS:
-        for pool_id, hour, packed in tx.execute(_HOURS, asked):
-            # In the order of time, which leads in each number, and which nobody promises of those of an hour.
-            first, numbers = int(hour), sorted(map(int, packed.split(",")))
+        for pool_id, row_at, packed in tx.execute(_ROWS, asked):
+            # In the order of time, which leads in each number, and which nobody promises of those of a row.
+            first, numbers = int(row_at), sorted(map(int, packed.split(",")))
             slots[pool_id] += [
                 Slot(
                     (first + (one >> 42)) * BUCKET_SECONDS,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response
+
 from spot_server.features.instances.rules import require_own_instance
 from spot_server.features.pricing import service
-from spot_server.features.pricing.answers import HistoryAnswer, HistoryQuery, PricingAnswer, show_history, show_pricing, tag_of
+from spot_server.features.pricing.answers import HistoryAnswer, HistoryQuery, PricingAnswer, show_pricing, tag_of
 from spot_server.features.pricing.chart_rules import choose_window
+from spot_server.features.pricing.chart_text import write_history
 from spot_server.features.pricing.history import Choice, read_history
 from spot_server.features.pricing.schemas import PriceReportSchema, ReportAnswer
 from spot_server.features.pricing.service import PriceReport, ReportOutcome
@@ -55,11 +58,11 @@ def get_pricing(client_id: str, instance_id: str) -> dict[str, Any]:
 @client_blueprint.route("/price-history", methods=["GET"])
 @client_blueprint.arguments(HistoryQuery, location="query")
 @client_blueprint.response(200, HistoryAnswer)
-def get_history(query: dict[str, Any], client_id: str, instance_id: str) -> dict[str, Any]:
+def get_history(query: dict[str, Any], client_id: str, instance_id: str) -> Response:
     """Return what the instance's markets cost over a window, what nobody saw marked, and on demand beside it."""
     context = current_context()
     window = choose_window(query["since"], query["until"], query["bucket_seconds"], context.clock.now())
     choice = Choice(query["instance_type"], query["az_id"])
     found = context.database.read(lambda tx: read_history(tx, client_id, instance_id, window, choice, context.on_demand))
     allow_caching(HISTORY_SECONDS)
-    return show_history(found)
+    return Response(write_history(found), mimetype="application/json")
