@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, event, insert, select
 
 from server_support.clock import START, FakeClock
 from server_support.counting import counted
 from server_support.deciding import Deciding
 from spot_server.db.runner import Database
-from spot_server.db.tables import decisions, pool_risk_analysis, pricing_canonical, spot_pools
+from spot_server.db.tables import decisions, pool_risk_analysis, pricing_canonical, spot_pools, spot_price_snapshots
 from spot_server.decision_models import PriceStep
+from spot_server.features.decisions.hour_queries import HourPrice, consolidated_hours, seen_hours
 from spot_server.features.decisions.market_sources import PriceWindows, RegionMarkets, read_markets
-from spot_server.features.pricing.queries import store_observations
-from spot_server.features.pricing.rules import Observation
+from spot_server.features.pricing.queries import ensure_pools, store_observations
+from spot_server.features.pricing.rules import Observation, choose_current, merge_observations
 from spot_server.words import Mode, PriceSource
 
 HOUR = timedelta(hours=1)
@@ -160,3 +164,63 @@ def test_without_a_fresh_risk_one_is_assumed_and_said_to_be(deciding: Deciding, 
     assert risk is not None
     assert (risk.is_known, risk.basis.split(":")[0]) == (False, "unknown")
     assert found.chance_at(found.spot[MARKET], 5.0) is None
+
+
+same_few = st.builds(
+    lambda hour, source, micros, count, minutes: Observation(
+        0, START - hour * HOUR, source, Decimal(micros) / 10**6, count, START - timedelta(minutes=minutes), START
+    ),
+    st.sampled_from([0, 1, 47, 48, 168]),
+    st.sampled_from(PriceSource),
+    st.sampled_from([1, 30_000, 2**31 - 1]),
+    st.integers(1, 3),
+    st.sampled_from([0, 1]),
+)
+
+
+@pytest.fixture
+def two_pools(database: Database) -> list[int]:
+    markets = [("us-east-1", "use1-az1", name, "Linux/UNIX") for name in ("m5.large", "m5a.large")]
+    return sorted(database.write(lambda tx: ensure_pools(tx, markets)).values())
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(seen=st.lists(st.tuples(st.integers(0, 1), same_few), max_size=30))
+def test_the_database_chooses_the_price_of_an_hour_as_the_rule_does(
+    database: Database, two_pools: list[int], seen: list[tuple[int, Observation]]
+) -> None:
+    """Where several were seen in the same five minutes, `choose_current` is the rule; the database sends one number for each hour."""
+    stored = merge_observations(replace(one, pool_id=two_pools[which]) for which, one in seen)
+    hours = [START - HOUR * back for back in range(169)]
+    with database.engine.begin() as connection:
+        connection.execute(delete(spot_price_snapshots))
+    database.write(lambda tx: store_observations(tx, stored))
+
+    found = database.read(lambda tx: seen_hours(tx, two_pools, hours))
+
+    keys = {(one.pool_id, one.bucket_at) for one in stored}
+    chosen = {key: choose_current([one for one in stored if (one.pool_id, one.bucket_at) == key]) for key in keys}
+    assert found == {key: HourPrice(one.usd_per_hour, is_interpolated=False) for key, one in chosen.items()}
+
+
+def test_a_week_of_consolidated_prices_comes_in_a_few_rows(database: Database, two_pools: list[int]) -> None:
+    hours = [START - HOUR * back for back in range(169)]
+    prices = {
+        (pool_id, hour): HourPrice(Decimal(2**31 - 1 - back) / 10**6, is_interpolated=back % 3 == 0)
+        for pool_id in two_pools
+        for back, hour in enumerate(hours)
+    }
+    rows = [
+        {"pool_id": pool_id, "bucket_at": hour, "usd_per_hour": usd, "source": PriceSource.PRIMARY, "is_interpolated": is_interpolated}
+        for (pool_id, hour), (usd, is_interpolated) in prices.items()
+    ]
+    with database.engine.begin() as connection:
+        connection.execute(insert(pricing_canonical), [{**row, "distinct_price_count": 1} for row in rows])
+
+    sent: list[int] = []
+    event.listen(database.engine, "after_cursor_execute", lambda _connection, cursor, *_: sent.append(cursor.rowcount))
+    found = database.read(lambda tx: consolidated_hours(tx, two_pools, hours))
+
+    assert found == prices
+    if database.engine.dialect.name != "sqlite":  # whose driver does not count
+        assert sum(sent) <= 2 * 5

@@ -8,15 +8,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, select
-
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import pricing_canonical, spot_price_snapshots
 from spot_server.decision_models.documents import candidates_document, digest, market_document
 from spot_server.decision_models.inputs import WINDOW_DAYS, Candidate, Market, PoolRisk, PriceStep
+from spot_server.features.decisions.hour_queries import HourPrice, consolidated_hours, seen_hours
 from spot_server.features.pricing.market_queries import on_demand_usd_per_hour
 from spot_server.features.pricing.queries import latest_prices, list_pools
-from spot_server.features.pricing.rules import Observation, choose_current
 from spot_server.features.risk.queries import PoolRisk as ComputedRisk
 from spot_server.features.risk.queries import latest_risks
 from spot_server.features.risk.rules import chance_at_age
@@ -41,13 +38,6 @@ class AgedChance(NamedTuple):
 
     per_hour: float
     per_day: float
-
-
-class HourPrice(NamedTuple):
-    """A pool's price at a full hour."""
-
-    usd_per_hour: Decimal
-    is_interpolated: bool
 
 
 @dataclass(slots=True)
@@ -78,18 +68,11 @@ class PriceWindows:
 
     def _read(self, tx: Transaction, pool_ids: Sequence[int], marks: Sequence[datetime]) -> None:
         """Take what is consolidated, and of the hours that are not yet what was seen."""
-        found = {
-            (pool_id, hour): HourPrice(usd, is_interpolated)
-            for pool_id, hour, usd, is_interpolated in tx.execute(_CONSOLIDATED, {"pool_ids": list(pool_ids), "marks": list(marks)})
-        }
+        found = consolidated_hours(tx, pool_ids, marks)
         missing = [(pool_id, hour) for pool_id in pool_ids for hour in marks if (pool_id, hour) not in found]
         if missing:
             pools, hours = sorted({pool_id for pool_id, _ in missing}), sorted({hour for _, hour in missing})
-            seen: dict[tuple[int, datetime], list[Observation]] = {}
-            for row in tx.execute(_SEEN, {"pool_ids": pools, "marks": hours}):
-                seen.setdefault((row.pool_id, row.bucket_at), []).append(Observation(*row))
-            for key, observations in seen.items():
-                found.setdefault(key, HourPrice(choose_current(observations).usd_per_hour, is_interpolated=False))
+            found = seen_hours(tx, pools, hours) | found
         for (pool_id, hour), price in found.items():
             if self.hours.setdefault(pool_id, {}).get(hour) != price:
                 self.hours[pool_id][hour] = price
@@ -115,18 +98,6 @@ class PriceWindows:
                 found.append(PriceStep(hour, *price))
             hour += HOUR
         return tuple(found)
-
-
-_CONSOLIDATED = select(
-    pricing_canonical.c.pool_id, pricing_canonical.c.bucket_at, pricing_canonical.c.usd_per_hour, pricing_canonical.c.is_interpolated
-).where(
-    pricing_canonical.c.pool_id.in_(bindparam("pool_ids", expanding=True)),
-    pricing_canonical.c.bucket_at.in_(bindparam("marks", expanding=True)),
-)
-_SEEN = select(*(spot_price_snapshots.c[name] for name in Observation.__dataclass_fields__)).where(
-    spot_price_snapshots.c.pool_id.in_(bindparam("pool_ids", expanding=True)),
-    spot_price_snapshots.c.bucket_at.in_(bindparam("marks", expanding=True)),
-)
 
 
 @dataclass(frozen=True, slots=True)
