@@ -10,6 +10,7 @@ import pytest
 from spot_server.features.switches.carry_rules import SYNC_STEPS
 from spot_server.features.switches.volume_rules import VOLUME_STEPS
 from spot_server.words import Carry, StepName
+from spot_simulator.virtual.beside_drawing import draw_beside
 from spot_simulator.virtual.campaign import Totals
 from spot_simulator.virtual.drawing import SCENES, draw_schedule
 from spot_simulator.virtual.figures import Answer, Figures, percentile
@@ -18,7 +19,7 @@ from spot_simulator.virtual.patience import LONGEST_SECONDS, patience_seconds, u
 from spot_simulator.virtual.plants import PLANTS, planted
 from spot_simulator.virtual.report import summary_lines, violation_lines
 from spot_simulator.virtual.run import Result
-from spot_simulator.virtual.schedule import AT_STEP, CARRY_BY_VOLUME, MOVES, Kind, Schedule
+from spot_simulator.virtual.schedule import AT_STEP, BESIDE, CARRY_BY_VOLUME, FAULTS, MOVES, NO_TIGHT_GUARDS, Guards, Kind, Schedule
 from spot_simulator.virtual.shrink import shrink
 
 BROKEN = Violation("one-serves", 700.0, "2 instances of agent-0 accept writes at once")
@@ -123,6 +124,35 @@ def test_a_fair_schedule_is_the_same_without_its_faults() -> None:
     assert (fair.agents, fair.has_control_role) == (drawn.agents, drawn.has_control_role)
 
 
+def test_one_run_in_five_loses_an_image_and_one_in_five_has_guards_that_bite() -> None:
+    schedules = [draw_schedule(seed) for seed in range(500)]
+    gone = [event for schedule in schedules for event in schedule.events if event.kind is Kind.IMAGE_GONE]
+    guards = [schedule.guards for schedule in schedules if schedule.guards != NO_TIGHT_GUARDS]
+
+    assert len(gone) == pytest.approx(100, abs=25)
+    assert sum(AT_STEP in event.facts for event in gone) == pytest.approx(0.4 * len(gone), abs=15)
+    assert len(guards) == pytest.approx(100, abs=25)
+    assert {one.replica_count for one in guards} == {1, 2}
+    assert {one.launches_per_hour for one in guards} == {1, 2, 3, 4}
+    assert {draw_schedule(seed, is_fair=True).guards for seed in range(20)} == {NO_TIGHT_GUARDS}
+
+
+def test_what_is_drawn_beside_a_run_leaves_all_else_of_it_as_it_is() -> None:
+    schedule = next(drawn for drawn in map(draw_schedule, range(100)) if any(event.kind in BESIDE for event in drawn.events))
+    bare = replace(schedule, events=tuple(event for event in schedule.events if event.kind not in BESIDE), guards=NO_TIGHT_GUARDS)
+
+    assert draw_beside(bare, is_fair=False) == schedule
+    assert draw_beside(bare, is_fair=True) == bare
+    assert not BESIDE & set(FAULTS)
+
+
+def test_a_schedule_says_which_guards_are_tight() -> None:
+    guards = Guards(replica_count=1, launches_per_hour=3, overlap_hours=0.25)
+
+    assert replace(draw_schedule(1), guards=guards).lines()[1] == "  spending guards: 1 replicas, 3 launches an hour, 0.25 h of overlap"
+    assert not any("guards" in line for line in replace(draw_schedule(1), guards=NO_TIGHT_GUARDS).lines())
+
+
 def test_a_violation_names_its_seed_and_its_history() -> None:
     lines = violation_lines(result_of(draw_schedule(5), BROKEN))
 
@@ -162,7 +192,10 @@ def test_faults_wait_for_the_steps_that_only_the_carry_of_an_agent_at_large_has(
         (event.facts[AT_STEP], schedule.agents[event.agent].carry)
         for schedule in schedules
         for event in schedule.events
-        if event.agent is not None and event.agent >= SCENES and AT_STEP in event.facts and event.kind is not Kind.TRANSACTION_BLOW
+        if event.agent is not None
+        and event.agent >= SCENES
+        and AT_STEP in event.facts
+        and event.kind not in {Kind.TRANSACTION_BLOW, *BESIDE}
     ]
 
     assert {step for step, carry in at_large if carry == CARRY_BY_VOLUME} == set(VOLUME_STEPS)

@@ -19,7 +19,7 @@ from spot_simulator.virtual.drawing import SCENES, draw_schedule
 from spot_simulator.virtual.handles import HandleKind
 from spot_simulator.virtual.lone_drawing import draw_lone_agent, draw_lone_story
 from spot_simulator.virtual.scenes import NEW_INSTANCE_STEPS, build_scene
-from spot_simulator.virtual.schedule import AT_STEP, FAULTS, IS_ELSEWHERE, IS_UNDO, LASTING, MOVES, Event, Kind
+from spot_simulator.virtual.schedule import AT_STEP, BESIDE, FAULTS, IS_ELSEWHERE, IS_UNDO, LASTING, MOVES, Event, Kind
 
 RSYNC = (StepName.KEY, StepName.RECEIVER)
 VOLUME = (StepName.SNAPSHOT, StepName.UNMOUNT, StepName.COPY_VOLUMES, StepName.DETACH, StepName.ATTACH, StepName.MOUNT)
@@ -139,7 +139,7 @@ def test_an_aimed_fault_of_a_run_waits_for_a_step_that_its_move_has() -> None:
 
     for seed, schedule in larger:
         for number, cell in enumerate(aimed_cells(seed, SCENES)):
-            own = [event for event in schedule.events if event.agent == number]
+            own = [event for event in schedule.events if event.agent == number and event.kind not in BESIDE]
             begun = min(event.at_seconds for event in own if AT_STEP in event.facts)
             # A move at large that only this agent can make comes after its scene.
             later = min((event.at_seconds for event in own if event.kind is Kind.SWITCH and event.at_seconds > begun), default=inf)

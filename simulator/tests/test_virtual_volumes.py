@@ -59,7 +59,11 @@ class Story:
         truth, (front,) = Truth(region, TAG_AGENT), member.fronts
         figures = region.traffic.figures(front)
         self.outages, self.acknowledged = [one.seconds for one in figures.outages], len(figures.acknowledged)
-        self.volumes = {one.volume_id: one.held_by for one in region.volumes.by_id.values() if one.disk_of is None}
+        self.volumes = {
+            one.volume_id: one.held_by
+            for one in region.volumes.by_id.values()
+            if one.disk_of is None and one.volume_id not in fleet.foreign.ids
+        }
         self.first = region.machines.by_id[member.first_instance_id]
         self.steps = dict(raw.execute("SELECT name, status FROM switch_steps").fetchall())
         self.notifications = [kind for (kind,) in raw.execute("SELECT kind FROM notifications").fetchall()]

@@ -12,6 +12,7 @@ from spot_simulator.virtual.daemon_program import DAEMON
 from spot_simulator.virtual.database import Blow
 from spot_simulator.virtual.fleet import INSTANCE_TYPES, TAG_AGENT, Fleet, Member
 from spot_simulator.virtual.gateway import ROLE
+from spot_simulator.virtual.image_losses import deregister_newest, images_of
 from spot_simulator.virtual.network import Weather
 from spot_simulator.virtual.people import People
 from spot_simulator.virtual.schedule import OF_ONE_INSTANCE, OF_ZONE, Event, Kind
@@ -47,6 +48,7 @@ class Acts:
             Kind.THROTTLE: self._throttle,
             Kind.LOST_ANSWER: self._lost_answer,
             Kind.SLOW_TO_SEE: self._slow_to_see,
+            Kind.IMAGE_GONE: lambda event, member: deregister_newest(fleet, member, int(event.facts["count"])),
             Kind.KILL_DAEMON: self._kill_daemon,
             Kind.KILL_WEB: lambda _event, _member: fleet.server.kill(self._random.choice(WEB)),
             Kind.KILL_JOBS: lambda _event, _member: fleet.server.kill(self._random.choice(JOBS)),
@@ -74,6 +76,8 @@ class Acts:
         member = self._fleet.members[(event.agent or 0) % len(self._fleet.members)]
         if event.kind is Kind.ROLE_CUT_FROM_EC2:
             return self._fleet.has_control_role
+        if event.kind is Kind.IMAGE_GONE:
+            return bool(images_of(self._fleet, member))
         if event.kind is Kind.KILL_DAEMON:
             machine = self._machine(event, member)
             return machine is not None and self._fleet.region.init.status(machine, DAEMON).pid is not None

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from spot_server.words import Carry, StepName, SwitchTrigger
 from spot_simulator.virtual.agent_drawing import draw_agent, may_leave_zone
+from spot_simulator.virtual.beside_drawing import draw_beside
 from spot_simulator.virtual.cells import Row, aimed_cells, plans_of
 from spot_simulator.virtual.disturbances import draw_aimed, draw_facts, happens
 from spot_simulator.virtual.lone_drawing import LONE_PROBABILITY, draw_lone_agent, draw_lone_story
@@ -62,7 +63,8 @@ def draw_schedule(seed: int, *, is_fair: bool = False) -> Schedule:
         events = [event for event in events if event.kind in MOVES]
     wait_seconds = DEFAULT_WAIT_SECONDS if happens(dice, DEFAULT_WAIT_PROBABILITY) else SHORT_WAIT_SECONDS
     agents = tuple(replace(plan, terminate_wait_seconds=wait_seconds) for plan in agents)
-    return Schedule(seed, has_control_role, agents, tuple(sorted(events, key=lambda event: event.at_seconds)))
+    schedule = Schedule(seed, has_control_role, agents, tuple(sorted(events, key=lambda event: event.at_seconds)))
+    return draw_beside(schedule, is_fair=is_fair)
 
 
 def _draw_others(dice: random.Random) -> int:

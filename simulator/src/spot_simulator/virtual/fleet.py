@@ -13,11 +13,12 @@ from spot_simulator.memory.programs import Program, ProgramsByName
 from spot_simulator.memory.region import MemoryRegion, MemorySettings, World
 from spot_simulator.virtual.daemon_program import DAEMON, DaemonProgram, DaemonWorld
 from spot_simulator.virtual.database import DatabaseServer
+from spot_simulator.virtual.foreign import Foreign
 from spot_simulator.virtual.handles import PERSON, Handle, HandleMaker, OwnSwitches
 from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.operator import Operator
 from spot_simulator.virtual.quiet import Quiet
-from spot_simulator.virtual.schedule import CARRY_BY_VOLUME, AgentPlan
+from spot_simulator.virtual.schedule import CARRY_BY_VOLUME, NO_TIGHT_GUARDS, AgentPlan, Guards
 from spot_simulator.virtual.scheduler import Scheduler
 from spot_simulator.virtual.server_side import ServerSide
 from spot_simulator.virtual.table_watch import EC2
@@ -64,7 +65,15 @@ class Member:
 class Fleet:
     """A world that was put up; nothing has happened yet."""
 
-    def __init__(self, seed: int, plans: tuple[AgentPlan, ...], *, has_control_role: bool, leaves_out: Leaves = Leaves.ALL) -> None:
+    def __init__(
+        self,
+        seed: int,
+        plans: tuple[AgentPlan, ...],
+        *,
+        has_control_role: bool,
+        leaves_out: Leaves = Leaves.ALL,
+        guards: Guards = NO_TIGHT_GUARDS,
+    ) -> None:
         """Put everything up; the clock stands at its start."""
         self.scheduler = Scheduler(START)
         self.has_control_role = has_control_role
@@ -88,13 +97,14 @@ class Fleet:
         )
         programs[DAEMON] = DaemonProgram(self.scheduler, daemons)
         ways = Ways(seed, leaves_out_looks=leaves_out is Leaves.ALL)
-        settings = Settings(database_url="sqlite://", **SERVER_SETTINGS)
+        settings = Settings(database_url="sqlite://", **SERVER_SETTINGS, **guards.settings())
         self.server = ServerSide(self.scheduler, self.network, self.region, self.database, settings, ways)
         self.client_id, token = self.server.make_client(has_control_role=has_control_role)
         self.operator = Operator(self.scheduler, self.network, self.client_id, token)
         self._random = random.Random(f"fleet-{seed}")
         self._handles = HandleMaker(self.region, self.switches)
         self.members = tuple(self._launch(f"agent-{number}", plan) for number, plan in enumerate(plans))
+        self.foreign = Foreign(self.region)
 
     def agent_id(self, member: Member) -> str:
         """Return the server's id of an agent; called by acts of the operator. LookupError before it has registered."""

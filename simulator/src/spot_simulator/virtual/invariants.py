@@ -9,8 +9,10 @@ from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.memory.truth import Truth
 from spot_simulator.virtual.fleet import TAG_AGENT, Fleet, Member
 from spot_simulator.virtual.judging import Violation
+from spot_simulator.virtual.leftovers import Leftovers
 from spot_simulator.virtual.ready_standbys import ReadyStandbys
 from spot_simulator.virtual.schedule import CARRY_BY_VOLUME
+from spot_simulator.virtual.strays import Strays
 
 TAG_REPLICA = "spot-optimizer:replica-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
@@ -52,6 +54,7 @@ class Invariants:
         self._named: frozenset[str] = frozenset()
         self._ended: set[str] = set()
         self._standbys = ReadyStandbys(fleet.database)
+        self._strays, self._leftovers = Strays(fleet, self.truth), Leftovers(fleet, self.truth)
 
     def always(self) -> list[Violation]:
         """Return what is wrong now and may never be."""
@@ -63,13 +66,19 @@ class Invariants:
                 *self._wrong_ends(),
                 *self._standbys.look(),
                 *self._without_volume(),
+                *self._strays.look(),
             ]
         )
 
     def finally_(self) -> list[Violation]:
         """Return what is wrong at the end."""
         found = [finding for member in self._fleet.members for finding in self._end_of(member)]
-        return [*self.always(), *self._violations([*found, *self._instances_and_books(), *self._forgotten()])]
+        found += [*self._instances_and_books(), *self._forgotten(), *self._leftovers.in_the_end()]
+        return [*self.always(), *self._violations(found)]
+
+    def is_left_over(self) -> bool:
+        """Tell whether anything is in EC2 that nobody has seen yet who must: that takes some minutes."""
+        return bool(self._strays.ownerless() or self._leftovers.untold_volumes())
 
     def unserved(self) -> list[str]:
         """Return the agents that nobody answers for, though somebody could."""
@@ -220,7 +229,8 @@ class Invariants:
                 yield "what-is-billed-is-known", f"{machine.instance_id} of {agent} is {machine.state.value}, the book says TERMINATED"
 
     def _up(self) -> list[Machine]:
-        return [machine for machine in self._fleet.region.machines.by_id.values() if machine.state in UP]
+        machines, foreign = self._fleet.region.machines.by_id.values(), self._fleet.foreign.ids
+        return [machine for machine in machines if machine.state in UP and machine.instance_id not in foreign]
 
     def _forgotten(self) -> Iterator[Finding]:
         """What was acknowledged to a person is there."""

@@ -16,6 +16,7 @@ from unittest import mock
 from sqlalchemy.exc import DBAPIError
 
 from spot_server.features.replicas.rules import AskAnother, TryAgain
+from spot_server.features.sweeper.rules import Owned
 from spot_server.features.switches.decisions import Settle, UndoSettle
 from spot_server.words import LIVE_REPLICA_STATUSES, ReplicaStatus, StepName, StepStatus
 
@@ -129,6 +130,14 @@ def _quiesce_taken_for_done(original: Callable[..., object]) -> Callable[..., ob
     return decide
 
 
+def _without_snapshot_tags(original: Callable[..., object]) -> Callable[..., object]:
+    return lambda tags, kinds: original(tags, tuple(kind for kind in kinds if kind != "snapshot"))
+
+
+def _anybodys(original: Callable[..., object]) -> Callable[..., object]:
+    return lambda adapter, _tags: original(adapter, {})
+
+
 def _epoch_falls(_original: object) -> Callable[..., bool]:
     def write(tx: Any, agent: Any) -> bool:  # noqa: ANN401 - the product's own
         table: Any = pkgutil.resolve_name("spot_server.features.instances.service.agents")
@@ -201,6 +210,22 @@ PLANTS: dict[str, Plant] = {
     "quiesce-unasked": Plant(
         "the workload is taken to be stopped before its daemon was asked",
         {f"{_SERVER}.switches.rules._decide_step": _quiesce_taken_for_done},
+    ),
+    "strays-unswept": Plant("nobody looks for what runs without an owner", {f"{_SERVER}.sweeper.jobs.Sweeper.__call__": _returning("")}),
+    "volumes-untold": Plant(
+        "nobody is told of volumes that are attached to nothing", {f"{_SERVER}.sweeper.service.judge_volume": _returning(Owned())}
+    ),
+    "snapshots-untagged": Plant(
+        "the snapshots of images, and those of data volumes, carry no tags",
+        {
+            f"{_DAEMON}.ec2_shapes.tag_specifications": _without_snapshot_tags,
+            "spot_server.aws.shapes.tag_specifications": _without_snapshot_tags,
+        },
+    ),
+    "keys-kept": Plant("the keys of a copy stay when it is over", {f"{_DAEMON}.commands.close_sync.move_id": _returning("planted")}),
+    "others-cleaned-up": Plant(
+        "the cleanup by age takes every snapshot of the account for its agent's own",
+        {f"{_DAEMON}.ec2.BotocoreEc2.find_snapshots": _anybodys},
     ),
     "epoch-falls": Plant("a promotion lowers the epoch", {f"{_SERVER}.instances.service._raise_epoch": _epoch_falls}),
 }

@@ -85,7 +85,7 @@ def play(
     `prepare` gets the fleet before anything happens, `look_at_end` when all is over.
     """
     with seeded_entropy(schedule.seed):
-        fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role, leaves_out=leaves_out)
+        fleet = _put_up(schedule, leaves_out)
         try:
             prepare(fleet)
             result = _Run(schedule, fleet).play()
@@ -98,7 +98,7 @@ def play(
 def play_futures(schedule: Schedule, most: int) -> list[Result]:
     """Play a schedule, and up to `most` futures of it, with one to three faults more in each (branching.py); its own result comes first."""
     with seeded_entropy(schedule.seed):
-        fleet = Fleet(schedule.seed, schedule.agents, has_control_role=schedule.has_control_role)
+        fleet = _put_up(schedule)
         branches = Branches(schedule, most, [member.name for member in fleet.members])
         try:
             with branches.ending_futures():
@@ -107,6 +107,11 @@ def play_futures(schedule: Schedule, most: int) -> list[Result]:
             return [result, *branches.results]
         finally:
             fleet.close()
+
+
+def _put_up(schedule: Schedule, leaves_out: Leaves = Leaves.ALL) -> Fleet:
+    has_role, guards = schedule.has_control_role, schedule.guards
+    return Fleet(schedule.seed, schedule.agents, has_control_role=has_role, leaves_out=leaves_out, guards=guards)
 
 
 def _first_wishes(schedule: Schedule) -> Iterator[Event]:
@@ -201,7 +206,9 @@ class _Run:
                 return
 
     def _under_way(self) -> bool:
-        return self._fleet.database.is_something_under_way() or bool(self._invariants.unserved() or self._invariants.untold())
+        return self._fleet.database.is_something_under_way() or bool(
+            self._invariants.unserved() or self._invariants.untold() or self._invariants.is_left_over()
+        )
 
     def _note(self, violations: list[Violation]) -> None:
         self._violations += violations

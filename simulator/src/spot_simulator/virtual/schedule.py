@@ -1,8 +1,9 @@
 """What happens to a fleet in one run: people's wishes, EC2's doings and faults. Pure; drawing.py draws it from a seed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from spot_simulator.virtual.handles import HandleKind
 
@@ -44,6 +45,7 @@ class Kind(StrEnum):
     THROTTLE = "throttle"
     LOST_ANSWER = "lost_answer"
     SLOW_TO_SEE = "slow_to_see"
+    IMAGE_GONE = "image_gone"
     # processes
     KILL_DAEMON = "kill_daemon"
     KILL_WEB = "kill_web"
@@ -83,7 +85,9 @@ MOVES = frozenset(
 OF_LONE_AGENTS = frozenset({Kind.SERVER_AWAY, Kind.START_AGAIN})
 """What is drawn where daemons are left to themselves (lone_drawing.py). It meets no step: with the server away no move comes to one, and an
 old primary that EC2 starts again is in no move."""
-FAULTS = tuple(sorted(set(Kind) - MOVES - OF_LONE_AGENTS))
+BESIDE = frozenset({Kind.IMAGE_GONE})
+"""What is drawn beside all else, of a few runs (beside_drawing.py). No cell of the coverage is of it: the walk over them is as it was."""
+FAULTS = tuple(sorted(set(Kind) - MOVES - OF_LONE_AGENTS - BESIDE))
 """The kinds of faults that meet steps of moves."""
 OF_ONE_INSTANCE = frozenset(
     {
@@ -165,6 +169,23 @@ class AgentPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Guards:
+    """The spending guards of a run's server, which hold for each of its agents. Bounds and meaning are those of the server's settings."""
+
+    replica_count: int = 5
+    launches_per_hour: int = 20
+    overlap_hours: float = 24.0
+
+    def settings(self) -> dict[str, Any]:
+        """Return them as the server's settings name them."""
+        return {f"spending_{name}": value for name, value in asdict(self).items()}
+
+
+NO_TIGHT_GUARDS = Guards()
+"""The server's defaults, which bite in no drawn run."""
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """Everything that is drawn for one run."""
 
@@ -174,11 +195,16 @@ class Schedule:
     events: tuple[Event, ...]
     eventful_seconds: float = EVENTFUL_SECONDS
     """How long after the calm beginning everything is mended."""
+    guards: Guards = NO_TIGHT_GUARDS
 
     def lines(self) -> list[str]:
         """Say it in lines."""
         role = "with a control role" if self.has_control_role else "daemons act in EC2"
         head = [f"seed {self.seed}: {len(self.agents)} agents, {role}"]
+        if self.guards != NO_TIGHT_GUARDS:
+            guards = self.guards
+            most = f"{guards.replica_count} replicas, {guards.launches_per_hour} launches an hour, {guards.overlap_hours:g} h of overlap"
+            head.append(f"  spending guards: {most}")
         head += [
             f"  agent-{number}: {plan.carry}, {'spot' if plan.is_on_spot else 'on demand'}"
             f"{'' if plan.is_auto_terminated else ', auto-terminate off'}{', keeps a standby' if plan.keeps_standby else ''}"
