@@ -91,3 +91,52 @@ def test_agents_with_another_carry_are_not_asked_about(tmp_path: Path) -> None:
 
     assert told(world) is None
     assert "describe_ebs" not in world.ec2.calls
+
+
+OF_ANOTHER = {"spot-optimizer:managed": "true", "spot-optimizer:agent-id": "agent-2", "spot-optimizer:logical-agent-id": "web-2"}
+OF_THIS = {"spot-optimizer:agent-id": "agent-1", "spot-optimizer:logical-agent-id": "web-1"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({"spot-optimizer:managed": "true", "Name": "shop-data"}, OF_THIS),
+        (OF_ANOTHER, OF_THIS),
+        ({"spot-optimizer:managed": "true", **OF_THIS}, None),
+        ({"Name": "shop-data"}, None),
+        ({"spot-optimizer:managed": "false"}, None),
+    ],
+)
+def test_a_primary_tags_the_data_volumes_that_are_marked_as_ours_with_their_agent(
+    tmp_path: Path, tags: dict[str, str], expected: dict[str, str] | None
+) -> None:
+    world = world_with(tmp_path)
+    world.ec2.ebs.add("vol-1", "i-own", tags=tags)
+    world.ec2.ebs.add("vol-2", "i-own", "/dev/sdg", tags={"spot-optimizer:managed": "true"})
+
+    told(world)
+
+    assert world.ec2.tagged.get("vol-1") == expected
+    assert not {"vol-2", "vol-i-own"} & set(world.ec2.tagged)
+
+
+def test_a_right_to_tag_volumes_that_is_missing_is_said_once_and_what_they_are_is_told(tmp_path: Path) -> None:
+    world = world_with(tmp_path)
+    world.ec2.ebs.add("vol-1", "i-own", tags={"spot-optimizer:managed": "true"})
+    # The first is the right to tag the instance itself.
+    world.ec2.failures["tag"] = ["UnauthorizedOperation"] * 8
+
+    first = told(world)
+    told(world)
+
+    assert {held["volume_id"] for held in first} >= {"vol-1", "vol-i-own"}
+    assert world.lines.text.count("data_volumes_not_tagged") == 1
+
+
+def test_an_instance_that_does_not_serve_tags_no_volume(tmp_path: Path) -> None:
+    world = world_with(tmp_path, role=Role.REPLICA)
+    world.ec2.ebs.add("vol-1", "i-own", tags={"spot-optimizer:managed": "true"})
+
+    told(world)
+
+    assert "vol-1" not in world.ec2.tagged

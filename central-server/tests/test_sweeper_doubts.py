@@ -200,3 +200,33 @@ def test_a_volume_that_is_attached_to_nothing_is_told_of_once_and_kept(story: St
     (told,) = sweeping.told()
     assert "vol-1" in told
     assert sweeping.logged() == ["sweep/kept/vol-1/unattached"]
+
+
+def test_a_volume_that_a_move_has_in_hand_is_not_told_of(story: Story, sweeping: Sweeping) -> None:
+    """What was seen while the move was under way counts for nothing when it is over either: a later look does."""
+    sweeping.volumes = [{"volume_id": "vol-1", "state": "available"}]
+    switch = story.switch()
+    sweeping.look_and_sweep()
+    during = sweeping.told()
+    story.cancel(switch)
+    story.passes(60, until=lambda: story.active() is None)
+
+    sweeping.sweep()
+    afterwards = sweeping.told()
+    story.clock.advance(1)
+    sweeping.look_and_sweep()
+
+    assert story.active() is None
+    assert (during, afterwards) == ([], [])
+    assert ["vol-1" in text for text in sweeping.told()] == [True]
+
+
+def test_a_volume_that_the_primary_says_it_has_is_not_told_of(story: Story, sweeping: Sweeping) -> None:
+    """Another daemon looked while it came over."""
+    sweeping.volumes = [{"volume_id": "vol-1", "state": "available"}]
+    held = [{"volume_id": "vol-1", "device_name": "/dev/sdf", "is_root": False, "delete_on_termination": False}]
+    story.fleet.execute(update(instances).where(instances.c.instance_id == "i-1").values(attached_volumes=held))
+
+    sweeping.look_and_sweep()
+
+    assert sweeping.told() == []

@@ -14,7 +14,7 @@ from spot_simulator.virtual.image_losses import deregister_newest, images_of
 from spot_simulator.virtual.invariants import Invariants
 from spot_simulator.virtual.plants import planted
 from spot_simulator.virtual.run import play
-from spot_simulator.virtual.schedule import AgentPlan, Event, Guards, Kind, Schedule
+from spot_simulator.virtual.schedule import IS_ELSEWHERE, AgentPlan, Event, Guards, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 from spot_simulator.virtual.strays import BOUND_SECONDS, INVARIANT
 
@@ -241,3 +241,26 @@ def test_a_guard_that_bites_holds_a_standby_back_and_no_rescue() -> None:
     assert result.violations == ()
     assert told == [(1,)]
     assert (result.moves["failover completed"], result.moves["notice completed"]) == (1, 1)
+
+
+@pytest.mark.parametrize("has_control_role", [False, True])
+def test_a_volume_that_a_move_to_another_zone_leaves_behind_is_told_of_and_no_other(has_control_role: bool) -> None:
+    """The first one, which a person made, once its instance is gone; none while it goes from one instance to the other in the same zone."""
+    told: list[str] = []
+    left: list[str] = []
+
+    def look(fleet: Fleet) -> None:
+        told.extend(text for (text,) in fleet.database.raw.execute("SELECT text FROM notifications WHERE kind = 'stray_quarantined'"))
+        loose = [volume.volume_id for volume in fleet.region.volumes.by_id.values() if volume.state == "available"]
+        left.extend(volume_id for volume_id in loose if volume_id not in fleet.foreign.ids)
+
+    here, elsewhere = {"on_demand": False}, {"on_demand": False, IS_ELSEWHERE: True}
+    events = (Event(700.0, Kind.SWITCH, 0, here), Event(4000.0, Kind.SWITCH, 0, elsewhere))
+    plan = AgentPlan(carry="volume", is_on_spot=True, is_auto_terminated=True, keeps_standby=False)
+
+    result = play(Schedule(3, has_control_role=has_control_role, agents=(plan,), events=events, eventful_seconds=5400.0), look_at_end=look)
+
+    assert result.violations == ()
+    assert result.moves == {"manual completed": 2}
+    assert len(left) == 1
+    assert [left[0] in text for text in told] == [True]

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from spot_agent.ec2_facts import EbsFacts, InstanceFacts
-from spot_agent.model import JsonObject
+from spot_agent.model import TAG_MANAGED, JsonObject
+from spot_agent.rules.ownership import MANAGED, tags_to_set
 
 FILE_SYSTEMS = ("ext4", "xfs", "ext3", "btrfs")
 """Those that a volume may carry; `mount` is told which, and refuses another."""
@@ -128,8 +129,17 @@ def is_wanted(held: JsonObject, wanted: Mapping[str, Any]) -> bool:
     return bool(wanted.get("name_tag")) and isinstance(tags, dict) and tags.get("Name") == wanted["name_tag"]
 
 
-def devices_to_keep(listed: Sequence[JsonObject], wanted: Sequence[Mapping[str, Any]]) -> list[str]:
+def data_volumes_among(listed: Sequence[JsonObject], wanted: Sequence[Mapping[str, Any]]) -> list[JsonObject]:
+    """Those of the attached volumes that the setting `data_volumes` names."""
+    return [held for held in listed if any(is_wanted(held, entry) for entry in wanted)]
+
+
+def devices_to_keep(data_volumes: Sequence[JsonObject]) -> list[str]:
     """The device names of the agent's data volumes that would go with the instance."""
-    return [
-        str(held["device_name"]) for held in listed if held.get("delete_on_termination") and any(is_wanted(held, entry) for entry in wanted)
-    ]
+    return [str(held["device_name"]) for held in data_volumes if held.get("delete_on_termination")]
+
+
+def tags_of_owner(held: JsonObject, agent_id: str, logical_agent_id: str) -> dict[str, str]:
+    """What a data volume lacks to be known as its agent's; nothing unless a person marked it as ours, as the right to tag wants."""
+    tags: dict[str, str] = held.get("tags") or {}
+    return tags_to_set(tags, agent_id, logical_agent_id) if tags.get(TAG_MANAGED) == MANAGED else {}

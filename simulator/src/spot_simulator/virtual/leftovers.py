@@ -19,9 +19,9 @@ class Leftovers:
     """Looks at the region's books alone; what a person was told is in the server's."""
 
     def __init__(self, fleet: Fleet, truth: Truth) -> None:
-        """Note what people made before anything happened: the product answers for the rest."""
+        """Note the images that people made, with their snapshots, before anything happened: the product answers for the rest."""
         self._fleet, self._truth, books = fleet, truth, fleet.region.books
-        self._given = frozenset((*books.images, *books.snapshots, *books.volumes, *books.addresses))
+        self._given = frozenset((*books.images, *books.snapshots))
         self._addresses = frozenset(books.addresses)
 
     def in_the_end(self) -> Iterator[Finding]:
@@ -37,7 +37,7 @@ class Leftovers:
         """Return the volumes at no living instance that no person was told of. Nobody looks for those of an agent without instances."""
         raw, heard = self._fleet.database.raw, self._heard_agents()
         loose = [volume for volume in self._fleet.region.volumes.by_id.values() if not self._is_used(volume)]
-        ours = [volume for volume in loose if volume.volume_id not in self._given | self._fleet.foreign.ids]
+        ours = [volume for volume in loose if volume.volume_id not in self._fleet.foreign.ids]
         return [
             volume
             for volume in ours

@@ -131,6 +131,21 @@ def is_being_ended(tx: Transaction, agent_id: str, instance_id: str) -> bool:
     return bool(tx.execute(_IS_BEING_ENDED, asked).scalar_one())
 
 
+_HAS_MOVED_SINCE = select(
+    select(switches.c.switch_id)
+    .where(
+        switches.c.agent_id == bindparam("agent_id"),
+        or_(switches.c.active_key.is_not(None), switches.c.completed_at >= bindparam("since")),
+    )
+    .exists()
+)
+
+
+def has_moved_since(tx: Transaction, agent_id: str, since: datetime) -> bool:
+    """Tell whether a move of the agent is under way, or was at that moment or later."""
+    return bool(tx.execute(_HAS_MOVED_SINCE, {"agent_id": agent_id, "since": since}).scalar_one())
+
+
 _RETIRED_SINCE = select(cleanup_logs.c.agent_id).where(
     cleanup_logs.c.client_id == bindparam("client_id"),
     cleanup_logs.c.received_at > bindparam("since"),

@@ -10,6 +10,7 @@ from datetime import timedelta
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.autonomy.queries import open_plans
+from spot_server.features.instances.queries import primary_of
 from spot_server.features.notifications.service import notify
 from spot_server.features.sweeper import acts, evidence, queries
 from spot_server.features.sweeper.holds import RestoreHold, list_holds, note_restore
@@ -124,7 +125,7 @@ def needs_act(tx: Transaction, work: Work, policy: SweepPolicy) -> bool:
     holds = list_holds(tx, agent.client_id)
     if _restored_epochs(tx, agent, work, holds):
         return True
-    doubts = [(volume.volume_id, Doubt.UNATTACHED) for volume in work.volumes]
+    doubts = [(volume.volume_id, Doubt.UNATTACHED) for volume in _left_over(tx, agent, work.volumes)]
     for finding in _findings(tx, agent, work.instances, policy, holds):
         if not isinstance(finding.verdict, Quarantine):
             return True
@@ -187,9 +188,20 @@ def _room(tx: Transaction, agent: Agent, policy: SweepPolicy) -> int:
     return min(of_agent, room_left(retired.total(), policy.client_retirements_per_hour))
 
 
+def _left_over(tx: Transaction, agent: Agent, volumes: Iterable[VolumeSighting]) -> list[VolumeSighting]:
+    """Return those that no move had in hand when they were seen, and that the PRIMARY does not have by its own word.
+
+    A move takes a volume off one instance before it gives it to the other, and deletes the copies that it takes back.
+    """
+    primary = primary_of(tx, agent.agent_id)
+    held = {one.get("volume_id") for one in (primary.attached_volumes or [])} if primary is not None else set()
+    loose = [volume for volume in volumes if volume.volume_id not in held]
+    return [volume for volume in loose if not queries.has_moved_since(tx, agent.agent_id, volume.seen_at)]
+
+
 def _tell_of_volumes(tx: Transaction, agent: Agent, volumes: Iterable[VolumeSighting]) -> int:
     told = 0
-    for volume in volumes:
+    for volume in _left_over(tx, agent, volumes):
         verdict = judge_volume(volume.state, volume.seen_at, tx.now)
         if isinstance(verdict, Quarantine):
             told += acts.quarantine(tx, agent, "volume", volume.volume_id, "", verdict)
