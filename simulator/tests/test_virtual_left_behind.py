@@ -264,3 +264,19 @@ def test_a_volume_that_a_move_to_another_zone_leaves_behind_is_told_of_and_no_ot
     assert result.moves == {"manual completed": 2}
     assert len(left) == 1
     assert [left[0] in text for text in told] == [True]
+
+
+@pytest.mark.parametrize(("plant", "broken_by"), [(None, set()), ("keys-kept", {"copies-leave-no-keys"})])
+def test_the_key_of_a_copy_goes_with_the_last_pass_and_when_its_move_is_taken_back(plant: str | None, broken_by: set[str]) -> None:
+    """The old side of the first move is kept, and runs on; the second is cancelled while its new side boots."""
+    events = (
+        Event(700.0, Kind.SWITCH, 0, {"on_demand": False}),
+        Event(4000.0, Kind.SWITCH_AND_CANCEL, 0, {"on_demand": False, "cancel_after_seconds": 60.0}),
+    )
+    plan = AgentPlan(carry="rsync", is_on_spot=True, is_auto_terminated=False, keeps_standby=False)
+
+    with planted(plant):
+        result = play(Schedule(3, has_control_role=True, agents=(plan,), events=events, eventful_seconds=4500.0))
+
+    assert {violation.invariant for violation in result.violations} == broken_by
+    assert result.moves["manual completed"] == 1

@@ -14,6 +14,8 @@ from spot_simulator.virtual.network import Network
 from spot_simulator.virtual.process import Process
 
 KEY_PATH = "spot-optimizer/outgoing"
+SENT_PATH = "spot-optimizer/sent"
+"""For which move the last pass is over: its key is gone by then, as with the daemon's own programs."""
 SESSION_PATH = "spot-optimizer/incoming"
 STAGING_FILE = f"{WRITES_FILE}.spot-incoming"
 PORT = 7022
@@ -49,6 +51,9 @@ class VirtualCarrier:
     def make_key(self, move_id: str, bound_seconds: float) -> str:
         """Note the move; its name is the key."""
         self._process.check()
+        if self._host.run.get(SENT_PATH) == move_id:
+            raise ActFailed(ErrorClass.REFUSED, "no_key", "the last pass of this move is over, and its key is gone")
+        self._host.run.pop(SENT_PATH, None)
         self._host.run[KEY_PATH] = move_id
         return _key_of(move_id)
 
@@ -62,13 +67,17 @@ class VirtualCarrier:
         return Door(host, PORT, "root", public_key)
 
     def send(self, order: Order) -> Sent | Sending:
-        """Let the time of a pass go by in slices; at its end the file is there."""
+        """Let the time of a pass go by in slices; at its end the file is there. The last one ends with the key."""
+        if order.which is Pass.LAST and self._host.run.get(SENT_PATH) == order.move_id:
+            return Sent(Counted(1, 1), LAST_PASS_SECONDS, is_whole=True)
         if self._host.run.get(KEY_PATH) != order.move_id:
             raise ActFailed(ErrorClass.REFUSED, "no_key", "there is no key of this move here")
         went = self._go_on(order, lambda: self._require_receiver(order))
         if isinstance(went, Sending):
             return went
         self._deliver(order.which, self._require_receiver(order))
+        if order.which is Pass.LAST:
+            self._host.run[SENT_PATH] = self._host.run.pop(KEY_PATH)
         return Sent(Counted(1, 1), went, is_whole=True)
 
     def run_hook(self, order: HookOrder) -> HookRan | Sending:
@@ -105,8 +114,9 @@ class VirtualCarrier:
         if move_id is None or (isinstance(session, tuple) and session[0] == move_id):
             self._host.run.pop(SESSION_PATH, None)
             self._host.disk.pop(STAGING_FILE, None)
-        if move_id is None or self._host.run.get(KEY_PATH) == move_id:
+        if move_id is None or move_id in {self._host.run.get(KEY_PATH), self._host.run.get(SENT_PATH)}:
             self._host.run.pop(KEY_PATH, None)
+            self._host.run.pop(SENT_PATH, None)
             self._under_way = None
 
     def before_serving(self) -> None:
