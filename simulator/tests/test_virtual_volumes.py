@@ -186,3 +186,19 @@ def test_an_answer_that_is_lost_loses_no_write(action: str) -> None:
     assert story.violations == ()
     assert list(story.volumes) == [story.serves_on]
     assert len(story.lost) == 0
+
+
+def test_a_new_side_that_does_not_give_the_volume_back_is_ended_whoever_the_address_names() -> None:
+    """A future of seed 40012: the old side boots and cannot take its address, the database is away while the volume is to come back."""
+    back_in_promotion = {"is_undo": True, "at_move": "promotion"}
+    reboot = Event(600.0, Kind.REBOOT, 0, {AT_STEP: "traffic", **back_in_promotion})
+    away = Event(600.0, Kind.DATABASE_AWAY, 0, {"for_seconds": 178.8, AT_STEP: "mount", **back_in_promotion})
+    promotion = Event(700.0, Kind.STANDBY_AND_PROMOTE, 0, {"promote_after_seconds": 326.8, "when_ready": True})
+    fails = replace(START_FAILS, at_seconds=700.0, facts={"count": 6})
+    story = Story()
+    result = play(Schedule(2, has_control_role=True, agents=(PLAN,), events=(reboot, away, promotion, fails)), look_at_end=story.look)
+
+    assert result.violations == ()
+    assert result.moves == {"promotion rolled_back": 1}
+    assert story.server is story.first
+    assert len(story.lost) == 0

@@ -35,8 +35,8 @@ _LOSES_WRITES = (
     " WHERE agents.logical_agent_id = ? AND switches.loses_writes_since IS NOT NULL"
 )
 _FENCED = (
-    "SELECT 1 FROM commands WHERE kind = 'terminate_instance' AND request_id LIKE 'switch/%/start/undo/%'"
-    " AND json_extract(payload, '$.instance_id') = ?"
+    "SELECT 1 FROM commands WHERE kind = 'terminate_instance' AND json_extract(payload, '$.instance_id') = ?"
+    " AND (request_id LIKE 'switch/%/start/undo/%' OR request_id LIKE 'switch/%/mount/undo/%' OR request_id LIKE 'switch/%/attach/undo/%')"
 )
 Finding = tuple[str, str]
 """Name of the invariant, what broke it."""
@@ -143,7 +143,7 @@ class Invariants:
 
         A book that named an instance at the last look and still does named it in between, when it was terminated. Traffic that still went
         to one that no book names any more counts where it was accepted. The fence may fall on one that is named (design, section 7): a new
-        side that was told to start, does not serve, and does not answer any more is ended before the old one takes the handle back.
+        side that does not serve, and does not answer or give the volumes back, is ended before the old one takes the handle back.
         """
         named = self.truth.handle_holders()
         held = self._led | {holder for holder in self._named & named if not self._is_fenced(holder)}
