@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.figures import percentile
 from bench.fleet import make_agents
-from bench.plan import Seen, Window, read_seen
+from bench.plan import HEARTBEAT_SECONDS, Seen, Window, read_seen
 from bench.prices.asking import database_ms, p50_p95, time_page
 from bench.prices.jobs import Ran, run_consolidation, run_retention, writer_beside
 from bench.prices.load import PricePlan, write_plan
@@ -42,7 +42,9 @@ OWN_TIMES = 20
 REGISTERED = 100
 WARM_UP = 5
 """Answers of a page that do not count: web processes compile their statements, each its own."""
-SETTLE_SECONDS, QUIET_SECONDS = 10.0, 10.0
+QUIET_SECONDS = 10.0
+SETTLE_SECONDS = 2 * HEARTBEAT_SECONDS + 10.0
+"""Each agent is heard twice before anything counts: the first use of a token is written down, once in its life."""
 WATCHER = "i-00000000000ffffff"
 
 

@@ -75,8 +75,8 @@ def _create_mysql_engine(url: URL, *, pool_size: int) -> Engine:
         isolation_level="READ COMMITTED",
         connect_args=arguments,
         pool_size=pool_size,
-        # Whoever finds all at work waits for one: what opens beyond the pool is closed after its transaction, and opening one (a TLS
-        # context, a thread of the server, three statements) takes 11 ms, as long as several heartbeats.
+        # Whoever finds all at work waits for one: what opens beyond the pool is closed after its transaction, and opening one takes 30 ms
+        # of the processor (PyMySQL reads the machine's certificates for each), as long as several heartbeats.
         max_overflow=0,
         # Its ROLLBACK of what is ended already is a round trip to the server each time; the listener below does without.
         pool_reset_on_return=None,
