@@ -12,6 +12,7 @@ from spot_agent.rules.volumes import (
     FILE_SYSTEMS,
     DataVolume,
     attached_volumes,
+    data_volumes_among,
     devices_to_keep,
     is_wanted,
     kernel_names,
@@ -65,7 +66,7 @@ def test_the_root_is_never_a_data_volume_and_only_what_goes_is_kept(going: set[s
     listed = attached_volumes(instance, volumes)
 
     assert [one["device_name"] for one in listed if one["is_root"]] == ["/dev/xvda"]
-    assert devices_to_keep(listed, wanted) == sorted(going & {"/dev/sdf"})
+    assert devices_to_keep(data_volumes_among(listed, wanted)) == sorted(going & {"/dev/sdf"})
 
 
 def test_a_volume_that_ec2_does_not_describe_is_told_by_what_is_known() -> None:
