@@ -102,6 +102,23 @@ def test_while_it_is_moved_nothing_is_decided_and_afterwards_it_is_left_alone(de
     assert len(deciding.story.switches()) == 1
 
 
+def test_where_a_person_moved_it_to_on_demand_it_is_left_alone_though_a_rescue_moved_it_earlier_in_the_day(deciding: Deciding) -> None:
+    story = deciding.story
+    story.switch()
+    story.passes(600)
+    story.fleet.execute(update(switches).values(trigger=SwitchTrigger.NOTICE))
+    story.clock.advance(5 * 3600)
+    story.switch("request-2", mode="on_demand")
+    story.passes(600)
+
+    deciding.next_tick()
+
+    assert [switch.status for switch in story.switches()] == [SwitchStatus.COMPLETED] * 2
+    assert story.fleet.scalars(select(instances.c.mode).where(instances.c.role == "PRIMARY")) == [Mode.ON_DEMAND]
+    assert deciding.last.action is Action.STAY
+    assert "not yet: it was moved a short while ago and is left alone until 2026-01-01T07:" in deciding.last.reasoning
+
+
 @pytest.mark.parametrize(
     ("settings", "why"),
     [

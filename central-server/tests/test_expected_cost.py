@@ -124,6 +124,34 @@ def test_it_returns_to_spot_when_the_time_after_a_loss_is_over() -> None:
     assert decide(an_input(on_demand("0.096"), spot("0.035"), experience=over)).action is Action.SWITCH
 
 
+@pytest.mark.parametrize("losses_in_day", [1, 3])
+def test_after_a_persons_move_to_on_demand_it_is_left_alone_whatever_was_lost_earlier(losses_in_day: int) -> None:
+    moved_at = START - timedelta(minutes=5)
+    lost_before = {"last_move_at": moved_at, "last_forced_at": START - timedelta(hours=5), "losses_in_day": losses_in_day}
+
+    said = decide(an_input(on_demand("0.096"), spot("0.035"), experience=lost_before))
+    over = decide(an_input(on_demand("0.096"), spot("0.035"), experience=lost_before), dwell_minutes=4)
+
+    assert said.action is Action.STAY
+    assert f"it was moved a short while ago and is left alone until {moved_at + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}" in said.reasoning
+    assert "after" not in said.reasoning
+    assert over.action is Action.SWITCH
+
+
+def test_a_loss_after_a_persons_move_holds_it_on_demand_and_no_longer() -> None:
+    lost = {"last_move_at": START - timedelta(minutes=32), "last_forced_at": START - timedelta(minutes=31), "losses_in_day": 1}
+
+    assert decide(an_input(on_demand("0.096"), spot("0.035"), experience=lost)).action is Action.SWITCH
+    assert "stays on demand until" in decide(an_input(on_demand("0.096"), spot("0.035"), experience=lost), return_hold_minutes=32).reasoning
+
+
+def test_after_a_rescue_to_spot_it_is_left_alone_there() -> None:
+    said = decide(an_input(spot("0.096"), spot("0.035", "use1-az2"), experience={"last_forced_at": START - timedelta(minutes=31)}))
+
+    assert said.action is Action.STAY
+    assert "it was moved a short while ago and is left alone until" in said.reasoning
+
+
 def test_nobody_waits_for_a_quiet_hour_that_costs_more_than_it_spares() -> None:
     calendar = Calendar(True, None, 1.1, 1.0, START + timedelta(hours=20))
 

@@ -160,18 +160,22 @@ def _why_wait(given: DecisionInput, parameters: Parameters, prices: Prices, best
 
 
 def _dwells_until(given: DecisionInput, parameters: Parameters) -> tuple[datetime, str] | None:
-    """Return until when the workload is left where it is, and why."""
+    """Return until when the workload is left where it is, and why.
+
+    Its newest move says: one that was forced and went to on demand holds it there for a while, after any other it dwells.
+    """
     experience = given.experience
-    forced_at = experience.last_forced_at
-    if forced_at is not None and given.situation.market.mode is Mode.ON_DEMAND:
+    forced_at, moved_at = experience.last_forced_at, experience.last_move_at
+    was_forced = forced_at is not None and (moved_at is None or forced_at >= moved_at)
+    newest_at = forced_at if was_forced else moved_at
+    if newest_at is None:
+        return None
+    if was_forced and given.situation.market.mode is Mode.ON_DEMAND:
         doublings = max(0, min(experience.losses_in_day, 8) - 1)
         minutes = min(parameters.return_hold_minutes * 2.0**doublings, parameters.longest_return_hold_minutes)
         losses = f"{experience.losses_in_day} losses within 24 hours" if experience.losses_in_day > 1 else "a loss"
-        return forced_at + timedelta(minutes=minutes), f"after {losses} it stays on demand"
-    moments = [moment for moment in (experience.last_move_at, forced_at) if moment is not None]
-    if not moments:
-        return None
-    return max(moments) + timedelta(minutes=parameters.dwell_minutes), "it was moved a short while ago and is left alone"
+        return newest_at + timedelta(minutes=minutes), f"after {losses} it stays on demand"
+    return newest_at + timedelta(minutes=parameters.dwell_minutes), "it was moved a short while ago and is left alone"
 
 
 def _why_quieter(given: DecisionInput, prices: Prices, best: Option, stay: HourlyCost) -> str | None:

@@ -45,9 +45,10 @@ class Parameters:
     horizon_hours: float = 24.0
     """Over how long a move must pay: prices wander, so what is further off says little."""
     dwell_minutes: float = 120.0
-    """How long a workload is left where a decision moved it."""
+    """How long a workload is left where its newest move brought it, whoever asked for that."""
     return_hold_minutes: float = 30.0
-    """How long it stays on demand after a forced move, before spot is tried again; doubled for each further loss of the day."""
+    """How long it stays on demand, where a forced move has just brought it, before spot is tried again; doubled for each further loss of
+    the day."""
     longest_return_hold_minutes: float = 480.0
     assumed_planned_downtime_seconds: float = 10.0
     """Until the agent's own is measured. Measured in the simulated region: 1 to 10 s, by carry (docs/reliability.md)."""
