@@ -92,6 +92,42 @@ def test_why_still_on_demand_is_answered_in_words_without_storing_anything(decid
     assert context.database.policy.on_demand_usd_per_hour == ON_DEMAND
 
 
+def test_what_keeps_it_from_being_moved_is_named_also_while_a_move_waits_after_a_persons(deciding: Deciding, client: Http) -> None:
+    deciding.story.switch(mode="on_demand", az_id="use1-az2")
+    deciding.story.passes(600)
+
+    said = client.get(path(deciding, "why-on-demand")).json
+
+    assert (said["is_on_demand"], said["action"]) == (True, "STAY")
+    assert "brought there by a move (manual, " in said["answer"]
+    assert "but not yet: it was moved a short while ago and is left alone until 2026-01-01T02:" in said["answer"]
+    assert said["answer"].endswith(". It is not moved by itself: auto_switch_enabled is off.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"manual_replica_enabled": True}, "manual_replica_enabled is on: a person decides where it runs, and auto_switch_enabled is off"),
+        ({"enabled": False}, "auto_switch_enabled is off"),
+        ({"min_saving_percent": 100}, "auto_switch_enabled is off"),
+    ],
+)
+def test_every_setting_that_forbids_moves_is_named_whatever_the_model_says(
+    deciding: Deciding, client: Http, changes: dict[str, Any], named: str
+) -> None:
+    deciding.story.set_agent(**changes)
+
+    said = client.get(path(deciding, "why-on-demand")).json
+
+    assert said["answer"].endswith(f". It is not moved by itself: {named}.")
+
+
+def test_an_agent_that_decisions_may_move_is_not_said_to_be_held_back(deciding: Deciding, client: Http) -> None:
+    deciding.story.set_agent(auto_switch_enabled=True)
+
+    assert "not moved by itself" not in client.get(path(deciding, "why-on-demand")).json["answer"]
+
+
 def test_an_agent_without_a_primary_has_nothing_to_explain(deciding: Deciding, client: Http) -> None:
     deciding.story.fleet.delete(deciding.story.fleet.live("web-1"))
 

@@ -122,9 +122,17 @@ def why_turned_off(action: Action, settings: AgentSettings | ActFacts) -> str | 
         return "the agent is disabled"
     if action is Action.CREATE_REPLICA:
         return None if settings.early_replica_on_warning else "early_replica_on_warning is off"
+    return next(iter(what_forbids_moves(settings)), None)
+
+
+def what_forbids_moves(settings: AgentSettings | ActFacts) -> list[str]:
+    """Return every setting, beside `enabled`, that keeps decisions from moving the agent, each in words; none: they may."""
+    found = []
     if settings.manual_replica_enabled:
-        return "manual_replica_enabled is on: a person decides where it runs"
-    return None if settings.auto_switch_enabled else "auto_switch_enabled is off"
+        found.append("manual_replica_enabled is on: a person decides where it runs")
+    if not settings.auto_switch_enabled:
+        found.append("auto_switch_enabled is off")
+    return found
 
 
 def _why_no_replica(facts: ActFacts) -> str | None:

@@ -23,7 +23,7 @@ from spot_server.features.decisions.inputs import input_for, read_world
 from spot_server.features.decisions.making import Models, line_up_or_default
 from spot_server.features.decisions.market_sources import PriceWindows
 from spot_server.features.decisions.queries import Recorded, StoredDecision
-from spot_server.features.decisions.rules import RegisteredModel, tick_after_next, tick_of
+from spot_server.features.decisions.rules import RegisteredModel, tick_after_next, tick_of, what_forbids_moves
 from spot_server.features.switches.queries import Switch, newest_completed
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import Action, AnswerKind, Mode
@@ -120,8 +120,10 @@ def _answer(scene: Scene, asked: Asked) -> str:
     if brought is not None and brought.to_instance_id == primary.instance_id:
         parts[0] += f", brought there by a move ({brought.trigger}, {brought.switch_id})"
     parts.append(asked.decision.reasoning)
-    if asked.decision.action is Action.SWITCH and not scene.agent.auto_switch_enabled:
-        parts.append("It is not moved by itself: auto_switch_enabled is off")
+    # Whatever the model says: of a move that waits, and of one that is not worth it yet, it says nothing of who would make it.
+    forbidding = what_forbids_moves(scene.given.settings)
+    if forbidding:
+        parts.append(f"It is not moved by itself: {', and '.join(forbidding)}")
     elif asked.decision.action is Action.SWITCH and scene.latest is not None and scene.latest.held_back_because:
         parts.append(f"When it was last to be moved: {scene.latest.held_back_because}")
     return ". ".join(part.rstrip(".") for part in parts) + "."
