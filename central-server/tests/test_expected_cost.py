@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -15,8 +16,9 @@ from server_support.clock import START
 from server_support.decision_inputs import a_risk, an_input, on_demand, spot
 from spot_server.decision_models import Action, Calendar, Candidate, Decision, DecisionInput, Market, PriceStep
 from spot_server.decision_models.answers import check_decision
-from spot_server.decision_models.costing import MOST, Parameters
+from spot_server.decision_models.costing import MOST, HourlyCost, Parameters, certainty, gain_deviation
 from spot_server.decision_models.expected_cost import ExpectedCost
+from spot_server.decision_models.inputs import Z_80_PERCENT
 from spot_server.words import Mode, Role
 
 
@@ -198,6 +200,49 @@ def test_an_assumed_risk_and_filled_in_prices_lower_the_confidence() -> None:
     sure, *less = (decide(an_input(here, one)).confidence for one in (known, assumed, filled))
 
     assert all(one < sure for one in less)
+
+
+def test_a_risks_interval_is_taken_for_the_eighty_percent_that_it_is() -> None:
+    per_day, deviation_per_day, per_loss, hours = 0.4, 0.1, 30.0, 24.0
+    half = Z_80_PERCENT * deviation_per_day
+    risky = spot("0.03", risk=a_risk(per_day, low_per_day=per_day - half, high_per_day=per_day + half))
+    cost, free = HourlyCost(risky, 0.03, 0.5), HourlyCost(on_demand("0.096"), 0.096, 0.096)
+
+    deviation = gain_deviation((cost, free), per_loss, hours)
+
+    assert certainty(Z_80_PERCENT, 1.0) - certainty(-Z_80_PERCENT, 1.0) == pytest.approx(0.8, abs=1e-4)
+    assert deviation == pytest.approx(deviation_per_day * per_loss, abs=0.01)
+
+
+def test_of_a_stay_the_confidence_is_the_chance_that_moving_gains_nothing_also_while_a_move_waits() -> None:
+    places = (on_demand("0.096"), spot("0.035", risk=a_risk(0.3, low_per_day=0.1, high_per_day=0.6)))
+    dear = {"value_per_minute_usd": Decimal("2.5")}
+
+    moved = decide(an_input(*places, settings=dear))
+    waits = decide(an_input(*places, settings=dear, experience={"last_move_at": START - timedelta(minutes=30)}))
+    stays = decide(an_input(*places, settings={"value_per_minute_usd": Decimal(20)}))
+
+    assert (moved.action, waits.action, stays.action) == (Action.SWITCH, Action.STAY, Action.STAY)
+    assert 0.5 < moved.confidence < 1.0
+    assert waits.confidence == pytest.approx(1.0 - moved.confidence)
+    assert 0.5 < stays.confidence < 1.0
+
+
+def test_of_a_replica_the_confidence_is_the_chance_that_it_spares_more_than_it_costs() -> None:
+    wants = {"early_replica_on_warning": True, "value_per_minute_usd": Decimal("0.2"), "min_saving_percent": 100}
+
+    def confidence(**risk: Any) -> float:
+        said = decide(an_input(spot("0.035", risk=a_risk(0.6, per_hour=0.5, **risk)), spot("0.036", "use1-az2"), settings=wants))
+        assert said.action is Action.CREATE_REPLICA
+        return said.confidence
+
+    known, wide = confidence(low_per_day=0.59, high_per_day=0.61), confidence(low_per_day=0.0, high_per_day=1.0)
+
+    # Of a minute's downtime 10 s are borne all the same: half of 0.2 - 0.2 / 6 USD an hour is spared, at 0.036.
+    spared = 0.5 * (0.2 - 0.2 / 6)
+    assert known > 0.99
+    assert wide == pytest.approx(NormalDist(spared, spared * (0.5 / Z_80_PERCENT) / 0.6).cdf(2 * spared - 0.036), abs=1e-4)
+    assert confidence(low_per_day=0.59, high_per_day=0.61, is_known=False) == pytest.approx(known / 2, abs=1e-4)
 
 
 @pytest.mark.parametrize(

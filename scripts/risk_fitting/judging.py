@@ -10,7 +10,7 @@ import numpy as np
 from risk_fitting.measures import auc, brier, mean_by_group
 from risk_fitting.models import FOLDS, HOUR, Choice, Source, Told, fit_model, tell
 from risk_fitting.samples import Floats, Samples, Whole, World, samples
-from spot_server.features.risk.rules import Z_80_PERCENT
+from spot_server.decision_models.inputs import Z_80_PERCENT
 
 LONG_SETS = ("avail_aws_usw2_2022q4", "avail_aws_9zones_v100_2023q1")
 """What the bar is set on: the others last less than two weeks."""

@@ -11,6 +11,7 @@ from spot_server.decision_models.costing import (
     Parameters,
     Prices,
     certainty,
+    chance_deviation,
     cost_of_staying,
     gain_deviation,
     hourly_cost,
@@ -61,7 +62,7 @@ def decide_always_on(given: DecisionInput, parameters: Parameters) -> Decision:
             rejected[best.market.key] = _words(best, stay, given) + _why_not_worth_it(best, given)
         return _stay_or_hedge(given, parameters, prices, stay, best, rejected)
     waits = _why_wait(given, parameters, prices, best, stay)
-    confidence = _confidence(best, stay, prices, parameters)
+    confidence = _confidence(best, stay, prices, parameters, is_moved=waits is None)
     if waits:
         rejected[best.market.key] = f"{_words(best, stay, given)}; not yet: {waits}"
         return _hedged(
@@ -133,16 +134,20 @@ def _words(option: Option, stay: HourlyCost, given: DecisionInput) -> str:
     )
 
 
-def _confidence(option: Option, stay: HourlyCost, prices: Prices, parameters: Parameters) -> float:
-    """The chance that what was decided about this option is right: of the gain, or of there being none."""
+def _confidence(option: Option, stay: HourlyCost, prices: Prices, parameters: Parameters, *, is_moved: bool) -> float:
+    """Return the chance that moving there gains something, where it is moved; else that it gains nothing, whatever it waits for."""
     deviation = gain_deviation((stay, option.cost), prices.per_loss, parameters.horizon_hours)
-    sure = certainty(option.gain, deviation)
-    sure = max(sure, 1.0 - sure)
+    gains = certainty(option.gain, deviation)
+    sure = gains if is_moved else 1.0 - gains
     for cost in (stay, option.cost):
-        sure *= 1.0 - 0.5 * cost.market.figures.interpolated_share
-        if cost.market.risk is not None and not cost.market.risk.is_known and prices.per_loss > 0:
-            sure *= UNKNOWN_RISK_CERTAINTY
+        sure *= _trust(cost.market, prices)
     return round(sure, 4)
+
+
+def _trust(market: Market, prices: Prices) -> float:
+    """Return by what a confidence is lowered for what was filled in, or assumed, of a market it rests on."""
+    is_assumed = market.risk is not None and not market.risk.is_known and prices.per_loss > 0
+    return (1.0 - 0.5 * market.figures.interpolated_share) * (UNKNOWN_RISK_CERTAINTY if is_assumed else 1.0)
 
 
 def _why_wait(given: DecisionInput, parameters: Parameters, prices: Prices, best: Option, stay: HourlyCost) -> str | None:
@@ -195,7 +200,7 @@ def _stay_or_hedge(
     given: DecisionInput, parameters: Parameters, prices: Prices, stay: HourlyCost, best: Option | None, rejected: dict[str, str]
 ) -> Decision:
     here = f"{given.situation.market.key} costs {stay.total:.4f} USD an hour with its losses"
-    confidence = 1.0 if best is None else _confidence(best, stay, prices, parameters)
+    confidence = 1.0 if best is None else _confidence(best, stay, prices, parameters, is_moved=False)
     nothing = "no other place can be used" if best is None else f"the best other place, {best.market.key}, is not worth a move"
     return _hedged(given, parameters, prices, Decision(Action.STAY, confidence, f"{here}; {nothing}", None, rejected))
 
@@ -209,7 +214,17 @@ def _hedged(given: DecisionInput, parameters: Parameters, prices: Prices, stay: 
     rejected = {key: reason for key, reason in stay.rejected.items() if key != target.key}
     spares = f"a replica in {target.key} spares {worth:.4f} USD an hour, more than it costs"
     reasoning = f"{stay.reasoning}; a loss within the hour is likely, and {spares}"
-    return Decision(Action.CREATE_REPLICA, stay.confidence, reasoning, target.key, rejected)
+    confidence = _replica_confidence(given, parameters, prices, target, worth)
+    return Decision(Action.CREATE_REPLICA, confidence, reasoning, target.key, rejected)
+
+
+def _replica_confidence(given: DecisionInput, parameters: Parameters, prices: Prices, target: Market, worth: float) -> float:
+    """Return the chance that a replica spares more than it costs: what it spares is as uncertain as the chance of loss is."""
+    here = given.situation.market
+    risk = here.risk
+    spread = 0.0 if risk is None or risk.chance_per_day <= 0 else chance_deviation(risk) / risk.chance_per_day
+    sure = certainty(worth - target.figures.usd_per_hour * parameters.replica_pays_factor, worth * spread)
+    return round(sure * _trust(here, prices) * _trust(target, prices), 4)
 
 
 def _replica_place(given: DecisionInput, parameters: Parameters, prices: Prices) -> tuple[Market, float] | None:

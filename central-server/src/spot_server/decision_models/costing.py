@@ -9,19 +9,17 @@ from typing import NamedTuple
 
 from spot_server.decision_models.inputs import (
     HOURS_PER_DAY,
+    Z_80_PERCENT,
     Candidate,
     DecisionInput,
     Market,
+    PoolRisk,
     Situation,
     losses_per_hour,
 )
 from spot_server.words import Mode
 
 SECONDS_PER_HOUR = 3600.0
-INTERVAL_SIGMAS = 1.645
-"""Half the width of a risk's interval, in standard deviations: it holds the chance nine times in ten."""
-
-
 LONGEST_VALUE_TOLD = 40
 
 _WEEK_MINUTES = 7 * 24 * 60.0
@@ -150,6 +148,11 @@ def overlap_hours(market: Market, given: DecisionInput, parameters: Parameters) 
     return ((parameters.assumed_boot_seconds if boot is None else boot) + given.settings.terminate_wait_seconds) / SECONDS_PER_HOUR
 
 
+def chance_deviation(risk: PoolRisk) -> float:
+    """Return how far the chance of loss in a day may be off (one standard deviation, >= 0), by how wide its interval is."""
+    return (risk.high_per_day - risk.low_per_day) / (2 * Z_80_PERCENT)
+
+
 def gain_deviation(costs: tuple[HourlyCost, HourlyCost], per_loss: float, hours: float) -> float:
     """Return how far the gain of moving between two markets, over `hours`, may be off (one standard deviation, USD)."""
     variance = 0.0
@@ -157,8 +160,7 @@ def gain_deviation(costs: tuple[HourlyCost, HourlyCost], per_loss: float, hours:
         variance += cost.market.figures.daily_deviation_usd_per_hour**2
         risk = cost.market.risk
         if risk is not None:
-            width = (risk.high_per_day - risk.low_per_day) / (2 * INTERVAL_SIGMAS * HOURS_PER_DAY)
-            variance += (width * per_loss) ** 2
+            variance += (chance_deviation(risk) / HOURS_PER_DAY * per_loss) ** 2
     return math.sqrt(variance) * hours
 
 

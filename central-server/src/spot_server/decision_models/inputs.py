@@ -17,6 +17,9 @@ INTERFACE_VERSION = 1
 WINDOW_DAYS = 7
 """How far back the price windows reach."""
 
+Z_80_PERCENT = 1.2816
+"""Standard deviations on each side that hold 80 % of a normal distribution: so wide are the intervals of all risks."""
+
 
 @dataclass(frozen=True, slots=True)
 class PriceStep:
@@ -29,7 +32,7 @@ class PriceStep:
 
 @dataclass(frozen=True, slots=True)
 class PoolRisk:
-    """The chances (0..1) that a spot instance is lost in its next hour and day, the latter with an interval (low <= chance <= high)."""
+    """The chances (0..1) that a spot instance is lost in its next hour and day; of the day an 80 % interval (low <= chance <= high)."""
 
     chance_per_hour: float
     chance_per_day: float

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+from spot_server.decision_models.inputs import Z_80_PERCENT
 from spot_server.features.risk.evidence_rules import Evidence
 from spot_server.features.risk.model import Curve, RiskModel
-
-Z_80_PERCENT = 1.2816
-"""Standard deviations on each side that hold 80 % of a normal distribution."""
 
 SHOWN_AGES_HOURS = (0.0, 1.0, 4.0, 16.0, 64.0)
 """The ages for which a row says the chances; an instance of another age lies between."""
