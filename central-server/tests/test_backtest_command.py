@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -41,14 +42,20 @@ def rows_of(text: str) -> dict[tuple[str, str, str], Sequence[str]]:
     return {(line[1], line[2], line[3]): line[4:] for line in lines}
 
 
-def test_ours_is_the_model_that_the_server_asks() -> None:
-    asked_by_the_server = Models().model(line_up_or_default(None).acting, SystemClock())
+def test_ours_is_the_very_object_that_the_server_asks() -> None:
+    registered = line_up_or_default(None).acting
+    asked_by_the_rounds, asked_by_the_pages = (Models().model(registered, SystemClock()) for _ in range(2))
 
-    assert type(shipped_model()) is type(asked_by_the_server) is ExpectedCost
-    assert isinstance(asked_by_the_server, ExpectedCost)
-    assert shipped_model().parameters == asked_by_the_server.parameters  # type: ignore[attr-defined]
-    assert line_up_or_default(None).acting is DEFAULT_MODEL
+    assert registered is DEFAULT_MODEL
+    assert shipped_model() is asked_by_the_rounds is asked_by_the_pages
+    assert type(shipped_model()) is ExpectedCost
     assert type(shipped_model()).decide is ExpectedCost.decide
+
+
+def test_another_version_of_the_built_in_model_is_an_object_of_its_own() -> None:
+    other = Models().model(replace(DEFAULT_MODEL, model_id="m-2", parameters={"horizon_hours": 6.0}), SystemClock())
+
+    assert other is not shipped_model()
 
 
 def test_every_policy_is_played_in_its_settings_and_a_line_is_printed_for_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,7 @@ from spot_server.backtest.fleet_policies import (
 from spot_server.backtest.job_policies import CheapestSpotJob, GreedyJob, OnDemandJob, UniformProgressJob
 from spot_server.backtest.jobs import JobPolicy
 from spot_server.decision_models.answers import DecisionModel
-from spot_server.decision_models.loading import make_model
-from spot_server.features.decisions.making import DEFAULT_MODEL
+from spot_server.features.decisions.making import default_model
 
 
 class Setting(StrEnum):
@@ -72,5 +71,5 @@ PLAYED: Mapping[Setting, tuple[PolicyName, ...]] = {
 
 
 def shipped_model() -> DecisionModel:
-    """Return the model that the server asks until somebody activates another, made as the server makes it."""
-    return make_model(DEFAULT_MODEL.plugin, DEFAULT_MODEL.parameters)
+    """Return the model that the server asks until somebody activates another: the very object."""
+    return default_model()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from spot_server.clock import Clock
@@ -23,6 +24,12 @@ RETRY_SECONDS = 60.0
 """How long it is taken as known that a model cannot be made: a round asks for it once in each of its batches."""
 
 
+@cache
+def default_model() -> DecisionModel:
+    """Return the model of DEFAULT_MODEL: one object in a process, which the server asks and the backtest plays. It keeps no state."""
+    return make_model(DEFAULT_MODEL.plugin, DEFAULT_MODEL.parameters)
+
+
 @dataclass(slots=True)
 class Models:
     """The models of one process, for all its threads. A registered version never changes, so each is made once."""
@@ -39,6 +46,8 @@ class Models:
         """Return the model; ModelUnusable when it cannot be made. That is tried again after a while."""
         if registered.model_id in self.made:
             return self.made[registered.model_id]
+        if registered == DEFAULT_MODEL:
+            return self.made.setdefault(registered.model_id, default_model())
         now_seconds = clock.monotonic_seconds()
         failed_seconds, failure = self._failed.get(registered.model_id, (now_seconds, ""))
         if failure and now_seconds - failed_seconds < RETRY_SECONDS:
