@@ -39,6 +39,8 @@ def test_rows_are_read_and_the_newest_of_each_market_is_taken(tmp_path: Path) ->
         (HEADER + f"2025-06-28,us-east-1,{'m' * 65},60,1\n", 2, "instance_type"),
         (HEADER + "2025-06-28,us-east-1,m5.large,101,1\n", 2, "savings_pct"),
         (HEADER + "2025-06-28,us-east-1,m5.large,60,5\n", 2, "interruption_band"),
+        (HEADER + f"2025-06-28,us-east-1,m5.large,60,{'1' * 5000}\n", 2, "interruption_band"),
+        (HEADER + f"2025-06-28,us-east-1,m5.large,-{'1' * 5000},1\n", 2, "savings_pct"),
         (HEADER + "2025-06-28,us-east-1,m5.large,60,<5%\n", 2, "interruption_band"),
         (HEADER + "2025-06-28,us-east-1,m5.large,60\n", 2, "interruption_band"),
         (HEADER + "2025-06-28,us-east-1,m5.large,60,1,2\n", 2, "interruption_band"),
@@ -54,6 +56,7 @@ def test_a_wrong_row_names_line_and_column(tmp_path: Path, text: str, line: int,
         read_advisor_file(file)
 
     assert (caught.value.line, caught.value.column) == (line, column)
+    assert len(str(caught.value)) < 400
 
 
 def test_a_file_that_is_not_there_or_cut_short_is_refused(tmp_path: Path) -> None:

@@ -172,6 +172,18 @@ def test_a_folder_that_is_not_there_or_empty_is_refused_in_one_line(tmp_path: Pa
     assert empty == f"spot-server: {tmp_path}: no trace file here: expected files named *.csv.gz or *.csv"
 
 
+def test_a_number_too_long_to_be_read_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "avail_made_up.csv"
+    file.write_text(f"tick,us-west-2a_v100_1\n0,{'1' * 5000}\n")
+
+    code = backtest(tmp_path, "--gap-seconds", "600")
+
+    assert code == 2
+    assert capsys.readouterr().err == (
+        f"spot-server: {file}, line 2, column 2 (us-west-2a_v100_1): '{'1' * 40}'… (5000 characters) is no whole number of 0 or more\n"
+    )
+
+
 def test_a_gap_in_a_trace_names_line_and_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "avail_made_up.csv.gz"
     file.write_bytes(gzip.compress(b"tick,us-west-2a_v100_1\n0,1\n2,1\n"))

@@ -100,6 +100,9 @@ def test_a_gap_between_windows_is_none_and_the_tick_is_the_mean_step_within_them
         (f"tick,{POOL}\n0,1\n1,2\n", 3, f"2 ({POOL})"),
         (f"tick,{POOL}\n0,-1\n", 2, f"2 ({POOL})"),
         (f"tick,{POOL}\n0,0.5\n", 2, f"2 ({POOL})"),
+        (f"tick,{POOL}\n0,{'1' * 5000}\n", 2, f"2 ({POOL})"),
+        (f"tick,{POOL}\n{'0' * 5000},1\n", 2, "1 (tick)"),
+        (f"tick,window,{POOL}\n0,{'1' * 5000},1\n", 2, "2 (window)"),
         (f"tick,{POOL}\n0,\n1,\n", 2, f"2 ({POOL})"),
         (f"tick,window,{POOL}\n0,2,1\n", 2, "2 (window)"),
         (f"tick,window,{POOL}\n0,1,1\n1,3,1\n", 3, "2 (window)"),
@@ -120,6 +123,7 @@ def test_a_gap_or_disorder_names_line_and_column(tmp_path: Path, text: str, line
         read_trace(file, gap_seconds=60)
 
     assert (caught.value.line, caught.value.column) == (line, column)
+    assert len(str(caught.value)) < 400
 
 
 def test_a_file_that_is_cut_short_or_has_no_seconds_or_another_name_is_refused(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
 
+from spot_server.cells import shown_cell, whole_number
+
 FILE_PATTERNS = ("*.csv.gz", "*.csv")
 
 TRAIN_NUMERATOR, TRAIN_DENOMINATOR = 2, 3
@@ -217,9 +219,10 @@ class _Table:
             yield line, row[column]
 
     def _whole(self, line: int, column: int, cell: str) -> int:
-        if not cell.isascii() or not cell.isdecimal():
-            raise self._wrong(line, column, f"{cell!r} is no whole number of 0 or more")
-        return int(cell)
+        number = whole_number(cell)
+        if number is None or cell.startswith("-"):
+            raise self._wrong(line, column, f"{shown_cell(cell)} is no whole number of 0 or more")
+        return number
 
     def _wrong(self, line: int, column: int, reason: str) -> TraceError:
         return TraceError(self.path, line, f"{column + 1} ({self._header[column]})", reason)
@@ -251,7 +254,7 @@ class _Table:
             try:
                 stamp = datetime.strptime(cell, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
             except ValueError as error:
-                raise self._wrong(line, column, f"{cell!r} is no time such as 2022-10-26T22:05:04Z") from error
+                raise self._wrong(line, column, f"{shown_cell(cell)} is no time such as 2022-10-26T22:05:04Z") from error
             if stamps and stamp <= stamps[-1]:
                 raise self._wrong(line, column, f"{cell} is not later than the row before")
             stamps.append(stamp)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from spot_server.cells import shown_cell, whole_number
 from spot_server.features.risk.model import BAND_COUNT
 
 COLUMNS = ("snapshot", "region", "instance_type", "savings_pct", "interruption_band")
@@ -82,14 +83,13 @@ def _rows(path: Path) -> Iterator[tuple[int, AdvisorBand]]:
 
 def _row(path: Path, line: int, row: dict[str, str | None]) -> AdvisorBand:
     def wrong(column: str, what: str) -> AdvisorFileInvalid:
-        return AdvisorFileInvalid(path, line, column, f"{row[column]!r} is {what}")
+        return AdvisorFileInvalid(path, line, column, f"{shown_cell(row[column] or '')} is {what}")
 
     def whole(column: str, least: int, most: int) -> int:
-        text = row[column] or ""
-        digits = text.removeprefix("-")
-        if not (digits.isascii() and digits.isdecimal()) or not least <= int(text) <= most:
+        number = whole_number(row[column] or "")
+        if number is None or not least <= number <= most:
             raise wrong(column, f"no whole number from {least} to {most}")
-        return int(text)
+        return number
 
     def named(column: str, most: int) -> str:
         text = row[column] or ""
