@@ -126,6 +126,14 @@ def test_a_gap_or_disorder_names_line_and_column(tmp_path: Path, text: str, line
     assert len(str(caught.value)) < 400
 
 
+def test_two_files_of_one_set_are_refused_by_their_names(tmp_path: Path) -> None:
+    for name in ("avail_made_up.csv", "avail_made_up.train_dev.csv", "avail_other.csv.gz"):
+        written(tmp_path, f"tick,{POOL}\n{NINE_TICKS}", name)
+
+    with pytest.raises(TraceError, match=r"made_up\.train_dev\.csv: the set avail_made_up is there twice, also as avail_made_up\.csv:"):
+        read_traces(tmp_path, gap_seconds=60)
+
+
 def test_a_file_that_is_cut_short_or_has_no_seconds_or_another_name_is_refused(tmp_path: Path) -> None:
     whole = written(tmp_path, f"tick,{POOL}\n{NINE_TICKS}", "avail_made_up.csv.gz")
     short = tmp_path / "avail_short.csv.gz"

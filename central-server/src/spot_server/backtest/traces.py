@@ -129,11 +129,21 @@ class Trace:
 
 
 def read_traces(directory: Path, part: Part = Part.TRAIN, *, gap_seconds: float | None = None) -> list[Trace]:
-    """Read every trace file in `directory`, by name. TraceError where there is none, or where one cannot be used."""
+    """Read every trace file in `directory`, by name. TraceError where there is none, one cannot be used, or two are of the same set."""
     files = sorted({file for pattern in FILE_PATTERNS for file in directory.glob(pattern)})
     if not files:
         raise TraceError(directory, 0, "", f"no trace file here: expected files named {' or '.join(FILE_PATTERNS)}")
+    firsts: dict[str, Path] = {}
+    for file in files:
+        first = firsts.setdefault(set_name(file), file)
+        if first != file:
+            raise TraceError(file, 0, "", f"the set {set_name(file)} is there twice, also as {first.name}: leave one of them")
     return [read_trace(file, part, gap_seconds=gap_seconds) for file in files]
+
+
+def set_name(path: Path) -> str:
+    """Return the name of the set that a file is of: its own, without what it ends with."""
+    return path.name.removesuffix(".gz").removesuffix(".csv").removesuffix(".train_dev")
 
 
 def read_trace(path: Path, part: Part = Part.TRAIN, *, gap_seconds: float | None = None) -> Trace:
@@ -142,7 +152,7 @@ def read_trace(path: Path, part: Part = Part.TRAIN, *, gap_seconds: float | None
     `gap_seconds` is needed for a file that has no time stamps and is none of the known sets, and is not looked at otherwise.
     TraceError names the first wrong line and column.
     """
-    name = path.name.removesuffix(".gz").removesuffix(".csv").removesuffix(".train_dev")
+    name = set_name(path)
     match = _SET_NAME.fullmatch(name)
     if match is None:
         raise TraceError(path, 0, "", f"{name!r} is no name of a set; it begins with avail_ or preempt_, to say what is counted")
