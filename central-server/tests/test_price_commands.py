@@ -144,6 +144,37 @@ def test_prices_can_go_to_standard_output(prices: Prices, clock: FakeClock, caps
     assert (code, len(capsys.readouterr().out.splitlines())) == (0, 3)
 
 
+def exported(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What the command says of an export that has no rows."""
+    capsys.readouterr()
+    assert main(["export-training-data", *arguments]) == 0
+    said = capsys.readouterr()
+    assert said.out == ",".join(COLUMNS) + "\n"
+    return said.err.strip()
+
+
+def test_an_export_without_rows_says_why(prices: Prices, clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> None:
+    of_nothing = exported(capsys)
+    consolidate_prices(JobContext(prices.database, clock, Settings(), Metrics(), structlog.get_logger()))
+    prices.see(prices.pool(), 0, "0.03")
+    of_later = exported(capsys)
+    clock.advance(12 * 3600)
+    consolidated(prices, clock)
+
+    assert of_nothing.endswith(": no pool is known: nobody has seen a price")
+    assert of_later.endswith(": none is consolidated yet: the next consolidation is due at 2026-01-01T12:00:00+00:00")
+    assert exported(capsys, "--since", "2025-01-01", "--until", "2025-02-01").endswith(
+        ": the consolidated prices reach from 2026-01-01T00:00:00+00:00 to 2026-01-01T00:10:00+00:00"
+    )
+    assert exported(capsys, "--region", "mars-1").endswith(": no pool is known in mars-1: nobody has seen a price there")
+
+
+def test_before_the_first_consolidation_an_export_says_who_makes_it(prices: Prices, capsys: pytest.CaptureFixture[str]) -> None:
+    prices.see(prices.pool(), 0, "0.03")
+
+    assert exported(capsys).endswith("none is consolidated yet, and no consolidation has begun: `spot-server jobs` does that")
+
+
 @pytest.mark.parametrize(
     ("arguments", "wrong"),
     [

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from spot_server.db.runner import Database
 from spot_server.features.on_demand.queries import NewPrice, store_prices
 from spot_server.features.pricing.market_rules import LINUX
 from spot_server.features.pricing.on_demand import load_catalogue
-from spot_server.features.training_data.queries import stream_rows
-from spot_server.features.training_data.rules import choose_span
+from spot_server.features.training_data.queries import read_kept, stream_rows
+from spot_server.features.training_data.rules import choose_span, why_nothing
 from spot_server.features.training_data.writing import Priced, require_pyarrow, write_csv, write_parquet
 from spot_server.settings import Settings
 from spot_server.words import OnDemandSource
@@ -51,7 +52,7 @@ def import_on_demand_prices(settings: Settings, path: str, region: str | None) -
 
 
 def export_training_data(settings: Settings, wanted: WantedExport) -> str:
-    """Write consolidated prices, a stretch at a time, and return a sentence for standard error.
+    """Write consolidated prices, a stretch at a time, and return a sentence for standard error; where there are none it says why.
 
     A file gets its name when it is complete. FieldInvalid for what is no span; ParquetUnavailable; OSError.
     """
@@ -65,7 +66,12 @@ def export_training_data(settings: Settings, wanted: WantedExport) -> str:
             count = write_csv(priced, sys.stdout)
         else:
             count = _in_place_of(Path(wanted.out), lambda part: _write_file(part, wanted.kind, priced))
-        return f"wrote {count} prices from {span.since.isoformat()} to {span.until.isoformat()}"
+        said = f"wrote {count} prices from {span.since.isoformat()} to {span.until.isoformat()}"
+        if count:
+            return said
+        period = timedelta(seconds=settings.consolidation_period_seconds)
+        kept = database.read(partial(read_kept, region=wanted.region, period=period))
+        return f"{said}: {why_nothing(kept, wanted.region)}"
 
     return _with_database(settings, write)
 

@@ -68,6 +68,11 @@ def due_window_end(now: datetime, last_end: datetime | None, period: timedelta) 
     return end if last_end is None or end - last_end >= period else None
 
 
+def next_begins_at(last_end: datetime | None, period: timedelta) -> datetime | None:
+    """Return from when on the next consolidation is due; None: at once, for there was none."""
+    return None if last_end is None else last_end + period + SETTLE
+
+
 def consolidate(seen: Sequence[Seen], previous: Point | None, most_micros: int | None) -> tuple[list[Point], Counts]:
     """Return one point per bucket of one pool, oldest first, with the gaps filled, and what became of the rows.
 

@@ -13,8 +13,10 @@ from sqlalchemy import bindparam, select
 from spot_server.db.runner import Database, Transaction
 from spot_server.db.tables import on_demand_prices, pricing_canonical, spot_pools
 from spot_server.db.types import PriceBucket
+from spot_server.features.consolidations.queries import last_end
+from spot_server.features.consolidations.rules import next_begins_at
 from spot_server.features.pricing.rules import bucket_from
-from spot_server.features.training_data.rules import Span
+from spot_server.features.training_data.rules import Kept, Span
 from spot_server.words import PriceSource
 
 STRETCH = timedelta(days=30)
@@ -69,7 +71,8 @@ _ROWS = (
     )
     .order_by(_price.c.bucket_at)
 )
-_FIRST = select(_price.c.bucket_at).where(_price.c.pool_id == bindparam("pool_id")).order_by(_price.c.bucket_at).limit(1)
+_OF_POOL = select(_price.c.bucket_at).where(_price.c.pool_id == bindparam("pool_id")).limit(1)
+_FIRST, _LAST = _OF_POOL.order_by(_price.c.bucket_at), _OF_POOL.order_by(_price.c.bucket_at.desc())
 
 
 def list_pools(tx: Transaction, region: str | None) -> list[PricedPool]:
@@ -86,6 +89,15 @@ def read_rows(tx: Transaction, pool_id: int, since: datetime, until: datetime) -
 def first_bucket(tx: Transaction, pool_id: int) -> datetime | None:
     """Return the first bucket in which the pool has a price."""
     return tx.execute(_FIRST, {"pool_id": pool_id}).scalar_one_or_none()
+
+
+def read_kept(tx: Transaction, region: str | None, period: timedelta) -> Kept:
+    """Return what there is at all; `period`: between two consolidations. Two statements for each pool: for when a span has nothing."""
+    pools = list_pools(tx, region)
+    ends = [tx.execute(one, {"pool_id": pool.pool_id}).scalar_one_or_none() for pool in pools for one in (_FIRST, _LAST)]
+    buckets = [bucket for bucket in ends if bucket is not None]
+    reach = (min(buckets), max(buckets)) if buckets else None
+    return Kept(bool(pools), reach, next_begins_at(last_end(tx), period))
 
 
 def stream_rows(database: Database, span: Span, region: str | None) -> Iterator[tuple[PricedPool, list[PriceRow]]]:

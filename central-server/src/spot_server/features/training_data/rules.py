@@ -12,6 +12,31 @@ USUAL_MONTHS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """What there is of consolidated prices, whatever span was asked for."""
+
+    has_pools: bool
+    """Somebody has seen a price."""
+    reach: tuple[datetime, datetime] | None
+    """The first and the last bucket of all pools; None: nothing is consolidated."""
+    next_consolidation_at: datetime | None
+    """From when on the next one is due; None: there was none yet, and it is due at once."""
+
+
+def why_nothing(kept: Kept, region: str | None) -> str:
+    """Return in words why a span has no prices."""
+    where = "" if region is None else f" in {region}"
+    if not kept.has_pools:
+        return f"no pool is known{where}: nobody has seen a price there" if where else "no pool is known: nobody has seen a price"
+    if kept.reach is not None:
+        first, last = (moment.isoformat() for moment in kept.reach)
+        return f"the consolidated prices{where} reach from {first} to {last}"
+    if kept.next_consolidation_at is None:
+        return f"none is consolidated yet{where}, and no consolidation has begun: `spot-server jobs` does that"
+    return f"none is consolidated yet{where}: the next consolidation is due at {kept.next_consolidation_at.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of time, its end left out."""
 
