@@ -12,7 +12,7 @@ from spot_simulator.virtual.run import Result, play, play_futures
 from spot_simulator.virtual.schedule import AT_MOVE, AT_STEP, CALM_SECONDS, Event, Kind
 from spot_simulator.virtual.steps import At
 
-SEED, MOST = 5, 6
+SEED, MOST = 5, 8
 CERTAIN = 1000
 """So many futures may be made that every step begins one."""
 
