@@ -16,7 +16,7 @@ from spot_simulator.memory.number_ranges import NumberRanges
 from spot_simulator.memory.truth import Truth
 from spot_simulator.virtual.fleet import TAG_AGENT, Fleet
 from spot_simulator.virtual.run import play
-from spot_simulator.virtual.schedule import AT_STEP, AgentPlan, Event, Kind, Schedule
+from spot_simulator.virtual.schedule import AT_STEP, AgentPlan, Event, Facts, Kind, Schedule
 from spot_simulator.virtual.silence import be_silent
 
 pytestmark = pytest.mark.long
@@ -190,7 +190,7 @@ def test_an_answer_that_is_lost_loses_no_write(action: str) -> None:
 
 def test_a_new_side_that_does_not_give_the_volume_back_is_ended_whoever_the_address_names() -> None:
     """A future of seed 40012: the old side boots and cannot take its address, the database is away while the volume is to come back."""
-    back_in_promotion = {"is_undo": True, "at_move": "promotion"}
+    back_in_promotion: Facts = {"is_undo": True, "at_move": "promotion"}
     reboot = Event(600.0, Kind.REBOOT, 0, {AT_STEP: "traffic", **back_in_promotion})
     away = Event(600.0, Kind.DATABASE_AWAY, 0, {"for_seconds": 178.8, AT_STEP: "mount", **back_in_promotion})
     promotion = Event(700.0, Kind.STANDBY_AND_PROMOTE, 0, {"promote_after_seconds": 326.8, "when_ready": True})
