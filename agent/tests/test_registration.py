@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_fakes.memory import IDENTITY
 from agent_fakes.virtual import CountingBell
 from agent_fakes.world import World, journal_of
 from spot_agent.errors import ServerRefused, ServerUnreachable, TokenRefused
@@ -237,3 +238,24 @@ def test_no_token_is_ever_logged(world: World) -> None:
 
     assert "so_enrol_secret" not in world.lines.text
     assert "so_agent_x" not in world.lines.text
+
+
+@pytest.mark.parametrize(
+    ("pending_time", "launched_at", "booted_at"),
+    [
+        ("2025-12-31T23:58:30Z", "2025-12-31T23:58:30Z", "2025-12-31T23:59:00Z"),
+        ("2025-12-31T23:59:40Z", "2025-12-31T23:59:40Z", "2025-12-31T23:59:40Z"),
+        ("soon", None, "2025-12-31T23:59:00Z"),
+        (None, None, "2025-12-31T23:59:00Z"),
+    ],
+)
+def test_it_tells_when_ec2_launched_it_and_a_boot_that_is_not_before(
+    world: World, pending_time: str | None, launched_at: str | None, booted_at: str
+) -> None:
+    """In a container the kernel's clock shows how long the host is up: the second case."""
+    world.imds.readings["dynamic/instance-identity/document"] = Found(json.dumps({**IDENTITY, "pendingTime": pending_time}))
+
+    world.registered()
+
+    body = next(body for call, body in world.api.sent if call == "register")
+    assert (body["launched_at"], body["booted_at"]) == (launched_at, booted_at)

@@ -130,3 +130,14 @@ def test_a_pool_without_instances_has_its_band_to_go_by() -> None:
     assert found.log_level == pytest.approx(math.log(MODEL.band_multiples[4]))
     assert (found.decayed_losses, found.own_log_ratio, found.type_log_ratio, found.zone_log_ratio) == (0.0, 0.0, 0.0, 0.0)
     assert tally_pool(MODEL, []) == NOTHING
+
+
+def test_what_an_instance_outlived_before_it_came_to_us_is_not_counted_and_its_age_is() -> None:
+    old, young = Lifetime(100.0, 0.0, was_lost=True, watched_hours_ago=1.0), Lifetime(1.0, 0.0, was_lost=True)
+    whole = Lifetime(100.0, 0.0, was_lost=True)
+    expectation = Expectation.of(MODEL, MODEL.level_half_life_hours)
+
+    assert tally_pool(MODEL, [old]).level.expected == pytest.approx(expectation.losses(99.0, 100.0, 0.0))
+    assert tally_pool(MODEL, [old]).level.expected < tally_pool(MODEL, [young]).level.expected < tally_pool(MODEL, [whole]).level.expected
+    # Side by side for an hour of the two: they count as one for as long as both were watched.
+    assert tally_pool(MODEL, [old, young]).level.losses == pytest.approx(1.0)

@@ -66,6 +66,8 @@ class Identity:
     architecture: str
     account_id: str
     private_ip: str
+    launched_at: datetime | None = None
+    """None where the metadata does not say."""
 
 
 @dataclass(frozen=True, slots=True)

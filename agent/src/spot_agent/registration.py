@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from spot_agent import __version__
 from spot_agent.clock import Bell, Clock
@@ -212,9 +213,15 @@ class Registrar:
             "mode": discovery.mode.value,
             "mode_evidence": discovery.mode_evidence,
             "daemon_version": __version__,
-            "booted_at": to_wire(self._parts.clock.booted_at()),
+            "launched_at": None if identity.launched_at is None else to_wire(identity.launched_at),
+            "booted_at": to_wire(_booted_at(self._parts.clock.booted_at(), identity.launched_at)),
             "settings": settings_on_the_wire(self._parts.settings),
             "launch_specification": discovery.launch_specification,
             "configuration": discovery.configuration,
             "owner": discovery.owner,
         }
+
+
+def _booted_at(by_clock: datetime, launched_at: datetime | None) -> datetime:
+    """When the instance booted, never before its launch: in a container the kernel's clock shows how long the host is up."""
+    return by_clock if launched_at is None else max(by_clock, launched_at)

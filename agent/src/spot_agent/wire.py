@@ -132,6 +132,7 @@ def parse_identity(document: str, az_id: str) -> Identity | None:
         architecture=str(body.get("architecture") or ""),
         account_id=str(body.get("accountId") or ""),
         private_ip=str(body.get("privateIp") or ""),
+        launched_at=optional_from_wire(body.get("pendingTime")),
     )
 
 

@@ -40,6 +40,8 @@ def test_the_facts_of_an_instance_are_told(world: World) -> None:
     assert metadata.get("meta-data/instance-life-cycle").text == "spot"
     assert metadata.get("user-data").text == '{"spot_optimizer": {}}'
     assert (document["instanceId"], document["imageId"]) == (instance_id, described["ImageId"])
+    # What an instance's age is told by: the host's own clock is one for all that run on it.
+    assert document["pendingTime"] == described["LaunchTime"].strftime("%Y-%m-%dT%H:%M:%SZ")
     assert (document["accountId"], document["architecture"]) == ("123456789012", "x86_64")
 
 

@@ -88,6 +88,7 @@ instances = define_table(
     Column("replica_id", Id),
     Column("daemon_version", String(64), nullable=False),
     Column("registered_at", UtcDateTime, nullable=False),
+    Column("launched_at", UtcDateTime),
     Column("booted_at", UtcDateTime),
     Column("last_heartbeat_at", UtcDateTime, nullable=False),
     Column("serving", Boolean),
@@ -120,6 +121,7 @@ instances = define_table(
     comment=(
         "EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. "
         "configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. "
+        "launched_at: when EC2 launched it, by the answer to our launch or by its metadata; NULL: nobody said. "
         "quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. "
         "stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. "
         "scheduled_events: maintenance as its daemon's metadata lists it; NULL: it never said. "

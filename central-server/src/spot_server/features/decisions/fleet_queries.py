@@ -48,6 +48,7 @@ class Primary:
     product: str
     architecture: str
     registered_at: datetime
+    launched_at: datetime | None
     booted_at: datetime | None
     last_primary_at: datetime | None
 

@@ -22,6 +22,7 @@ from spot_server.features.decisions import fleet_queries
 from spot_server.features.decisions.calendar_rules import is_open, opens_at
 from spot_server.features.decisions.fleet_queries import Past, Primary
 from spot_server.features.decisions.market_sources import PriceWindows, RegionMarkets, read_markets
+from spot_server.features.instances.age_rules import began_at
 from spot_server.features.replicas.launching import bound_by
 from spot_server.features.replicas.placement import Place, Shape, Wish, list_offers, rank_offers
 from spot_server.words import Carry
@@ -98,9 +99,9 @@ def _calendar(agent: Agent, week: UsualWeek | None, now: datetime) -> Calendar:
 
 
 def _situation(now: datetime, primary: Primary, own: Market, region: RegionMarkets) -> Situation:
-    began_at = primary.booted_at or primary.registered_at
+    began = began_at(primary.launched_at, primary.booted_at, primary.registered_at)
     placed_at = primary.last_primary_at or primary.registered_at
-    uptime_seconds = max(0.0, (now - began_at).total_seconds())
+    uptime_seconds = max(0.0, (now - began).total_seconds())
     chance = region.chance_at(own, uptime_seconds / 3600)
     return Situation(
         role=primary.role,

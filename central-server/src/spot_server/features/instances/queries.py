@@ -39,6 +39,7 @@ class Instance:
     replica_id: str | None
     daemon_version: str
     registered_at: datetime
+    launched_at: datetime | None
     booted_at: datetime | None
     last_heartbeat_at: datetime
     serving: bool | None

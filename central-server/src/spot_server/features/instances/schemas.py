@@ -70,7 +70,16 @@ class InstanceAnswer(AnswerSchema):
     replica_id = fields.String(required=True, allow_none=True)
     daemon_version = fields.String(required=True)
     registered_at = UtcMoment(required=True)
-    booted_at = UtcMoment(required=True, allow_none=True)
+    launched_at = UtcMoment(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When EC2 launched it; null where nobody said."},
+    )
+    booted_at = UtcMoment(
+        required=True,
+        allow_none=True,
+        metadata={"description": "By its own clock, where that can be: never before its launch."},
+    )
     last_heartbeat_at = UtcMoment(required=True)
     serving = fields.Boolean(
         required=True, allow_none=True, metadata={"description": "Whether the daemon saw the workload serve; null if it does not know."}

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
+from spot_server.features.instances.age_rules import began_at
 from spot_server.features.instances.queries import Instance, load_instance, note_sign_of_life
 from spot_server.features.interruptions import channels, queries
 from spot_server.features.interruptions.channels import Sighting
@@ -182,7 +183,9 @@ def _count_again(tx: Transaction, agent: Agent, earlier: InterruptionEvent, repo
 
 
 def _store(tx: Transaction, agent: Agent, instance: Instance, report: Report, response: Response, *, detail: str = "") -> InterruptionEvent:
-    age_seconds = None if instance.booted_at is None else int((report.detected_at - instance.booted_at).total_seconds())
+    began = began_at(instance.launched_at, instance.booted_at, instance.registered_at)
+    # By the server's clock: the daemon's may be ahead, or behind.
+    age_seconds = max(0, int((min(report.detected_at, tx.now) - began).total_seconds()))
     event = InterruptionEvent(
         event_id=str(uuid.uuid4()),
         client_id=agent.client_id,

@@ -12,6 +12,8 @@ from spot_server.errors import FieldInvalid, TokenInvalid
 from spot_server.features.agents.drift import tell_drift
 from spot_server.features.agents.queries import Agent, live_key
 from spot_server.features.audit.service import record
+from spot_server.features.instances.age_rules import possible_boot, possible_launch
+from spot_server.features.instances.queries import load_instance
 from spot_server.features.instances.rules import RoleEvent, next_role
 from spot_server.features.notifications.service import notify
 from spot_server.features.recoveries.serving import ServeReason, tell_to_serve
@@ -44,6 +46,7 @@ class NewRegistration:
     account_id: str | None = None
     private_ip: str | None = None
     hostname: str | None = None
+    launched_at: datetime | None = None
     booted_at: datetime | None = None
     owner: str | None = None
     mode_evidence: dict[str, Any] = field(default_factory=dict)
@@ -181,7 +184,9 @@ def turn_stray_away(tx: Transaction, agent: Agent, replica_id: str, request: New
 
 def greet_again(tx: Transaction, credential: Enrolment | LaunchNonce, agent: Agent, request: NewRegistration) -> Arrival:
     """Note what a known instance says of itself now. Its role, and the agent's settings, stay as they are."""
-    values = {key: value for key, value in _observed(tx, request).items() if value is not None}
+    # EC2's word on the launch was the same from the beginning; only a daemon of before did not pass it on.
+    launched_at = load_instance(tx, agent.agent_id, request.instance_id).launched_at or possible_launch(request.launched_at, tx.now)
+    values = {key: value for key, value in _observed(tx, request, launched_at).items() if value is not None}
     queries.touch_instance(tx, agent.agent_id, request.instance_id, values)
     tx.emit(
         "instance_registered_again",
@@ -241,6 +246,8 @@ def _insert(
     stray_reason: str | None = None,
 ) -> Role:
     role = next_role(None, event)
+    told_at = None if replica_id is None else queries.launch_moment_of(tx, replica_id)
+    launched_at = possible_launch(told_at or request.launched_at, tx.now)
     queries.insert_instance(
         tx,
         {
@@ -258,14 +265,17 @@ def _insert(
             "region": request.region,
             "az_id": request.az_id,
             "instance_type": request.instance_type,
-            **_observed(tx, request),
+            **_observed(tx, request, launched_at),
         },
     )
     return role
 
 
-def _observed(tx: Transaction, request: NewRegistration) -> dict[str, Any]:
-    """Return the columns that hold what the daemon says of its instance, and that may change while it lives."""
+def _observed(tx: Transaction, request: NewRegistration, launched_at: datetime | None) -> dict[str, Any]:
+    """Return the columns that hold what the daemon says of its instance, and that may change while it lives.
+
+    A wrong clock keeps no workload out: a boot that cannot be is corrected, and one to come is not kept.
+    """
     return {
         "mode": request.mode,
         "mode_evidence": request.mode_evidence,
@@ -277,7 +287,8 @@ def _observed(tx: Transaction, request: NewRegistration) -> dict[str, Any]:
         "private_ip": request.private_ip,
         "hostname": request.hostname,
         "daemon_version": request.daemon_version,
-        "booted_at": request.booted_at,
+        "launched_at": launched_at,
+        "booted_at": possible_boot(launched_at, request.booted_at, tx.now),
         "last_heartbeat_at": tx.now,
         "effective_settings": request.settings,
         **({} if request.configuration is None else {"configuration": request.configuration}),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import (
@@ -99,6 +100,15 @@ def insert_agent(tx: Transaction, values: dict[str, Any]) -> bool:
 def insert_instance(tx: Transaction, values: dict[str, Any]) -> None:
     """Insert an instance that its agent does not have yet."""
     tx.execute(insert(instances).values(values))
+
+
+def launch_moment_of(tx: Transaction, replica_id: str) -> datetime | None:
+    """Return when EC2 launched the replica, as far as that is recorded."""
+    found: datetime | None = tx.execute(_LAUNCHED, {"replica_id": replica_id}).scalar_one_or_none()
+    return found
+
+
+_LAUNCHED = select(replica_instances.c.launched_at).where(replica_instances.c.replica_id == bindparam("replica_id"))
 
 
 def touch_instance(tx: Transaction, agent_id: str, instance_id: str, values: dict[str, Any]) -> None:

@@ -55,7 +55,14 @@ class RegistrationSchema(TolerantSchema):
     account_id = BoundedText(most=32, allow_none=True, load_default=None)
     private_ip = BoundedText(most=64, allow_none=True, load_default=None)
     hostname = BoundedText(most=255, allow_none=True, load_default=None)
-    booted_at = UtcMoment(allow_none=True, load_default=None)
+    launched_at = UtcMoment(
+        allow_none=True, load_default=None, metadata={"description": "EC2's word on it: pendingTime of the instance identity document."}
+    )
+    booted_at = UtcMoment(
+        allow_none=True,
+        load_default=None,
+        metadata={"description": "By its own clock. What cannot be is corrected, never refused."},
+    )
     owner = BoundedText(most=255, allow_none=True, load_default=None)
     settings = fields.Nested(SeedSettingsSchema, load_default=dict)
     launch_specification = fields.Nested(LaunchSpecificationSchema, allow_none=True, load_default=None)

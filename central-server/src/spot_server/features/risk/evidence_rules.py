@@ -28,11 +28,20 @@ class PoolKey(NamedTuple):
 
 
 class Lifetime(NamedTuple):
-    """One spot instance: when it began and ended, in hours before now; it ended 0 hours ago while it lives."""
+    """One spot instance: when it began and ended, in hours before now; it ended 0 hours ago while it lives.
+
+    `watched_hours_ago`: from when on its loss would have been heard of; before, it was no instance that could be counted as lost.
+    """
 
     began_hours_ago: float
     ended_hours_ago: float
     was_lost: bool
+    watched_hours_ago: float = math.inf
+
+    @property
+    def counted_hours_ago(self) -> float:
+        """From when on it counts for its pool."""
+        return min(self.began_hours_ago, self.watched_hours_ago, LOOKBACK_HOURS)
 
 
 class Tally(NamedTuple):
@@ -128,8 +137,7 @@ def tally_pool(model: RiskModel, lifetimes: Sequence[Lifetime]) -> PoolTallies:
         for one in lifetimes:
             if one.ended_hours_ago > LOOKBACK_HOURS:
                 continue
-            began = min(one.began_hours_ago, LOOKBACK_HOURS)
-            ages = one.began_hours_ago - began, one.began_hours_ago - one.ended_hours_ago
+            ages = one.began_hours_ago - one.counted_hours_ago, one.began_hours_ago - one.ended_hours_ago
             expected += expectation.losses(*ages, one.ended_hours_ago)
             losses += math.exp2(-one.ended_hours_ago / half_life_hours) if one.was_lost else 0.0
         return Tally(losses * share, expected * share)
@@ -141,8 +149,7 @@ def _share_of_one(lifetimes: Sequence[Lifetime]) -> float:
     """Return the hours in which there was an instance over the instances' hours, above 0 and at most 1."""
     total = covered = 0.0
     reached = math.inf
-    for one in sorted(lifetimes, reverse=True):
-        begin, end = min(one.began_hours_ago, LOOKBACK_HOURS), one.ended_hours_ago
+    for begin, end in sorted(((one.counted_hours_ago, one.ended_hours_ago) for one in lifetimes), reverse=True):
         if end >= begin:
             continue
         total += begin - end

@@ -16,13 +16,18 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """An instance's beginning, and what may have ended its time in a pool; None: that did not happen."""
+    """An instance's beginning, and what may have ended its time in a pool; None: that did not happen.
+
+    `watched_at`: from when on the server would have heard of its loss; None: from its beginning, as of one that the server had launched.
+    What came to us later had outlived the time before, or it would not have come: those hours say nothing of its pool.
+    """
 
     began_at: datetime
     last_heartbeat_at: datetime
     lost_at: datetime | None
     terminated_at: datetime | None
     released_at: datetime | None
+    watched_at: datetime | None = None
 
 
 def lifetime_of(seen: Presence, now: datetime) -> Lifetime:
@@ -36,7 +41,8 @@ def lifetime_of(seen: Presence, now: datetime) -> Lifetime:
     # Clocks of machines differ: nothing ends before it began, and nothing lies ahead.
     ended_at = min(ended_at, now)
     began_at = min(seen.began_at, ended_at)
-    return Lifetime((now - began_at) / HOUR, (now - ended_at) / HOUR, seen.lost_at is not None)
+    found = Lifetime((now - began_at) / HOUR, (now - ended_at) / HOUR, seen.lost_at is not None)
+    return found if seen.watched_at is None else found._replace(watched_hours_ago=(now - min(seen.watched_at, ended_at)) / HOUR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ def record_of(lifetimes: Iterable[Lifetime]) -> Record:
     """Add lifetimes up."""
     hours, losses, newest = 0.0, 0, None
     for one in lifetimes:
-        hours += max(0.0, min(one.began_hours_ago, LOOKBACK_HOURS) - one.ended_hours_ago)
+        hours += max(0.0, one.counted_hours_ago - one.ended_hours_ago)
         if one.was_lost and one.ended_hours_ago <= LOOKBACK_HOURS:
             losses += 1
             newest = one.ended_hours_ago if newest is None else min(newest, one.ended_hours_ago)

@@ -62,6 +62,8 @@ class SpotInstance:
     region: str
     az_id: str
     instance_type: str
+    launched_by_server: bool
+    launched_at: datetime | None
     booted_at: datetime | None
     registered_at: datetime
     last_heartbeat_at: datetime

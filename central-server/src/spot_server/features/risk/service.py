@@ -11,6 +11,7 @@ from typing import Any
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import find_agent_of_client
 from spot_server.features.cooldowns.rules import Cooldown
+from spot_server.features.instances.age_rules import began_at
 from spot_server.features.instances.queries import primary_of
 from spot_server.features.replicas.boot_rules import BOOT_WINDOW_DAYS, expected_boot_seconds
 from spot_server.features.replicas.queries import measured_boots
@@ -108,8 +109,9 @@ def _lifetimes(lived: Iterable[SpotInstance], lost_at: Mapping[tuple[str, str], 
     found: dict[PoolKey, list[Lifetime]] = defaultdict(list)
     for one in lived:
         lost = lost_at.get((one.agent_id, one.instance_id))
-        began_at = one.booted_at or one.registered_at
-        seen = Presence(began_at, one.last_heartbeat_at, lost, one.terminated_at, one.released_at)
+        began = began_at(one.launched_at, one.booted_at, one.registered_at)
+        watched_at = None if one.launched_by_server else one.registered_at
+        seen = Presence(began, one.last_heartbeat_at, lost, one.terminated_at, one.released_at, watched_at)
         found[PoolKey(one.region, one.az_id, one.instance_type)].append(lifetime_of(seen, now))
     return dict(found)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from spot_server.features.instances.age_rules import began_at
 from spot_server.features.savings.calendar_rules import Stretch
 from spot_server.features.savings.rules import Purpose
 from spot_server.words import Mode, Role
@@ -73,13 +74,7 @@ def paid_stretch(presence: Presence, now: datetime) -> Stretch:
 
 
 def _began(presence: Presence) -> datetime:
-    launched, booted, registered = presence.launched_at, presence.booted_at, presence.registered_at
-    if launched is None:
-        assert registered is not None  # noqa: S101 - a row is there because one of the two happened
-        return registered
-    if booted is not None and launched <= booted and (registered is None or booted <= registered):
-        return booted
-    return launched if registered is None else min(launched, registered)
+    return began_at(presence.launched_at, presence.booted_at, presence.registered_at)
 
 
 def _ended(presence: Presence, began: datetime) -> datetime | None:
