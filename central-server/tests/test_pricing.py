@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -89,6 +89,8 @@ def test_prices_that_differ_in_the_same_bucket_both_stay(fleet: Fleet) -> None:
         (price("0"), "spot_usd_per_hour"),
         (price("500.01"), "spot_usd_per_hour"),
         (price(effective_at=START + timedelta(minutes=6)), "effective_at"),
+        (price(effective_at=datetime(1971, 1, 1, tzinfo=UTC)), "effective_at"),
+        (price(effective_at=datetime(2009, 12, 13, tzinfo=UTC)), "effective_at"),
         (price(region="eu-west-1"), "region"),
         (price("0.0000004"), "spot_usd_per_hour"),
         (price(instance_type="m5.nonsense"), "instance_type"),
@@ -97,7 +99,20 @@ def test_prices_that_differ_in_the_same_bucket_both_stay(fleet: Fleet) -> None:
         (price(az_id="use1-az99"), "az_id"),
         (price(product="BeOS"), "product"),
     ],
-    ids=["zero", "absurd", "future", "region", "less than EC2 tells", "type", "zone's name", "zone elsewhere", "zone", "product"],
+    ids=[
+        "zero",
+        "absurd",
+        "future",
+        "1971",
+        "before spot",
+        "region",
+        "less than EC2 tells",
+        "type",
+        "zone's name",
+        "zone elsewhere",
+        "zone",
+        "product",
+    ],
 )
 def test_a_bad_row_is_named_and_the_good_ones_are_kept(fleet: Fleet, bad: ReportedPrice, field: str) -> None:
     agent = fleet.agent()

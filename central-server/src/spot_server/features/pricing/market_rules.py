@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from spot_server.features.pricing.rules import RefusedRow, ReportedPrice, whole_micros
@@ -18,6 +18,10 @@ ON_DEMAND_MULTIPLE_MAX = 10
 
 FUTURE_TOLERANCE = timedelta(minutes=5)
 """A daemon's clock may be ahead by this much before its times are refused."""
+
+SPOT_OPENED_AT = datetime(2009, 12, 14, tzinfo=UTC)
+"""Nothing had a spot price before. A price itself may be years old: EC2 tells the last change, however long ago it was.
+Source: aws.amazon.com/about-aws/whats-new/2009/12/14/amazon-ec2-spot-instances."""
 
 LINUX = "Linux/UNIX"
 _IN_A_VPC = " (Amazon VPC)"
@@ -73,6 +77,9 @@ def _check_amount(index: int, price: ReportedPrice, known: KnownMarkets) -> Refu
 def _check_time(index: int, price: ReportedPrice, now: datetime) -> RefusedRow | None:
     if price.effective_at > now + FUTURE_TOLERANCE:
         return RefusedRow(index, "effective_at", price.effective_at.isoformat(), "a price is not from the future")
+    if price.effective_at < SPOT_OPENED_AT:
+        reason = f"no spot price took effect before {SPOT_OPENED_AT:%Y-%m-%d}, when EC2 began to sell spot capacity"
+        return RefusedRow(index, "effective_at", price.effective_at.isoformat(), reason)
     return None
 
 
