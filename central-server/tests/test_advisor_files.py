@@ -34,6 +34,7 @@ def test_rows_are_read_and_the_newest_of_each_market_is_taken(tmp_path: Path) ->
         ("snapshot,region,instance_type,savings_pct\n", 1, "interruption_band"),
         (HEADER, 0, ""),
         (HEADER + "yesterday,us-east-1,m5.large,60,1\n", 2, "snapshot"),
+        (HEADER + "1999-12-31,us-east-1,m5.large,60,1\n", 2, "snapshot"),
         (HEADER + "2025-06-28,,m5.large,60,1\n", 2, "region"),
         (HEADER + "2025-06-28,us-east-1, m5.large,60,1\n", 2, "instance_type"),
         (HEADER + f"2025-06-28,us-east-1,{'m' * 65},60,1\n", 2, "instance_type"),
@@ -66,6 +67,15 @@ def test_a_file_that_is_not_there_or_cut_short_is_refused(tmp_path: Path) -> Non
     for file in (short, tmp_path / "nowhere.csv"):
         with pytest.raises(AdvisorFileInvalid, match="cannot be read"):
             read_advisor_file(file)
+
+
+def test_the_first_line_of_a_day_to_come_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "advisor.csv"
+    file.write_text(HEADER + "2025-06-28,us-east-1,m5.large,60,1\n2025-06-29,us-east-1,m5.large,60,1\n")
+
+    assert len(read_advisor_file(file, now=datetime(2025, 6, 29, tzinfo=UTC))) == 2
+    with pytest.raises(AdvisorFileInvalid, match="line 3, column snapshot: '2025-06-29' is a day to come"):
+        read_advisor_file(file, now=datetime(2025, 6, 28, 23, 59, tzinfo=UTC))
 
 
 @pytest.mark.data

@@ -45,3 +45,15 @@ def test_a_wrong_row_is_one_line_that_says_where_and_nothing_is_stored(
     said = capsys.readouterr()
     assert (code, said.out) == (2, "")
     assert said.err == f"spot-server: {file}, line 3, column interruption_band: '9' is no whole number from 0 to 4\n"
+
+
+def test_a_snapshot_of_a_day_to_come_is_refused(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its market would take no other file until then."""
+    file = written(tmp_path, "2999-01-01,us-east-1,m5.large,60,1\n")
+    capsys.readouterr()
+
+    code = main(["import-spot-advisor", file])
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert said.err == f"spot-server: {file}, line 2, column snapshot: '2999-01-01' is a day to come\n"

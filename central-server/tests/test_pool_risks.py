@@ -189,6 +189,17 @@ def test_an_older_snapshot_does_not_take_the_place_of_a_newer_one(fleet: Fleet, 
     assert risks(database)[HERE].advisor_band == 3
 
 
+def test_a_stored_snapshot_of_a_day_to_come_gives_way(fleet: Fleet, database: Database, clock: FakeClock) -> None:
+    """Files were once taken without a look at their days."""
+    to_come = AdvisorBand(REGION, "m5.large", 4, 60, datetime(2099, 1, 1, tzinfo=UTC))
+    database.write(lambda tx: service.import_bands(tx, [to_come]))
+
+    count = bands(fleet, 2)
+
+    analyse(database, clock)
+    assert (count, risks(database)[HERE].advisor_band) == (1, 2)
+
+
 def test_a_row_shows_the_pools_cool_down_and_how_long_instances_took_to_boot(fleet: Fleet, database: Database, clock: FakeClock) -> None:
     pool = CooledPool(REGION, HERE[0], HERE[1])
     database.write(lambda tx: note_shortage(tx, pool, code="InsufficientInstanceCapacity"))

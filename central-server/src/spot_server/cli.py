@@ -228,10 +228,11 @@ def _import_spot_advisor(options: argparse.Namespace, settings: Settings) -> Non
     from pathlib import Path  # noqa: PLC0415 - see above
 
     from spot_server import admin  # noqa: PLC0415 - see above
+    from spot_server.clock import SystemClock  # noqa: PLC0415 - see above
     from spot_server.features.risk.advisor import AdvisorFileInvalid, read_advisor_file  # noqa: PLC0415 - see above
 
     try:
-        rows = read_advisor_file(Path(options.file))
+        rows = read_advisor_file(Path(options.file), now=SystemClock().now())
     except AdvisorFileInvalid as error:
         raise CommandFailed(str(error), EXIT_USAGE) from error
     print(_or_fail(lambda: admin.import_spot_advisor(settings, rows)))

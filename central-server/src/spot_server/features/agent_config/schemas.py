@@ -20,6 +20,7 @@ from spot_server.features.agent_config.rules import (
 from spot_server.features.agent_config.volume_schemas import MOST_VOLUMES, DataVolumeSchema, refuse_shared_places
 from spot_server.features.agent_config.window_schemas import MaintenanceWindowSchema
 from spot_server.features.autonomy.schemas import PlanAnswer
+from spot_server.features.pricing.market_rules import INSTANCE_TYPE
 from spot_server.http.fields import BoundedText, StrictBoolean, StrictInteger, UsdAmount, UtcMoment
 from spot_server.http.schemas import AnswerSchema, StrictSchema, TolerantSchema
 from spot_server.words import Carry, InstanceStatus
@@ -29,7 +30,6 @@ MOST_ENTRIES = 50
 
 REQUEST_ID = {"description": "Makes the request repeatable: sent again it changes nothing; with another body under it, it is a 409."}
 
-INSTANCE_TYPE = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
 IMAGE_ID = r"ami-[0-9a-z]+"
 
 

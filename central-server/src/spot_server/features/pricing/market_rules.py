@@ -23,12 +23,18 @@ SPOT_OPENED_AT = datetime(2009, 12, 14, tzinfo=UTC)
 """Nothing had a spot price before. A price itself may be years old: EC2 tells the last change, however long ago it was.
 Source: aws.amazon.com/about-aws/whats-new/2009/12/14/amazon-ec2-spot-instances."""
 
+LONGEST_TYPE = 64
+"""What the tables keep of an instance type's name."""
+
 LINUX = "Linux/UNIX"
 _IN_A_VPC = " (Amazon VPC)"
 PRODUCTS = frozenset(
     f"{system}{network}" for system in (LINUX, "Red Hat Enterprise Linux", "SUSE Linux", "Windows") for network in ("", _IN_A_VPC)
 )
 """What DescribeSpotPriceHistory knows. Source: the EC2 API reference."""
+
+INSTANCE_TYPE = r"[a-z][a-z0-9-]*\.[a-z0-9-]+"
+"""The shape of an instance type's name, such as m5.large or u7i-12tb.224xlarge."""
 
 _DIRECTIONS = {"northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw"}
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", re.ASCII)
@@ -111,6 +117,16 @@ def is_known_zone(az_id: str, region: str, az_ids: frozenset[str]) -> bool:
         return az_id in az_ids
     found = re.fullmatch(rf"{prefix}((?:-[a-z]{{2,3}}[0-9]?){{0,2}})-(?:az|wlz)[1-9]", az_id, re.ASCII)
     return found is not None and (not az_ids or bool(found[1]))
+
+
+def is_region_name(text: str) -> bool:
+    """Tell whether a text has the shape of a region's name, such as us-east-1 or us-gov-west-1; whether there is such a one EC2 knows."""
+    return _REGION.fullmatch(text) is not None
+
+
+def is_type_name(text: str) -> bool:
+    """Tell whether a text has the shape of an instance type's name."""
+    return len(text) <= LONGEST_TYPE and re.fullmatch(INSTANCE_TYPE, text, re.ASCII) is not None
 
 
 def zone_prefix(region: str) -> str | None:

@@ -11,10 +11,13 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from spot_server.features.pricing.market_rules import USD_PER_HOUR_MAX
+from spot_server.features.pricing.market_rules import USD_PER_HOUR_MAX, is_region_name, is_type_name
 
 PRICE_COLUMNS = ("usd_per_hour", "od_usd_hr", "od_linux")
 """What the column with the price may be called: our own word, and those of public catalogues; the first of them that is there counts."""
+
+MORE = "(more)"
+"""Stands for the cells of a line that the header does not name."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -64,6 +67,8 @@ def load_catalogue(path: str, *, region: str | None = None, leave_out_unpriced: 
     if not path:
         return OnDemandCatalogue()
     file = Path(path)
+    if region is not None and not is_region_name(region):
+        raise CatalogueError(file, 0, "region", f"{region!r} was named for all rows, and is no region such as us-east-1")
     try:
         raw = file.read_bytes()
         text = (gzip.decompress(raw) if raw[:2] == _GZIP_MAGIC else raw).decode("utf-8-sig")
@@ -88,16 +93,17 @@ class _Sheet:
 
 
 def _rows(sheet: _Sheet, text: str, observed_at: datetime) -> Iterator[tuple[tuple[str, str], OnDemandPrice]]:
-    reader = csv.DictReader(text.splitlines(), restkey="(more)")
+    reader = csv.DictReader(text.splitlines(), restkey=MORE)
     price_column = _check_columns(sheet, reader.fieldnames or ())
     lines: dict[tuple[str, str], int] = {}
     for row in reader:
         line = reader.line_num
+        _check_whole(sheet, line, row)
         if sheet.unpriced_lines is not None and not (row[price_column] or "").strip():
             sheet.unpriced_lines.append(line)
             continue
-        region = sheet.region if sheet.region is not None and "region" not in row else _text(sheet, line, row, "region")
-        key = (_text(sheet, line, row, "instance_type"), region)
+        region = sheet.region if sheet.region is not None and "region" not in row else _region(sheet, line, row)
+        key = (_instance_type(sheet, line, row), region)
         if key in lines:
             raise sheet.error(line, "instance_type", f"{key[0]} in {key[1]} is there already, in line {lines[key]}")
         lines[key] = line
@@ -114,6 +120,29 @@ def _check_columns(sheet: _Sheet, columns: Sequence[str]) -> str:
     if price_column is None:
         raise sheet.error(1, PRICE_COLUMNS[0], f"this column is missing; it may also be called {' or '.join(PRICE_COLUMNS[1:])}")
     return price_column
+
+
+def _check_whole(sheet: _Sheet, line: int, row: dict[str, str | None]) -> None:
+    """A line that was cut off is no row without a price."""
+    missing = next((column for column, value in row.items() if value is None), None)
+    if missing is not None:
+        raise sheet.error(line, missing, "the line ends before this column")
+    if MORE in row:
+        raise sheet.error(line, list(row)[-2], "there are more cells after this column than the header names")
+
+
+def _region(sheet: _Sheet, line: int, row: dict[str, str | None]) -> str:
+    name = _text(sheet, line, row, "region")
+    if not is_region_name(name):
+        raise sheet.error(line, "region", f"{name!r} is no region such as us-east-1")
+    return name
+
+
+def _instance_type(sheet: _Sheet, line: int, row: dict[str, str | None]) -> str:
+    name = _text(sheet, line, row, "instance_type")
+    if not is_type_name(name):
+        raise sheet.error(line, "instance_type", f"{name!r} is no instance type such as m5.large")
+    return name
 
 
 def _text(sheet: _Sheet, line: int, row: dict[str, str | None], column: str) -> str:

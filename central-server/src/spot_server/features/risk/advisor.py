@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from spot_server.cells import shown_cell, whole_number
+from spot_server.features.pricing.market_rules import SPOT_OPENED_AT
 from spot_server.features.risk.model import BAND_COUNT
 
 COLUMNS = ("snapshot", "region", "instance_type", "savings_pct", "interruption_band")
@@ -40,9 +41,14 @@ class AdvisorBand:
     snapshot_at: datetime
 
 
-def read_advisor_file(path: Path) -> list[AdvisorBand]:
-    """Read every row, gzipped or not. AdvisorFileInvalid names the first wrong line and column."""
+def read_advisor_file(path: Path, *, now: datetime | None = None) -> list[AdvisorBand]:
+    """Read every row, gzipped or not. AdvisorFileInvalid names the first wrong line and column, a snapshot after `now` among them."""
     rows = list(_rows(path))
+    for line, row in rows:
+        if now is not None and row.snapshot_at > now:
+            raise AdvisorFileInvalid(path, line, "snapshot", f"'{row.snapshot_at:%Y-%m-%d}' is a day to come")
+        if row.snapshot_at < SPOT_OPENED_AT:
+            raise AdvisorFileInvalid(path, line, "snapshot", f"'{row.snapshot_at:%Y-%m-%d}' was before EC2 sold spot capacity")
     if not rows:
         raise AdvisorFileInvalid(path, 0, "", "there is no row after the header")
     seen: set[tuple[str, str, datetime]] = set()

@@ -180,12 +180,15 @@ def list_all(tx: Transaction, *, limit: int, cursor: str | None) -> Page[PoolRis
 
 
 def import_bands(tx: Transaction, rows: list[AdvisorBand]) -> int:
-    """Store the newest band of each market, unless a newer one is stored; return how many were."""
+    """Store the newest band of each market, unless a newer one is stored; return how many were.
+
+    A stored one of a day to come is none that Spot Advisor said, and gives way.
+    """
     known = queries.snapshot_moments(tx)
     fresh = [
         band
         for band in newest_bands(rows)
-        if (stored := known.get((band.region, band.instance_type))) is None or band.snapshot_at >= stored
+        if (stored := known.get((band.region, band.instance_type))) is None or stored > tx.now or band.snapshot_at >= stored
     ]
     queries.store_bands(tx, fresh)
     return len(fresh)
