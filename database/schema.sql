@@ -601,6 +601,7 @@ CREATE TABLE instances (
 	metadata_failures INTEGER NOT NULL,
 	unknown_fields INTEGER NOT NULL,
 	clock_skew_seconds FLOAT,
+	last_price_report_id VARCHAR(128),
 	cpu_busy_ratio_sum DOUBLE NOT NULL,
 	cpu_busy_count INTEGER NOT NULL,
 	role_changed_at DATETIME(6) NOT NULL,
@@ -615,7 +616,7 @@ CREATE TABLE instances (
 	CONSTRAINT pk_instances PRIMARY KEY (agent_id, instance_id),
 	CONSTRAINT fk_instances_agent_id_agents FOREIGN KEY(agent_id) REFERENCES agents (agent_id),
 	CONSTRAINT uq_instances_primary_of UNIQUE (primary_of)
-)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. launched_at: when EC2 launched it, by the answer to our launch or by its metadata; NULL: nobody said. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said. cpu_busy_ratio_sum: of the cpu_busy_count heartbeats that said how busy it was (0..1 each); both only grow.' COLLATE utf8mb4_bin;
+)ENGINE=InnoDB CHARSET=utf8mb4 COMMENT='EC2 instances of agents. primary_of = agent_id while PRIMARY, else NULL: one PRIMARY per agent. configuration: what EC2 says of it that a move must bring along, as its daemon last read it; NULL: it never did. launched_at: when EC2 launched it, by the answer to our launch or by its metadata; NULL: nobody said. quiesced: its daemon waits to be told before it lets the workload serve; NULL: it never said. stray_reason: it came when nobody wanted it any more, and was never let in. last_primary_at: when it last became PRIMARY. scheduled_events: maintenance as its daemon''s metadata lists it; NULL: it never said. end_asked_at: when a person asked for the end of one that nothing else ends. attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said. last_price_report_id: of the report of prices that was stored last; sent again it counts no second time. cpu_busy_ratio_sum: of the cpu_busy_count heartbeats that said how busy it was (0..1 each); both only grow.' COLLATE utf8mb4_bin;
 
 CREATE INDEX ix_instances_client_id_instance_id ON instances (client_id, instance_id);
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, event, func, insert, select
@@ -39,9 +40,9 @@ def fleet(database: Database) -> Fleet:
     return Fleet.on(database)
 
 
-def report(fleet: Fleet, agent: Agent, *prices: ReportedPrice, instance_id: str = "i-1") -> ReportOutcome:
+def report(fleet: Fleet, agent: Agent, *prices: ReportedPrice, instance_id: str = "i-1", report_id: str = "") -> ReportOutcome:
     def act(tx: Any) -> ReportOutcome:
-        said = PriceReport(tx.now, list(enumerate(prices)), [], [])
+        said = PriceReport(tx.now, list(enumerate(prices)), [], [], report_id or str(uuid4()))
         return report_prices(tx, agent.agent_id, instance_id, said)
 
     return fleet.database.write(act)
@@ -78,7 +79,8 @@ def test_a_price_of_another_product_is_that_of_its_instances_alone(fleet: Fleet)
 def test_prices_that_differ_in_the_same_bucket_both_stay(fleet: Fleet) -> None:
     agent = fleet.agent()
 
-    report(fleet, agent, price("0.03"), price("0.04", effective_at=START + timedelta(seconds=1)))
+    report(fleet, agent, price("0.03"))
+    report(fleet, agent, price("0.04", effective_at=START + timedelta(seconds=1)))
 
     assert {row.usd_per_hour for row in snapshots(fleet)} == {Decimal("0.03"), Decimal("0.04")}
 
@@ -161,7 +163,7 @@ def test_types_that_are_known_as_they_are_are_not_written_again(fleet: Fleet, en
     types = [{"instance_type": "m5.large", "vcpu": 2, "memory_mib": 8192, "architectures": ["x86_64"]}]
     agent = fleet.agent()
     act = partial(report_prices, agent_id=agent.agent_id, instance_id="i-1")
-    said = PriceReport(START, [(0, price())], [], types)
+    said = PriceReport(START, [(0, price())], [], types, "r-1")
     fleet.database.write(lambda tx: act(tx, report=said))
     statements: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
@@ -175,7 +177,7 @@ def test_what_a_type_is_does_not_change_by_what_another_daemon_says(fleet: Fleet
     agent = fleet.agent()
     true = {"instance_type": "m5.large", "vcpu": 2, "memory_mib": 8192, "architectures": ["x86_64"]}
     fleet.database.write(lambda tx: store_instance_types(tx, [true]))
-    said = PriceReport(START, [(0, price())], [], [{**true, "vcpu": 4096}])
+    said = PriceReport(START, [(0, price())], [], [{**true, "vcpu": 4096}], "r-2")
 
     fleet.database.write(lambda tx: report_prices(tx, agent.agent_id, "i-1", said))
     fleet.database.write(lambda tx: store_instance_types(tx, [{**true, "vcpu": 8}]))
@@ -187,7 +189,7 @@ def test_what_a_type_is_does_not_change_by_what_another_daemon_says(fleet: Fleet
 def test_a_clock_that_is_off_shows_on_the_agents_page_and_as_an_event(fleet: Fleet, http: Http, off: timedelta) -> None:
     agent = fleet.agent()
     client = http.as_(create_client_token(fleet.database, fleet.client_id))
-    said = PriceReport(START + off, [(0, price())], [], [])
+    said = PriceReport(START + off, [(0, price())], [], [], "r-1")
 
     fleet.database.write(lambda tx: report_prices(tx, agent.agent_id, "i-1", said))
     fleet.database.write(lambda tx: warn_of_odd_instances(tx, heard_within_seconds=120))
@@ -218,7 +220,7 @@ def test_a_report_of_a_hundred_prices_takes_a_handful_of_statements(fleet: Fleet
     report(fleet, agent, *prices)
 
     assert of_the_first <= 12
-    assert len(statements) - of_the_first <= 8
+    assert len(statements) - of_the_first <= 9
     assert len(snapshots(fleet)) == 99
 
 
@@ -269,7 +271,7 @@ class Site:
         self.instance = f"/api/client/{self.fleet.client_id}/instances/i-1"
 
     def report(self, *rows: Any, **changes: Any) -> Answer:
-        body = {"report_id": "r-1", "instance_id": "i-1", "observed_at": "2026-01-01T00:00:00Z", "prices": list(rows), **changes}
+        body = {"report_id": str(uuid4()), "instance_id": "i-1", "observed_at": "2026-01-01T00:00:00Z", "prices": list(rows), **changes}
         return self.daemon.post(f"/api/agents/{self.agent.agent_id}/pricing-report", body)
 
 
@@ -307,9 +309,10 @@ def test_rows_of_the_wrong_shape_are_named_by_index_field_value_and_reason(site:
 def test_a_repeated_report_and_instance_types_are_harmless(site: Site) -> None:
     types = [{"instance_type": "m5.large", "vcpu": 2, "memory_mib": 8192, "architectures": ["x86_64"]}]
 
-    answers = [site.report(ROW, instance_types=types) for _ in range(2)]
+    answers = [site.report(ROW, instance_types=types, report_id="r-1") for _ in range(2)]
 
     assert [answer.json for answer in answers] == [{"accepted": 1, "refused": []}] * 2
+    assert [row.observation_count for row in snapshots(site.fleet)] == [1]
     rows = site.fleet.database.read(lambda tx: list(tx.execute(select(instance_types))))
     assert [(row.instance_type, row.architectures) for row in rows] == [("m5.large", ["x86_64"])]
 

@@ -12,8 +12,9 @@ from server_support.clock import START
 from spot_server.features.pricing.rules import (
     BUCKET_SECONDS,
     Observation,
+    ReportedPrice,
     choose_current,
-    merge_observations,
+    newest_of_each_pool,
 )
 from spot_server.words import PriceSource
 
@@ -29,13 +30,37 @@ observations = st.builds(
 )
 
 
-@given(st.lists(observations))
-def test_merging_loses_no_observation_and_names_no_row_twice(seen: list[Observation]) -> None:
-    merged = merge_observations(seen)
+rows = st.builds(
+    ReportedPrice,
+    region=st.just("us-east-1"),
+    az_id=st.sampled_from(["use1-az1", "use1-az2"]),
+    instance_type=st.just("m5.large"),
+    product=st.just("Linux/UNIX"),
+    usd_per_hour=st.sampled_from([Decimal("0.03"), Decimal("0.04")]),
+    effective_at=st.integers(0, 3).map(lambda number: START + timedelta(seconds=number)),
+)
 
-    keys = [(row.pool_id, row.bucket_at, row.source, row.usd_per_hour) for row in merged]
-    assert len(keys) == len(set(keys))
-    assert sum(row.observation_count for row in merged) == sum(row.observation_count for row in seen)
+
+@given(st.lists(rows))
+def test_a_report_is_one_vote_in_each_pool_and_every_other_row_is_named(said: list[ReportedPrice]) -> None:
+    good, refused = newest_of_each_pool(list(enumerate(said)))
+
+    assert {price.market for price in good} == {price.market for price in said}
+    assert len(good) == len({price.market for price in good})
+    assert len(good) + len(refused) == len(said)
+    for price in good:
+        assert price.effective_at == max(one.effective_at for one in said if one.market == price.market)
+
+
+def test_of_two_prices_of_a_pool_at_the_same_time_the_dearer_counts() -> None:
+    said = [ReportedPrice("us-east-1", "use1-az1", "m5.large", "Linux/UNIX", Decimal(usd), START) for usd in ("0.03", "0.05", "0.04")]
+
+    good, refused = newest_of_each_pool(list(enumerate(said)))
+
+    assert good == [said[1]]
+    assert [(row.index, row.field, row.reason) for row in refused] == [
+        (index, "effective_at", "row 1 says what this pool costs now") for index in (0, 2)
+    ]
 
 
 @given(st.lists(observations, min_size=1))

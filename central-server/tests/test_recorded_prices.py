@@ -131,7 +131,7 @@ def test_what_one_daemon_saw_now_and_then_is_filled_within_a_step_of_the_truth_a
         now = clock.now() - WEEK
         if dice.random() < 0.5:
             rows = [ReportedPrice(REGION, az_id, name, LINUX, in_force(changes, now), now) for (az_id, name), changes in series.items()]
-            said = PriceReport(clock.now(), list(enumerate(rows)), [], [])
+            said = PriceReport(clock.now(), list(enumerate(rows)), [], [], f"at {clock.now()}")
             outcome = database.write(lambda tx, said=said: report_prices(tx, agent.agent_id, "i-1", said))  # type: ignore[misc]
             assert outcome.refused == []
         clock.advance(300)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bench.connection import Connection
 from bench.plan import Plan, Seen
@@ -33,9 +33,11 @@ def request_of(page: str) -> Callable[[Daemon, str], bytes]:
 async def run_flat_out(plan: Plan) -> Seen:
     """Send until the plan's end; the requests are made beforehand, and go round all daemons."""
     loop = asyncio.get_running_loop()
-    now = datetime.now(UTC).isoformat()  # noqa: TID251 - daemons tell the time of day
+    began_at = datetime.now(UTC)  # noqa: TID251 - daemons tell the time of day
+    moments = [began_at.isoformat(), (began_at + timedelta(microseconds=1)).isoformat()]
     make = request_of(plan.kind)
-    requests = itertools.cycle([make(daemon, now) for daemon in plan.daemons])
+    # Two rounds in turn: an instance's last report of prices, sent again, is not stored.
+    requests = itertools.cycle([make(daemon, now) for now in moments for daemon in plan.daemons])
     recorder = Recorder(plan.window)
     await asyncio.sleep(max(0.0, plan.window.start_seconds - loop.time()))
     await asyncio.gather(*(_send_on(Connection(plan.port), requests, recorder, plan.kind) for _ in range(plan.connections)))

@@ -53,9 +53,11 @@ def measure_hot_paths(database_name: str, url: str, database: Database, daemons:
 
 def _parts(app: Flask, database: Database, daemons: tuple[Daemon, ...], now: str) -> Iterator[tuple[str, Callable[[], object]]]:
     one = daemons[0]
-    beat_body, price_body = heartbeat_body(one.instance_id, now), price_report_body(one.instance_id, "report-1", now)
+    beat_body = heartbeat_body(one.instance_id, now)
+    # Two in turn: an instance's last report, sent again, is not stored.
+    price_bodies = [price_report_body(one.instance_id, f"report-{number}", now) for number in (1, 2)]
     beat = HeartbeatSchema().load(beat_body)[1]
-    prices = PriceReportSchema().load(price_body)[1]
+    reports = itertools.cycle(PriceReportSchema().load(body)[1] for body in price_bodies)
     config = database.read(lambda tx: read_daemon_config(tx, one.agent_id, one.instance_id, Intervals()))
     beat_schema, config_schema, price_schema = HeartbeatSchema(), DaemonConfigAnswer(), PriceReportSchema()
     turns = itertools.cycle(daemons)
@@ -81,19 +83,20 @@ def _parts(app: Flask, database: Database, daemons: tuple[Daemon, ...], now: str
     yield "config: request", _request(app, one, "GET", "config")
     yield "poll: service", with_next(lambda tx, daemon: take_pending(tx, daemon.agent_id, daemon.instance_id), is_write=True)
     yield "poll: request", _request(app, one, "GET", "pending-commands")
-    yield "price report: body", lambda: price_schema.load(price_body)
+    yield "price report: body", lambda: price_schema.load(price_bodies[0])
     yield (
         "price report: service",
-        with_next(lambda tx, daemon: report_prices(tx, daemon.agent_id, daemon.instance_id, prices), is_write=True),
+        with_next(lambda tx, daemon: report_prices(tx, daemon.agent_id, daemon.instance_id, next(reports)), is_write=True),
     )
-    yield "price report: request", _request(app, one, "POST", "pricing-report", price_body)
+    yield "price report: request", _request(app, one, "POST", "pricing-report", *price_bodies)
     yield "no-op: request", _request(app, one, "GET", None)
 
 
-def _request(app: Flask, daemon: Daemon, method: str, page: str | None, body: object = None) -> Callable[[], object]:
-    """Return a call of the whole application, as gunicorn makes it: no socket, no test client."""
+def _request(app: Flask, daemon: Daemon, method: str, page: str | None, *bodies: object) -> Callable[[], object]:
+    """Return a call of the whole application, as gunicorn makes it: no socket, no test client. `bodies`, all as long, go out in turn."""
     path = "/healthz" if page is None else f"/api/agents/{daemon.agent_id}/{page}"
-    content = b"" if body is None else json.dumps(body).encode()
+    contents = [json.dumps(body).encode() for body in bodies] or [b""]
+    turns, content = itertools.cycle(contents), contents[0]
     builder = EnvironBuilder(path, method=method, data=content or None, headers=[("Authorization", f"Bearer {daemon.token}")])
     if content:
         builder.content_type = "application/json"
@@ -106,7 +109,7 @@ def _request(app: Flask, daemon: Daemon, method: str, page: str | None, body: ob
             statuses.append(status)
             return lambda _data: None
 
-        answer = b"".join(app.wsgi_app({**environment, "wsgi.input": io.BytesIO(content)}, start_response))
+        answer = b"".join(app.wsgi_app({**environment, "wsgi.input": io.BytesIO(next(turns))}, start_response))
         if not statuses[0].startswith("2"):
             raise ServerFailed(f"{method} {path}: {statuses[0]}: {answer[:200]!r}")
         return answer

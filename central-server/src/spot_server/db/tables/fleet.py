@@ -103,6 +103,7 @@ instances = define_table(
     Column("metadata_failures", Integer, nullable=False, default=0),
     Column("unknown_fields", Integer, nullable=False, default=0),
     Column("clock_skew_seconds", Float),
+    Column("last_price_report_id", RequestId),
     Column("cpu_busy_ratio_sum", Double, nullable=False, default=0.0),
     Column("cpu_busy_count", Integer, nullable=False, default=0),
     Column("role_changed_at", UtcDateTime, nullable=False),
@@ -128,6 +129,7 @@ instances = define_table(
         "end_asked_at: when a person asked for the end of one that nothing else ends. "
         "attached_volumes: as its daemon sees them in EC2, or as a move left them; NULL: not known. "
         "acknowledged_config_version: its daemon goes by this configuration, and acts on no plan of an older one; NULL: it never said. "
+        "last_price_report_id: of the report of prices that was stored last; sent again it counts no second time. "
         "cpu_busy_ratio_sum: of the cpu_busy_count heartbeats that said how busy it was (0..1 each); both only grow."
     ),
 )

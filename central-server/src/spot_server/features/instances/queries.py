@@ -54,6 +54,7 @@ class Instance:
     metadata_failures: int
     unknown_fields: int
     clock_skew_seconds: float | None
+    last_price_report_id: str | None
     cpu_busy_ratio_sum: float
     cpu_busy_count: int
     role_changed_at: datetime

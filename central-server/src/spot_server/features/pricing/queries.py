@@ -10,7 +10,7 @@ from decimal import Decimal
 from sqlalchemy import bindparam, func, select, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import price_progress, spot_pools, spot_price_snapshots
+from spot_server.db.tables import instances, price_progress, spot_pools, spot_price_snapshots
 from spot_server.db.types import PriceBucket
 from spot_server.db.upsert import insert_or_ignore, insert_or_update
 from spot_server.features.pricing.rules import Observation, bucket_of, choose_current
@@ -85,6 +85,22 @@ def _pool_ids(tx: Transaction, markets: Sequence[tuple[str, str, str, str]]) -> 
             for *market, pool_id in tx.execute(_POOLS_OF, asked):
                 found[market[0], market[1], market[2], market[3]] = pool_id
     return {market: pool_id for market, pool_id in found.items() if market in wanted}
+
+
+_TAKE_REPORT = (
+    update(instances)
+    .where(
+        instances.c.agent_id == bindparam("of_agent"),
+        instances.c.instance_id == bindparam("of_instance"),
+        func.coalesce(instances.c.last_price_report_id, "") != bindparam("report_id"),
+    )
+    .values(last_price_report_id=bindparam("report_id"))
+)
+
+
+def take_report(tx: Transaction, agent_id: str, instance_id: str, report_id: str) -> bool:
+    """Note that this report of an instance is stored; False where it was its last one already. Two at once come one after the other."""
+    return tx.execute(_TAKE_REPORT, {"of_agent": agent_id, "of_instance": instance_id, "report_id": report_id}).rowcount == 1
 
 
 def store_observations(tx: Transaction, observations: Sequence[Observation]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -33,6 +33,11 @@ class ReportedPrice:
     product: str
     usd_per_hour: Decimal
     effective_at: datetime
+
+    @property
+    def market(self) -> tuple[str, str, str, str]:
+        """What its pool is known by."""
+        return (self.region, self.az_id, self.instance_type, self.product)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +103,25 @@ def choose_current(observations: Sequence[Observation]) -> Observation:
     )
 
 
-def merge_observations(observations: Iterable[Observation]) -> list[Observation]:
-    """Return one observation per (pool, bucket, source, price), with counts added: a statement may name a row only once."""
-    merged: dict[tuple[int, datetime, PriceSource, Decimal], Observation] = {}
-    for seen in observations:
-        key = (seen.pool_id, seen.bucket_at, seen.source, seen.usd_per_hour)
-        earlier = merged.get(key)
-        if earlier is None:
-            merged[key] = seen
-            continue
-        merged[key] = Observation(
-            *key,
-            observation_count=earlier.observation_count + seen.observation_count,
-            effective_at=max(earlier.effective_at, seen.effective_at),
-            last_observed_at=max(earlier.last_observed_at, seen.last_observed_at),
-        )
-    return list(merged.values())
+def newest_of_each_pool(rows: Sequence[tuple[int, ReportedPrice]]) -> tuple[list[ReportedPrice], list[RefusedRow]]:
+    """Return one row of each pool, in the order of the report, and the others as refused. `rows` are numbered as in the report.
+
+    A report says what a pool costs now, and that is one price: of several rows the newest change counts, the dearer of two at the same
+    time, once. So a report is one vote in the median of its five minutes, however often it repeats itself.
+    """
+    newest: dict[tuple[str, str, str, str], tuple[int, ReportedPrice]] = {}
+    for index, price in rows:
+        earlier = newest.get(price.market)
+        if earlier is None or _newness(price) > _newness(earlier[1]):
+            newest[price.market] = (index, price)
+    kept = {index for index, _price in newest.values()}
+    refused = [
+        RefusedRow(index, "effective_at", price.effective_at.isoformat(), f"row {newest[price.market][0]} says what this pool costs now")
+        for index, price in rows
+        if index not in kept
+    ]
+    return [price for index, price in rows if index in kept], refused
+
+
+def _newness(price: ReportedPrice) -> tuple[datetime, Decimal]:
+    return price.effective_at, price.usd_per_hour

@@ -56,14 +56,16 @@ class UncheckedRows(fields.List[Any]):
 class PriceReportSchema(TolerantSchema):
     """What a daemon saw of the markets of its region."""
 
-    report_id = BoundedText(least=1, most=128, required=True)
+    report_id = BoundedText(
+        least=1, most=128, required=True, metadata={"description": "An instance's last report, sent again, changes nothing."}
+    )
     instance_id = BoundedText(least=1, most=64, required=True)
     observed_at = UtcMoment(required=True)
     prices = UncheckedRows(
         fields.Nested(PriceRowSchema),
         required=True,
         validate=validate.Length(max=MOST_PRICES),
-        metadata={"description": "Rows are checked one by one: bad ones are named in the answer, good ones are kept."},
+        metadata={"description": "Rows are checked one by one: bad ones are named in the answer, good ones are kept, one of each pool."},
     )
     instance_types = fields.List(fields.Nested(InstanceTypeSchema), load_default=list, validate=validate.Length(max=MOST_TYPES))
 
@@ -78,7 +80,7 @@ class PriceReportSchema(TolerantSchema):
                 prices.append((index, row_schema.load(row)))
             except ValidationError as error:
                 refused.append(_refused(index, row, error))
-        return data["instance_id"], PriceReport(data["observed_at"], prices, refused, data["instance_types"])
+        return data["instance_id"], PriceReport(data["observed_at"], prices, refused, data["instance_types"], data["report_id"])
 
 
 def _refused(index: int, row: object, error: ValidationError) -> RefusedRow:

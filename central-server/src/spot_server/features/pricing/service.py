@@ -20,7 +20,7 @@ from spot_server.features.pricing.rules import (
     RefusedRow,
     ReportedPrice,
     bucket_of,
-    merge_observations,
+    newest_of_each_pool,
     observed_at_or_now,
     source_of,
     whole_micros,
@@ -36,6 +36,7 @@ class PriceReport:
     prices: Sequence[tuple[int, ReportedPrice]]
     refused: Sequence[RefusedRow]
     instance_types: Sequence[dict[str, Any]]
+    report_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class InstancePricing:
 
 
 def report_prices(tx: Transaction, agent_id: str, instance_id: str, report: PriceReport) -> ReportOutcome:
-    """Store the good rows of a report and name the others. A repeat only raises counts. RoleZombie for who may not report."""
+    """Store the good rows of a report and name the others; the same report again changes nothing. RoleZombie for who may not report."""
     agent, instance = load_agent(tx, agent_id), load_instance(tx, agent_id, instance_id)
     source = source_of(instance.role)
     observed_at = observed_at_or_now(report.observed_at, tx.now)
@@ -76,13 +77,15 @@ def report_prices(tx: Transaction, agent_id: str, instance_id: str, report: Pric
         wanted={(price.instance_type, price.product) for _, price in report.prices},
     )
     verdicts = [(check_price(index, price, known, now=tx.now), price) for index, price in report.prices]
-    good = [price for refusal, price in verdicts if refusal is None]
-    pools = queries.ensure_pools(tx, [_market(price) for price in good])
-    observations = [_observation(pools[_market(price)], price, source, observed_at) for price in good]
-    queries.store_observations(tx, merge_observations(observations))
-    queries.reopen(tx, observations)
-    market_queries.store_instance_types(tx, report.instance_types, known=described)
-    refused = [*report.refused, *(refusal for refusal, _ in verdicts if refusal is not None)]
+    believed = [row for row, (refusal, _price) in zip(report.prices, verdicts, strict=True) if refusal is None]
+    good, repeated = newest_of_each_pool(believed)
+    if queries.take_report(tx, agent_id, instance_id, report.report_id):
+        pools = queries.ensure_pools(tx, [price.market for price in good])
+        observations = [_observation(pools[price.market], price, source, observed_at) for price in good]
+        queries.store_observations(tx, observations)
+        queries.reopen(tx, observations)
+        market_queries.store_instance_types(tx, report.instance_types, known=described)
+    refused = [*report.refused, *repeated, *(refusal for refusal, _ in verdicts if refusal is not None)]
     return ReportOutcome(len(good), sorted(refused, key=lambda row: row.index))
 
 
@@ -118,10 +121,6 @@ def on_demand_prices(tx: Transaction, instance: Instance, types: Sequence[str], 
 def usable_types(agent: Agent, instance: Instance) -> list[str]:
     """Return the instance types that the agent may use."""
     return sorted({instance.instance_type, *agent.allowed_instance_types})
-
-
-def _market(price: ReportedPrice) -> tuple[str, str, str, str]:
-    return (price.region, price.az_id, price.instance_type, price.product)
 
 
 def _observation(pool_id: int, price: ReportedPrice, source: PriceSource, observed_at: datetime) -> Observation:
