@@ -167,7 +167,8 @@ def test_no_figure_is_negative_and_none_is_made_up(
     downtime_ms: int | None,
     kind: GameDayKind,
 ) -> None:
-    figures = measure(Moments(kind, NOW, detected, end, ready, promoted, serving, downtime_ms))
+    basis = None if downtime_ms is None else DowntimeBasis.LAST_SEEN
+    figures = measure(Moments(kind, NOW, detected, end, ready, promoted, serving, downtime_ms, basis))
 
     counted = (figures.detection_ms, figures.ready_ms, figures.promotion_ms, figures.serving_ms)
     assert [value is None for value in counted] == [moment is None for moment in (detected, ready, promoted, serving)]
@@ -176,11 +177,20 @@ def test_no_figure_is_negative_and_none_is_made_up(
 
 
 def test_the_daemons_own_word_about_the_downtime_comes_before_the_instances_end() -> None:
-    said = Moments(GameDayKind.NOTICE, NOW, instance_end_at=NOW, serving_at=NOW + timedelta(seconds=9), downtime_ms=1234)
+    said = Moments(GameDayKind.NOTICE, NOW, instance_end_at=NOW, serving_at=NOW + timedelta(seconds=9))
+    said = replace(said, downtime_ms=1234, downtime_basis=DowntimeBasis.QUIESCED)
 
     assert (measure(said).downtime_ms, measure(said).downtime_basis) == (1234, DowntimeBasis.QUIESCED)
-    unsaid = measure(replace(said, downtime_ms=None))
+    unsaid = measure(replace(said, downtime_ms=None, downtime_basis=None))
     assert (unsaid.downtime_ms, unsaid.downtime_basis) == (9000, DowntimeBasis.INSTANCE_END)
+
+
+def test_who_plays_a_loss_knows_the_instances_end_better_than_the_last_sight_of_it() -> None:
+    seen = Moments(GameDayKind.LOSS, NOW, serving_at=NOW + timedelta(seconds=9), downtime_ms=31_000, downtime_basis=DowntimeBasis.LAST_SEEN)
+
+    assert (measure(seen).downtime_ms, measure(seen).downtime_basis) == (9000, DowntimeBasis.INSTANCE_END)
+    noticed = measure(replace(seen, kind=GameDayKind.NOTICE, instance_end_at=NOW))
+    assert (noticed.downtime_ms, noticed.downtime_basis) == (31_000, DowntimeBasis.LAST_SEEN)
 
 
 def test_pauses_grow_up_to_a_minute() -> None:

@@ -16,8 +16,8 @@ VIEWS = {
 SELECT a.client_id, a.agent_id, a.logical_agent_id, a.enabled, a.is_offline,
   p.instance_id AS primary_instance_id, p.mode AS primary_mode, p.serving AS is_serving, p.last_heartbeat_at,
   CASE WHEN a.created_at > strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days') THEN (julianday('now') - julianday(a.created_at)) * 86400.0 ELSE 2592000.0 END AS lived_seconds,
-  COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days')), 0) AS downtime_ms,
-  100.0 * (1.0 - COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days')), 0) / 1000.0 / (CASE WHEN a.created_at > strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days') THEN (julianday('now') - julianday(a.created_at)) * 86400.0 ELSE 2592000.0 END + 0.001)) AS uptime_percent,
+  COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days')), 0) AS downtime_ms,
+  100.0 * (1.0 - COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days')), 0) / 1000.0 / (CASE WHEN a.created_at > strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days') THEN (julianday('now') - julianday(a.created_at)) * 86400.0 ELSE 2592000.0 END + 0.001)) AS uptime_percent,
   (SELECT COUNT(*) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= strftime('%Y-%m-%d %H:%M:%f000', 'now', '-30 days'))
     AS switch_count,
   (SELECT COUNT(*) FROM spot_interruption_events e WHERE e.agent_id = a.agent_id AND e.game_day_id IS NULL
@@ -43,8 +43,8 @@ GROUP BY e.client_id, DATE(e.received_at), e.kind""",
 SELECT a.client_id, a.agent_id, a.logical_agent_id, a.enabled, a.is_offline,
   p.instance_id AS primary_instance_id, p.mode AS primary_mode, p.serving AS is_serving, p.last_heartbeat_at,
   CASE WHEN a.created_at > UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN TIMESTAMPDIFF(MICROSECOND, a.created_at, UTC_TIMESTAMP(6)) / 1000000.0 ELSE 2592000.0 END AS lived_seconds,
-  COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY), 0) AS downtime_ms,
-  100.0 * (1.0 - COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY), 0) / 1000.0 / (CASE WHEN a.created_at > UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN TIMESTAMPDIFF(MICROSECOND, a.created_at, UTC_TIMESTAMP(6)) / 1000000.0 ELSE 2592000.0 END + 0.001)) AS uptime_percent,
+  COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY), 0) AS downtime_ms,
+  100.0 * (1.0 - COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY), 0) / 1000.0 / (CASE WHEN a.created_at > UTC_TIMESTAMP(6) - INTERVAL 30 DAY THEN TIMESTAMPDIFF(MICROSECOND, a.created_at, UTC_TIMESTAMP(6)) / 1000000.0 ELSE 2592000.0 END + 0.001)) AS uptime_percent,
   (SELECT COUNT(*) FROM switches s WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= UTC_TIMESTAMP(6) - INTERVAL 30 DAY)
     AS switch_count,
   (SELECT COUNT(*) FROM spot_interruption_events e WHERE e.agent_id = a.agent_id AND e.game_day_id IS NULL
@@ -1101,6 +1101,7 @@ def upgrade() -> None:
         sa.Column("old_terminated_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("completed_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("downtime_ms", sa.BigInteger(), nullable=True),
+        sa.Column("downtime_basis", sa.String(length=32), nullable=True),
         sa.Column("resume_at", sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb"), nullable=True),
         sa.Column("differences", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=True),
         sa.Column("accepts_differences", sa.Boolean(), nullable=False),

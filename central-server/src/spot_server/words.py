@@ -304,10 +304,14 @@ class PlayedBy(StrEnum):
 
 
 class DowntimeBasis(StrEnum):
-    """What a game day's downtime is counted from; its end is always the new side's serving check."""
+    """What a move's or a game day's downtime is counted from; its end is the serving check of the side that serves after it."""
 
     QUIESCED = "quiesced"
+    """The old side's own confirmation that it serves no more."""
     INSTANCE_END = "instance_end"
+    """The end of the old instance, as its notice named it or as it was learned: it could not confirm."""
+    LAST_SEEN = "last_seen"
+    """Nobody knows the end of the old instance: its last heartbeat, or EC2's last word that it ran. The most that it can be."""
 
 
 class NoticeChannel(StrEnum):

@@ -36,8 +36,7 @@ _SPELLINGS = {
 _SHARED = {
     "lived": f"CASE WHEN a.created_at > {{window_begin}} THEN {{age_seconds}} ELSE {HEALTH_WINDOW_SECONDS}.0 END",
     "down_ms": (
-        "COALESCE((SELECT SUM(s.downtime_ms) FROM switches s"
-        " WHERE s.agent_id = a.agent_id AND s.status = 'completed' AND s.completed_at >= {window_begin}), 0)"
+        "COALESCE((SELECT SUM(s.downtime_ms) FROM switches s WHERE s.agent_id = a.agent_id AND s.completed_at >= {window_begin}), 0)"
     ),
 }
 """What one view says more than once."""
@@ -61,7 +60,7 @@ class View:
 
 AGENT_HEALTH = View(
     "v_agent_health_summary",
-    "Each living agent: its primary, its moves, and for which part of the last 30 days of its life no move held it down.",
+    "Each living agent: its primary, its moves, and for which part of the last 30 days of its life no move and no loss held it down.",
     """
 SELECT a.client_id, a.agent_id, a.logical_agent_id, a.enabled, a.is_offline,
   p.instance_id AS primary_instance_id, p.mode AS primary_mode, p.serving AS is_serving, p.last_heartbeat_at,

@@ -202,6 +202,7 @@ class _Scene:
                 promoted_at=self.promoted_at,
                 serving_at=None if switch is None else switch.serving_at,
                 downtime_ms=None if switch is None else switch.downtime_ms,
+                downtime_basis=None if switch is None else switch.downtime_basis,
                 loss_window_seconds=None if switch is None else switch.loss_window_seconds,
             )
         )

@@ -209,7 +209,8 @@ class Moments:
     promoted_at: datetime | None = None
     serving_at: datetime | None = None
     downtime_ms: int | None = None
-    """From the old side's confirmation to the new side's serving check, if the old side could confirm."""
+    """Of the move that it led to, by `downtime_basis`."""
+    downtime_basis: DowntimeBasis | None = None
     loss_window_seconds: int | None = None
 
 
@@ -227,10 +228,11 @@ class Figures:
 
 
 def measure(moments: Moments) -> Figures:
-    """Return the figures. Without a quiesced old side the outage is counted from the instance's end, which is the most it can have been."""
-    downtime_ms, basis = moments.downtime_ms, DowntimeBasis.QUIESCED
-    if downtime_ms is None:
-        end = moments.begun_at if moments.kind is GameDayKind.LOSS else moments.instance_end_at
+    """Return the figures. The downtime is the move's; but who plays a loss knows the instance's end, better than who saw it last."""
+    downtime_ms, basis = moments.downtime_ms, moments.downtime_basis
+    end = moments.begun_at if moments.kind is GameDayKind.LOSS else moments.instance_end_at
+    is_end_played = moments.kind is GameDayKind.LOSS and basis is not DowntimeBasis.QUIESCED
+    if (is_end_played or downtime_ms is None) and end is not None and moments.serving_at is not None:
         downtime_ms, basis = _between_ms(end, moments.serving_at), DowntimeBasis.INSTANCE_END
     return Figures(
         detection_ms=_between_ms(moments.begun_at, moments.detected_at),

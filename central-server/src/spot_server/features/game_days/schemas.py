@@ -116,7 +116,8 @@ class GameDayAnswer(AnswerSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "quiesced: from the old side's own confirmation; instance_end: from the instance's end, the most it can be."
+            "description": "quiesced: from the old side's own confirmation; instance_end: from the instance's end; last_seen: from its "
+            "last heartbeat, or EC2's last word that it ran, the most it can be."
         },
     )
     loss_window_seconds = fields.Integer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from spot_server.db.runner import Transaction
@@ -14,6 +14,7 @@ from spot_server.features.replicas.termination import GONE_STATES, note_terminat
 from spot_server.features.switches import issuing, queries
 from spot_server.features.switches.alarms import what_is_needed
 from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, LeaveUndone, Resume
+from spot_server.features.switches.outages import downtime_of_completed, values_of
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.features.switches.succession import first_of_row, give_up, open_successor
@@ -150,18 +151,8 @@ def _resume(tx: Transaction, agent: Agent, switch: Switch, decision: Resume) -> 
         issuing.tell_end(tx, agent, resumed, Severity.INFO, "switch_resumed", text)
 
 
-def _caches_end(tx: Transaction, switch: Switch) -> list[datetime]:
-    """Return until when a resolver may answer with the old address: each record's change, and its time to live after that."""
-    moved = [step.outcome or {} for step in queries.list_steps(tx, switch.switch_id) if step.name is StepName.TRAFFIC]
-    changes = [(issuing.moment(outcome.get("moved_at")), outcome.get("ttl_seconds")) for outcome in moved]
-    return [changed_at + timedelta(seconds=ttl) for changed_at, ttl in changes if changed_at is not None and isinstance(ttl, int)]
-
-
 def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
-    downtime_ms = None
-    if switch.quiesced_at is not None and switch.serving_at is not None:
-        reached_at = max([switch.serving_at, *_caches_end(tx, switch)])
-        downtime_ms = max(0, round((reached_at - switch.quiesced_at).total_seconds() * 1000))
+    downtime = downtime_of_completed(tx, switch)
     ledger.give_up_switch(tx, switch.switch_id, reason="the move is over")
     queries.forget_given_up(tx, agent.agent_id)
     if switch.is_call_back and switch.to_instance_id is not None:
@@ -172,15 +163,15 @@ def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
         status=next_switch_status(switch.status, SwitchEvent.COMPLETED),
         active_key=None,
         completed_at=tx.now,
-        downtime_ms=downtime_ms,
         retire_at=tx.now + timedelta(seconds=agent.terminate_wait_seconds),
+        **values_of(downtime),
     )
     data = {
         "switch_id": done.switch_id,
         "trigger": done.trigger,
         "to": f"{done.to_mode}/{done.to_instance_type}/{done.to_az_id}",
         "seconds": round((tx.now - done.initiated_at).total_seconds(), 3),
-        "downtime_ms": downtime_ms,
+        **values_of(downtime),
         "loses_writes_since": None if done.loses_writes_since is None else done.loses_writes_since.isoformat(),
     }
     tx.emit(

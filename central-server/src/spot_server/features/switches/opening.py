@@ -199,6 +199,7 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         old_terminated_at=None,
         completed_at=None,
         downtime_ms=None,
+        downtime_basis=None,
         resume_at=None,
         differences=None,
         accepts_differences=opening.accepts_differences,

@@ -17,6 +17,7 @@ from spot_server.words import (
     ACTIVE_SWITCH_STATUSES,
     Actor,
     Carry,
+    DowntimeBasis,
     Mode,
     Role,
     StepName,
@@ -84,6 +85,7 @@ class Switch:
     old_terminated_at: datetime | None
     completed_at: datetime | None
     downtime_ms: int | None
+    downtime_basis: DowntimeBasis | None
     resume_at: datetime | None
     differences: list[dict[str, Any]] | None
     accepts_differences: bool
@@ -92,7 +94,7 @@ class Switch:
 
     @property
     def downtime_seconds(self) -> float | None:
-        """From the old side's confirmation to the new side's serving check; None until both are known."""
+        """For how long the workload could not be reached; None until the move is over, and where it never stood still."""
         return None if self.downtime_ms is None else self.downtime_ms / 1000
 
     @property

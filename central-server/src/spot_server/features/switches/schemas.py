@@ -7,7 +7,7 @@ from marshmallow import fields
 from spot_server.features.volumes.rules import CopyBasis
 from spot_server.http.fields import BoundedText, ChoiceText, StrictBoolean, UtcMoment
 from spot_server.http.schemas import AnswerSchema, PageQuery, StrictSchema, TolerantSchema
-from spot_server.words import Mode, WayBack
+from spot_server.words import DowntimeBasis, Mode, WayBack
 
 
 class SwitchTargetSchema(StrictSchema):
@@ -208,8 +208,19 @@ class SwitchAnswer(AnswerSchema):
         allow_none=True,
         required=True,
         metadata={
-            "description": "From the old side's confirmation to the new side's serving check, as the daemons saw it, or to when no "
-            "resolver answers with a record's old address any more, if that is later."
+            "description": "For how long the workload could not be reached: from the moment that `downtime_basis` names to the serving "
+            "check of the new side, or to when no resolver answers with a record's old address any more, if that is later; of a move that "
+            "was taken back, to the old side serving again. Null while it moves, and where the workload never stood still."
+        },
+    )
+    downtime_basis = fields.Enum(
+        DowntimeBasis,
+        by_value=True,
+        allow_none=True,
+        required=True,
+        metadata={
+            "description": "What the downtime is counted from. quiesced: the old side's own confirmation that it serves no more; "
+            "instance_end: the end of its instance; last_seen: its last heartbeat, or EC2's last word that it ran, the most it can be."
         },
     )
     resume_at = UtcMoment(

@@ -21,6 +21,7 @@ from spot_server.features.switches.decisions import FinishUndo, Loss, UndoIssue,
 from spot_server.features.switches.ending import spare_called_back
 from spot_server.features.switches.issuing import Order, choose_step_actor, emit_step, guarded, issue_order, load_step, step_request_id
 from spot_server.features.switches.losses import note_undo_loss
+from spot_server.features.switches.outages import downtime_of_undone, values_of
 from spot_server.features.switches.payloads import undo_payload_of, undo_target
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
@@ -58,12 +59,14 @@ def finish_undo(tx: Transaction, agent: Agent, switch: Switch) -> None:
     status = next_switch_status(switch.status, event)
     ledger.give_up_switch(tx, switch.switch_id, reason="the move is taken back")
     discard_copies(tx, switch)
-    done = queries.update_switch(tx, switch, status=status, active_key=None, completed_at=tx.now)
+    downtime = downtime_of_undone(tx, switch)
+    done = queries.update_switch(tx, switch, status=status, active_key=None, completed_at=tx.now, **values_of(downtime))
     data = {
         "switch_id": done.switch_id,
         "trigger": done.trigger,
         "failure": done.failure,
         "seconds": round((tx.now - done.initiated_at).total_seconds(), 3),
+        **values_of(downtime),
     }
     spare_called_back(tx, agent, done)
     if status is SwitchStatus.ROLLED_BACK and done.trigger in RESCUE_TRIGGERS:
