@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -13,7 +15,7 @@ import pytest
 from server_support.http import Http
 from server_support.processes import PROGRAM, environment
 from spot_server.bootstrap import build_app, build_context
-from spot_server.cli import main
+from spot_server.cli import _parser, main
 from spot_server.metrics_directory import VARIABLE
 from spot_server.settings import Settings
 
@@ -33,6 +35,26 @@ def test_migrate_makes_the_database_and_says_so(url: str, capsys: pytest.Capture
         [0, 0],
         ["the schema went from nothing to 0001", "the schema was at 0001 already"],
     )
+
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def told_commands() -> list[str]:
+    """Return the lines of our documents that somebody may type: of each fenced block of a shell what begins with spot-server."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))]
+    blocks = [block for text in texts for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line[line.index("spot-server ") :] for line in lines if re.search(r"(^|exec \w+ |/)spot-server ", line.strip())]
+
+
+@pytest.mark.parametrize("line", told_commands())
+def test_each_command_that_our_documents_tell_is_one(line: str) -> None:
+    _parser().parse_args(shlex.split(line, comments=True)[1:])
+
+
+def test_the_first_commands_of_an_operator_are_among_them() -> None:
+    assert "spot-server create-client shop" in told_commands()
 
 
 def test_a_token_made_on_the_command_line_works(url: str, capsys: pytest.CaptureFixture[str]) -> None:

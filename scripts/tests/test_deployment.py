@@ -56,6 +56,13 @@ def test_every_metric_that_an_alert_asks_for_is_one_of_the_server() -> None:
     assert len(asked) > 5
 
 
+def test_every_alert_is_in_the_table_for_operators() -> None:
+    groups = yaml.safe_load((ROOT / "monitoring/alerts.yml").read_text())["groups"]
+    told = set(re.findall(r"`(Spot\w+)`", (ROOT / "docs/operating.md").read_text()))
+
+    assert told == {rule["alert"] for group in groups for rule in group["rules"]}
+
+
 def test_every_job_that_an_alert_names_is_one_of_the_server() -> None:
     sources = (ROOT / "central-server/src/spot_server").rglob("jobs.py")
     made = {name for path in sources for name in re.findall(r'\bJob\("(\w+)"', path.read_text())}
