@@ -148,6 +148,34 @@ def test_one_pool_can_be_asked_for(site: Site) -> None:
     assert len(everything) == 4
 
 
+@pytest.mark.parametrize(
+    ("wish", "reason"),
+    [
+        ({"instance_type": "zz9.large"}, "expected one of c5.large, m5.large"),
+        ({"az_id": "nope"}, "expected one of use1-az1, use1-az2"),
+        ({"instance_type": "r5.large", "az_id": "use1-az2"}, "expected one of c5.large, m5.large"),
+    ],
+)
+def test_a_pool_that_cannot_be_in_the_chart_is_refused_with_those_that_can(site: Site, wish: dict[str, str], reason: str) -> None:
+    """The agent may not use r5.large."""
+    for zone in ("use1-az1", "use1-az2"):
+        site.prices.see(site.prices.pool(zone, "m5.large"), 0, "0.03")
+    site.prices.see(site.prices.pool("use1-az3", "r5.large"), 0, "0.03")
+
+    answer = site.client.get(site.path, **wish)
+
+    assert answer.status == 422
+    assert [(error["field"], error["reason"]) for error in answer.json["errors"]] == [(next(iter(wish)), reason)]
+
+
+def test_a_pool_that_nobody_saw_yet_is_no_mistake(site: Site) -> None:
+    site.prices.see(site.prices.pool("use1-az2", "m5.large"), 0, "0.03")
+
+    answers = [site.chart(instance_type="c5.large"), site.chart(instance_type="c5.large", az_id="use1-az2"), site.chart(az_id="use1-az1")]
+
+    assert [answer.json["pools"] for answer in answers] == [[], [], []]
+
+
 def test_on_demand_stands_beside_the_spot_prices(site: Site) -> None:
     site.prices.on_demand("0.096")
 

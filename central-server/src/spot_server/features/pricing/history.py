@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
+from spot_server.errors import FieldInvalid
 from spot_server.features.agents.queries import load_agent
 from spot_server.features.consolidations.queries import previous_points
 from spot_server.features.consolidations.rules import bucket_number, consolidate
@@ -58,11 +59,14 @@ def read_history(
 ) -> InstanceHistory:
     """Return the prices of the instance's markets in the window, its end left out: one point per pool and bucket with a price.
 
-    FieldInvalid when that would be too many points.
+    FieldInvalid when that would be too many points, and for a type that the agent may not use or a zone in which it has no pool.
     """
     instance = find_instance_of_client(tx, client_id, instance_id)
-    types = [name for name in usable_types(load_agent(tx, instance.agent_id), instance) if choice.instance_type in (None, name)]
-    pools = [pool for pool in queries.list_pools(tx, instance.region, types, instance.product) if choice.az_id in (None, pool.az_id)]
+    usable = usable_types(load_agent(tx, instance.agent_id), instance)
+    known = queries.list_pools(tx, instance.region, usable, instance.product)
+    types = _chosen("instance_type", choice.instance_type, usable)
+    zones = _chosen("az_id", choice.az_id, sorted({pool.az_id for pool in known} | {instance.az_id}))
+    pools = [pool for pool in known if pool.instance_type in types and pool.az_id in zones]
     require_few_points(window, len(pools))
     ids = [pool.pool_id for pool in pools]
     consolidated, is_truncated = _read_points(tx, ids, window) if ids else ({}, False)
@@ -72,6 +76,17 @@ def read_history(
 
 def _read_points(tx: Transaction, ids: Sequence[int], window: Window) -> tuple[dict[int, list[Slot]], bool]:
     points: dict[int, list[Slot]] = {}
+def _chosen(field: str, value: str | None, known: Sequence[str]) -> Sequence[str]:
+    """Return what was asked for, all of them without a wish; an empty chart would not say that nothing can be in it."""
+    if value is None:
+        return known
+    if value not in known:
+        raise FieldInvalid(field, value, f"one of {', '.join(known)}")
+    return [value]
+
+
+def _read_points(tx: Transaction, ids: Sequence[int], window: Window) -> tuple[dict[int, list[ChartPoint]], bool]:
+    points: dict[int, list[ChartPoint]] = {}
     is_truncated = False
     ends = history_queries.consolidated_until(tx, ids)
     # Pools are consolidated together: there are one or two ends, whatever the number of pools.
