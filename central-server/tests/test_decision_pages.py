@@ -73,6 +73,14 @@ def test_a_page_of_decisions_goes_on_where_the_one_before_it_ended(deciding: Dec
 
 
 @pytest.mark.parametrize("page", ["decisions", "why-on-demand"])
+def test_a_parameter_that_is_not_known_is_refused_and_named(deciding: Deciding, client: Http, page: str) -> None:
+    answer = client.get(path(deciding, page), since="2026-01-01")
+
+    assert answer.status == 422
+    assert [error["field"] for error in answer.json["errors"]] == ["since"]
+
+
+@pytest.mark.parametrize("page", ["decisions", "why-on-demand"])
 def test_another_clients_agent_is_as_unknown_as_one_that_never_was(deciding: Deciding, client: Http, page: str) -> None:
     other = Fleet.on(deciding.story.database).agent("shop", instance_id="i-77")
     mine = f"/api/client/{deciding.story.fleet.client_id}/agents"

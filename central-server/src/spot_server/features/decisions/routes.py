@@ -25,6 +25,7 @@ from spot_server.features.decisions.service import Explanation
 from spot_server.http.auth import current_principal, protect
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import current_context
+from spot_server.http.schemas import QuerySchema
 from spot_server.paging import Page
 from spot_server.words import TokenKind
 
@@ -47,8 +48,9 @@ def list_decisions(query: dict[str, Any], client_id: str, agent_id: str) -> Page
 
 
 @client_blueprint.route("/why-on-demand", methods=["GET"])
+@client_blueprint.arguments(QuerySchema, location="query")
 @client_blueprint.response(200, ExplanationAnswer)
-def why_on_demand(client_id: str, agent_id: str) -> Explanation:
+def why_on_demand(_query: dict[str, Any], client_id: str, agent_id: str) -> Explanation:
     """Say why the agent runs where it does, and what would bring it back to spot: asked of the acting model now, and not stored."""
     context = current_context()
     period_seconds = context.settings.decision_period_seconds
