@@ -184,6 +184,8 @@ def test_settings_are_changed_and_the_audit_log_says_by_whom(client: Http, accou
     [
         ({"time_zone": "Berlin"}, "time_zone"),
         ({"time_zone": None}, "time_zone"),
+        ({"time_zone": "localtime"}, "time_zone"),
+        ({"time_zone": "Factory"}, "time_zone"),
         ({"on_demand_discount_ratio": "1.5"}, "on_demand_discount_ratio"),
         ({"on_demand_discount_ratio": "-0.1"}, "on_demand_discount_ratio"),
         ({"on_demand_discount_ratio": 0.28}, "on_demand_discount_ratio"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from spot_server.http.fields import BoundedText
 from spot_server.http.schemas import StrictSchema
+from spot_server.time_zones import is_time_zone
 from spot_server.weekdays import WEEKDAYS
 
 
@@ -31,10 +31,8 @@ class TimeZoneText(BoundedText):
 
 
 def _known_zone(value: str) -> None:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValidationError("expected the name of a time zone such as Europe/Berlin or UTC") from None
+    if not is_time_zone(value):
+        raise ValidationError("expected the name of a time zone such as Europe/Berlin or UTC")
 
 
 def _no_twins(days: list[str]) -> None:

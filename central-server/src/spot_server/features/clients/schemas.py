@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from zoneinfo import available_timezones
-
 from marshmallow import ValidationError, fields, post_load, validate
 
 from spot_server.features.clients.rules import (
@@ -17,11 +15,12 @@ from spot_server.features.clients.rules import (
 from spot_server.features.clients.service import NewClient
 from spot_server.http.fields import BoundedText, UtcMoment
 from spot_server.http.schemas import AnswerSchema, StrictSchema, page_schema
+from spot_server.time_zones import is_time_zone
 
 
 def check_time_zone(name: str) -> None:
     """Refuse what is not an IANA time zone."""
-    if name not in available_timezones():
+    if not is_time_zone(name):
         raise ValidationError("expected an IANA time zone such as Europe/Berlin")
 
 
