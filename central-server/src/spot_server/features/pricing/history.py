@@ -74,8 +74,6 @@ def read_history(
     return InstanceHistory(instance, window, histories, on_demand_prices(tx, instance, types, catalogue), is_truncated)
 
 
-def _read_points(tx: Transaction, ids: Sequence[int], window: Window) -> tuple[dict[int, list[Slot]], bool]:
-    points: dict[int, list[Slot]] = {}
 def _chosen(field: str, value: str | None, known: Sequence[str]) -> Sequence[str]:
     """Return what was asked for, all of them without a wish; an empty chart would not say that nothing can be in it."""
     if value is None:
@@ -85,8 +83,8 @@ def _chosen(field: str, value: str | None, known: Sequence[str]) -> Sequence[str
     return [value]
 
 
-def _read_points(tx: Transaction, ids: Sequence[int], window: Window) -> tuple[dict[int, list[ChartPoint]], bool]:
-    points: dict[int, list[ChartPoint]] = {}
+def _read_points(tx: Transaction, ids: Sequence[int], window: Window) -> tuple[dict[int, list[Slot]], bool]:
+    points: dict[int, list[Slot]] = {}
     is_truncated = False
     ends = history_queries.consolidated_until(tx, ids)
     # Pools are consolidated together: there are one or two ends, whatever the number of pools.
