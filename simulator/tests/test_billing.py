@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_simulator.model.billing import on_demand_spans, spot_spans, total_usd
+from spot_simulator.model.billing import MINIMUM_BILLED, billed_until, on_demand_spans, spot_spans, total_usd
 from spot_simulator.model.prices import PriceChange, price_at
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -54,6 +54,14 @@ def test_a_second_is_billed_as_a_second() -> None:
     spans = on_demand_spans(Decimal("3.6"), START, START + timedelta(seconds=1))
 
     assert total_usd(spans) == Decimal("0.001")
+
+
+def test_what_ended_within_a_minute_is_billed_for_the_minute_and_what_runs_until_now() -> None:
+    now = START + timedelta(hours=1)
+
+    assert billed_until(START, START + timedelta(seconds=2), now) == START + MINIMUM_BILLED
+    assert billed_until(START, START + timedelta(seconds=61), now) == START + timedelta(seconds=61)
+    assert billed_until(now - timedelta(seconds=2), None, now) == now
 
 
 def test_nothing_that_did_not_run_costs() -> None:

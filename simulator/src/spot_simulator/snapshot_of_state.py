@@ -8,7 +8,7 @@ from spot_simulator.balancing.target_groups import TargetGroup
 from spot_simulator.clock import rfc3339
 from spot_simulator.images import Image
 from spot_simulator.machine import Interval, Machine, ServiceRun
-from spot_simulator.model.billing import Span, on_demand_spans, spot_spans, total_usd
+from spot_simulator.model.billing import Span, billed_until, on_demand_spans, spot_spans, total_usd
 from spot_simulator.model.capacity import Mode
 from spot_simulator.model.catalogue import on_demand_usd_per_hour
 from spot_simulator.ports import AddressEntry
@@ -67,10 +67,10 @@ def region_bill(region: RegionView) -> dict[str, Any]:
 
 
 def bill_spans(region: RegionView, machine: Machine, now: datetime) -> list[Span]:
-    """Return the priced spans in which an instance ran."""
+    """Return the priced spans for which an instance is billed."""
     spans: list[Span] = []
     for interval in machine.running:
-        until = interval.until or now
+        until = billed_until(interval.since, interval.until, now)
         if machine.mode is Mode.SPOT:
             changes = region.prices.changes(machine.instance_type, machine.az_id, until)
             spans += spot_spans(changes, interval.since, until)

@@ -17,7 +17,7 @@ def hints(server_url: str, region_url: str, client_id: str, token: str, agent_id
         '  curl -sN -H "Authorization: Bearer $TOKEN" -H "Accept: text/event-stream" "$API/events?after=-1"',
         "  # what today cost so far, down to its prices; and the same from the region's own bill, by a script of its own",
         f'  curl -s -H "Authorization: Bearer $TOKEN" "{day}"',
-        f'  SPOT_TOKEN=$TOKEN scripts/recompute_day.py --bill {bill} --state {state} --day "{day}"',
+        f'  SPOT_TOKEN=$TOKEN scripts/recompute_day.py --bill {bill} --state {state} --day "{day}" --edge-seconds 30',
         "  # play AWS: recommend to leave the primary's spot pool (409 while it is on demand)",
         f"  curl -s -X POST {region_url}/_region/instances/{primary_id}/rebalance",
     ]
