@@ -22,7 +22,7 @@ from spot_server.decision_models import PriceStep
 from spot_server.features.decisions.hour_queries import HourPrice, consolidated_hours, seen_hours
 from spot_server.features.decisions.market_sources import PriceWindows, RegionMarkets, read_markets
 from spot_server.features.pricing.queries import ensure_pools, store_observations
-from spot_server.features.pricing.rules import Observation, choose_current, merge_observations
+from spot_server.features.pricing.rules import Observation, choose_current
 from spot_server.words import Mode, PriceSource
 
 HOUR = timedelta(hours=1)
@@ -190,7 +190,9 @@ def test_the_database_chooses_the_price_of_an_hour_as_the_rule_does(
     database: Database, two_pools: list[int], seen: list[tuple[int, Observation]]
 ) -> None:
     """Where several were seen in the same five minutes, `choose_current` is the rule; the database sends one number for each hour."""
-    stored = merge_observations(replace(one, pool_id=two_pools[which]) for which, one in seen)
+    of_pools = [replace(one, pool_id=two_pools[which]) for which, one in seen]
+    # A statement may name a row once.
+    stored = list({(one.pool_id, one.bucket_at, one.source, one.usd_per_hour): one for one in of_pools}.values())
     hours = [START - HOUR * back for back in range(169)]
     with database.engine.begin() as connection:
         connection.execute(delete(spot_price_snapshots))

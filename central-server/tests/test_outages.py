@@ -139,6 +139,7 @@ def test_an_old_side_that_serves_to_its_end_is_down_from_the_end_that_the_notice
 
     assert (switch.quiesced_at, switch.downtime_basis) == (None, DowntimeBasis.INSTANCE_END)
     assert switch.downtime_ms == pytest.approx(seconds_to_service(switch, named_end) * 1000, abs=1)
+    assert switch.downtime_ms is not None
     assert switch.downtime_ms >= 20_000
 
 
