@@ -85,12 +85,12 @@ def test_a_loss_without_a_word_is_down_from_its_last_heartbeat_on(story: Story) 
     assert [(data["downtime_ms"], data["downtime_basis"]) for data in told] == [(move.downtime_ms, "last_seen")]
 
 
-def test_a_workload_whose_daemon_died_hours_before_it_was_lost_is_down_from_ec2_s_last_word_on(story: Story) -> None:
+def test_a_workload_whose_daemon_died_long_before_it_was_lost_is_down_from_ec2_s_last_word_on(story: Story) -> None:
     """EC2 called the instance running all the time: nobody says that its workload did not serve."""
     give_control_role(story)
     listens(story)
     kill_daemon(story)
-    story.passes(7200, step_seconds=10)
+    story.passes(1800, step_seconds=10)
     story.region.lose("i-1")
     lost_at = story.clock.now()
 
@@ -139,8 +139,7 @@ def test_an_old_side_that_serves_to_its_end_is_down_from_the_end_that_the_notice
 
     assert (switch.quiesced_at, switch.downtime_basis) == (None, DowntimeBasis.INSTANCE_END)
     assert switch.downtime_ms == pytest.approx(seconds_to_service(switch, named_end) * 1000, abs=1)
-    assert switch.downtime_ms is not None
-    assert switch.downtime_ms >= 20_000
+    assert seconds_to_service(switch, named_end) >= 20
 
 
 def test_a_move_that_is_taken_back_stood_still_until_its_old_side_served_again(database: Database, clock: FakeClock) -> None:
