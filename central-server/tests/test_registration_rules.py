@@ -11,6 +11,7 @@ from server_support.clock import START
 from spot_server.features.registration.rules import (
     ENDED_REPLICA_STATUSES,
     Claim,
+    ComesAfterAll,
     Decision,
     Enrolment,
     Launcher,
@@ -74,9 +75,22 @@ nonces = st.builds(
     launcher=launchers,
 )
 standings = st.none() | st.builds(
-    Standing, agent_id=agent_ids, role=st.none() | st.sampled_from(Role), are_others_gone=st.booleans(), is_deleted=st.booleans()
+    Standing,
+    agent_id=agent_ids,
+    role=st.none() | st.sampled_from(Role),
+    are_others_gone=st.booleans(),
+    is_deleted=st.booleans(),
+    is_last_hope=st.booleans(),
 )
-strays = st.builds(Standing, agent_id=agent_ids, role=st.just(Role.ZOMBIE), are_others_gone=st.just(False), is_stray=st.just(True))
+strays = st.builds(
+    Standing,
+    agent_id=agent_ids,
+    role=st.sampled_from([Role.ZOMBIE, Role.TERMINATED]),
+    are_others_gone=st.just(False),
+    is_deleted=st.booleans(),
+    is_stray=st.just(True),
+    is_last_hope=st.booleans(),
+)
 
 
 def makes_primary(decision: Decision) -> bool:
@@ -162,7 +176,8 @@ def test_a_launch_nonce_lets_nobody_in_whose_replica_has_ended_or_whose_agent_is
     decision = decide_registration(claim, nonce, standing, START)
 
     if standing is not None and (standing.is_deleted or nonce.replica_status in ENDED_REPLICA_STATUSES):
-        assert isinstance(decision, NotWanted | Refused | SameInstance)
+        assert isinstance(decision, NotWanted | ComesAfterAll | Refused | SameInstance)
+        assert not isinstance(decision, ComesAfterAll) or (standing.is_last_hope and not standing.is_deleted)
         # An instance that was let in before is still greeted: it must hear that it is a ZOMBIE.
         assert not isinstance(decision, SameInstance) or (standing.role is not None and not standing.is_deleted)
 
@@ -181,11 +196,27 @@ def test_an_instance_is_recorded_as_a_stray_only_by_a_fresh_nonce_of_its_own_lau
 
 
 @given(claims, enrolments | nonces, strays)
-def test_a_stray_is_never_let_in_by_anything(claim: Claim, credential: Enrolment | LaunchNonce, standing: Standing) -> None:
+def test_a_stray_is_let_in_by_nothing_but_its_nonce_when_its_agent_has_nothing_else(
+    claim: Claim, credential: Enrolment | LaunchNonce, standing: Standing
+) -> None:
     decision = decide_registration(claim, credential, standing, START)
 
-    assert isinstance(decision, NotWanted | Refused)
+    assert isinstance(decision, NotWanted | ComesAfterAll | Refused)
     assert not isinstance(decision, NotWanted) or not decision.is_new
+    if isinstance(decision, ComesAfterAll):
+        assert isinstance(credential, LaunchNonce)
+        assert (standing.role, standing.is_last_hope, standing.is_deleted, decision.is_known) == (Role.ZOMBIE, True, False, True)
+        assert claim.owner is None
+
+
+@given(claims, nonces, standings)
+def test_who_comes_late_and_is_let_in_is_vouched_for_as_a_stray_is(claim: Claim, nonce: LaunchNonce, standing: Standing | None) -> None:
+    decision = decide_registration(claim, nonce, standing, START)
+
+    if isinstance(decision, ComesAfterAll):
+        assert (nonce.used_at, decision.is_known, claim.owner) == (None, False, None)
+        vouched = (claim.instance_type, claim.az_id) == (nonce.instance_type, nonce.az_id)
+        assert nonce.recorded_instance_id == claim.instance_id or (nonce.recorded_instance_id is None and vouched)
 
 
 @given(claims, standings)

@@ -37,6 +37,9 @@ from spot_agent.workload import Workload
 PATH_USER_DATA = "user-data"
 RETRY_BASE_SECONDS = 2.0
 RETRY_CAP_SECONDS = 300.0
+RETRY_NOT_WANTED_SECONDS = 60.0
+"""Soon enough to be of use when a rescue comes to need it, and the server waits for nothing else."""
+
 LOOKS_AT_EC2 = 3
 """Only a first registration seeds the launch specification: it waits a little for an EC2 that does not answer now."""
 
@@ -135,7 +138,7 @@ class Registrar:
         if error.problem == "instance-not-wanted":
             problem = f"launched for something that has ended, waits to be terminated: {error.detail}"
             self._parts.live.change(lambda facts: replace(facts, registration_problem=problem))
-            return Failed("instance_not_wanted", {"detail": error.detail}, RETRY_CAP_SECONDS)
+            return Failed("instance_not_wanted", {"detail": error.detail}, RETRY_NOT_WANTED_SECONDS)
         return self._refused("registration_refused", f"{error.status} {error.problem}: {error.detail}")
 
     def _refused(self, event: str, reason: str) -> Failed:

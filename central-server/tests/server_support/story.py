@@ -261,7 +261,7 @@ class Story:
         return machine.is_registered
 
     def _report_ready(self, machine: Machine) -> None:
-        replica = next((one for one in self.replicas() if one.instance_id == machine.instance_id), None)
+        replica = next((one for one in self.replicas() if one.instance_id == machine.instance_id and one.is_live), None)
         if replica is None or replica.status is not ReplicaStatus.SYNCING:
             return
         report = Progress(ReplicaStatus.READY)

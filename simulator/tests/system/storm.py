@@ -156,7 +156,7 @@ class Storm:
         switches = read_all(self.world.server, "/switch-history")
         self.abandoned = self._abandoned(switches, state)
         alive = [item["instance_id"] for item in state["instances"] if item["state"] != "terminated"]
-        left = [f"EC2 has {len(alive)} instances: {alive}"] if len(alive) != len(WORKLOADS) - len(self.abandoned) else []
+        left = self._too_many(state) if len(alive) != len(WORKLOADS) - len(self.abandoned) else []
         left += [f"{name} does not answer" for name in self.day.agents if name not in self.abandoned and not self._answers(name)]
         abandoned_ids = {self.day.agents[name] for name in self.abandoned}
         for item in switches:
@@ -170,6 +170,17 @@ class Storm:
             if item["status"] not in verdict.ENDED_REPLICAS
         ]
         return left
+
+    def _too_many(self, state: dict[str, Any]) -> list[str]:
+        """Say of each instance that lives, or was one's end, what EC2 and the server know of it."""
+        known = {item["instance_id"]: item for item in read_all(self.world.server, "/instances")}
+        alive = [item for item in state["instances"] if item["state"] != "terminated"]
+        told = ("role", "replica_id", "stray_reason", "registered_at", "last_heartbeat_at", "role_changed_at")
+        found = [f"EC2 has {len(alive)} instances, and {sorted(self.abandoned) or 'nobody'} was abandoned"]
+        for item in alive:
+            row = known.get(item["instance_id"], {})
+            found.append(f"  {item['instance_id']} {item['state']} {item['tags']}: { ({key: row.get(key) for key in told}) }")
+        return found
 
     def _abandoned(self, switches: list[dict[str, Any]], state: dict[str, Any]) -> set[str]:
         agent_ids = verdict.abandoned_agents(switches, read_all(self.world.server, "/instances"), state)

@@ -18,6 +18,7 @@ class RoleEvent(StrEnum):
     SUPERSEDED = "superseded"
     RESTORED = "restored"
     CALLED_BACK = "called_back"
+    TAKEN_BACK = "taken_back"
     RETIRED = "retired"
     RELEASED = "released"
     TERMINATED = "terminated"
@@ -39,6 +40,7 @@ EVENT_MEANINGS: dict[RoleEvent, str] = {
     RoleEvent.SUPERSEDED: "Another instance was promoted in its place.",
     RoleEvent.RESTORED: "The handover is undone, under a new epoch, before the new primary ever passed its serving check.",
     RoleEvent.CALLED_BACK: "A person rolls a completed move back: the instance that it left is the PRIMARY again, under a new epoch.",
+    RoleEvent.TAKEN_BACK: "One that came unwanted is let in after all: a rescue gave up, and nothing else of its agent could be moved to.",
     RoleEvent.RETIRED: "The replica is no longer wanted, or has failed.",
     RoleEvent.RELEASED: "Its agent is deleted: the instance keeps running and is ours no more.",
     RoleEvent.TERMINATED: "EC2 says that the instance is terminated.",
@@ -52,6 +54,7 @@ TRANSITIONS: dict[tuple[Role | None, RoleEvent], Role] = {
     (Role.PRIMARY, RoleEvent.SUPERSEDED): Role.ZOMBIE,
     (Role.ZOMBIE, RoleEvent.RESTORED): Role.PRIMARY,
     (Role.ZOMBIE, RoleEvent.CALLED_BACK): Role.PRIMARY,
+    (Role.ZOMBIE, RoleEvent.TAKEN_BACK): Role.REPLICA,
     (Role.REPLICA, RoleEvent.RETIRED): Role.ZOMBIE,
     (Role.PRIMARY, RoleEvent.RELEASED): Role.ZOMBIE,
     (Role.PRIMARY, RoleEvent.TERMINATED): Role.TERMINATED,

@@ -15,11 +15,13 @@ from spot_server.features.audit.service import record
 from spot_server.features.instances.age_rules import possible_boot, possible_launch
 from spot_server.features.instances.queries import load_instance
 from spot_server.features.instances.rules import RoleEvent, next_role
+from spot_server.features.instances.service import change_role
 from spot_server.features.notifications.service import notify
 from spot_server.features.recoveries.serving import ServeReason, tell_to_serve
 from spot_server.features.registration import queries
 from spot_server.features.registration.rules import Enrolment, LaunchNonce
 from spot_server.features.replicas.approved import ApprovedInstance, take_approved_in
+from spot_server.features.replicas.last_hope import take_after_all
 from spot_server.features.replicas.placement import Place
 from spot_server.features.replicas.service import on_registered
 from spot_server.features.unexpected.queries import note_claim
@@ -161,6 +163,34 @@ def join_as_standby(tx: Transaction, credential: Enrolment | LaunchNonce, agent:
 def _approved(request: NewRegistration) -> ApprovedInstance:
     place = Place(request.instance_type, request.az_id, request.mode)
     return ApprovedInstance(request.instance_id, place, request.image_id, request.booted_at)
+
+
+def take_in_after_all(tx: Transaction, agent: Agent, replica_id: str, request: NewRegistration, *, is_known: bool) -> Arrival:
+    """Make an instance whose replica was given up the REPLICA of a new one: the rescue that gave up goes to it."""
+    if not is_known and not queries.use_nonce(tx, replica_id, request.instance_id):
+        raise TokenInvalid("the launch nonce is used up")
+    new_id = take_after_all(tx, agent, replica_id, request.instance_id)
+    if is_known:
+        reason = "a rescue has nothing else to move to"
+        role = change_role(tx, agent_id=agent.agent_id, instance_id=request.instance_id, event=RoleEvent.TAKEN_BACK, reason=reason, by=BY)
+    else:
+        role = _insert(tx, agent.agent_id, agent.client_id, RoleEvent.REPLICA_REGISTERED, request, replica_id=new_id)
+    # Since when it must be paid for: of itself it knows that better than its replica, whose time begins now.
+    launched_at = possible_launch(request.launched_at, tx.now) or load_instance(tx, agent.agent_id, request.instance_id).launched_at
+    said = {key: value for key, value in _observed(tx, request, launched_at).items() if value is not None}
+    queries.touch_instance(tx, agent.agent_id, request.instance_id, {**said, "replica_id": new_id, "stray_reason": None})
+    after = {"role": role, "replica_id": new_id, "given_up_replica_id": replica_id}
+    _record(tx, agent.client_id, agent.agent_id, request, "instance.taken_after_all", after)
+    tx.emit(
+        "replica_registered",
+        client_id=agent.client_id,
+        agent_id=agent.agent_id,
+        instance_id=request.instance_id,
+        data={"replica_id": new_id, "is_adopted": True, "given_up_replica_id": replica_id},
+    )
+    on_registered(tx, agent_id=agent.agent_id, replica_id=new_id, instance_id=request.instance_id)
+    _warn_of_mode(tx, agent.client_id, agent.agent_id, request)
+    return Arrival(agent.client_id, is_new=True)
 
 
 def turn_stray_away(tx: Transaction, agent: Agent, replica_id: str, request: NewRegistration) -> None:

@@ -78,6 +78,8 @@ class Standing:
     """The claimant came before with the nonce of a replica that had ended."""
     is_approved: bool = False
     """A person lets the claimant in, although the agent lives on another instance."""
+    is_last_hope: bool = False
+    """A rescue of the agent has nothing else to move to, and nobody was told to end the claimant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,17 @@ class JoinsAsStandby:
     """An unexpected instance that a person approved: REPLICA. It serves only after a handover, which fences the PRIMARY first."""
 
     agent_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ComesAfterAll:
+    """An instance that the server launched, whose replica has ended, and without which the agent has nothing: REPLICA of a new one.
+
+    `is_known`: it was turned away before.
+    """
+
+    replica_id: str
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +165,9 @@ class Refused:
     reason: str
 
 
-Decision = NewAgent | StandsIn | SameInstance | ReplicaArrives | JoinsAsStandby | NotWanted | TooEarly | Unexpected | Refused
+Decision = (
+    NewAgent | StandsIn | SameInstance | ReplicaArrives | JoinsAsStandby | ComesAfterAll | NotWanted | TooEarly | Unexpected | Refused
+)
 
 
 def decide_registration(claim: Claim, credential: Enrolment | LaunchNonce | None, standing: Standing | None, now: datetime) -> Decision:
@@ -210,24 +225,32 @@ def _decide_nonce(claim: Claim, nonce: LaunchNonce, standing: Standing | None, n
     if nonce.recorded_instance_id not in {None, claim.instance_id}:
         return Refused(RefusalKind.CREDENTIAL, "the launch nonce belongs to another instance")
     if standing.is_stray:
-        return NotWanted(nonce.replica_id, is_new=False)
+        return _decide_late(claim, nonce, standing, is_known=True)
     if standing.role is not None and nonce.recorded_instance_id == claim.instance_id and not standing.is_deleted:
         return _known_again(claim, standing)
     if nonce.used_at is not None or standing.role is not None:
         return Refused(RefusalKind.CREDENTIAL, "the launch nonce is used up")
     if nonce.replica_status in ENDED_REPLICA_STATUSES or standing.is_deleted:
-        return _turn_away(claim, nonce)
+        return _vouch_late(claim, nonce, standing)
     if claim.owner:
         return Refused(RefusalKind.OWNED, f"{claim.owner} owns this instance and would replace it")
     return _match_launch(claim, nonce, now)
 
 
-def _turn_away(claim: Claim, nonce: LaunchNonce) -> Decision:
+def _vouch_late(claim: Claim, nonce: LaunchNonce, standing: Standing) -> Decision:
     """The answer to the launch may have been lost: then its type and zone vouch for the instance, as for one that is adopted (ADR 0008)."""
     is_recorded = nonce.recorded_instance_id == claim.instance_id
     if is_recorded or _is_at_its_place(claim, nonce):
-        return NotWanted(nonce.replica_id, is_new=True)
+        return _decide_late(claim, nonce, standing, is_known=False)
     return Refused(RefusalKind.CREDENTIAL, WRONG_PLACE)
+
+
+def _decide_late(claim: Claim, nonce: LaunchNonce, standing: Standing, *, is_known: bool) -> Decision:
+    """Its replica was given up before it came. It is turned away, unless it is all that the agent has."""
+    may_live = standing.role in {None, Role.ZOMBIE} and not standing.is_deleted
+    if standing.is_last_hope and may_live and not claim.owner:
+        return ComesAfterAll(nonce.replica_id, is_known=is_known)
+    return NotWanted(nonce.replica_id, is_new=not is_known)
 
 
 def _is_at_its_place(claim: Claim, nonce: LaunchNonce) -> bool:

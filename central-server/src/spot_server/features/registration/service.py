@@ -22,6 +22,7 @@ from spot_server.features.registration import arrivals, queries
 from spot_server.features.registration.arrivals import Arrival, NewRegistration
 from spot_server.features.registration.rules import (
     Claim,
+    ComesAfterAll,
     Decision,
     Enrolment,
     JoinsAsStandby,
@@ -38,6 +39,7 @@ from spot_server.features.registration.rules import (
     Unexpected,
     decide_registration,
 )
+from spot_server.features.replicas.last_hope import is_last_hope
 from spot_server.features.tokens.service import NONCE_PREFIX, create_token, digest_of, revoke_agent_tokens
 from spot_server.features.unexpected.queries import find_claim
 from spot_server.words import TokenKind, Verdict
@@ -69,7 +71,7 @@ def register(tx: Transaction, secret: str, request: NewRegistration, intervals: 
         agent = _find_agent(tx, credential, request)
         # Read again now that the agent's row is held: the launch may have been recorded meanwhile.
         decision = decide_registration(
-            _claim(request), _find_credential(tx, secret), _read_standing(tx, agent, request.instance_id), tx.now
+            _claim(request), _find_credential(tx, secret), _read_standing(tx, agent, credential, request.instance_id), tx.now
         )
         arrival = _carry_out(tx, decision, credential, agent, request)
         if isinstance(arrival, Turned):
@@ -103,7 +105,7 @@ def _find_agent(tx: Transaction, credential: Enrolment | LaunchNonce, request: N
     return agent if agent.logical_agent_id == request.logical_agent_id else None
 
 
-def _read_standing(tx: Transaction, agent: Agent | None, instance_id: str) -> Standing | None:
+def _read_standing(tx: Transaction, agent: Agent | None, credential: Enrolment | LaunchNonce, instance_id: str) -> Standing | None:
     if agent is None:
         return None
     known = find_instance(tx, agent.agent_id, instance_id)
@@ -115,6 +117,7 @@ def _read_standing(tx: Transaction, agent: Agent | None, instance_id: str) -> St
         is_deleted=agent.is_deleted,
         is_stray=known is not None and known.is_stray,
         is_approved=claim is not None and claim.verdict is Verdict.APPROVED,
+        is_last_hope=isinstance(credential, LaunchNonce) and is_last_hope(tx, agent, credential.replica_id, instance_id),
     )
 
 
@@ -134,6 +137,8 @@ def _carry_out(
             return arrivals.take_replica_in(tx, _present(agent), replica_id, request, is_adopted=is_adopted)
         case JoinsAsStandby():
             return arrivals.join_as_standby(tx, credential, _present(agent), request)
+        case ComesAfterAll(replica_id=replica_id, is_known=is_known):
+            return arrivals.take_in_after_all(tx, _present(agent), replica_id, request, is_known=is_known)
         case SameInstance():
             return arrivals.greet_again(tx, credential, _present(agent), request)
         case NotWanted(replica_id=replica_id, is_new=is_new):

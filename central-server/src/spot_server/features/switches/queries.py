@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, and_, bindparam, insert, or_, select, union_all, update
+from sqlalchemy import BindParameter, Row, and_, bindparam, exists, insert, or_, select, union_all, update
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import instances, switch_steps, switches
@@ -208,6 +208,18 @@ def forget_given_up(tx: Transaction, agent_id: str) -> None:
     """No rescue of this agent that gave up is resumed: another move answers for it."""
     where = (switches.c.agent_id == agent_id, switches.c.resume_at.is_not(None))
     tx.execute(update(switches).where(*where).values(resume_at=None, version=switches.c.version + 1))
+
+
+def is_given_up(tx: Transaction, agent_id: str) -> bool:
+    """Tell whether a rescue of this agent gave up and waits to be resumed."""
+    waiting = exists().where(switches.c.agent_id == agent_id, switches.c.resume_at.is_not(None))
+    return bool(tx.execute(select(waiting)).scalar_one())
+
+
+def resume_now(tx: Transaction, agent_id: str) -> None:
+    """Have the rescue of this agent that gave up looked at again at once."""
+    where = (switches.c.agent_id == agent_id, switches.c.resume_at > tx.now)
+    tx.execute(update(switches).where(*where).values(resume_at=tx.now, version=switches.c.version + 1))
 
 
 def newest_completed(tx: Transaction, agent_id: str) -> Switch | None:
