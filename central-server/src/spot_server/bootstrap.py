@@ -57,6 +57,7 @@ from spot_server.features.zombies.routes import blueprint as zombies_blueprint
 from spot_server.http.app import create_app
 from spot_server.http.blueprint import Blueprint
 from spot_server.http.context import AppContext
+from spot_server.http.lane import Lane
 from spot_server.http.token_cache import TokenCache
 from spot_server.http.waiting import Event, WaitingRoom
 from spot_server.metrics import Metrics
@@ -112,7 +113,8 @@ FRESH_LOOKS = 4
 def build_context(settings: Settings) -> AppContext:
     """Return what a web process works with on this machine."""
     clock = SystemClock()
-    return context_on(settings, build_database(settings, clock), clock)
+    context = context_on(settings, build_database(settings, clock), clock)
+    return replace(context, report_turn=Lane(settings.reports_at_once).turn)
 
 
 def context_on(settings: Settings, database: Database, clock: Clock, new_event: Callable[[], Event] = threading.Event) -> AppContext:

@@ -122,6 +122,9 @@ class Settings:
     database_pool_connections: int = integer(
         20, "Database connections that one process has at most, and keeps. Who finds all at work waits for one.", least=1, most=500
     )
+    reports_at_once: int = integer(
+        4, "Heartbeats and price reports that one web process stores at once; further ones wait for their turn.", least=1, most=500
+    )
 
     bind_address: str = text("127.0.0.1", "The address on which the web processes listen.")
     bind_port: int = integer(8080, "The TCP port on which the web processes listen.", least=1, most=65535)

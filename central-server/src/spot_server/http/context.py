@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -35,6 +37,8 @@ class AppContext:
     on_demand: OnDemandCatalogue = field(default_factory=OnDemandCatalogue)
     models: Models = field(default_factory=Models)
     today_totals: TodayTotals = field(default_factory=TodayTotals)
+    report_turn: Callable[[], AbstractContextManager[None]] = nullcontext
+    """A turn to store what a daemon reports every few seconds or minutes: heartbeats and prices."""
 
 
 def current_context() -> AppContext:

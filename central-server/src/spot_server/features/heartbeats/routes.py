@@ -22,4 +22,6 @@ def record_heartbeat(said: tuple[str, Heartbeat], agent_id: str) -> HeartbeatAns
     """Store what the daemon sees and tell it whether anything waits for it."""
     instance_id, heartbeat = said
     require_own_instance(instance_id, current_principal().instance_id)
-    return current_context().database.write(lambda tx: service.record_heartbeat(tx, agent_id, instance_id, heartbeat))
+    context = current_context()
+    with context.report_turn():
+        return context.database.write(lambda tx: service.record_heartbeat(tx, agent_id, instance_id, heartbeat))

@@ -42,7 +42,9 @@ def report_prices(said: tuple[str, PriceReport], agent_id: str) -> ReportOutcome
     """Store prices; bad rows are named, good rows are kept."""
     instance_id, report = said
     require_own_instance(instance_id, current_instance_id())
-    return current_context().database.write(lambda tx: service.report_prices(tx, agent_id, instance_id, report))
+    context = current_context()
+    with context.report_turn():
+        return context.database.write(lambda tx: service.report_prices(tx, agent_id, instance_id, report))
 
 
 @client_blueprint.route("/pricing", methods=["GET"])
