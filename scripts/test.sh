@@ -153,7 +153,7 @@ run_what_gives_way() { # one after the other, so that something always fills wha
   printf '\n── installations\n'
   run_pytest -m "server and not storm" scripts/tests --durations=4 || failed=1 # --ignore would not leave it out of `testpaths`
   printf '\n── fault schedules on a virtual clock\n'
-  scripts/simulate.sh --runs 9 --seed 1 --futures 10 --at-most-seconds "$most_schedule_seconds" || failed=1
+  scripts/simulate.sh --runs 40 --seed 1 --futures 10 --at-most-seconds "$most_schedule_seconds" || failed=1
   return $failed
 }
 

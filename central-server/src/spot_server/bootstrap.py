@@ -114,7 +114,7 @@ def build_context(settings: Settings) -> AppContext:
     """Return what a web process works with on this machine."""
     clock = SystemClock()
     context = context_on(settings, build_database(settings, clock), clock)
-    return replace(context, report_turn=Lane(settings.reports_at_once).turn)
+    return replace(context, report_turn=Lane(settings.web_report_threads).turn)
 
 
 def context_on(settings: Settings, database: Database, clock: Clock, new_event: Callable[[], Event] = threading.Event) -> AppContext:

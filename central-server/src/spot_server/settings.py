@@ -122,7 +122,7 @@ class Settings:
     database_pool_connections: int = integer(
         20, "Database connections that one process has at most, and keeps. Who finds all at work waits for one.", least=1, most=500
     )
-    reports_at_once: int = integer(
+    web_report_threads: int = integer(
         4, "Heartbeats and price reports that one web process stores at once; further ones wait for their turn.", least=1, most=500
     )
 
