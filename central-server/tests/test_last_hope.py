@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, literal, select
+from sqlalchemy import insert, select
 
 from server_support.clock import FakeClock
 from server_support.rescues import COMPLETED, FAILED, assert_rescued, given_up, racing_story, statuses
 from server_support.story import Story
 from spot_server.db.tables import audit_logs, commands, instances
+from spot_server.features.sweeper.holds import note_restore
 from spot_server.words import CommandKind, ReplicaStatus
 
 BOOT_BOUND_SECONDS = 900
@@ -91,19 +92,44 @@ def test_it_goes_on_after_a_restart_with_the_nonce_that_it_came_with(story: Stor
     assert_rescued(story, "i-2")
 
 
-def test_one_whose_end_somebody_was_told_to_bring_stays_away(story: Story) -> None:
-    """Whoever was told may be silent and come back: what serves by then would be ended."""
-    waits_until_given_up(story)
+def was_told(story: Story, number: int, **values: Any) -> None:
+    """An order to end i-2, as one that was given to a daemon would stand in the books."""
     launch = next(command for command in story.commands() if command.kind is CommandKind.LAUNCH_INSTANCE)
-    values = {
-        "command_id": "told",
-        "kind": CommandKind.TERMINATE_INSTANCE,
-        "request_id": "terminate_instance/i-2/1",
-        "first_delivered_at": story.clock.now(),
-    }
+    kind = CommandKind.TERMINATE_INSTANCE
+    values = {"command_id": f"told-{number}", "kind": kind, "request_id": f"terminate_instance/i-2/{number}", **values}
     copied = [column.name for column in commands.columns if column.name not in values]
-    told = select(*(commands.c[name] for name in copied), *(literal(value).label(name) for name, value in values.items()))
-    story.fleet.execute(insert(commands).from_select([*copied, *values], told.where(commands.c.command_id == launch.command_id)))
+    told = select(*(commands.c[name] for name in copied)).where(commands.c.command_id == launch.command_id)
+    row = story.fleet.database.read(lambda tx: tx.execute(told).one()._asdict())
+    story.fleet.execute(insert(commands).values({**row, **values}))
+
+
+def test_one_whose_end_somebody_was_told_to_bring_stays_away(story: Story) -> None:
+    """Whoever was told may be silent and come back, also when another was asked after it: what serves by then would be ended."""
+    waits_until_given_up(story)
+    was_told(story, 1, first_delivered_at=story.clock.now(), outcome=None)
+    was_told(story, 2, first_delivered_at=None, outcome=None)
+
+    boots(story)
+    story.passes(120)
+
+    assert story.roles["i-2"] == "ZOMBIE"
+    assert story.region.serving == []
+
+
+def test_one_whose_end_was_refused_to_whoever_was_told_is_let_in(story: Story) -> None:
+    waits_until_given_up(story)
+    was_told(story, 1, first_delivered_at=story.clock.now(), outcome={"outcome": "failed", "error": {"error_class": "not_authorized"}})
+
+    boots(story)
+    story.passes(300, until=lambda: statuses(story)[-1] is COMPLETED)
+
+    assert_rescued(story, "i-2")
+
+
+def test_nobody_is_let_in_while_the_database_may_be_older_than_the_world(story: Story) -> None:
+    """The instance that serves may be one that it has lost."""
+    waits_until_given_up(story)
+    story.fleet.database.write(lambda tx: note_restore(tx, story.agent, "i-9", 5))
 
     boots(story)
     story.passes(120)

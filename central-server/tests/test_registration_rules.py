@@ -215,6 +215,7 @@ def test_who_comes_late_and_is_let_in_is_vouched_for_as_a_stray_is(claim: Claim,
 
     if isinstance(decision, ComesAfterAll):
         assert (nonce.used_at, decision.is_known, claim.owner) == (None, False, None)
+        assert nonce.recorded_instance_id == claim.instance_id or not can_launcher_report(nonce.launcher, START)
         vouched = (claim.instance_type, claim.az_id) == (nonce.instance_type, nonce.az_id)
         assert nonce.recorded_instance_id == claim.instance_id or (nonce.recorded_instance_id is None and vouched)
 

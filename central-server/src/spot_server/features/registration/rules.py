@@ -225,30 +225,32 @@ def _decide_nonce(claim: Claim, nonce: LaunchNonce, standing: Standing | None, n
     if nonce.recorded_instance_id not in {None, claim.instance_id}:
         return Refused(RefusalKind.CREDENTIAL, "the launch nonce belongs to another instance")
     if standing.is_stray:
-        return _decide_late(claim, nonce, standing, is_known=True)
+        return _decide_late(claim, nonce, standing, now, is_known=True)
     if standing.role is not None and nonce.recorded_instance_id == claim.instance_id and not standing.is_deleted:
         return _known_again(claim, standing)
     if nonce.used_at is not None or standing.role is not None:
         return Refused(RefusalKind.CREDENTIAL, "the launch nonce is used up")
     if nonce.replica_status in ENDED_REPLICA_STATUSES or standing.is_deleted:
-        return _vouch_late(claim, nonce, standing)
+        return _vouch_late(claim, nonce, standing, now)
     if claim.owner:
         return Refused(RefusalKind.OWNED, f"{claim.owner} owns this instance and would replace it")
     return _match_launch(claim, nonce, now)
 
 
-def _vouch_late(claim: Claim, nonce: LaunchNonce, standing: Standing) -> Decision:
+def _vouch_late(claim: Claim, nonce: LaunchNonce, standing: Standing, now: datetime) -> Decision:
     """The answer to the launch may have been lost: then its type and zone vouch for the instance, as for one that is adopted (ADR 0008)."""
     is_recorded = nonce.recorded_instance_id == claim.instance_id
     if is_recorded or _is_at_its_place(claim, nonce):
-        return _decide_late(claim, nonce, standing, is_known=False)
+        return _decide_late(claim, nonce, standing, now, is_known=False)
     return Refused(RefusalKind.CREDENTIAL, WRONG_PLACE)
 
 
-def _decide_late(claim: Claim, nonce: LaunchNonce, standing: Standing, *, is_known: bool) -> Decision:
+def _decide_late(claim: Claim, nonce: LaunchNonce, standing: Standing, now: datetime, *, is_known: bool) -> Decision:
     """Its replica was given up before it came. It is turned away, unless it is all that the agent has."""
     may_live = standing.role in {None, Role.ZOMBIE} and not standing.is_deleted
-    if standing.is_last_hope and may_live and not claim.owner:
+    # As for one that is adopted, its launcher's own word comes before its type and zone.
+    is_sure = nonce.recorded_instance_id == claim.instance_id or not can_launcher_report(nonce.launcher, now)
+    if standing.is_last_hope and may_live and is_sure and not claim.owner:
         return ComesAfterAll(nonce.replica_id, is_known=is_known)
     return NotWanted(nonce.replica_id, is_new=not is_known)
 

@@ -40,6 +40,7 @@ from spot_server.features.registration.rules import (
     decide_registration,
 )
 from spot_server.features.replicas.last_hope import is_last_hope
+from spot_server.features.sweeper.holds import newer_epoch
 from spot_server.features.tokens.service import NONCE_PREFIX, create_token, digest_of, revoke_agent_tokens
 from spot_server.features.unexpected.queries import find_claim
 from spot_server.words import TokenKind, Verdict
@@ -117,8 +118,13 @@ def _read_standing(tx: Transaction, agent: Agent | None, credential: Enrolment |
         is_deleted=agent.is_deleted,
         is_stray=known is not None and known.is_stray,
         is_approved=claim is not None and claim.verdict is Verdict.APPROVED,
-        is_last_hope=isinstance(credential, LaunchNonce) and is_last_hope(tx, agent, credential.replica_id, instance_id),
+        is_last_hope=isinstance(credential, LaunchNonce) and _is_last_hope(tx, agent, credential, instance_id),
     )
+
+
+def _is_last_hope(tx: Transaction, agent: Agent, nonce: LaunchNonce, instance_id: str) -> bool:
+    """Nobody is, while the database may be older than the world: the instance that serves may be one that it has lost."""
+    return is_last_hope(tx, agent, nonce.replica_id, instance_id) and newer_epoch(tx, agent.agent_id) is None
 
 
 def _carry_out(

@@ -18,9 +18,9 @@ from spot_server.features.commands.attempts import assign
 from spot_server.features.replicas import queries
 from spot_server.features.replicas.answers import emit_replica
 from spot_server.features.replicas.image_queries import find_image
-from spot_server.features.replicas.launching import choose_image, last_primary
+from spot_server.features.replicas.launching import choose_image, is_rescue, last_primary
 from spot_server.features.replicas.queries import Replica
-from spot_server.features.replicas.termination import last_termination, withdraw_termination
+from spot_server.features.replicas.termination import may_still_be_terminated, withdraw_termination
 from spot_server.features.switches import queries as switch_queries
 from spot_server.words import Carry, ReplicaKind, ReplicaStatus
 
@@ -37,8 +37,7 @@ def is_last_hope(tx: Transaction, agent: Agent, given_up_id: str, instance_id: s
     """
     if agent.is_deleted or not agent.enabled:
         return False
-    asked = last_termination(tx, agent, instance_id)
-    is_free = asked is None or asked.first_delivered_at is None
+    is_free = not may_still_be_terminated(tx, agent, instance_id)
     return is_free and (_find_stuck(tx, agent, given_up_id) is not None or _is_given_up(tx, agent, given_up_id))
 
 
@@ -55,7 +54,7 @@ def take_after_all(tx: Transaction, agent: Agent, given_up_id: str, instance_id:
         queries.update_replica(tx, one, instance_id=instance_id, ended_at=one.ended_at or tx.now)
     ledger.settle_launches(tx, agent.agent_id, given_up_id, reason="its instance has registered")
     stuck = _find_stuck(tx, agent, given_up_id)
-    taken = _new(tx, given_up, instance_id, number=len(earlier)) if stuck is None else _give(tx, stuck, given_up, instance_id)
+    taken = _new(tx, agent, given_up, instance_id, number=len(earlier)) if stuck is None else _give(tx, stuck, given_up, instance_id)
     emit_replica(tx, taken, "replica_launched", {"place": taken.place.key, "reason": REASON})
     switch_queries.resume_now(tx, agent.agent_id)
     return taken.replica_id
@@ -70,7 +69,7 @@ def _find_stuck(tx: Transaction, agent: Agent, given_up_id: str) -> Replica | No
     if primary is None or assign(tx, agent, Act.LAUNCH_IN_EMERGENCY, primary.instance_id) is not None:
         return None
     given_up = queries.load_replica(tx, agent.agent_id, given_up_id)
-    fitting = (one for one in live if one.kind is ReplicaKind.EMERGENCY and _has_as_much(tx, agent, given_up.image_id, one.image_id))
+    fitting = (one for one in live if is_rescue(one) and _has_as_much(tx, agent, given_up.image_id, one.image_id))
     return next(fitting, None)
 
 
@@ -106,7 +105,7 @@ def _give(tx: Transaction, stuck: Replica, given_up: Replica, instance_id: str) 
     )
 
 
-def _new(tx: Transaction, given_up: Replica, instance_id: str, *, number: int) -> Replica:
+def _new(tx: Transaction, agent: Agent, given_up: Replica, instance_id: str, *, number: int) -> Replica:
     """Store a replica of its own. Should the rescue turn out not to be needed, it ends with the hold, as one for a recommendation does."""
     taken = replace(
         given_up,
@@ -116,7 +115,8 @@ def _new(tx: Transaction, given_up: Replica, instance_id: str, *, number: int) -
         status=ReplicaStatus.LAUNCHING,
         status_reason=REASON,
         switch_id=None,
-        hold_until=tx.now + timedelta(seconds=tx.policy.rebalance_hold_seconds),
+        # Never shorter than it may take to become ready: an agent's hold may be 0.
+        hold_until=tx.now + timedelta(seconds=max(agent.rebalance_hold_seconds, tx.policy.boot_bound_seconds)),
         instance_id=instance_id,
         launch_command_id=None,
         client_token=None,

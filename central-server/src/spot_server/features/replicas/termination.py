@@ -13,7 +13,7 @@ from spot_server.features.commands import ledger
 from spot_server.features.commands.actors import Act
 from spot_server.features.commands.attempts import last_attempt
 from spot_server.features.commands.demands import Demand, press, withdraw
-from spot_server.features.commands.queries import Command
+from spot_server.features.commands.queries import Command, newest_attempts
 from spot_server.features.instances.queries import find_instance, primary_of
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
@@ -30,6 +30,9 @@ UNKNOWN_FOR_SECONDS = 60.0
 GONE_STATES = frozenset({"terminated", "gone"})
 
 _HANDLES_THAT_LEAD = frozenset({HandleKind.SECONDARY_PRIVATE_IP, HandleKind.TARGET_GROUP, HandleKind.ROUTE53_RECORD})
+
+ATTEMPTS_READ = 200
+"""More than are made in a day: attempts that are refused come ever more rarely, at last every quarter of an hour."""
 
 FINAL_IMAGE_PREFIX = "final_image/"
 
@@ -142,6 +145,12 @@ def last_final_image(tx: Transaction, agent: Agent, instance_id: str) -> Command
 def last_termination(tx: Transaction, agent: Agent, instance_id: str) -> Command | None:
     """Return the newest attempt at terminating the instance."""
     return last_attempt(tx, agent.agent_id, _termination(instance_id))[1]
+
+
+def may_still_be_terminated(tx: Transaction, agent: Agent, instance_id: str) -> bool:
+    """Tell whether somebody was told to end the instance and has not said that it failed: whoever is silent may do it late."""
+    told = [one for one in newest_attempts(tx, agent.agent_id, _termination(instance_id), most=ATTEMPTS_READ) if one.first_delivered_at]
+    return any((one.outcome or {}).get("outcome") != "failed" for one in told)
 
 
 def withdraw_termination(tx: Transaction, agent: Agent, instance_id: str) -> None:
