@@ -6,7 +6,6 @@ launch another, or end this one: turned away, it would run for ever beside a wor
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,10 +18,11 @@ from spot_server.features.replicas import queries
 from spot_server.features.replicas.answers import emit_replica
 from spot_server.features.replicas.image_queries import find_image
 from spot_server.features.replicas.launching import choose_image, is_rescue, last_primary
+from spot_server.features.replicas.progress import NewReplica, new_replica
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.termination import may_still_be_terminated, withdraw_termination
 from spot_server.features.switches import queries as switch_queries
-from spot_server.words import Carry, ReplicaKind, ReplicaStatus
+from spot_server.words import Carry, ReplicaKind
 
 REASON = "it came when its replica had been given up, and a rescue had nothing to move to"
 
@@ -107,30 +107,24 @@ def _give(tx: Transaction, stuck: Replica, given_up: Replica, instance_id: str) 
 
 def _new(tx: Transaction, agent: Agent, given_up: Replica, instance_id: str, *, number: int) -> Replica:
     """Store a replica of its own. Should the rescue turn out not to be needed, it ends with the hold, as one for a recommendation does."""
+    # Never shorter than it may take to become ready: an agent's hold may be 0.
+    hold_until = tx.now + timedelta(seconds=max(agent.rebalance_hold_seconds, tx.policy.boot_bound_seconds))
+    new = NewReplica(
+        ReplicaKind.EMERGENCY,
+        f"after_all/{instance_id}/{number}",
+        given_up.image_id or "",
+        REASON,
+        wish=given_up.wish,
+        hold_until=hold_until,
+    )
     taken = replace(
-        given_up,
-        replica_id=str(uuid.uuid4()),
-        request_id=f"after_all/{instance_id}/{number}",
-        kind=ReplicaKind.EMERGENCY,
-        status=ReplicaStatus.LAUNCHING,
-        status_reason=REASON,
-        switch_id=None,
-        # Never shorter than it may take to become ready: an agent's hold may be 0.
-        hold_until=tx.now + timedelta(seconds=max(agent.rebalance_hold_seconds, tx.policy.boot_bound_seconds)),
+        new_replica(tx, agent, new),
         instance_id=instance_id,
-        launch_command_id=None,
-        client_token=None,
-        nonce_sha256=None,
-        nonce_used_at=None,
-        created_at=tx.now,
+        instance_type=given_up.instance_type,
+        az_id=given_up.az_id,
+        mode=given_up.mode,
+        attempt=given_up.attempt,
         launched_at=tx.now,
-        registered_at=None,
-        sync_started_at=None,
-        sync_completed_at=None,
-        ready_at=None,
-        ended_at=None,
-        differences=None,
-        version=1,
     )
     queries.insert_replica(tx, taken)
     emit_replica(tx, taken, "replica_wanted", {"kind": taken.kind, "reason": REASON})
