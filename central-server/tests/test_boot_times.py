@@ -28,7 +28,16 @@ def story(database: Database, clock: FakeClock) -> Story:
     return Story.on(database, clock, has_image=True, create_snapshot_on_switch=False, terminate_wait_seconds=60)
 
 
-def boots(story: Story, agent: Agent, pool: tuple[str, str], seconds: float, *, days_ago: float = 1, count: int = LEAST_BOOTS) -> None:
+def boots(
+    story: Story,
+    agent: Agent,
+    pool: tuple[str, str],
+    seconds: float,
+    *,
+    days_ago: float = 1,
+    count: int = LEAST_BOOTS,
+    registered_after_seconds: float = 1.0,
+) -> None:
     """Replicas of the agent that got ready there, and are gone since."""
     ready_at = story.clock.now() - timedelta(days=days_ago)
     launched_at = ready_at - timedelta(seconds=seconds)
@@ -47,6 +56,7 @@ def boots(story: Story, agent: Agent, pool: tuple[str, str], seconds: float, *, 
             "rejected_places": [],
             "created_at": launched_at,
             "launched_at": launched_at,
+            "registered_at": launched_at + timedelta(seconds=registered_after_seconds),
             "ready_at": ready_at,
             "ended_at": ready_at,
         }
@@ -83,6 +93,14 @@ def test_a_pool_that_boots_fastest_but_shares_the_primarys_type_is_not_preferred
 )
 def test_what_was_long_ago_or_hardly_ever_measured_leaves_it_to_the_price(story: Story, days_ago: float, count: int) -> None:
     boots(story, story.agent, OTHER_POOL, 5, days_ago=days_ago, count=count)
+
+    story.notice()
+
+    assert first_place(story) == CHEAPEST
+
+
+def test_one_whose_time_began_when_it_registered_leaves_it_to_the_price(story: Story) -> None:
+    boots(story, story.agent, OTHER_POOL, 5, registered_after_seconds=0)
 
     story.notice()
 

@@ -12,6 +12,8 @@ from server_support.http import Http
 from server_support.story import Story
 from spot_server.db.runner import Database
 from spot_server.errors import NotFound, OutcomeDiffers
+from spot_server.features.commands import queries
+from spot_server.features.commands.ledger import give_up
 from spot_server.features.commands.queries import Command
 from spot_server.words import CommandKind, CommandStatus, SwitchStatus
 
@@ -29,6 +31,18 @@ def quiesce_command(story: Story) -> Command:
     story.switch()
     story.passes(120, until=lambda: bool(story.issued("quiesce")))
     return next(command for command in story.pending("i-1") if command.kind is CommandKind.QUIESCE)
+
+
+def test_what_is_closed_between_the_reading_and_the_marking_of_a_delivery_is_not_handed_out(story: Story) -> None:
+    command = quiesce_command(story)
+    read = story.database.read(lambda tx: queries.open_commands_of_instance(tx, story.agent_id, "i-1"))
+    story.database.write(lambda tx: give_up(tx, command.command_id, status=CommandStatus.CANCELLED, reason="not wanted any more"))
+
+    handed_out = story.database.write(lambda tx: queries.mark_delivered(tx, read, tx.now))
+
+    ids = [one.command_id for one in read]
+    assert command.command_id in ids
+    assert [one.command_id for one in handed_out] == [command_id for command_id in ids if command_id != command.command_id]
 
 
 def test_the_same_answer_again_changes_nothing(story: Story) -> None:

@@ -204,6 +204,7 @@ def test_a_row_shows_the_pools_cool_down_and_how_long_instances_took_to_boot(fle
     pool = CooledPool(REGION, HERE[0], HERE[1])
     database.write(lambda tx: note_shortage(tx, pool, code="InsufficientInstanceCapacity"))
     boots(fleet, fleet.agent(), 40.0, count=3)
+    boots(fleet, fleet.agent("web-2", instance_id="i-2"), 4.0, count=9, registered_after_seconds=0.0)
 
     analyse(database, clock)
 
@@ -213,8 +214,9 @@ def test_a_row_shows_the_pools_cool_down_and_how_long_instances_took_to_boot(fle
     assert (found.boot_seconds, found.boot_count) == (40.0, 3)
 
 
-def boots(fleet: Fleet, agent: Agent, seconds: float, *, count: int) -> None:
-    """Replicas of the agent that got ready in its pool."""
+def boots(fleet: Fleet, agent: Agent, seconds: float, *, count: int, registered_after_seconds: float = 1.0) -> None:
+    """Replicas of the agent that got ready in its pool. Of those that registered at once it is not known when they were launched."""
+    launched_at = START - timedelta(seconds=seconds)
     for _ in range(count):
         values = {
             "replica_id": (name := str(uuid4())),
@@ -228,8 +230,9 @@ def boots(fleet: Fleet, agent: Agent, seconds: float, *, count: int) -> None:
             "mode": Mode.SPOT,
             "wish": {},
             "rejected_places": [],
-            "created_at": START - timedelta(seconds=seconds),
-            "launched_at": START - timedelta(seconds=seconds),
+            "created_at": launched_at,
+            "launched_at": launched_at,
+            "registered_at": launched_at + timedelta(seconds=registered_after_seconds),
             "ready_at": START,
             "ended_at": START,
         }

@@ -171,11 +171,13 @@ def test_when_the_launching_instance_is_gone_type_and_zone_vouch_for_the_claiman
     agent = fleet.agent()
     launched = fleet.launched_replica(agent, instance_id=None)
     fleet.set_role(agent, "i-1", Role.TERMINATED)
+    launched_at = START - timedelta(seconds=40)
 
-    fleet.register(launched.nonce, instance_id="i-2")
+    fleet.register(launched.nonce, instance_id="i-2", launched_at=launched_at)
 
-    statement = select(replica_instances.c.instance_id).where(replica_instances.c.replica_id == launched.replica_id)
-    assert fleet.database.read(lambda tx: tx.execute(statement).scalar_one()) == "i-2"
+    columns = replica_instances.c
+    statement = select(columns.instance_id, columns.launched_at).where(columns.replica_id == launched.replica_id)
+    assert fleet.database.read(lambda tx: tx.execute(statement).one()) == ("i-2", launched_at)
 
 
 def test_after_the_commands_deadline_a_claimant_of_another_type_is_refused(fleet: Fleet, clock: FakeClock) -> None:

@@ -38,7 +38,13 @@ primaries = st.builds(
     has_served=st.booleans(),
     is_start_refused=st.booleans(),
 )
-all_facts = st.builds(GivenUpFacts, primary=st.none() | primaries, is_way_open=st.booleans(), now=st.just(NOW))
+all_facts = st.builds(
+    GivenUpFacts,
+    primary=st.none() | primaries,
+    is_way_open=st.booleans(),
+    held_because=st.sampled_from([None, "another may be the primary"]),
+    now=st.just(NOW),
+)
 
 
 @given(facts=all_facts)
@@ -67,6 +73,14 @@ def test_nothing_begins_without_anything_to_move_to(facts: GivenUpFacts) -> None
 
 
 @given(facts=all_facts)
+def test_while_another_instance_may_be_the_primary_only_a_notice_of_its_end_begins_anything(facts: GivenUpFacts) -> None:
+    decision = decide_given_up(replace(facts, held_because="another may be the primary"))
+
+    if isinstance(decision, Rescue):
+        assert decision.deadline_at is not None
+
+
+@given(facts=all_facts)
 def test_only_a_primary_that_is_heard_is_told_or_makes_the_rescue_needless(facts: GivenUpFacts) -> None:
     decision = decide_given_up(facts)
 
@@ -88,7 +102,7 @@ def test_ec2_is_asked_about_a_silent_primary_by_whoever_can(facts: GivenUpFacts)
 
 @given(primary=primaries)
 def test_a_person_hears_of_everything_that_only_a_person_can_mend(primary: StrickenPrimary) -> None:
-    decision = decide_given_up(GivenUpFacts(primary, is_way_open=False, now=NOW))
+    decision = decide_given_up(GivenUpFacts(primary, is_way_open=False, held_because=None, now=NOW))
 
     if isinstance(decision, Postpone) and not decision.is_told:
         # The sweep over workloads that stand still tells it, and tells a person if that does not help.

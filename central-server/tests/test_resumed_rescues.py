@@ -25,6 +25,7 @@ from server_support.rescues import (
 )
 from server_support.story import ADDRESS, STEP_SECONDS, Story
 from spot_server.db.runner import Database
+from spot_server.features.sweeper.holds import confirm_restore, note_restore
 from spot_server.words import CommandKind, SwitchTrigger
 
 A_MINUTE = 60
@@ -93,6 +94,24 @@ def test_with_a_control_role_the_region_is_asked_again_though_no_daemon_is_left(
     story.passes(600, until=lambda: story.active() is None and statuses(story)[-1] is COMPLETED)
 
     assert before == ({FAILED}, [], {"i-1": "TERMINATED"})
+    assert_rescued(story, "i-2")
+
+
+def test_while_another_instance_may_be_the_primary_a_person_is_asked_first(story: Story) -> None:
+    give_control_role(story)
+    refuse_every_place(story)
+    story.notice(lead_seconds=30)
+    story.passes(300)
+    story.database.write(lambda tx: note_restore(tx, story.agent, "i-9", 7))
+    story.region.refused_places.clear()
+
+    story.passes(600)
+    held = (set(statuses(story)), story.region.serving)
+    story.database.write(lambda tx: confirm_restore(tx, story.fleet.client_id, story.agent_id, epoch=7, user_id="somebody"))
+    story.passes(1000, until=lambda: story.active() is None and statuses(story)[-1] is COMPLETED)
+
+    assert held == ({FAILED}, [])
+    assert "rescue_waits" in told(story)
     assert_rescued(story, "i-2")
 
 

@@ -364,3 +364,12 @@ def test_a_fault_that_finds_nobody_is_none() -> None:
 
     assert (played.faults, played.missed) == (0, ("launch: kill_daemon",))
     assert played.met == {}
+
+
+def test_a_cut_meets_no_step_after_its_instance_has_gone() -> None:
+    cut = Event(605.0, Kind.CUT_FROM_EC2, 0, {"for_seconds": 600.0, "is_new_side": False})
+    lost = Event(610.0, Kind.LOSS, 0)
+    played = play(replace(SCHEDULE, has_control_role=True, agents=(replace(PLAN, is_on_spot=False),), events=(cut, lost)))
+
+    assert (played.faults, played.moves) == (1, {"failover completed": 1})
+    assert played.met == {}

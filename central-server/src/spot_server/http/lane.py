@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from spot_server.errors import DatabaseUnavailable
 
-PATIENCE_SECONDS = 10.0
-"""As long as somebody waits for a connection to the database."""
+PATIENCE_SECONDS = 5.0
+"""Half of what a daemon waits for an answer: what is stored later has nobody who hears of it."""
 
 
 class Lane:

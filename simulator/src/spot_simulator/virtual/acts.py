@@ -78,10 +78,15 @@ class Acts:
             return self._fleet.has_control_role
         if event.kind is Kind.IMAGE_GONE:
             return bool(images_of(self._fleet, member))
+        machine = self.victim(event)
         if event.kind is Kind.KILL_DAEMON:
-            machine = self._machine(event, member)
             return machine is not None and self._fleet.region.init.status(machine, DAEMON).pid is not None
-        return event.kind not in OF_ONE_INSTANCE or self._machine(event, member) is not None
+        return event.kind not in OF_ONE_INSTANCE or machine is not None
+
+    def victim(self, event: Event) -> Machine | None:
+        """Return the instance that a fault of one instance would strike now; None: there is none, or the fault is of another kind."""
+        member = self._fleet.members[(event.agent or 0) % len(self._fleet.members)]
+        return self._machine(event, member) if event.kind in OF_ONE_INSTANCE else None
 
     def mend(self) -> None:
         """Take back every disturbance that still lasts."""

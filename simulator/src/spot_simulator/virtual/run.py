@@ -182,8 +182,9 @@ class _Run:
 
     def _strike(self, event: Event, at: At | None = None) -> None:
         if self._acts.finds_somebody(event):
+            victim = self._acts.victim(event)
             self._acts.begin(event)
-            self._coverage.begin(event, at)
+            self._coverage.begin(event, at, victim)
         elif at is not None:
             self._aim.note_missed(event)
 

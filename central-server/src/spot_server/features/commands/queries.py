@@ -217,13 +217,21 @@ _DELIVERED = (
 _FIRST_DELIVERED = update(commands).where(_THESE, commands.c.first_delivered_at.is_(None)).values(first_delivered_at=bindparam("now"))
 
 
-def mark_delivered(tx: Transaction, delivered: Sequence[Command], now: datetime) -> None:
-    """Note that these commands went out in an answer that may or may not have arrived."""
-    tx.execute(_DELIVERED, {"command_ids": [command.command_id for command in delivered], "now": now})
+_STILL_OPEN = select(commands.c.command_id).where(_THESE, IS_OPEN)
+
+
+def mark_delivered(tx: Transaction, delivered: Sequence[Command], now: datetime) -> list[Command]:
+    """Note that these commands go out in an answer that may or may not arrive, and return them without those that were closed meanwhile."""
+    command_ids = [command.command_id for command in delivered]
+    if tx.execute(_DELIVERED, {"command_ids": command_ids, "now": now}).rowcount != len(command_ids):
+        # The rows that were marked are ours until the commit, so that nobody closes another one after this look.
+        still_open = {row.command_id for row in tx.execute(_STILL_OPEN, {"command_ids": command_ids})}
+        delivered = [command for command in delivered if command.command_id in still_open]
     # Nothing takes a first delivery back: one that was read needs no look whether it is there still.
     first = [command.command_id for command in delivered if command.first_delivered_at is None]
     if first:
         tx.execute(_FIRST_DELIVERED, {"command_ids": first, "now": now})
+    return list(delivered)
 
 
 _CLOSE = update(commands).where(commands.c.command_id == bindparam("this_command_id"), IS_OPEN)

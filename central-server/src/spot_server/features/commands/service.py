@@ -48,9 +48,7 @@ def take_pending(tx: Transaction, agent_id: str, instance_id: str) -> list[Comma
         for command in queries.open_commands_of_instance(tx, agent_id, instance_id)
         if is_deliverable(command.status, command.last_delivered_at, tx.now)
     ]
-    if deliverable:
-        queries.mark_delivered(tx, deliverable, tx.now)
-    return deliverable
+    return queries.mark_delivered(tx, deliverable, tx.now) if deliverable else []
 
 
 def record_outcome(tx: Transaction, agent_id: str, instance_id: str, command_id: str, outcome: CommandOutcome) -> CommandStatus:

@@ -96,7 +96,8 @@ def claim(tx: Transaction, command_id: str) -> Claimed | None:
             pass
         case _:
             assert_never(admission)
-    queries.mark_delivered(tx, [command], tx.now)
+    if not queries.mark_delivered(tx, [command], tx.now):
+        return None
     role = None
     if client.aws_role_arn is not None:
         role = ControlRole(client.aws_role_arn, client.aws_external_id, f"spot-optimizer-{client.client_id}")

@@ -32,10 +32,14 @@ class StrickenPrimary:
 
 @dataclass(frozen=True, slots=True)
 class GivenUpFacts:
-    """A rescue that gave up. `primary` is None when EC2 has said that it is gone; `is_way_open`: something could be moved to."""
+    """A rescue that gave up. `primary` is None when EC2 has said that it is gone; `is_way_open`: something could be moved to.
+
+    `held_because` says why another instance may be the real PRIMARY; None: nothing hints at that.
+    """
 
     primary: StrickenPrimary | None
     is_way_open: bool
+    held_because: str | None
     now: datetime
 
 
@@ -76,7 +80,10 @@ GivenUpDecision = Rescue | LookAtPrimary | TellPrimary | Drop | Postpone
 
 
 def decide_given_up(facts: GivenUpFacts) -> GivenUpDecision:
-    """Say how to go on. A PRIMARY is given up only on EC2's word, or while a notice's end still lies ahead: silence is only a suspicion."""
+    """Say how to go on. A PRIMARY is given up only on EC2's word, or while a notice's end still lies ahead: silence is only a suspicion.
+
+    A notice is about the very instance that told of it; everything else waits while another one may be the real PRIMARY.
+    """
     primary = facts.primary
     if primary is None:
         return _rescue(facts, Rescue())
@@ -105,4 +112,6 @@ def _decide_alive(primary: StrickenPrimary, facts: GivenUpFacts) -> GivenUpDecis
 
 
 def _rescue(facts: GivenUpFacts, rescue: Rescue) -> GivenUpDecision:
+    if facts.held_because is not None and rescue.deadline_at is None:
+        return Postpone(facts.held_because)
     return rescue if facts.is_way_open else Postpone("there is nothing to move to: no replica, and no image or nobody to launch from it")

@@ -28,6 +28,7 @@ from spot_server.features.recoveries.serving import ServeReason, serve_prefix, t
 from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.queries import live_replicas
 from spot_server.features.replicas.termination import note_terminated
+from spot_server.features.sweeper.holds import newer_epoch, why_not_rescued
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches.driving import drive
 from spot_server.features.switches.ending import tell_of_row
@@ -40,10 +41,12 @@ def load_given_up_facts(tx: Transaction, agent: Agent, given_up: Switch) -> Give
     """Return what is known of the agent's PRIMARY and of what could take its place."""
     primary = primary_of(tx, agent.agent_id)
     has_image = choose_image(tx, agent, last_primary(tx, agent)) is not None
+    hold = newer_epoch(tx, agent.agent_id)
     can_launch = has_image and assign(tx, agent, Act.LAUNCH_IN_EMERGENCY, _primary_id(tx, agent, given_up)) is not None
     return GivenUpFacts(
         primary=None if primary is None else _stricken(tx, agent, given_up, primary),
         is_way_open=can_launch or bool(live_replicas(tx, agent.agent_id)),
+        held_because=None if hold is None else why_not_rescued(hold),
         now=tx.now,
     )
 

@@ -206,7 +206,8 @@ def measured_boots(tx: Transaction, client_id: str, instance_types: Sequence[str
         .where(
             table.c.client_id == client_id,
             table.c.ready_at > since,
-            table.c.launched_at.is_not(None),
+            # What was let in when it registered counts from there: that it became ready soon says nothing of its boot.
+            table.c.registered_at > table.c.launched_at,
             table.c.instance_type.in_(instance_types),
         )
         .order_by(table.c.ready_at.desc())

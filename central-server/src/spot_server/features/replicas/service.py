@@ -33,7 +33,7 @@ def on_registered(tx: Transaction, *, agent_id: str, replica_id: str, instance_i
     """The replica's daemon has registered with its nonce; the caller has checked it, holds the agent's row and made the instance row."""
     replica = queries.load_replica(tx, agent_id, replica_id)
     if replica.instance_id is None:
-        replica = note_instance(tx, replica, instance_id, None)
+        replica = note_instance(tx, replica, instance_id, None, launched_at=load_instance(tx, agent_id, instance_id).launched_at)
     if not replica.is_live:
         progress.advance_replica(tx, replica_id)
         return

@@ -160,7 +160,8 @@ _BOOTS = (
     select(replica_instances.c.instance_type, replica_instances.c.az_id, replica_instances.c.launched_at, replica_instances.c.ready_at)
     .where(
         replica_instances.c.created_at > bindparam("since"),
-        replica_instances.c.launched_at.is_not(None),
+        # What was let in when it registered counts from there: that it became ready soon says nothing of its boot.
+        replica_instances.c.registered_at > replica_instances.c.launched_at,
         replica_instances.c.ready_at.is_not(None),
     )
     .order_by(replica_instances.c.created_at.desc())

@@ -25,7 +25,7 @@ from spot_server.features.silences.rules import (
     TakenForLost,
     decide_silence,
 )
-from spot_server.features.sweeper.holds import RestoreHold, newer_epoch
+from spot_server.features.sweeper.holds import newer_epoch, why_not_rescued
 from spot_server.features.switches.queries import active_switch
 from spot_server.features.switches.silent_fences import why_not_fenced
 from spot_server.words import PRIORITY_PERSON, RESCUE_TRIGGERS, Actor, InterruptionKind, Severity
@@ -92,17 +92,10 @@ def _take(tx: Transaction, agent: Agent, primary: Instance, loss: Loss) -> Looke
     hold = newer_epoch(tx, agent.agent_id)
     if hold is not None:
         # Another instance may be the real PRIMARY, of which this database has lost the row: a rescue would make a second one.
-        _tell(tx, agent, primary, f"{loss.reason}; {_why_held(hold)}")
+        _tell(tx, agent, primary, f"{loss.reason}; {why_not_rescued(hold)}")
         return Looked()
     taken = take_loss(tx, agent, primary, loss)
     return Looked(None if taken is None else f"{agent.logical_agent_id}: {primary.instance_id} is lost, {loss.reason}: {taken.response}")
-
-
-def _why_held(hold: RestoreHold) -> str:
-    return (
-        f"it is not rescued, for the tags of {hold.instance_id} carry epoch {hold.seen_epoch}, the database {hold.saved_epoch}: it was "
-        "probably restored from a backup, and that instance may be the primary. Confirm this epoch to have the agent rescued"
-    )
 
 
 def page_of_many(tx: Transaction, client_id: str, *, silent_count: int) -> bool:

@@ -117,6 +117,14 @@ def newer_epoch(tx: Transaction, agent_id: str) -> RestoreHold | None:
     return hold if hold is not None and hold.is_holding else None
 
 
+def why_not_rescued(hold: RestoreHold) -> str:
+    """Say to a person why what is lost on EC2's word is not rescued, and what to do."""
+    return (
+        f"it is not rescued, for the tags of {hold.instance_id} carry epoch {hold.seen_epoch}, the database {hold.saved_epoch}: it was "
+        "probably restored from a backup, and that instance may be the primary. Confirm this epoch to have the agent rescued"
+    )
+
+
 def confirm_restore(tx: Transaction, client_id: str, agent_id: str, *, epoch: int, user_id: str) -> RestoreHold:
     """A person has seen to the agent: the sweeper may act again. The same again changes nothing.
 
