@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server_support.clock import START
+from spot_server.features.switches.volume_rules import CopiedFrom, holds_everything
 from spot_server.features.volumes.rules import CopyBasis, devices_of, expect_copy, resolve_volumes, without_devices
+from spot_server.words import Role
 
 DEVICES = ("/dev/xvda", "/dev/sdf", "/dev/sdg", "/dev/sdh")
 
@@ -66,3 +71,20 @@ def test_a_new_side_is_compared_without_what_comes_with_the_move(described: set[
 
     assert set(without_devices(document, moving)["volumes"]) == described - moving
     assert without_devices({"volumes": None}, moving) == {"volumes": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "holds"),
+    [
+        pytest.param({}, False, id="it may have gone on after the fence"),
+        pytest.param({"role": Role.TERMINATED}, True, id="it had ended when the copy began"),
+        pytest.param({"role": Role.TERMINATED, "role_changed_at": START + timedelta(seconds=1)}, False, id="it ended after the copy began"),
+        pytest.param({"has_let_go": True}, True, id="it unmounted them"),
+        pytest.param({"has_let_go": True, "may_have_mounted_since": True}, False, id="it was told to serve again"),
+        pytest.param({"role": Role.TERMINATED, "may_have_mounted_since": True}, True, id="what has ended serves no more"),
+    ],
+)
+def test_copies_hold_everything_only_if_nobody_could_write_to_the_originals_since(changes: dict[str, Any], holds: bool) -> None:
+    source = CopiedFrom(copied_at=START, role=Role.PRIMARY, role_changed_at=START, has_let_go=False, may_have_mounted_since=False)
+
+    assert holds_everything(replace(source, **changes)) is holds

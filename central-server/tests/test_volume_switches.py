@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
 
 from server_support.clock import FakeClock
-from server_support.rescues import with_standby
-from server_support.story import TYPES, ZONES, Story
+from server_support.story import ZONES, Story
+from server_support.volume_story import DATA_VOLUMES, ROOT, SHOP, losses_told, tell, volume_story
 from spot_server.db.runner import Database
-from spot_server.db.tables import instances, notifications
 from spot_server.errors import MoveRefused
 from spot_server.features.agents.guarantees import read_guarantee
 from spot_server.features.switches import service as switch_service
-from spot_server.words import CommandKind, InterruptionKind, StepName, StepStatus, SwitchStatus
+from spot_server.words import CommandKind, StepName, StepStatus, SwitchStatus
 
-DATA_VOLUMES = [{"device_name": "/dev/sdf", "mount_point": "/srv/shop", "file_system": "ext4"}]
-ROOT = {"volume_id": "vol-root", "device_name": "/dev/xvda", "is_root": True, "delete_on_termination": True, "size_gib": 8, "tags": {}}
-SHOP = {
-    "volume_id": "vol-1",
-    "device_name": "/dev/sdf",
-    "is_root": False,
-    "delete_on_termination": False,
-    "size_gib": 100,
-    "volume_type": "gp3",
-    "is_multi_attach": False,
-    "is_encrypted": False,
-    "tags": {"Name": "shop"},
-}
 ORDER = (
     CommandKind.QUIESCE,
     CommandKind.UNMOUNT_VOLUMES,
@@ -45,28 +29,11 @@ VOLUME_STEPS = (StepName.UNMOUNT, StepName.DETACH, StepName.ATTACH, StepName.MOU
 
 @pytest.fixture
 def story(database: Database, clock: FakeClock) -> Story:
-    """An agent on i-1 with vol-1, which is mounted there and outlives it."""
-    made = Story.on(database, clock, has_image=True, carry="volume", data_volumes=DATA_VOLUMES, terminate_wait_seconds=60)
-    made.region.data.add("vol-1", "i-1")
-    tell(made, [ROOT, SHOP])
-    return made
-
-
-def tell(story: Story, attached: list[dict[str, Any]] | None) -> None:
-    """The daemon of i-1 has told of these volumes."""
-    story.fleet.execute(update(instances).where(instances.c.instance_id == "i-1").values(attached_volumes=attached))
-
-
-def told(story: Story) -> list[str]:
-    return story.fleet.scalars(select(notifications.c.text).where(notifications.c.kind == "writes_lost"))
+    return volume_story(database, clock)
 
 
 def position(story: Story, kind: CommandKind) -> int:
     return [called for called, _instance in story.region.calls].index(kind)
-
-
-def written(story: Story, instance_id: str) -> int:
-    return story.region.data.of(instance_id).last_write
 
 
 def test_in_one_az_the_volume_itself_goes_over_once_the_old_side_has_let_go_of_it(story: Story) -> None:
@@ -83,7 +50,7 @@ def test_in_one_az_the_volume_itself_goes_over_once_the_old_side_has_let_go_of_i
     assert [story.steps(switch)[name].status for name in VOLUME_STEPS] == [StepStatus.DONE] * 4
     assert [story.steps(switch)[name].status for name in (StepName.SNAPSHOT, StepName.COPY_VOLUMES)] == [StepStatus.SKIPPED] * 2
     assert story.region.violations == []
-    assert told(story) == []
+    assert losses_told(story) == []
 
 
 def test_the_image_leaves_the_volume_out_and_the_old_instance_ends_without_taking_volumes_along(
@@ -184,85 +151,6 @@ def test_a_person_who_cancels_while_the_volume_moves_gets_it_back(story: Story) 
     assert story.reload(switch).status is SwitchStatus.CANCELLED
     assert story.region.data.of("i-1").volume_id == "vol-1"
     assert story.region.serving == ["i-1"]
-
-
-def test_under_a_notice_the_volume_goes_over_within_it_and_nothing_is_lost(story: Story) -> None:
-    story.passes(20)
-    before = written(story, "i-1")
-
-    story.notice("i-1", InterruptionKind.TERMINATE)
-    story.settles(600)
-
-    (switch,) = story.switches()
-    assert switch.status is SwitchStatus.COMPLETED
-    assert story.region.machines["i-2"].az_id == ZONES[0]
-    assert story.steps(switch)[StepName.FENCE].status is StepStatus.SKIPPED
-    assert written(story, "i-2") > before
-    assert (switch.loses_writes_since, told(story), story.region.violations) == (None, [], [])
-
-
-def test_under_a_notice_a_volume_that_is_busy_comes_once_ec2_says_that_the_instance_ended(story: Story) -> None:
-    story.region.fail(CommandKind.UNMOUNT_VOLUMES, "check_failed", times=9)
-
-    story.notice("i-1", InterruptionKind.TERMINATE)
-    story.settles(900)
-
-    (switch,) = story.switches()
-    steps = story.steps(switch)
-    assert switch.status is SwitchStatus.COMPLETED
-    assert (steps[StepName.UNMOUNT].status, steps[StepName.FENCE].status) == (StepStatus.SKIPPED, StepStatus.DONE)
-    assert story.payloads(CommandKind.DETACH_VOLUMES)[0]["released_by"] is None
-    assert story.region.data.of("i-2").volume_id == "vol-1"
-    assert story.region.violations == []
-
-
-def test_an_instance_that_ends_without_a_word_leaves_its_volume_to_the_next(story: Story) -> None:
-    with_standby(story)
-    before = written(story, "i-1")
-    story.region.lose("i-1")
-    story.region.machines["i-1"].has_daemon = False
-
-    story.notice("i-1", InterruptionKind.TERMINATE, lead_seconds=0.0)
-    story.settles(900)
-
-    (serving,) = story.region.serving
-    assert story.region.data.of(serving).volume_id == "vol-1"
-    assert written(story, serving) >= before
-    assert told(story) == []
-    assert story.region.violations == []
-
-
-def test_where_its_own_az_has_no_place_a_rescue_copies_the_volume_that_survived(story: Story) -> None:
-    for kind in TYPES:
-        for mode in ("spot", "on_demand"):
-            story.region.refuse(f"{mode}/{kind}/{ZONES[0]}")
-    story.passes(20)
-
-    story.notice("i-1", InterruptionKind.TERMINATE)
-    story.settles(1_500)
-
-    switch = story.switches()[-1]
-    (serving,) = story.region.serving
-    assert switch.status is SwitchStatus.COMPLETED
-    assert story.region.machines[serving].az_id != ZONES[0]
-    assert story.region.data.of(serving).volume_id == "vol-1-copy"
-    assert story.steps(switch)[StepName.DETACH].status is StepStatus.SKIPPED
-    assert (switch.loses_writes_since, told(story), story.region.violations) == (None, [], [])
-
-
-def test_a_volume_that_went_with_its_instance_is_replaced_by_its_newest_snapshot_and_the_loss_is_said(story: Story) -> None:
-    story.region.data.volumes["vol-1"].goes_with_instance = True
-    tell(story, [ROOT, {**SHOP, "delete_on_termination": True}])
-    snapshot = story.region.data.add_snapshot("vol-1", story.clock.now() - timedelta(hours=2))
-    story.region.fail(CommandKind.UNMOUNT_VOLUMES, "check_failed", times=9)
-
-    story.notice("i-1", InterruptionKind.TERMINATE)
-    story.settles(1_500)
-
-    switch = story.switches()[-1]
-    assert switch.status is SwitchStatus.COMPLETED
-    assert switch.loses_writes_since == snapshot.started_at
-    assert "everything written since" in told(story)[0]
 
 
 def test_a_move_to_another_az_takes_a_first_snapshot_while_the_workload_serves(story: Story) -> None:

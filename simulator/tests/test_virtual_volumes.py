@@ -202,3 +202,15 @@ def test_a_new_side_that_does_not_give_the_volume_back_is_ended_whoever_the_addr
     assert result.moves == {"promotion rolled_back": 1}
     assert story.server is story.first
     assert len(story.lost) == 0
+
+
+def test_a_rescue_to_another_zone_that_could_not_move_the_address_goes_on_with_its_copies() -> None:
+    """Seed 30067: a second copy was made for each further rescue, and EC2 refused to attach it beside the first one."""
+    nowhere_near = Event(609.0, Kind.NO_CAPACITY, 0, {"of_zone": True, "pools": 0, "on_demand": True, "for_seconds": 900.0})
+    cut = Event(600.0, Kind.CUT_FROM_EC2, 0, {"for_seconds": 79.4, "is_new_side": True, AT_STEP: "traffic", "at_move": "notice"})
+    story = Story()
+    result = play(Schedule(2, has_control_role=False, agents=(PLAN,), events=(nowhere_near, NOTICE, cut)), look_at_end=story.look)
+
+    assert result.violations == ()
+    assert result.moves == {"notice failed": 1, "notice completed": 1}
+    assert len(story.lost) == 0

@@ -28,6 +28,7 @@ class DataVolume:
     last_write: int = 0
     goes_with_instance: bool = False
     copied_by: str | None = None
+    device_name: str | None = None
 
 
 @dataclass
@@ -78,7 +79,10 @@ class VolumeSides:
                 volume.last_write += 1
 
     def check_start(self, instance_id: str) -> bool:
-        """Whether the daemon there may start the workload: with its volume, or not at all."""
+        """Whether the daemon there may start the workload: with its volume, or not at all. It mounts what it had to unmount."""
+        for volume in self.volumes.values():
+            if volume.holder == instance_id and volume.mounted_at is None:
+                volume.mounted_at = instance_id
         return not self.is_used or any(volume.mounted_at == instance_id for volume in self.volumes.values())
 
     def of(self, instance_id: str) -> DataVolume:
@@ -127,7 +131,11 @@ class VolumeSides:
                 return "unexpected"
             if to.state != "running":
                 return "race"
-            volume.holder = to.instance_id
+            device_name = next(wanted["device_name"] for wanted in payload["volumes"] if wanted["volume_id"] == volume.volume_id)
+            held = [one for one in self.volumes.values() if one.holder == to.instance_id and one is not volume]
+            if any(one.device_name == device_name for one in held):
+                return "unexpected"  # the attachment point is already in use
+            volume.holder, volume.device_name = to.instance_id, device_name
         return {"attached_at": now.isoformat()}
 
     def copy(self, machine: Side, payload: dict[str, Any], now: datetime) -> dict[str, Any] | str:
@@ -153,10 +161,18 @@ class VolumeSides:
         to = next(one.az_id for one in self.machines.values() if f"name-{one.az_id}" == payload["az_name"])
         copies = []
         for wanted, snapshot in made:
-            new = DataVolume(f"{wanted['volume_id']}-copy", to, last_write=snapshot.last_write, copied_by=payload["move_id"])
-            self.volumes[new.volume_id] = new
+            new = self._copy_of(wanted["volume_id"], to, snapshot, payload["move_id"])
             copies.append({**wanted, "volume_id": new.volume_id, "copy_of": wanted["volume_id"]})
         return {**result, "volumes": copies}
+
+    def _copy_of(self, volume_id: str, az_id: str, snapshot: Snapshot, move_id: str) -> DataVolume:
+        """The copy that this move made already, or another one."""
+        made = [one for one in self.volumes.values() if one.volume_id.startswith(f"{volume_id}-copy")]
+        found = next((one for one in made if one.copied_by == move_id), None)
+        name = f"{volume_id}-copy" + (f"-{len(made) + 1}" if made else "")
+        new = found or DataVolume(name, az_id, last_write=snapshot.last_write, copied_by=move_id)
+        self.volumes[new.volume_id] = new
+        return new
 
     def discard(self, _machine: Side, payload: dict[str, Any], now: datetime) -> dict[str, Any] | str:
         """It waits in the daemon's slow lane until nothing has them attached; here the answer does not wait with it."""

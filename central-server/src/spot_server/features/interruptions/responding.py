@@ -24,6 +24,7 @@ from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import ReplicaEvent
 from spot_server.features.switches import ending, opening
 from spot_server.features.switches import queries as switch_queries
+from spot_server.features.switches.brought_volumes import end_stale
 from spot_server.features.switches.driving import drive
 from spot_server.features.switches.queries import Switch
 from spot_server.words import (
@@ -95,7 +96,7 @@ def _open_rescue(tx: Transaction, scene: Scene) -> Switch:
     prepared = opening.rescue_opening(
         scene.agent,
         scene.instance,
-        rescuing.choose_replica(tx, scene.agent, scene.live),
+        rescuing.choose_replica(tx, scene.agent, end_stale(tx, scene.agent, scene.live, is_replaceable=image is not None)),
         opening.Cause(_trigger(scene), f"{_trigger(scene)}/{scene.event.event_id}", scene.event.event_id, _deadline_at(tx, scene)),
         image_id=None if image is None else image.image_id,
     )

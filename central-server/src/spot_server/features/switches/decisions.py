@@ -119,6 +119,8 @@ class SwitchFacts:
     ends_old_by: CommandKind = CommandKind.TERMINATE_INSTANCE
     """How it would be ended: by termination, or by a stop with force where the disk should stay."""
     needs_copies: bool = False
+    has_copies: bool = False
+    """An earlier move to this new side left them with it, and they hold everything."""
     """Whether the new instance gets copies of the data volumes: it is in another AZ, or they went with the old one."""
     has_volumes: bool = True
     """Whether it is known which data volumes the agent has; asked only with the carry `volume`."""

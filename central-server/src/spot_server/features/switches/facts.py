@@ -29,6 +29,7 @@ from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.rivals import rivals_of, why_not_promoted
 from spot_server.features.switches.silent_fences import why_not_fenced
+from spot_server.features.switches.volume_payloads import BROUGHT
 from spot_server.words import (
     RESCUE_TRIGGERS,
     Actor,
@@ -83,6 +84,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         may_terminate_old=not (why_old_is_kept := _why_old_is_kept(agent, old, event)),
         ends_old_by=CommandKind.STOP_INSTANCE if is_stopped_by_us else CommandKind.TERMINATE_INSTANCE,
         needs_copies=needs_copies,
+        has_copies=BROUGHT in switch.timing,
         has_volumes=bool(switch.data_volumes),
         now=tx.now,
         why_not_promoted=_why_not_promoted(tx, switch, rows) if next_name is StepName.PROMOTE else "",

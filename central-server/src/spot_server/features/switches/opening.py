@@ -19,6 +19,7 @@ from spot_server.features.replicas.placement import Ranking, Refusal
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.spending.service import hold_back
 from spot_server.features.switches import queries
+from spot_server.features.switches.brought_volumes import find_brought
 from spot_server.features.switches.losses import note_loss
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch, steps_shown
 from spot_server.features.switches.queries import Switch
@@ -159,6 +160,8 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     replica = opening.replica
     new = opening.called_back or replica
     wanted = _place_wanted(opening)
+    is_rescue = opening.trigger in RESCUE_TRIGGERS  # what may be taken back needs the originals
+    brought = find_brought(tx, agent, replica.instance_id) if is_rescue and replica is not None else None
     return Switch(
         switch_id=str(uuid.uuid4()),
         client_id=agent.client_id,
@@ -183,8 +186,8 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         image_id=opening.image_id,
         interruption_event_id=opening.interruption_event_id,
         deadline_at=opening.deadline_at,
-        loses_writes_since=None,
-        loss_window_seconds=None,
+        loses_writes_since=None if brought is None else brought.switch.loses_writes_since,
+        loss_window_seconds=None if brought is None else brought.switch.loss_window_seconds,
         epoch_before=agent.epoch,
         epoch_after=None,
         failed_step=None,
@@ -203,7 +206,7 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
         resume_at=None,
         differences=None,
         accepts_differences=opening.accepts_differences,
-        timing=dict(opening.timing),
+        timing={**opening.timing, **({} if brought is None else brought.timing)},
         version=1,
     )
 

@@ -12,6 +12,7 @@ from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas import rescuing
 from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.switches import opening, queries
+from spot_server.features.switches.brought_volumes import end_stale
 from spot_server.features.switches.queries import Switch
 from spot_server.policy import MovePolicy
 from spot_server.words import StepName, StepStatus, SwitchTrigger
@@ -96,7 +97,7 @@ def _open_next(
     image = choose_image(tx, agent, last_primary(tx, agent))
     if agent.is_deleted or not agent.enabled or (image is None and not live):
         return None
-    replica = rescuing.choose_replica(tx, agent, live)
+    replica = rescuing.choose_replica(tx, agent, end_stale(tx, agent, live, is_replaceable=image is not None))
     if replica is None and image is None:
         return None
     prepared = opening.rescue_opening(
@@ -108,4 +109,4 @@ def _open_next(
     )
     successor = opening.open_switch(tx, agent, prepared)
     timing = {"rescue_number": rescue_number(failed) + 1, "takes_over_from": failed.switch_id, "first_of_row": first_of_row(failed)}
-    return queries.update_switch(tx, successor, timing={**timing, "is_resumed": is_resumed})
+    return queries.update_switch(tx, successor, timing={**successor.timing, **timing, "is_resumed": is_resumed})

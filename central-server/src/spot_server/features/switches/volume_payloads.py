@@ -33,6 +33,9 @@ VOLUME_KINDS = frozenset(
     }
 )
 
+BROUGHT = "brought_volumes"
+"""In a switch's timing: the copies that it goes on with, `volumes`, and the earlier move that made them, `by`."""
+
 _MEMBERS = ("volume_id", "device_name", "mount_point", "file_system")
 
 
@@ -102,10 +105,10 @@ def listed(volumes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def volumes_of_new_side(tx: Transaction, switch: Switch) -> list[dict[str, Any]]:
-    """Return the volumes that the new side works with: the copies, where there are any, else the old side's."""
+    """Return the volumes that the new side works with: copies, of this move or an earlier one, or the old side's own."""
     step = find_step(tx, switch, StepName.COPY_VOLUMES)
     copies = (step.outcome or {}).get("volumes") if step is not None and step.status is StepStatus.DONE else None
-    return listed(copies or switch.data_volumes)
+    return listed(copies or switch.timing.get(BROUGHT, {}).get("volumes") or switch.data_volumes)
 
 
 def find_step(tx: Transaction, switch: Switch, name: StepName) -> Step | None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from spot_server.features.switches.decisions import StepView, SwitchFacts
 from spot_server.words import Role, StepName, StepStatus
 
@@ -19,6 +22,8 @@ def why_volume_step_is_needless(step: StepView, facts: SwitchFacts, left_seconds
     name = step.name
     if name in _OF_A_COPY and not facts.needs_copies:
         return "the volumes move themselves: both instances are in one AZ"
+    if name in _OF_A_COPY and facts.has_copies:
+        return "the copies that an earlier move made are with the new instance"
     if name is StepName.DETACH and facts.needs_copies:
         return "copies of the volumes go on"
     if name is StepName.SNAPSHOT and facts.is_old_doomed:
@@ -34,6 +39,25 @@ def why_volumes_cannot_move(name: StepName, facts: SwitchFacts) -> str | None:
     """Return why a move to or with this step makes no sense, or None. A workload is never started beside its volumes."""
     is_needed = name in VOLUME_STEPS - {StepName.UNMOUNT}
     return "no data volume of this agent is known" if is_needed and not facts.has_volumes else None
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedFrom:
+    """The old side of a move that made copies, as it is now. `copied_at`: not later than the last snapshots."""
+
+    copied_at: datetime
+    role: Role
+    role_changed_at: datetime
+    has_let_go: bool
+    """It confirmed to that move that it unmounted the volumes."""
+    may_have_mounted_since: bool
+    """It was told to mount volumes, or to serve, after `copied_at`."""
+
+
+def holds_everything(source: CopiedFrom) -> bool:
+    """Tell whether copies hold all that was ever written: their originals were out of everybody's reach from before the copy until now."""
+    had_ended = source.role is Role.TERMINATED and source.role_changed_at <= source.copied_at
+    return had_ended or (source.has_let_go and not source.may_have_mounted_since)
 
 
 def has_let_go(facts: SwitchFacts) -> bool:
