@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -23,7 +24,15 @@ from spot_server.features.images.rules import (
 from spot_server.features.replicas.image_rules import AgentImage, Purpose, images_to_keep, pick_image
 from spot_server.words import Carry
 
-FREE = Surroundings(is_enabled=True, is_primary_heard=True, is_quiesced=False, is_moving=False, waits_for_rescue=False, is_noticed=False)
+FREE = Surroundings(
+    is_enabled=True,
+    is_primary_heard=True,
+    is_quiesced=False,
+    is_moving=False,
+    waits_for_rescue=False,
+    is_noticed=False,
+    has_image=True,
+)
 
 
 @st.composite
@@ -127,6 +136,17 @@ def test_anything_in_the_way_is_reason_enough_to_wait(name: str) -> None:
 
     assert why_not_now(FREE) is None
     assert why_not_now(disturbed)
+
+
+@pytest.mark.parametrize("cause", ["is_noticed", "waits_for_rescue"])
+def test_with_nothing_to_launch_from_a_notice_is_a_reason_for_an_image(cause: str) -> None:
+    last = replace(FREE, has_image=False, is_quiesced=True, **{cause: True})
+
+    assert why_not_now(last) is None
+    assert why_not_now(replace(last, is_primary_heard=False))
+    assert why_not_now(replace(last, is_moving=True))
+    assert why_not_now(replace(last, is_enabled=False))
+    assert why_not_now(replace(FREE, has_image=False)) is None
 
 
 @given(st.text("abc-_.0", min_size=1, max_size=128), st.integers(0, 20))

@@ -100,3 +100,59 @@ def test_who_has_another_image_does_not_wait_for_one(story: Story) -> None:
 
     assert [payload["image_id"] for payload in story.payloads(CommandKind.LAUNCH_INSTANCE)] == ["ami-older"]
     assert asked(story) == []
+
+
+def makes_an_image_after_all(story: Story) -> None:
+    """Its only image is deregistered when a notice comes; what EC2 makes of the disk before its end is completed after it."""
+    give_control_role(story)
+    story.add_image("ami-only")
+    listens(story)
+    story.region.images_gone["ami-only"] = "InvalidAMIID.NotFound"
+
+
+def test_a_notice_that_finds_no_image_any_more_has_one_made_while_the_instance_is_there(story: Story) -> None:
+    makes_an_image_after_all(story)
+
+    story.notice(lead_seconds=100)
+    story.passes(30)
+    before_its_end = [one.kind for one in asked(story)]
+    rounds(story, 1200)
+
+    made = list(story.region.image_by_name.values())
+    assert before_its_end == [CommandKind.CREATE_IMAGE]
+    assert [payload["image_id"] for payload in story.payloads(CommandKind.LAUNCH_INSTANCE)] == ["ami-only", *made]
+    assert_rescued(story, to="i-2")
+
+
+def test_what_the_dying_instance_was_asked_for_is_found_though_it_never_answered(story: Story) -> None:
+    makes_an_image_after_all(story)
+    story.region.fail(CommandKind.CREATE_IMAGE, None, takes_effect=True, times=99)
+    story.notice(lead_seconds=20)
+    story.passes(60)
+    story.region.failures.clear()
+
+    rounds(story, 2400)
+
+    assert [one.actor for one in asked(story)] == [Actor.DAEMON, Actor.CONTROL_ROLE]
+    assert_rescued(story, to="i-2")
+
+
+def test_a_notice_before_the_first_image_was_due_has_it_made_at_once(database: Database, clock: FakeClock) -> None:
+    story = Story.on(database, clock, carry="image_after_quiesce", terminate_wait_seconds=60)
+    give_control_role(story)
+    listens(story)
+
+    story.notice(lead_seconds=100)
+    rounds(story, 1200)
+
+    assert_rescued(story, to="i-2")
+
+
+def test_an_agent_that_was_disabled_meanwhile_is_left_alone(story: Story) -> None:
+    makes_an_image_after_all(story)
+    story.set_agent(enabled=False)
+
+    story.notice(lead_seconds=100)
+    rounds(story, 600)
+
+    assert asked(story) == []

@@ -143,6 +143,7 @@ def test_whoever_was_told_that_a_rescue_gave_up_is_told_when_it_comes_off_at_las
 
 def test_a_rescue_that_had_nothing_to_launch_from_goes_on_as_soon_as_there_is_an_image(database: Database, clock: FakeClock) -> None:
     story = Story.on(database, clock, carry="image_after_quiesce")
+    story.region.fail(CommandKind.CREATE_IMAGE, "not_authorized", times=ALWAYS)  # so that none is made at the last moment
     story.notice(lead_seconds=600)
     story.passes(100)
     waiting = (statuses(story), told(story))

@@ -79,17 +79,29 @@ class Surroundings:
     is_moving: bool
     waits_for_rescue: bool
     is_noticed: bool
+    has_image: bool
+    """There is something to launch from in an emergency, of its own or a base image."""
+
+    @property
+    def is_last_chance(self) -> bool:
+        """Whether the primary may soon be gone, or a rescue waits, while there is nothing to launch from.
+
+        EC2 copies the disk as it is when the image is asked for, and completes that also when the instance has ended.
+        """
+        return not self.has_image and not self.is_moving and (self.waits_for_rescue or self.is_noticed)
 
 
 def why_not_now(seen: Surroundings) -> str | None:
     """Return what an image would disturb or miss now, in words; None when nothing does.
 
-    Never while a move is under way or a notice is active: the disk and EC2's calls are theirs.
+    Never while a move is under way, nor while a notice is active unless it is the last chance: the disk and EC2's calls are theirs.
     """
     if not seen.is_enabled:
         return "the agent is disabled"
     if seen.is_moving:
         return "a move is under way"
+    if seen.is_last_chance:
+        return None if seen.is_primary_heard else "the primary's daemon is not heard"
     if seen.waits_for_rescue:
         return "a rescue that gave up is to be taken up again"
     if seen.is_noticed:

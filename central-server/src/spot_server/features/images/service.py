@@ -26,11 +26,11 @@ from spot_server.features.images.rules import (
 from spot_server.features.instances.queries import Instance, primary_of
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.image_queries import last_deregistered_at, newest_image
-from spot_server.features.replicas.launching import owner_tags
+from spot_server.features.replicas.launching import choose_image, owner_tags
 from spot_server.features.switches.queries import active_switch
 from spot_server.features.volumes.queries import primary_volumes
 from spot_server.features.volumes.rules import devices_of
-from spot_server.words import CommandKind, CommandStatus, Severity
+from spot_server.words import PRIORITY_EMERGENCY, PRIORITY_HOUSEKEEPING, CommandKind, CommandStatus, Severity
 
 REFRESH_PREFIX = "refresh_image/"
 ATTEMPTS_READ = 20
@@ -38,14 +38,18 @@ CODE_IMAGE_FAILED = "image_failed"
 
 
 def refresh_image(tx: Transaction, *, agent_id: str) -> str | None:
-    """Ask for another image of the agent if one is due and nothing stands in the way; return what was done, or None."""
+    """Ask for another image of the agent if one is due and nothing stands in the way; return what was done, or None.
+
+    One is due at once where an emergency finds nothing to launch from while the primary is still there.
+    """
     agent = load_agent(tx, agent_id, for_update=True)
     primary = primary_of(tx, agent_id)
     if primary is None or agent.is_deleted:
         return None
     newest = _newest(tx, agent_id)
-    wanted_at = due_at(_schedule(tx, agent, primary, newest))
-    if wanted_at is None or tx.now < wanted_at or why_not_now(_surroundings(tx, agent, primary)) is not None:
+    surroundings = _surroundings(tx, agent, primary)
+    wanted_at = tx.now if surroundings.is_last_chance else due_at(_schedule(tx, agent, primary, newest))
+    if wanted_at is None or tx.now < wanted_at or why_not_now(surroundings) is not None:
         return None
     prefix = REFRESH_PREFIX + anchor_of(newest)
     attempts = command_queries.newest_attempts(tx, agent_id, prefix, most=ATTEMPTS_READ)
@@ -54,7 +58,14 @@ def refresh_image(tx: Transaction, *, agent_id: str) -> str | None:
     # An image that was made and taken away since is no answer to this demand.
     asked_since = last_deregistered_at(tx, agent_id)
     demand = Demand(
-        prefix, Act.REFRESH_IMAGE, CommandKind.CREATE_IMAGE, primary.instance_id, payload, bound_seconds, asked_since=asked_since
+        prefix,
+        Act.REFRESH_IMAGE,
+        CommandKind.CREATE_IMAGE,
+        primary.instance_id,
+        payload,
+        bound_seconds,
+        priority=PRIORITY_EMERGENCY if surroundings.is_last_chance else PRIORITY_HOUSEKEEPING,
+        asked_since=asked_since,
     )
     press(tx, agent, demand)
     _tell_failures(tx, agent, anchor_of(newest), attempts)
@@ -113,6 +124,7 @@ def _surroundings(tx: Transaction, agent: Agent, primary: Instance) -> Surroundi
         is_moving=active_switch(tx, agent.agent_id) is not None,
         waits_for_rescue=queries.waits_for_rescue(tx, agent.agent_id),
         is_noticed=queries.is_noticed(tx, agent, primary),
+        has_image=choose_image(tx, agent, primary) is not None,
     )
 
 

@@ -9,6 +9,7 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands import queries as command_queries
+from spot_server.features.images.service import refresh_image
 from spot_server.features.instances.queries import set_retained
 from spot_server.features.replicas.termination import GONE_STATES, note_terminated
 from spot_server.features.switches import issuing, queries
@@ -74,6 +75,8 @@ def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reaso
     if given_up.resume_at is not None:
         text += f". It is looked at again at {given_up.resume_at.isoformat(timespec='seconds')}"
     tell_of_row(tx, agent, given_up, Severity.CRITICAL, "switch_failed", text)
+    # Where there was nothing to launch from, and while the primary is there, the next rescue finds what is begun now.
+    refresh_image(tx, agent_id=agent.agent_id)
 
 
 def _leave_undone(tx: Transaction, agent: Agent, switch: Switch, decision: LeaveUndone) -> None:
