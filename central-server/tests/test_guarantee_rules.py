@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_support.clock import START
-from spot_server.features.agents.guarantee_rules import CARRIES_UNDER_NOTICE, FailoverFrom, GuaranteeFacts, StateImage, judge_guarantee
+from spot_server.features.agents.guarantee_rules import (
+    CARRIES_UNDER_NOTICE,
+    NOTICE_SECONDS,
+    FailoverFrom,
+    GuaranteeFacts,
+    StateImage,
+    judge_guarantee,
+)
 from spot_server.words import Carry
 
 AGES = st.none() | st.integers(0, 100_000).map(lambda seconds: START - timedelta(seconds=seconds))
@@ -77,8 +84,24 @@ def test_no_loss_is_promised_only_where_nothing_can_be_lost(seen: GuaranteeFacts
             state_at = seen.agent_created_at
         assert guarantee.lost_if_gone_since == state_at
         assert guarantee.lost_if_gone_seconds == (START - state_at).total_seconds()
-    expected = 0.0 if seen.carry in CARRIES_UNDER_NOTICE else guarantee.lost_if_gone_seconds
-    assert guarantee.lost_under_notice_seconds == expected
+    if guarantee.lost_under_notice_seconds != guarantee.lost_if_gone_seconds:
+        # Better than a loss, or not known: only where all that is needed came along in time whenever it was measured.
+        assert seen.carry in CARRIES_UNDER_NOTICE
+        fits = None if guarantee.failover_seconds is None else guarantee.failover_seconds <= NOTICE_SECONDS
+        assert guarantee.lost_under_notice_seconds == (None if fits is None else 0.0)
+        assert fits is not False
+
+
+def test_what_takes_longer_than_a_notice_promises_nothing_under_one() -> None:
+    state_at = START - timedelta(hours=1)
+    image = StateImage("ami-1", state_at, has_booted=True)
+    seen = GuaranteeFacts(START, Carry.RSYNC, START, None, image, image, False, (30.0,), (89.0,), False, None)
+
+    quick, slow = judge_guarantee(seen), judge_guarantee(replace(seen, launch_seconds=(89.0, 91.0)))
+    with_standby = judge_guarantee(replace(seen, launch_seconds=(91.0,), standby_state_at=state_at))
+
+    assert (quick.lost_under_notice_seconds, slow.lost_under_notice_seconds) == (0.0, 3600.0)
+    assert (with_standby.lost_under_notice_seconds, with_standby.lost_if_gone_seconds) == (0.0, 3600.0)
 
 
 @given(facts)

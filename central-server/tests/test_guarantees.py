@@ -31,7 +31,7 @@ def test_an_agent_that_never_moved_says_what_it_would_lose_and_not_how_long_it_w
 
     assert guarantee.failover_from is FailoverFrom.LAUNCH
     assert guarantee.lost_if_gone_seconds == AN_HOUR
-    assert guarantee.lost_under_notice_seconds == 0.0
+    assert guarantee.lost_under_notice_seconds is None
     assert (guarantee.failover_seconds, guarantee.measured_handovers, guarantee.measured_launches) == (None, 0, 0)
 
 

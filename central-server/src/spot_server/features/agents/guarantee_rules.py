@@ -18,8 +18,11 @@ class FailoverFrom(StrEnum):
     NOTHING = "nothing"
 
 
-CARRIES_UNDER_NOTICE = frozenset({Carry.STATELESS, Carry.RSYNC, Carry.HOOK, Carry.VOLUME})
-"""With these a notice leaves time to bring everything along, as long as the old instance's daemon is heard."""
+NOTICE_SECONDS = 120.0
+"""How long before an instance goes EC2 gives its notice."""
+
+CARRIES_UNDER_NOTICE = frozenset({Carry.RSYNC, Carry.HOOK, Carry.VOLUME})
+"""With these everything comes along under a notice if the handover is done within it, and the old instance's daemon is heard until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,13 @@ def judge_guarantee(facts: GuaranteeFacts) -> Guarantee:
     handover, launch = facts.handover_seconds, facts.launch_seconds
     needed = [] if source is FailoverFrom.NOTHING else [handover] if source is FailoverFrom.STANDBY else [handover, launch]
     is_measured = bool(needed) and all(needed)
+    slowest_seconds = round(sum(max(part) for part in needed), 3) if is_measured else None
     return Guarantee(
         failover_from=source,
         lost_if_gone_since=since,
         lost_if_gone_seconds=lost_seconds,
-        lost_under_notice_seconds=0.0 if facts.carry in CARRIES_UNDER_NOTICE and source is not FailoverFrom.NOTHING else lost_seconds,
-        failover_seconds=round(sum(max(part) for part in needed), 3) if is_measured else None,
+        lost_under_notice_seconds=_lost_under_notice(facts, lost_seconds, slowest_seconds),
+        failover_seconds=slowest_seconds,
         failover_median_seconds=round(sum(median(part) for part in needed), 3) if is_measured else None,
         measured_handovers=len(handover),
         measured_launches=len(launch),
@@ -131,6 +135,15 @@ def _lost_since(facts: GuaranteeFacts) -> datetime | None:
         return facts.agent_created_at
     image_state_at = None if facts.image is None else facts.image.state_at
     return facts.standby_state_at or image_state_at or facts.agent_created_at
+
+
+def _lost_under_notice(facts: GuaranteeFacts, lost_seconds: float | None, slowest_seconds: float | None) -> float | None:
+    """Nothing where nothing can be lost at all; else it is as after a loss unless everything was measured to fit into a notice."""
+    if not lost_seconds or facts.carry not in CARRIES_UNDER_NOTICE:
+        return lost_seconds
+    if slowest_seconds is None:
+        return None
+    return 0.0 if slowest_seconds <= NOTICE_SECONDS else lost_seconds
 
 
 def _lost_seconds(facts: GuaranteeFacts, source: FailoverFrom, since: datetime | None) -> float | None:

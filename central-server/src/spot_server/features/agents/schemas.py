@@ -88,7 +88,12 @@ class GuaranteeAnswer(AnswerSchema):
     lost_under_notice_seconds = fields.Float(
         allow_none=True,
         required=True,
-        metadata={"description": "Seconds of writes that are lost if EC2 gives notice and the daemon is heard until the handover."},
+        metadata={
+            "description": (
+                "Seconds of writes that are lost if EC2 gives notice and the daemon is heard until the handover: 0 where the slowest "
+                "measured failover fits into the two minutes of a notice; null where that was never measured."
+            )
+        },
     )
     failover_seconds = fields.Float(
         allow_none=True, required=True, metadata={"description": "The slowest that was measured, from its beginning to a serving primary."}
