@@ -44,6 +44,7 @@ def plan_lines(agent: Json, carry: str, plan: Json, window_seconds: float | None
         ("steps", ", ".join(plan["steps"])),
         ("loss", loss_text(plan["loses_writes_since"], window_seconds, carry)),
     ]
+    members.append(("outage", _outage_text(plan, carry)))
     if plan.get("copy_seconds") is not None:
         basis = "as measured" if plan["copy_basis"] == "measured" else "an assumption from the volumes' size"
         told = (
@@ -59,6 +60,14 @@ def plan_lines(agent: Json, carry: str, plan: Json, window_seconds: float | None
         *([f"and {more} more"] if more > 0 else []),
         f"places that do not fit: {len(plan['refused'])} (--json)",
     ]
+
+
+def _outage_text(plan: Json, carry: str) -> str:
+    if plan.get("outage_seconds") is not None:
+        basis = "its own moves" if plan["outage_basis"] == "moves" else "its own images and launches"
+        return f"about {span(plan['outage_seconds'])}, the median of {basis}"
+    takes = ": it stands still while its image is made and the new instance boots, which takes minutes"
+    return f"not measured on this agent yet{takes if carry == 'image_after_quiesce' else ''}"
 
 
 def rollback_lines(agent: Json, move: Json, plan: Json) -> list[str]:

@@ -20,6 +20,7 @@ from spot_server.features.replicas.queries import Replica
 from spot_server.features.spending.service import hold_back
 from spot_server.features.switches import queries
 from spot_server.features.switches.brought_volumes import find_brought
+from spot_server.features.switches.expected_outages import ExpectedOutage, read_expected_outage
 from spot_server.features.switches.losses import note_loss
 from spot_server.features.switches.plans import plan_promotion, plan_rescue, plan_switch, steps_shown
 from spot_server.features.switches.queries import Switch
@@ -40,6 +41,8 @@ class Preview:
     """How long a client may still be led to the old instance after the handles moved: the longest time to live of a record."""
     copy: ExpectedCopy | None
     """How long the data volumes' copy to another AZ is expected to take; None when nothing is copied."""
+    outage: ExpectedOutage | None
+    """For how long the workload is expected to stand still; None when that was never measured."""
     loses_writes_since: datetime | None
     """Writes after this moment would be lost; None when none are, or when the agent is stateless."""
 
@@ -100,6 +103,7 @@ def preview_switch(tx: Transaction, agent: Agent, target: dict[str, Any]) -> Pre
         takes_image=takes_image,
         image_id=None if takes_image or image is None else image.image_id,
         copy=_expected_copy(tx, agent, primary, leaves_zone=ranking.suitable[0].place.az_id != primary.az_id),
+        outage=read_expected_outage(tx, agent),
         loses_writes_since=None,
     )
 

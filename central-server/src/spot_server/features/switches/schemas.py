@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import fields
 
+from spot_server.features.switches.expected_outages import OutageBasis
 from spot_server.features.volumes.rules import CopyBasis
 from spot_server.http.fields import BoundedText, ChoiceText, StrictBoolean, UtcMoment
 from spot_server.http.schemas import AnswerSchema, PageQuery, StrictSchema, TolerantSchema
@@ -72,6 +73,22 @@ class PreviewAnswer(AnswerSchema):
         allow_none=True,
         required=True,
         metadata={"description": "Whether that was measured on this agent, or is assumed from the volumes' size."},
+    )
+    outage_seconds = fields.Integer(
+        attribute="outage.seconds",
+        dump_default=None,
+        allow_none=True,
+        required=True,
+        metadata={"description": "For how long the workload is expected to stand still; null when that was never measured on this agent."},
+    )
+    outage_basis = fields.Enum(
+        OutageBasis,
+        by_value=True,
+        attribute="outage.basis",
+        dump_default=None,
+        allow_none=True,
+        required=True,
+        metadata={"description": "Measured on its planned moves, or, with `image_after_quiesce` and none yet, on its images and launches."},
     )
     loses_writes_since = UtcMoment(allow_none=True, required=True)
     suitable = fields.List(fields.Nested(OfferAnswer), attribute="ranking.suitable", required=True)
