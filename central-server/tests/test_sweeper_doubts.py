@@ -97,6 +97,7 @@ def test_what_is_doubtful_is_left_alone_and_told_once(story: Story, sweeping: Sw
     assert made.state == "running"
     assert story.issued("terminate_instance") == []
     assert len(sweeping.logged()) == len(sweeping.events("stray_quarantined")) == 1
+    assert sweeping.audited("sweeper.quarantined") == [made.instance_id]
 
 
 def test_another_clients_instance_is_neither_touched_nor_told_of(story: Story, sweeping: Sweeping) -> None:

@@ -14,7 +14,7 @@ from server_support.control_role_stage import Stage
 from server_support.fleet import Fleet
 from server_support.http import Http
 from spot_server.db.runner import Database
-from spot_server.db.tables import events, instances, notifications
+from spot_server.db.tables import audit_logs, events, instances, notifications
 from spot_server.errors import NotFound, StateConflict
 from spot_server.features.sweeper.holds import RestoreHold, confirm_restore, list_holds
 from spot_server.features.sweeper.jobs import Sweeper
@@ -64,6 +64,7 @@ def test_an_epoch_of_an_agent_that_the_database_does_not_know_holds_the_sweeper_
     assert f"epoch 3 of agent {UNKNOWN}, which the database does not know" in suspected
     assert len(told(stage, "stray_quarantined")) == 1
     assert stage.fleet.scalars(select(events.c.data).where(events.c.kind == "stray_quarantined"))[0]["doubt"] == "no_agent"
+    assert stage.fleet.scalars(select(audit_logs.c.user_id).where(audit_logs.c.action == "sweeper.quarantined")) == ["sweeper"]
     assert stage.ec2.instances["i-9"].state == "running"
 
 

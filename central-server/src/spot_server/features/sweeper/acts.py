@@ -72,6 +72,7 @@ def quarantine(tx: Transaction, agent: Agent, kind: str, resource_id: str, repor
     _log(tx, agent, _kept_key(resource_id, verdict.doubt), reporter_id, kept=[item])
     data = {"kind": kind, "id": resource_id, "doubt": verdict.doubt, "reason": verdict.reason}
     instance_id = resource_id if kind == "instance" else None
+    _audit(tx, agent, instance_id, "sweeper.quarantined", verdict.reason, {**data, "seen_by": reporter_id})
     tx.emit("stray_quarantined", client_id=agent.client_id, agent_id=agent.agent_id, instance_id=instance_id, data=data)
     notify(
         tx,
@@ -124,7 +125,7 @@ def _log(
     insert_cleanup(tx, cleanup)
 
 
-def _audit(tx: Transaction, agent: Agent, instance_id: str, action: str, reason: str, after: dict[str, Any]) -> None:
+def _audit(tx: Transaction, agent: Agent, instance_id: str | None, action: str, reason: str, after: dict[str, Any]) -> None:
     record(
         tx,
         client_id=agent.client_id,

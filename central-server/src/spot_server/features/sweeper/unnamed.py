@@ -12,8 +12,10 @@ from sqlalchemy import select
 
 from spot_server.db.runner import Transaction
 from spot_server.db.tables import notifications
+from spot_server.features.audit.service import record
 from spot_server.features.notifications.service import notify
 from spot_server.features.sweeper import evidence
+from spot_server.features.sweeper.acts import BY
 from spot_server.features.sweeper.holds import list_holds, note_unknown_agent
 from spot_server.features.sweeper.rules import Quarantine, SweepPolicy, Verdict, epoch_ahead, judge_instance
 from spot_server.features.sweeper.sightings import Seen
@@ -76,6 +78,17 @@ def tell(tx: Transaction, found: Unnamed) -> bool:
     )
     if is_new:
         data = {"kind": "instance", "id": sighting.instance_id, "doubt": verdict.doubt, "reason": verdict.reason}
+        record(
+            tx,
+            client_id=found.client_id,
+            agent_id=None,
+            instance_id=sighting.instance_id,
+            user_id=BY,
+            action="sweeper.quarantined",
+            reason=verdict.reason,
+            pre_state=None,
+            post_state={**data, "named_agent_id": sighting.agent_id, "seen_by": found.seen.reporter_id},
+        )
         tx.emit("stray_quarantined", client_id=found.client_id, agent_id=None, instance_id=sighting.instance_id, data=data)
     return is_new
 
