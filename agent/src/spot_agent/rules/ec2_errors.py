@@ -18,10 +18,22 @@ MEANINGS: dict[ErrorClass, tuple[str, ...]] = {
         "InstanceLimitExceeded",
         "MaxFleetCountExceeded",
         "AddressLimitExceeded",
+        "ServiceQuotaExceededException",
     ),
     ErrorClass.PRICE: ("SpotMaxPriceTooLow",),
-    ErrorClass.SUBNET: ("InsufficientFreeAddressesInSubnet",),
-    ErrorClass.POOL_INVALID: ("Unsupported", "UnsupportedOperation", "InvalidParameterCombination"),
+    ErrorClass.SUBNET: (
+        "InsufficientFreeAddressesInSubnet",
+        "InvalidSubnet",
+        "InvalidSubnetID.Malformed",
+        "InvalidSubnetID.NotFound",
+    ),
+    ErrorClass.POOL_INVALID: (
+        "Unsupported",
+        "UnsupportedOperation",
+        "UnsupportedTenancy",
+        "InvalidParameterCombination",
+        "VolumeTypeNotAvailableInZone",
+    ),
     ErrorClass.THROTTLED: (
         "RequestLimitExceeded",
         "Throttling",
@@ -38,6 +50,7 @@ MEANINGS: dict[ErrorClass, tuple[str, ...]] = {
         "AccessDeniedException",
         "InvalidClientTokenId",
         "ExpiredToken",
+        "ExpiredTokenException",
         "RequestExpired",
     ),
     ErrorClass.RACE: (
@@ -51,13 +64,20 @@ MEANINGS: dict[ErrorClass, tuple[str, ...]] = {
         "InvalidNetworkInterface.InUse",
         "InvalidSnapshot.InUse",
     ),
-    ErrorClass.REFUSED: ("Resource.AlreadyAssociated", "OperationNotPermitted", "InvalidChangeBatch", "TooManyTargets"),
+    ErrorClass.REFUSED: (
+        "Resource.AlreadyAssociated",
+        "OperationNotPermitted",
+        "ValidationException",
+        "ConflictException",
+        "InvalidChangeBatch",
+        "TooManyTargets",
+    ),
     ErrorClass.NOT_FOUND: ("NoSuchHostedZone", "NoSuchChange"),
     ErrorClass.UNREACHABLE: ("InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable"),
 }
 
 _CLASS_OF_CODE = {code: error_class for error_class, codes in MEANINGS.items() for code in codes}
-_ABSENT_SUFFIXES = (".NotFound", "NotFound", ".Unknown")
+_ABSENT_SUFFIXES = (".NotFound", "NotFound", ".Unknown", "ResourceNotFoundException")
 
 
 def class_of_code(code: str) -> ErrorClass:

@@ -43,8 +43,19 @@ CODES: dict[ErrorClass, tuple[str, ...]] = {
         "ServiceQuotaExceededException",
     ),
     ErrorClass.PRICE: ("SpotMaxPriceTooLow",),
-    ErrorClass.SUBNET: ("InsufficientFreeAddressesInSubnet",),
-    ErrorClass.POOL_INVALID: ("Unsupported", "UnsupportedOperation", "InvalidParameterCombination"),
+    ErrorClass.SUBNET: (
+        "InsufficientFreeAddressesInSubnet",
+        "InvalidSubnet",
+        "InvalidSubnetID.Malformed",
+        "InvalidSubnetID.NotFound",
+    ),
+    ErrorClass.POOL_INVALID: (
+        "Unsupported",
+        "UnsupportedOperation",
+        "UnsupportedTenancy",
+        "InvalidParameterCombination",
+        "VolumeTypeNotAvailableInZone",
+    ),
     ErrorClass.THROTTLED: (
         "RequestLimitExceeded",
         "Throttling",
@@ -73,6 +84,7 @@ CODES: dict[ErrorClass, tuple[str, ...]] = {
         "InvalidAMIID.Unavailable",
         "VolumeInUse",
         "InvalidNetworkInterface.InUse",
+        "InvalidSnapshot.InUse",
     ),
     ErrorClass.REFUSED: (
         "Resource.AlreadyAssociated",
