@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_support.clock import START
+from spot_server.features.replicas.refusal_rules import Scope
 from spot_server.features.replicas.rules import (
+    PATIENT_ATTEMPTS,
     AskAnother,
     GiveUp,
     Launch,
@@ -91,6 +93,9 @@ any_facts = st.builds(
         finished_at=st.none() | moments,
         is_actor_reachable=st.booleans(),
         is_image_refused=st.booleans(),
+        is_refused_everywhere=st.booleans(),
+        is_ec2s_word=st.booleans(),
+        ask_number=st.integers(1, 5),
     ),
     now=moments,
     image_available_at=st.none() | moments,
@@ -142,18 +147,64 @@ def test_a_launch_that_failed_is_not_asked_for_again_for_ever_when_nobody_can_be
     assert not isinstance(failed(error_class, now=late), AskAnother | Wait)
 
 
-@pytest.mark.parametrize("error_class", ["capacity", "price", "subnet", "pool_invalid"])
-def test_a_place_that_has_nothing_is_left_for_the_next(error_class: str) -> None:
-    assert failed(error_class) == TryElsewhere(error_class, excludes_all_spot=False, cools_pool=error_class == "capacity")
+@pytest.mark.parametrize("mode", [Mode.SPOT, Mode.ON_DEMAND])
+@pytest.mark.parametrize(
+    ("error_class", "scope"),
+    [
+        *((error_class, Scope.PLACE) for error_class in ("capacity", "price", "pool_invalid", "not_found")),
+        ("subnet", Scope.ZONE),
+        ("quota", Scope.QUOTA),
+    ],
+)
+def test_a_place_that_has_nothing_is_left_for_the_next_with_all_that_the_refusal_speaks_of(
+    error_class: str, scope: Scope, mode: Mode
+) -> None:
+    is_short = error_class == "capacity" and mode is Mode.SPOT
+
+    assert failed(error_class, mode=mode) == TryElsewhere(error_class, scope=scope, cools_pool=is_short)
 
 
-def test_a_shortage_on_demand_says_nothing_about_a_spot_pool() -> None:
-    assert failed("capacity", mode=Mode.ON_DEMAND) == TryElsewhere("capacity", excludes_all_spot=False, cools_pool=False)
+def test_what_every_place_needs_and_ec2_has_not_ends_the_replica() -> None:
+    told = answer(status=CommandStatus.FAILED, error_class="not_found", error_text="no key pair", is_refused_everywhere=True)
+
+    assert decide_launch(facts(launch=told), POLICY) == GiveUp("no key pair")
 
 
-def test_a_quota_of_spot_leaves_on_demand_and_a_quota_of_on_demand_leaves_nothing() -> None:
-    assert failed("quota") == TryElsewhere("quota", excludes_all_spot=True)
-    assert failed("quota", mode=Mode.ON_DEMAND) == GiveUp("quota")
+def unexpected(*, ask_number: int, is_ec2s_word: bool = True, **changes: Any) -> LaunchDecision:
+    told = answer(status=CommandStatus.FAILED, error_class="unexpected", error_text="why", finished_at=START, ask_number=ask_number)
+    return decide_launch(facts(launch=replace(told, is_ec2s_word=is_ec2s_word), **changes), POLICY)
+
+
+def test_an_answer_that_nobody_knows_is_asked_for_a_few_times_and_then_the_place_is_left() -> None:
+    decisions = [unexpected(ask_number=number) for number in (1, 2, 3)]
+
+    assert decisions == [AskAnother("why"), AskAnother("why"), TryElsewhere("why")]
+
+
+def test_after_an_error_of_its_own_whoever_asked_may_have_launched_it_and_no_second_is_asked_for_elsewhere() -> None:
+    late = START + timedelta(seconds=POLICY.boot_bound_seconds + 1)
+
+    assert unexpected(ask_number=50, is_ec2s_word=False, attempt=50) == AskAnother("why")
+    assert isinstance(unexpected(ask_number=50, is_ec2s_word=False, now=late), GiveUp)
+
+
+def test_after_many_attempts_or_much_time_one_such_answer_is_enough_for_a_place() -> None:
+    late = START + timedelta(seconds=POLICY.boot_bound_seconds + 1)
+
+    assert unexpected(ask_number=1, attempt=PATIENT_ATTEMPTS) == TryElsewhere("why")
+    assert unexpected(ask_number=1, now=late) == TryElsewhere("why")
+
+
+@given(any_facts)
+def test_a_rescue_ends_for_a_refused_launch_only_where_no_other_place_could_help(seen: LaunchFacts) -> None:
+    decision = decide_launch(seen, POLICY)
+
+    launch = seen.launch
+    of_a_place = {"capacity", "price", "subnet", "pool_invalid", "quota", "not_found"}
+    of_a_place |= {"unexpected"} if launch is not None and launch.is_ec2s_word else set()
+    if isinstance(decision, GiveUp) and launch is not None and launch.status is CommandStatus.FAILED and seen.instance_id is None:
+        is_bounded = seen.attempt >= POLICY.max_launch_attempts or seen.is_gone
+        assert is_bounded or launch.is_image_refused or launch.is_refused_everywhere or launch.error_class not in of_a_place
 
 
 @pytest.mark.parametrize("error_class", ["throttled", "race", "unreachable", "unexpected", "stale_epoch", "refused"])
@@ -169,7 +220,7 @@ def test_a_client_token_that_is_spent_needs_another() -> None:
     assert failed("idempotency") == TryAgain("idempotency")
 
 
-@pytest.mark.parametrize("error_class", ["not_authorized", "not_found", "unknown_kind", "something new"])
+@pytest.mark.parametrize("error_class", ["not_authorized", "unknown_kind", "something new"])
 def test_what_will_not_pass_ends_the_replica(error_class: str) -> None:
     assert failed(error_class) == GiveUp(error_class)
 

@@ -70,6 +70,7 @@ class Failure:
     instance_id: str | None
     takes_effect: bool
     text: str
+    code: str | None = None
 
 
 class Region:
@@ -81,6 +82,8 @@ class Region:
         self.traffic = RegionTraffic()
         self.launched_by_token: dict[str, str] = {}
         self.refused_places: dict[str, str] = {}
+        self.refusal_codes: dict[str, str] = {}
+        """EC2's code for the refusals that a test gives one."""
         self.failures: list[Failure] = []
         self.calls: list[tuple[CommandKind, str]] = []
         self.final_images: list[str] = []
@@ -114,12 +117,15 @@ class Region:
         on: str | None = None,
         takes_effect: bool = False,
         text: str = "injected",
+        code: str | None = None,
     ) -> None:
         """Have the next `times` commands of this kind (on that daemon) fail; error_class None: they are never answered."""
-        self.failures.append(Failure(kind, error_class, times, on, takes_effect, text))
+        self.failures.append(Failure(kind, error_class, times, on, takes_effect, text, code))
 
-    def refuse(self, place_key: str, error_class: str = "capacity") -> None:
+    def refuse(self, place_key: str, error_class: str = "capacity", code: str | None = None) -> None:
         self.refused_places[place_key] = error_class
+        if code is not None:
+            self.refusal_codes[place_key] = code
 
     def take_away(self, instance_id: str, at: datetime, action: str = "terminate") -> None:
         """Announce that EC2 ends the instance at that time."""
@@ -161,7 +167,7 @@ class Region:
         if command.request_id in machine.answers:
             return machine.answers[command.request_id]
         if failure is not None and failure.error_class is not None:
-            return self._kept(machine, command, _failed(failure.error_class, text=failure.text))
+            return self._kept(machine, command, _failed(failure.error_class, failure.code, text=failure.text))
         return self._kept(machine, command, self._carry_out(machine, command, now))
 
     def _kept(self, machine: Machine, command: Command, answer: dict[str, Any]) -> dict[str, Any]:
@@ -250,9 +256,10 @@ class Region:
     def _launch(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         token = payload["client_token"]
         if token not in self.launched_by_token:
-            refusal = self.refused_places.get(f"{payload['mode']}/{payload['instance_type']}/{payload['az_id']}")
+            place_key = f"{payload['mode']}/{payload['instance_type']}/{payload['az_id']}"
+            refusal = self.refused_places.get(place_key)
             if refusal is not None:
-                return _failed(refusal)
+                return _failed(refusal, self.refusal_codes.get(place_key))
             if payload["image_id"] in self.images_gone:
                 code = self.images_gone[payload["image_id"]]
                 return _failed(class_of_code(code), code, text=f"{code}: {payload['image_id']}")

@@ -36,6 +36,11 @@ def launch_command(tx: Transaction, replica: Replica) -> Command | None:
         number += 1
 
 
+def ask_number(request_id: str) -> int:
+    """Return for the how-maniest time a launch was asked for under one client token, from 1."""
+    return int(request_id.rpartition("#")[2]) if "#" in request_id else 1
+
+
 def note_instance(
     tx: Transaction, replica: Replica, instance_id: str, command: Command | None, *, launched_at: datetime | None = None
 ) -> Replica:

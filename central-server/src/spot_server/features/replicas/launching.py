@@ -23,6 +23,7 @@ from spot_server.features.instances.queries import Instance, list_instances, pri
 from spot_server.features.pricing.market_queries import on_demand_usd_per_hour
 from spot_server.features.pricing.queries import latest_prices
 from spot_server.features.replicas import queries
+from spot_server.features.replicas.answers import ask_number
 from spot_server.features.replicas.boot_rules import Pool, expected_boot_seconds
 from spot_server.features.replicas.image_queries import best_image, find_image
 from spot_server.features.replicas.image_rules import Purpose
@@ -204,8 +205,7 @@ def ask_another(tx: Transaction, agent: Agent, replica: Replica, command: Comman
     chosen = assign(tx, agent, _act(replica), target)
     if chosen is None:
         return None
-    number = int(command.request_id.rpartition("#")[2]) + 1 if "#" in command.request_id else 2
-    request_id = f"{command.request_id.partition('#')[0]}#{number}"
+    request_id = f"{command.request_id.partition('#')[0]}#{ask_number(command.request_id) + 1}"
     ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason=reason)
     ledger.forget_secrets(tx, command)
     command_id = ledger.issue(

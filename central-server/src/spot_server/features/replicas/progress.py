@@ -12,14 +12,14 @@ from spot_server.features.agents.queries import Agent, load_agent
 from spot_server.features.commands import ledger
 from spot_server.features.commands.attempts import load_daemons
 from spot_server.features.commands.queries import Command
-from spot_server.features.cooldowns.queries import PoolKey
-from spot_server.features.cooldowns.service import note_shortage
 from spot_server.features.instances.queries import find_instance
 from spot_server.features.replicas import gone_images, launching, queries
-from spot_server.features.replicas.answers import emit_replica, launch_command, note_instance
+from spot_server.features.replicas.answers import ask_number, emit_replica, launch_command, note_instance
 from spot_server.features.replicas.ending import end_replica, finish_replica
 from spot_server.features.replicas.image_queries import find_image, mark_image_failed
 from spot_server.features.replicas.queries import Replica
+from spot_server.features.replicas.refusal_rules import EVERYWHERE_REFUSALS, is_ec2s_word
+from spot_server.features.replicas.refused_places import leave_out
 from spot_server.features.replicas.rules import (
     IMAGE_REFUSALS,
     AskAnother,
@@ -140,9 +140,7 @@ def _apply(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
         case NoteInstance(instance_id):
             return note_instance(tx, replica, instance_id, command)
         case TryElsewhere():
-            if decision.cools_pool:
-                _cool_pool(tx, agent, replica, "" if command is None else command.error_code or "")
-            return _exclude(tx, replica, decision.reason, excludes_all_spot=decision.excludes_all_spot)
+            return leave_out(tx, agent, replica, command, decision)
         case TryAgain(reason):
             return queries.update_replica(tx, replica, launch_command_id=None, status_reason=reason)
         case AskAnother(reason):
@@ -166,6 +164,9 @@ def _facts(tx: Transaction, agent: Agent, replica: Replica, command: Command | N
             is_actor_reachable=command.actor is Actor.CONTROL_ROLE or _is_reachable(tx, agent, command.instance_id),
             is_by_control_role=command.actor is Actor.CONTROL_ROLE,
             is_image_refused=command.error_code in IMAGE_REFUSALS,
+            is_refused_everywhere=command.error_code in EVERYWHERE_REFUSALS,
+            is_ec2s_word=is_ec2s_word(command.error_code),
+            ask_number=ask_number(command.request_id),
         )
     is_image_asked = answer is not None and answer.is_image_refused and replica.image_id is not None
     image = find_image(tx, agent.agent_id, str(replica.image_id)) if is_image_asked else None
@@ -203,7 +204,8 @@ def _launch(tx: Transaction, agent: Agent, replica: Replica) -> Replica | None:
         return end_replica(tx, agent, replica, ReplicaEvent.FAILED, held_back) if is_waited_for else None
     if (replica.rejected_places or launching.is_rescue(replica) or is_waited_for) and not _has_place(tx, agent, replica):
         tried = ", ".join(replica.rejected_places)
-        return end_replica(tx, agent, replica, ReplicaEvent.FAILED, f"no place is left; refused: {tried or 'all'}")
+        why = f"; the last because of: {replica.status_reason}" if tried else ""
+        return end_replica(tx, agent, replica, ReplicaEvent.FAILED, f"no place is left; refused: {tried or 'all'}{why}")
     return None
 
 
@@ -232,28 +234,3 @@ def _change_image(tx: Transaction, agent: Agent, replica: Replica, command: Comm
     data = {"from_image_id": replica.image_id, "image_id": other, "reason": reason}
     emit_replica(tx, replica, "replica_image_changed", data)
     return queries.update_replica(tx, replica, image_id=other, launch_command_id=None, status_reason=reason)
-
-
-def _cool_pool(tx: Transaction, agent: Agent, replica: Replica, code: str) -> None:
-    """Have nobody else try the pool for a while. A shortage that a game day plays says nothing about it."""
-    if queries.plays_game_day(tx, agent.agent_id):
-        return
-    pool = PoolKey(agent.region, replica.az_id, replica.instance_type)
-    cooldown = note_shortage(tx, pool, code=code)
-    data = {"place": replica.place.key, "until": cooldown.until_at.isoformat(), "shortage_count": cooldown.shortage_count}
-    tx.emit("pool_cools_down", client_id=agent.client_id, agent_id=agent.agent_id, data=data)
-
-
-def _exclude(tx: Transaction, replica: Replica, reason: str, *, excludes_all_spot: bool) -> Replica:
-    # Who asked for spot gets spot or nothing.
-    widens = excludes_all_spot and "mode" not in replica.wish
-    wish = {**replica.wish, "mode": Mode.ON_DEMAND} if widens else replica.wish
-    emit_replica(tx, replica, "replica_refused", {"place": replica.place.key, "reason": reason})
-    return queries.update_replica(
-        tx,
-        replica,
-        rejected_places=[*replica.rejected_places, replica.place.key],
-        launch_command_id=None,
-        status_reason=reason,
-        wish=wish,
-    )

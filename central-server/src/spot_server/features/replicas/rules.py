@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from spot_server.errors import StateConflict
 from spot_server.features.commands.rules import ASKED_AGAIN_ERRORS
+from spot_server.features.replicas.refusal_rules import Scope
 from spot_server.policy import MovePolicy
 from spot_server.words import LIVE_REPLICA_STATUSES, CommandStatus, Mode, ReplicaStatus
 
@@ -87,6 +88,12 @@ class LaunchAnswer:
     is_by_control_role: bool = False
     is_image_refused: bool = False
     """EC2 says that it has no such image (`IMAGE_REFUSALS`)."""
+    is_refused_everywhere: bool = False
+    """EC2 says that it has no such thing, and every launch of the agent names it (`EVERYWHERE_REFUSALS`)."""
+    is_ec2s_word: bool = False
+    """EC2 refused it with a code, so that nothing came of it; else whoever asked met with something of its own."""
+    ask_number: int = 1
+    """For the how-maniest time it was asked for in this place, under one client token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +136,10 @@ class NoteInstance:
 
 @dataclass(frozen=True, slots=True)
 class TryElsewhere:
-    """This place is refused: exclude it (and all of spot, on a quota), try the next. `cools_pool`: have nobody try it for a while."""
+    """This place is refused: leave out what the refusal speaks of, and try the next. `cools_pool`: have nobody try it for a while."""
 
     reason: str
-    excludes_all_spot: bool
+    scope: Scope = Scope.PLACE
     cools_pool: bool = False
 
 
@@ -175,7 +182,21 @@ IMAGE_UNSEEN_SECONDS = 60.0
 """After it became available an image that EC2 does not know may be one that EC2 does not show everywhere yet: its answers are eventually
 consistent. The API reference names no bound; it advises to ask again for up to a minute or so."""
 
-_ELSEWHERE = frozenset({"capacity", "price", "subnet", "pool_invalid"})
+UNEXPECTED_TRIES = 3
+"""Asked for that often, a launch that EC2 answers with a code that nobody knows is left: the place may be the cause."""
+
+PATIENT_ATTEMPTS = 20
+"""Of one replica: from then on one such answer is enough, else the attempts would be at their end before the places are."""
+
+_SCOPES = {
+    "capacity": Scope.PLACE,
+    "price": Scope.PLACE,
+    "pool_invalid": Scope.PLACE,
+    "not_found": Scope.PLACE,
+    "subnet": Scope.ZONE,
+    "quota": Scope.QUOTA,
+}
+"""Classes of refusal after which another place may be had, and what is left out by each."""
 
 
 def decide_launch(facts: LaunchFacts, policy: MovePolicy) -> LaunchDecision:
@@ -209,9 +230,16 @@ def _decide_answer(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy)
         return _decide_image(facts, launch, policy)
     if facts.attempt >= policy.max_launch_attempts:
         return GiveUp(f"{facts.attempt} launches failed, the last with {launch.error_text}")
+    if launch.error_class == "unexpected" and launch.is_ec2s_word and _is_enough(facts, launch, policy):
+        return TryElsewhere(launch.error_text)
     if launch.error_class in ASKED_AGAIN_ERRORS:
         return _decide_repeat(facts, launch, policy)
     return _decide_refusal(facts, launch)
+
+
+def _is_enough(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> bool:
+    is_patient = facts.attempt < PATIENT_ATTEMPTS and not _has_taken_too_long(facts, policy)
+    return launch.ask_number >= UNEXPECTED_TRIES or not is_patient
 
 
 def _decide_repeat(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy) -> LaunchDecision:
@@ -248,12 +276,11 @@ def _decide_silence(facts: LaunchFacts, launch: LaunchAnswer, policy: MovePolicy
 
 
 def _decide_refusal(facts: LaunchFacts, launch: LaunchAnswer) -> LaunchDecision:
-    if launch.error_class == "quota" and facts.mode is Mode.SPOT:
-        return TryElsewhere(launch.error_text, excludes_all_spot=True)
-    if launch.error_class in _ELSEWHERE:
-        # A pool's stock is everybody's; a price bound, a subnet or a combination that is refused is this agent's own.
+    scope = None if launch.is_refused_everywhere else _SCOPES.get(launch.error_class or "")
+    if scope is not None:
+        # A pool's stock is everybody's; what else is refused is this agent's own, or its account's.
         is_short = launch.error_class == "capacity" and facts.mode is Mode.SPOT
-        return TryElsewhere(launch.error_text, excludes_all_spot=False, cools_pool=is_short)
+        return TryElsewhere(launch.error_text, scope=scope, cools_pool=is_short)
     # A control role that is refused is not asked again for a while: the attempt falls to a daemon.
     is_role_refused = launch.is_by_control_role and launch.error_class == "not_authorized"
     if launch.error_class == "idempotency" or is_role_refused:
