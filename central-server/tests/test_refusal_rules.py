@@ -129,7 +129,8 @@ def test_all_that_an_agent_may_have_is_tried_although_every_answer_is_unknown() 
     kinds, zones = [f"m{number}.large" for number in range(20)], ("az1", "az2", "az3", "az4")
     places = [Place(kind, zone, mode) for kind, zone, mode in product(kinds, zones, (Mode.SPOT, Mode.ON_DEMAND))]
     answers: dict[Place, str | None] = dict.fromkeys(places, "unexpected")
-    last = Place("m19.large", "az4", Mode.ON_DEMAND)
+    # The primary's own stock, on demand, is what a rescue asks for last of all.
+    last = Place("m0.large", "az1", Mode.ON_DEMAND)
     answers[last] = None
 
     found, asked_count = _walk(answers, frozenset(), primary=Place("m0.large", "az1", Mode.SPOT))

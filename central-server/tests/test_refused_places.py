@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from server_support.clock import FakeClock
 from server_support.rescues import assert_rescued, give_control_role, gives_up
-from server_support.story import TYPES, ZONES, Story
+from server_support.story import STEP_SECONDS, TYPES, ZONES, Story
 from spot_server.aws.errors import class_of_code
 from spot_server.db.runner import Database
 from spot_server.db.tables import notifications
@@ -137,9 +137,17 @@ def test_an_error_that_nobody_knows_in_one_place_keeps_a_rescue_there_for_second
     story.passes(100)
 
     assert places(story) == [BEST] * 3 + ["spot/m5a.large/use1-az3"]
-    assert all(payload["user_data"] == "removed" for payload in story.payloads("launch_instance"))
     assert len(story.switches()) == 1
     assert_rescued(story, "i-2")
+
+
+def test_a_nonce_is_not_kept_for_a_place_that_is_left(story: Story) -> None:
+    story.region.refuse(BEST, "unexpected", "NeverHeardOfIt")
+
+    story.notice()
+    story.passes(60, until=lambda: len(places(story)) == 4, step_seconds=STEP_SECONDS)
+
+    assert [one["user_data"] == "removed" for one in story.payloads("launch_instance")] == [True, True, True, False]
 
 
 def test_a_rescue_gives_up_on_unknown_errors_only_when_every_place_was_tried_and_is_resumed_later(story: Story) -> None:
