@@ -334,3 +334,43 @@ def test_salvage_snapshots_also_if_the_volumes_cannot_be_kept(running: World) ->
     assert answer["error"]["class"] == "not_authorized"
     assert len(running.ec2.snapshots) == 1
     assert next(iter(running.ec2.snapshots)) in answer["error"]["message"]
+
+
+ENDING = {"instance_id": "i-old", "keep_root": True, "tags": OWNER_TAGS}
+
+
+def _end(world: World, order: dict[str, Any], *refusals: str) -> dict[str, Any]:
+    world.ec2.add_instance("i-old", volumes=ROOT_AND_DATA, tags={TAG_MANAGED: "true", TAG_AGENT_ID: "agent-1"})
+    world.ec2.failures["keep_volumes"] = list(refusals)
+    return world.execute(command_json("terminate_instance", order))
+
+
+def test_a_root_with_the_last_writes_outlives_the_instance_that_is_ended(running: World) -> None:
+    answer = _end(running, ENDING)
+
+    assert answer["result"] == {"state": "shutting-down", "kept_volume_ids": ["vol-root"]}
+    assert _outliving(running) == {"vol-root", "vol-kept"}
+    assert running.ec2.tagged["vol-root"] == OWNER_OF_KEPT
+
+
+def test_a_root_that_may_not_be_kept_holds_up_no_fence(running: World) -> None:
+    answer = _end(running, ENDING, "UnauthorizedOperation")
+
+    assert answer["result"] == {"state": "shutting-down", "unkept_volume_ids": ["vol-root"]}
+
+
+def test_nothing_is_ended_while_ec2_only_asks_for_patience(running: World) -> None:
+    answer = _end(running, ENDING, "RequestLimitExceeded")
+
+    assert answer["error"]["class"] == "throttled"
+    assert running.ec2.instances["i-old"].state == "running"
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_data_that_may_not_be_kept_goes_only_where_ec2_takes_it_anyway(running: World, *, is_announced: bool) -> None:
+    order = {**ENDING, "keep_data_volumes": True, **({"end_unkept": True} if is_announced else {})}
+
+    answer = _end(running, order, "UnauthorizedOperation")
+
+    assert answer["outcome"] == ("succeeded" if is_announced else "failed")
+    assert running.ec2.instances["i-old"].state == ("shutting-down" if is_announced else "running")

@@ -10,6 +10,7 @@ import pytest
 from server_support.clock import START
 from server_support.memory_aws import FakeEc2, failure
 from spot_server.aws.errors import ActFailed, AwsFailed
+from spot_server.aws.ports import AttachedVolume
 from spot_server.features.control_role.acting import Done, Handled, NotYet, Task
 from spot_server.features.control_role.acts import HANDLERS
 from spot_server.features.control_role.rules import LookOnly
@@ -140,7 +141,7 @@ def test_copies_are_discarded_once_nothing_has_them_and_nothing_else_is(ec2: Fak
 
 def test_an_instance_is_not_ended_before_its_data_volumes_are_kept(ec2: FakeEc2) -> None:
     tags = {"spot-optimizer:managed": "true", "spot-optimizer:agent-id": "agent-1"}
-    ec2.instances["i-old"] = replace(ec2.instances["i-old"], tags=tags, going_devices=("/dev/sdf",))
+    ec2.instances["i-old"] = replace(ec2.instances["i-old"], tags=tags, going_volumes=(AttachedVolume("vol-1", "/dev/sdf"),))
     order = {"instance_id": "i-old", "keep_data_volumes": True}
     task = Task(CommandKind.TERMINATE_INSTANCE, order, 0.0, START, tags)
     ec2.refusals["keep_volumes"] = [failure("UnauthorizedOperation")]
@@ -153,3 +154,68 @@ def test_an_instance_is_not_ended_before_its_data_volumes_are_kept(ec2: FakeEc2)
     assert state_then == "running"
     assert ec2.volumes.kept == [("i-old", ("/dev/sdf",))]
     assert ec2.instances["i-old"].state == "shutting-down"
+
+
+OWNER = {
+    "spot-optimizer:managed": "true",
+    "spot-optimizer:client-id": "client-1",
+    "spot-optimizer:agent-id": "agent-1",
+    "spot-optimizer:logical-agent-id": "web",
+}
+KEEP_ROOT: dict[str, Any] = {"instance_id": "i-old", "keep_root": True, "tags": OWNER}
+
+
+def ending(ec2: FakeEc2, order: dict[str, Any], *refusals: str) -> Handled:
+    """End an instance whose root and data volume would go with it; EC2 refuses to keep them."""
+    going = (AttachedVolume("vol-1", "/dev/sdf"),)
+    root = AttachedVolume("vol-root", "/dev/xvda")
+    ec2.instances["i-old"] = replace(ec2.instances["i-old"], tags=OWNER, going_volumes=going, going_root=root)
+    ec2.refusals["keep_volumes"] = [failure(code) for code in refusals]
+    return HANDLERS[CommandKind.TERMINATE_INSTANCE](Task(CommandKind.TERMINATE_INSTANCE, order, 0.0, START, OWNER), ec2)
+
+
+def test_a_root_with_the_last_writes_outlives_its_instance_and_says_whose_it_is(ec2: FakeEc2) -> None:
+    done = ending(ec2, KEEP_ROOT)
+
+    assert done == Done({"state": "shutting-down", "kept_volume_ids": ["vol-root"]})
+    assert ec2.volumes.kept == [("i-old", ("/dev/xvda",))]
+    assert ec2.volumes.tagged["vol-root"] == {
+        "spot-optimizer:client-id": "client-1",
+        "spot-optimizer:agent-id": "agent-1",
+        "spot-optimizer:logical-agent-id": "web",
+        "spot-optimizer:salvaged-from": "i-old",
+    }
+
+
+def test_a_root_that_may_not_be_kept_holds_up_no_fence(ec2: FakeEc2) -> None:
+    done = ending(ec2, KEEP_ROOT, "UnauthorizedOperation")
+
+    assert done == Done({"state": "shutting-down", "unkept_volume_ids": ["vol-root"]})
+
+
+def test_a_root_is_kept_also_where_it_cannot_be_tagged(ec2: FakeEc2) -> None:
+    ec2.refusals["tag_volume"] = [failure("UnauthorizedOperation")]
+
+    ending(ec2, KEEP_ROOT)
+
+    assert ec2.volumes.kept == [("i-old", ("/dev/xvda",))]
+
+
+def test_nothing_is_ended_while_ec2_only_asks_for_patience(ec2: FakeEc2) -> None:
+    with pytest.raises(ActFailed):
+        ending(ec2, KEEP_ROOT, "RequestLimitExceeded")
+
+    assert ec2.instances["i-old"].state == "running"
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+def test_data_that_may_not_be_kept_goes_only_where_ec2_takes_it_anyway(ec2: FakeEc2, *, is_announced: bool) -> None:
+    order = {**KEEP_ROOT, "keep_data_volumes": True, **({"end_unkept": True} if is_announced else {})}
+
+    if is_announced:
+        ending(ec2, order, "UnauthorizedOperation")
+    else:
+        with pytest.raises(ActFailed):
+            ending(ec2, order, "UnauthorizedOperation")
+
+    assert ec2.instances["i-old"].state == ("shutting-down" if is_announced else "running")

@@ -205,6 +205,14 @@ def test_the_alarm_says_what_ec2_says_and_why_we_leave_the_instance_alone() -> N
     assert alarm.reason == "EC2 says that the old instance is running; it is not ended by us: auto-terminate is off"
 
 
+def test_the_alarm_says_why_the_instance_could_not_be_ended() -> None:
+    refused = replace(SEEN_RUNNING, kind=CommandKind.TERMINATE_INSTANCE, status=CommandStatus.FAILED, state=None, error_text="no right")
+
+    alarm = late_fence(200, refused, why_old_is_kept="")
+
+    assert alarm.reason == "the old instance could not be ended: no right"
+
+
 def test_the_alarm_does_not_come_between_a_question_and_its_answer_but_does_when_nobody_can_be_asked() -> None:
     asked = command(CommandKind.DESCRIBE_INSTANCE)
     forsaken = replace(asked, is_actor_reachable=False)

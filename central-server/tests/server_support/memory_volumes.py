@@ -22,6 +22,7 @@ class FakeVolumes:
         self.forced: list[str] = []
         self.stuck: set[str] = set()
         self.kept: list[tuple[str, tuple[str, ...]]] = []
+        self.tagged: dict[str, dict[str, str]] = {}
 
     def add(self, volume_id: str, instance_id: str | None = None, state: str = "attached") -> None:
         held = () if instance_id is None else (AttachmentFacts(instance_id, "/dev/sdf", state),)
@@ -91,6 +92,10 @@ class FakeVolumes:
     def delete(self, volume_id: str) -> None:
         self._begin("delete_volume")
         self.known.pop(volume_id, None)
+
+    def tag(self, volume_id: str, tags: Mapping[str, str]) -> None:
+        self._begin("tag_volume")
+        self.tagged[volume_id] = {**self.tagged.get(volume_id, {}), **tags}
 
     def keep(self, instance_id: str, device_names: Sequence[str]) -> None:
         self._begin("keep_volumes")

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spot_agent.commands.handling import Handled, Succeeded, Tools, tags, text
+from spot_agent.commands.keeping import is_root, mark_kept, marked_as_kept
 from spot_agent.ec2_facts import InstanceFacts, VolumeFacts
 from spot_agent.errors import ActFailed, Ec2Failed, ErrorClass
-from spot_agent.model import TAG_AGENT_ID, TAG_CLIENT_ID, TAG_LOGICAL_AGENT_ID, TAG_SALVAGED_FROM, Command
-
-TAGS_OF_KEPT = (TAG_CLIENT_ID, TAG_AGENT_ID, TAG_LOGICAL_AGENT_ID, TAG_SALVAGED_FROM)
-"""What says whose a kept volume is. Not `managed`, by which our roles could attach it: the right to tag brings no other right."""
+from spot_agent.model import Command
 
 
 def handle(command: Command, tools: Tools) -> Handled:
@@ -21,8 +19,8 @@ def handle(command: Command, tools: Tools) -> Handled:
     instance_id = text(command, "instance_id")
     instance = tools.ec2.describe_instance(instance_id)
     going = [volume for volume in instance.volumes if volume.delete_on_termination] if instance else []
-    root = [] if command.payload.get("keep_root") is not False else [volume for volume in going if _is_root(volume, instance)]
-    marked = {**tags(command), TAG_SALVAGED_FROM: instance_id}
+    root = [] if command.payload.get("keep_root") is not False else [volume for volume in going if is_root(volume, instance)]
+    marked = marked_as_kept(tags(command), instance_id)
     wanted = [volume for volume in going if volume not in root]
     trouble = _keep(instance_id, wanted, marked, tools)
     try:
@@ -36,21 +34,11 @@ def handle(command: Command, tools: Tools) -> Handled:
     return Succeeded({"snapshot_ids": list(snapshot_ids), "kept_volume_ids": [volume.volume_id for volume in wanted]})
 
 
-def _is_root(volume: VolumeFacts, instance: InstanceFacts | None) -> bool:
-    return instance is not None and volume.device_name == instance.root_device_name
-
-
 def _keep(instance_id: str, volumes: Sequence[VolumeFacts], marked: dict[str, str], tools: Tools) -> Ec2Failed | None:
     """Tags first: a try that ends between the two finds the volumes still going, and does both again. The first refusal is returned."""
     if not volumes:
         return None
-    trouble = None
-    owner = {key: value for key, value in marked.items() if key in TAGS_OF_KEPT}
-    try:
-        for volume in volumes:
-            tools.ec2.tag(volume.volume_id, owner)
-    except Ec2Failed as error:
-        trouble = error
+    trouble = mark_kept(volumes, marked, tools)
     try:
         tools.ec2.keep_volumes(instance_id, [volume.device_name for volume in volumes])
     except Ec2Failed as error:

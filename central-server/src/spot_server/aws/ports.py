@@ -15,6 +15,7 @@ TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a t
 TAG_MANAGED = "spot-optimizer:managed"
 TAG_CLIENT_ID = "spot-optimizer:client-id"
 TAG_AGENT_ID = "spot-optimizer:agent-id"
+TAG_LOGICAL_AGENT_ID = "spot-optimizer:logical-agent-id"
 TAG_REPLICA_ID = "spot-optimizer:replica-id"
 TAG_EPOCH = "spot-optimizer:epoch"
 """What says whose an instance is; `features.replicas.launching.owner_tags` writes them."""
@@ -39,6 +40,14 @@ class NetworkFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedVolume:
+    """A volume, and where it is attached."""
+
+    volume_id: str
+    device_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceFacts:
     """One instance. `state` is EC2's own word; `spot_request_id` is None for on-demand; `client_token` is that of its launch."""
 
@@ -50,8 +59,10 @@ class InstanceFacts:
     client_token: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     network: NetworkFacts = field(default_factory=NetworkFacts)
-    going_devices: tuple[str, ...] = ()
-    """Where volumes beside the root are attached that EC2 would delete with the instance."""
+    going_volumes: tuple[AttachedVolume, ...] = ()
+    """The volumes beside the root that EC2 would delete with the instance."""
+    going_root: AttachedVolume | None = None
+    """The root, if EC2 would delete it with the instance."""
 
 
 @dataclass(frozen=True, slots=True)

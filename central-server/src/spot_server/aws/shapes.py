@@ -9,6 +9,7 @@ from typing import Any
 from spot_server.aws.ports import (
     TAG_LAUNCH_TOKEN,
     AddressFacts,
+    AttachedVolume,
     ImageFacts,
     InstanceFacts,
     InstanceStatusFacts,
@@ -91,17 +92,19 @@ def instances(pages: Pages) -> tuple[InstanceFacts, ...]:
             client_token=made.get("ClientToken") or None,
             tags={tag["Key"]: tag["Value"] for tag in made.get("Tags") or []},
             network=_network(made),
-            going_devices=_going_devices(made),
+            going_volumes=tuple(held for held in going if held.device_name != made.get("RootDeviceName")),
+            going_root=next((held for held in going if held.device_name == made.get("RootDeviceName")), None),
         )
         for page in pages
         for reservation in page.get("Reservations", [])
         for made in reservation.get("Instances", [])
+        for going in [_going_volumes(made)]
     )
 
 
-def _going_devices(made: Mapping[str, Any]) -> tuple[str, ...]:
+def _going_volumes(made: Mapping[str, Any]) -> tuple[AttachedVolume, ...]:
     mappings = [mapping for mapping in made.get("BlockDeviceMappings", []) if mapping.get("Ebs", {}).get("DeleteOnTermination")]
-    return tuple(str(mapping["DeviceName"]) for mapping in mappings if mapping["DeviceName"] != made.get("RootDeviceName"))
+    return tuple(AttachedVolume(str(mapping["Ebs"].get("VolumeId", "")), str(mapping["DeviceName"])) for mapping in mappings)
 
 
 def _network(made: Mapping[str, Any]) -> NetworkFacts:

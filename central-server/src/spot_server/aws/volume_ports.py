@@ -83,5 +83,8 @@ class Volumes(Protocol):
     def delete(self, volume_id: str) -> None:
         """Delete; one that is gone already is fine."""
 
+    def tag(self, volume_id: str, tags: Mapping[str, str]) -> None:
+        """Set these tags, leaving others as they are."""
+
     def keep(self, instance_id: str, device_names: Sequence[str]) -> None:
         """Have what is attached there outlive the instance (DeleteOnTermination=false)."""

@@ -75,6 +75,11 @@ class Boto3Volumes:
         """Delete a volume."""
         found(lambda: self._repeatable.delete_volume(VolumeId=volume_id))
 
+    def tag(self, volume_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        tag_list: Any = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+        asked(lambda: self._repeatable.create_tags(Resources=[volume_id], Tags=tag_list))
+
     def keep(self, instance_id: str, device_names: Sequence[str]) -> None:
         """Set DeleteOnTermination=false."""
         mappings: Any = [{"DeviceName": name, "Ebs": {"DeleteOnTermination": False}} for name in device_names]

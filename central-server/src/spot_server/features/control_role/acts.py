@@ -15,7 +15,7 @@ from spot_server.features.control_role.acting import Done, Handled, NotYet, Task
 from spot_server.features.control_role.handle_acts import confirm_record, confirm_target, held_by, move_private_ip, move_record, move_target
 from spot_server.features.control_role.payloads import bad_payload, handles, launch_request, tags, text, texts
 from spot_server.features.control_role.rules import NEW_INSTANCE_SECONDS, refusal_to_terminate, worst_check
-from spot_server.features.control_role.volume_acts import attach_volumes, copy_volumes, detach_volumes, discard_volumes, keep_data_volumes
+from spot_server.features.control_role.volume_acts import attach_volumes, copy_volumes, detach_volumes, discard_volumes, keep_volumes
 from spot_server.words import CommandKind
 
 STATE_GONE = "gone"
@@ -126,13 +126,12 @@ def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
     refusal = refusal_to_terminate(instance, task.default_tags, [address for address in addresses if address is not None], held)
     if refusal is not None:
         raise refusal
-    if task.payload.get("keep_data_volumes") is True:
-        keep_data_volumes(instance, ec2)
+    kept = keep_volumes(task, instance, ec2)
     # A persistent spot request goes first, or EC2 would launch another.
     if instance.spot_request_id is not None and ec2.is_persistent_request(instance.spot_request_id):
         ec2.cancel_spot_request(instance.spot_request_id)
     # Unknown now, after it was described, is a race and no end: EC2 shows different things in different places.
-    return Done({"state": ec2.terminate_instance(instance_id)})
+    return Done({"state": ec2.terminate_instance(instance_id), **kept})
 
 
 def stop_instance(task: Task, ec2: Ec2Port) -> Handled:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from spot_server.aws.errors import ActFailed, AwsFailed, ErrorClass
-from spot_server.aws.ports import TAG_MANAGED, Ec2Port, InstanceFacts
+from spot_server.aws.ports import TAG_AGENT_ID, TAG_CLIENT_ID, TAG_LOGICAL_AGENT_ID, TAG_MANAGED, Ec2Port, InstanceFacts
 from spot_server.aws.volume_ports import AttachmentFacts, EbsFacts, SnapshotFacts, VolumeRequest
 from spot_server.features.control_role.acting import Done, Handled, NotYet, Task, wire_time
 from spot_server.features.control_role.payloads import bad_payload, tags, text, texts
@@ -20,6 +20,11 @@ STUCK_SECONDS = 15.0
 
 FENCED_STATES = frozenset({"terminated", "stopped"})
 CODE_IN_USE = "VolumeInUse"
+PASSING = frozenset({ErrorClass.THROTTLED, ErrorClass.UNREACHABLE})
+"""What keeps EC2 from ending an instance as well: asked again, both may be done."""
+
+TAG_SALVAGED_FROM = "spot-optimizer:salvaged-from"
+TAGS_OF_KEPT = frozenset({TAG_CLIENT_ID, TAG_AGENT_ID, TAG_LOGICAL_AGENT_ID})
 TAG_COPY_OF = "spot-optimizer:copy-of"
 TAG_MOVE_ID = "spot-optimizer:switch-id"
 TAG_PASS = "spot-optimizer:pass"  # noqa: S105 - the name of a tag
@@ -161,10 +166,37 @@ def discard_volumes(task: Task, ec2: Ec2Port) -> Handled:
     return Done({"deleted": [volume.volume_id for volume in copies]})
 
 
-def keep_data_volumes(instance: InstanceFacts, ec2: Ec2Port) -> None:
-    """Have all volumes but the root outlive the instance; where that is refused the instance is not ended."""
-    if instance.going_devices:
-        ec2.volumes.keep(instance.instance_id, instance.going_devices)
+def keep_volumes(task: Task, instance: InstanceFacts, ec2: Ec2Port) -> dict[str, Any]:
+    """Have what the order names outlive the instance, and return what the answer tells of it. As the daemons do it.
+
+    Where that is refused for data volumes the instance is not ended, unless the order says that EC2 takes them anyway. A root never keeps
+    it from being ended: it is worth a try, and no outage.
+    """
+    data = instance.going_volumes if task.payload.get("keep_data_volumes") is True else ()
+    root = (instance.going_root,) if task.payload.get("keep_root") is True and instance.going_root is not None else ()
+    wanted = (*data, *root)
+    if not wanted:
+        return {}
+    for held in root:
+        _mark_kept(task, instance, held.volume_id, ec2)
+    volume_ids = [held.volume_id for held in wanted]
+    try:
+        ec2.volumes.keep(instance.instance_id, [held.device_name for held in wanted])
+    except AwsFailed as error:
+        may_end = not data or task.payload.get("end_unkept") is True
+        if error.error_class in PASSING or not may_end:
+            raise
+        return {"unkept_volume_ids": volume_ids}
+    return {"kept_volume_ids": volume_ids}
+
+
+def _mark_kept(task: Task, instance: InstanceFacts, volume_id: str, ec2: Ec2Port) -> None:
+    """Say whose it is. Where that may not be it is kept all the same: what a launch of ours made says most of it from the beginning."""
+    owner = {key: value for key, value in (tags(task.payload) or task.default_tags).items() if key in TAGS_OF_KEPT}
+    try:
+        ec2.volumes.tag(volume_id, {**owner, TAG_SALVAGED_FROM: instance.instance_id})
+    except AwsFailed:
+        return
 
 
 def _held(volume: EbsFacts) -> AttachmentFacts | None:

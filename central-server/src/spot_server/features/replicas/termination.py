@@ -44,13 +44,15 @@ def drive_termination(
     *,
     former_handles: Sequence[Mapping[str, Any]] = (),
     may_be_new: bool = False,
+    keep_root: bool = False,
     asked_since: datetime | None = None,
 ) -> datetime | None:
     """Take the next step towards `instance_id` being terminated; return when EC2 said that it is, None until then.
 
     Whoever terminates it refuses while it lacks our tags, or while a traffic handle of the agent (as set now, or one of
     `former_handles`) leads to it. `may_be_new`: it may have been launched a moment ago, so that EC2 not knowing it yet does not mean
-    that it is gone. An answer to what was asked before `asked_since` does not count: EC2 has shown the instance since.
+    that it is gone. `keep_root`: its root alone may have the last writes, and outlives it. An answer to what was asked before `asked_since`
+    does not count: EC2 has shown the instance since.
     Raises StateConflict for a PRIMARY: nothing that should serve is ever terminated by us.
     """
     instance = find_instance(tx, agent.agent_id, instance_id)
@@ -68,6 +70,8 @@ def drive_termination(
     if agent.carry is Carry.VOLUME or (instance is not None and not instance.launched_by_server):
         # What somebody attached to an instance of theirs, or what moves from one to the next, is no part of its disk.
         payload["keep_data_volumes"] = True
+    if keep_root:
+        payload |= {"keep_root": True, "tags": owner_tags(agent)}
     # What is asked of an instance that EC2 knows is done at once. The shorter it may be begun, the sooner a call back is sure.
     bound_seconds = tx.policy.check_bound_seconds
     if may_be_new:

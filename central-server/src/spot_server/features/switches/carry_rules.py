@@ -9,6 +9,9 @@ SYNC_STEPS = frozenset({StepName.KEY, StepName.RECEIVER, StepName.COPY, StepName
 OLD_SIDE_STEPS = frozenset({StepName.KEY, StepName.COPY, StepName.QUIESCE, StepName.SYNC})
 """What only the old daemon can do: under a notice there is no waiting for one that is not heard, but where its last writes hang on it."""
 
+STATE_MAY_BE_ON_ROOT = frozenset({Carry.IMAGE_AFTER_QUIESCE, Carry.RSYNC, Carry.HOOK})
+"""Carries whose root volume may hold the last writes before the end, which no snapshot has. Of the others it is worth nothing."""
+
 _NEEDS: dict[StepName, tuple[StepName, str]] = {
     StepName.RECEIVER: (StepName.KEY, "there is no key"),
     StepName.COPY: (StepName.RECEIVER, "the new side receives nothing"),

@@ -81,6 +81,8 @@ def why_fence_waits(step: StepView, facts: SwitchFacts) -> str:
     command = step.command
     if command is None:
         known = "nobody can be asked whether the old instance still runs"
+    elif command.kind in ENDING_KINDS and command.status is CommandStatus.FAILED:
+        known = f"the old instance could not be ended: {command.error_text}"
     elif command.state is not None:
         known = f"EC2 says that the old instance is {command.state}"
     else:

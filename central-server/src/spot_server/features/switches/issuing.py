@@ -13,6 +13,7 @@ from spot_server.features.commands import ledger
 from spot_server.features.commands.actors import Assignment
 from spot_server.features.commands.attempts import assign
 from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.instances.queries import load_instance
 from spot_server.features.notifications.service import notify
 from spot_server.features.switches import payloads, queries
 from spot_server.features.switches.carry_payloads import carry_payload
@@ -148,6 +149,9 @@ def _payload(tx: Transaction, agent: Agent, switch: Switch, decision: Issue) -> 
     is_carried = decision.kind in {CommandKind.MAKE_SYNC_KEY, CommandKind.OPEN_RECEIVER, CommandKind.SEND_STATE}
     if is_carried:
         return carry_payload(tx, switch, decision)
+    if decision.kind is CommandKind.TERMINATE_INSTANCE:
+        old = load_instance(tx, switch.agent_id, switch.from_instance_id)
+        return payloads.fence_payload(agent, switch, was_launched_by_us=old.launched_by_server)
     return guarded(tx, switch, payloads.payload_of(agent, switch, decision))
 
 

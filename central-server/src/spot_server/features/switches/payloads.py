@@ -8,9 +8,10 @@ from typing import Any
 
 from spot_server.features.agents.queries import Agent
 from spot_server.features.replicas.launching import owner_tags
+from spot_server.features.switches.carry_rules import STATE_MAY_BE_ON_ROOT
 from spot_server.features.switches.decisions import Issue, UndoIssue
 from spot_server.features.switches.queries import Switch
-from spot_server.words import Carry, CommandKind, HandleKind, StepName
+from spot_server.words import Carry, CommandKind, HandleKind, StepName, SwitchTrigger
 
 Handle = Mapping[str, Any]
 
@@ -36,14 +37,29 @@ def payload_of(agent: Agent, switch: Switch, decision: Issue) -> dict[str, Any]:
                 "wait_seconds": decision.bound_seconds,
                 **_without_volumes(switch),
             }
-        case CommandKind.DESCRIBE_INSTANCE | CommandKind.TERMINATE_INSTANCE | CommandKind.STOP_INSTANCE:
-            # No handles that forbid the termination: the old side of a fence holds them, and they move once it has ended.
-            keeps = {"keep_data_volumes": True} if switch.carry is Carry.VOLUME else {}
-            return {"instance_id": switch.from_instance_id, **(keeps if decision.kind is CommandKind.TERMINATE_INSTANCE else {})}
+        case CommandKind.DESCRIBE_INSTANCE | CommandKind.STOP_INSTANCE:
+            return {"instance_id": switch.from_instance_id}
         case CommandKind.START_SERVING:
             return {"epoch": agent.epoch, "bound_seconds": decision.bound_seconds}
         case _:
             return {"bound_seconds": decision.bound_seconds}
+
+
+def fence_payload(agent: Agent, switch: Switch, *, was_launched_by_us: bool) -> dict[str, Any]:
+    """Return the order to end the old side of a rescue, and what of it is to outlive it.
+
+    No handles that forbid the termination: the old side holds them, and they move once it has ended. Its root stays where it alone may
+    have the last writes: who is fenced did not confirm that they came along. What EC2 had announced to take anyway may go where keeping it
+    is refused; of an instance that only we end, somebody's data volumes may not.
+    """
+    payload: dict[str, Any] = {"instance_id": switch.from_instance_id}
+    if switch.carry is Carry.VOLUME or not was_launched_by_us:
+        payload["keep_data_volumes"] = True
+        if switch.carry is not Carry.VOLUME and switch.trigger is SwitchTrigger.NOTICE:
+            payload["end_unkept"] = True
+    if switch.carry in STATE_MAY_BE_ON_ROOT:
+        payload |= {"keep_root": True, "tags": owner_tags(agent)}
+    return payload
 
 
 def _without_volumes(switch: Switch) -> dict[str, Any]:

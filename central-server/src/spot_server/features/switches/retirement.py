@@ -20,10 +20,11 @@ from spot_server.features.replicas.termination import (
     withdraw_termination,
 )
 from spot_server.features.switches import queries
+from spot_server.features.switches.carry_rules import STATE_MAY_BE_ON_ROOT
 from spot_server.features.switches.confirming import advance_confirmation
 from spot_server.features.switches.issuing import emit_step, load_step
 from spot_server.features.switches.queries import Step, Switch
-from spot_server.words import PRIORITY_HOUSEKEEPING, CommandStatus, Role, StepName, StepStatus
+from spot_server.words import PRIORITY_HOUSEKEEPING, RESCUE_TRIGGERS, CommandStatus, Role, StepName, StepStatus
 
 OBSERVE_EVERY_SECONDS = 15
 """Between two looks at an old instance that EC2 itself is taking away."""
@@ -73,11 +74,17 @@ def _retire(tx: Transaction, agent: Agent, switch: Switch, step: Step, old: Inst
         queries.update_step(tx, switch.switch_id, StepName.RETIRE, status=StepStatus.RUNNING)
     if not old.launched_by_server and not _has_final_image(tx, agent, switch):
         return
-    gone_at = drive_termination(tx, agent, old.instance_id, former_handles=switch.traffic_handles)
+    gone_at = drive_termination(tx, agent, old.instance_id, former_handles=switch.traffic_handles, keep_root=_has_lost_writes(switch, old))
     if gone_at is not None:
         _finish(tx, switch, StepStatus.DONE, gone_at, "terminated")
     else:
         _note_trouble(tx, switch, last_termination(tx, agent, old.instance_id))
+
+
+def _has_lost_writes(switch: Switch, old: Instance) -> bool:
+    """Tell whether the old root alone may have what a rescue left behind, as of an instance that a fence stopped. Else an image has it."""
+    is_rescue_with_loss = switch.trigger in RESCUE_TRIGGERS and switch.loses_writes_since is not None
+    return is_rescue_with_loss and old.launched_by_server and switch.carry in STATE_MAY_BE_ON_ROOT
 
 
 def _has_final_image(tx: Transaction, agent: Agent, switch: Switch) -> bool:
