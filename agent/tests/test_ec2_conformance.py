@@ -165,6 +165,20 @@ def test_volumes_are_kept_and_snapshotted(place: Place) -> None:
     assert {snapshot.snapshot_id for snapshot in place.ec2.find_snapshots(place.tags)} == set(made)
 
 
+def test_a_volume_that_was_kept_may_go_again(place: Place) -> None:
+    instance_id = place.launch()
+    instance = place.ec2.describe_instance(instance_id)
+    assert instance is not None
+    devices = [volume.device_name for volume in instance.volumes]
+    place.ec2.keep_volumes(instance_id, devices)
+
+    place.ec2.let_volumes_go(instance_id, devices)
+
+    again = place.ec2.describe_instance(instance_id)
+    assert again is not None
+    assert [volume.delete_on_termination for volume in again.volumes] == [True]
+
+
 def test_terminating_what_ec2_does_not_know_is_an_absence(place: Place) -> None:
     assert place.ec2.terminate_instance(place.launch()) in ("shutting-down", "terminated")
 

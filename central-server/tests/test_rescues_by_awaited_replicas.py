@@ -115,7 +115,7 @@ def test_the_volumes_are_saved_when_a_move_that_has_no_instance_yet_becomes_the_
     assert story.region.serving == ["i-2"]
 
 
-def test_a_replica_that_has_its_instance_keeps_what_it_was_made_for_and_nothing_is_salvaged(story: Story) -> None:
+def test_a_replica_that_has_its_instance_keeps_what_it_was_made_for_and_the_volumes_are_saved_until_it_is_ready(story: Story) -> None:
     ask(story)
     story.passes(30, until=lambda: story.replicas()[0].instance_id is not None)
 
@@ -124,5 +124,5 @@ def test_a_replica_that_has_its_instance_keeps_what_it_was_made_for_and_nothing_
 
     assert taken.event.response == "handover"
     assert story.replicas()[0].kind is ReplicaKind.MANUAL
-    assert story.region.kinds(CommandKind.SALVAGE_VOLUMES) == []
+    assert story.region.kinds(CommandKind.SALVAGE_VOLUMES) == ["i-1"]
     assert story.region.serving == ["i-2"]

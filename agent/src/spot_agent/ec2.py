@@ -113,7 +113,14 @@ class BotocoreEc2:
 
     def keep_volumes(self, instance_id: str, device_names: Sequence[str]) -> None:
         """Set DeleteOnTermination=false."""
-        mappings: Any = [{"DeviceName": name, "Ebs": {"DeleteOnTermination": False}} for name in device_names]
+        self._set_deletion(instance_id, device_names, is_deleted=False)
+
+    def let_volumes_go(self, instance_id: str, device_names: Sequence[str]) -> None:
+        """Set DeleteOnTermination=true."""
+        self._set_deletion(instance_id, device_names, is_deleted=True)
+
+    def _set_deletion(self, instance_id: str, device_names: Sequence[str], *, is_deleted: bool) -> None:
+        mappings: Any = [{"DeviceName": name, "Ebs": {"DeleteOnTermination": is_deleted}} for name in device_names]
         asked(lambda: self._repeatable.modify_instance_attribute(InstanceId=instance_id, BlockDeviceMappings=mappings))
 
     def find_image(self, name: str) -> ImageFacts | None:

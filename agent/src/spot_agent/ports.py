@@ -318,6 +318,9 @@ class Ec2(Protocol):
     def keep_volumes(self, instance_id: str, device_names: Sequence[str]) -> None:
         """Set DeleteOnTermination=false."""
 
+    def let_volumes_go(self, instance_id: str, device_names: Sequence[str]) -> None:
+        """Set DeleteOnTermination=true."""
+
     def find_image(self, name: str) -> ImageFacts | None:
         """Find this account's image of this name, which is unique."""
 

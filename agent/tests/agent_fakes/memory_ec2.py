@@ -161,6 +161,15 @@ class FakeEc2:
         )
         self.instances[instance_id] = replace(instance, volumes=kept)
 
+    def let_volumes_go(self, instance_id: str, device_names: Sequence[str]) -> None:
+        self._begin("let_volumes_go")
+        instance = self.instances[instance_id]
+        going = tuple(
+            replace(volume, delete_on_termination=volume.delete_on_termination or volume.device_name in device_names)
+            for volume in instance.volumes
+        )
+        self.instances[instance_id] = replace(instance, volumes=going)
+
     def find_image(self, name: str) -> ImageFacts | None:
         self._begin("find_image")
         return next((made for made in self.images.values() if made.name == name), None)

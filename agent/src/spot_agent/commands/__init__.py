@@ -51,7 +51,7 @@ KINDS = MappingProxyType(
         "terminate_instance": Kind(terminate_instance.handle, terminate_instance.lane_of),
         "stop_instance": Kind(stop_instance.handle, fast),
         "wait_terminated": Kind(wait_terminated.handle, slow),
-        "salvage_volumes": Kind(salvage_volumes.handle, fast),
+        "salvage_volumes": Kind(salvage_volumes.handle, salvage_volumes.lane_of),
         "make_sync_key": Kind(make_sync_key.handle, fast),
         "open_receiver": Kind(open_receiver.handle, fast),
         "send_state": Kind(send_state.handle, slow),

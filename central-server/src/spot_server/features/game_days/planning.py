@@ -19,7 +19,7 @@ from spot_server.features.commands.attempts import load_daemons, notice_ends
 from spot_server.features.game_days.response_calls import response_calls
 from spot_server.features.game_days.rules import Conditions, find_obstacle
 from spot_server.features.instances.queries import Instance, primary_of
-from spot_server.features.interruptions.rules import InterruptionFacts, Response, choose_response
+from spot_server.features.interruptions.rules import InterruptionFacts, Response, choose_response, is_salvage_needed
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.launching import choose_image, rank_places, wish_of
 from spot_server.features.replicas.placement import Ranking
@@ -198,7 +198,7 @@ def plan_document(stage: Stage, cast: Cast, order: PlayOrder) -> dict[str, Any]:
             steps,
             [HandleKind(handle["kind"]) for handle in agent.traffic_handles],
             is_hold=is_hold,
-            is_salvaged=launches and not is_hold and kind is not GameDayKind.LOSS,
+            is_salvaged=not is_hold and kind is not GameDayKind.LOSS and is_salvage_needed(agent.carry, has_ready_side=not launches),
         ),
     }
 

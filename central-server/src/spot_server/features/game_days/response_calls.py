@@ -26,7 +26,7 @@ CALLS_OF_HANDLES: dict[HandleKind, tuple[str, ...]] = {
 }
 
 SALVAGE_CALLS = ("CreateTags (volumes are kept, as their owner's)", "ModifyInstanceAttribute (volumes are kept)", "CreateSnapshots")
-"""Beside a launch under a notice: what is lost with the instance is saved."""
+"""Under a notice that finds nobody fit to take the state over: what is lost with the instance is saved."""
 
 STAND_DOWN_CALLS = ("TerminateInstances (when the hold is over)",)
 

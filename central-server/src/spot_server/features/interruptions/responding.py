@@ -7,18 +7,16 @@ from datetime import datetime, timedelta
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
-from spot_server.features.commands import ledger
-from spot_server.features.commands.ledger import NewCommand
 from spot_server.features.instances.queries import Instance, load_instance, primary_of
 from spot_server.features.interruptions.queries import InterruptionEvent
-from spot_server.features.interruptions.rules import FORCING_KINDS, Response
+from spot_server.features.interruptions.rules import FORCING_KINDS, Response, is_salvage_needed
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas import progress as replica_progress
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas import rescuing
 from spot_server.features.replicas.answers import emit_replica
 from spot_server.features.replicas.ending import end_replica
-from spot_server.features.replicas.launching import choose_image, last_primary, owner_tags
+from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.replicas.rules import ReplicaEvent
@@ -27,21 +25,17 @@ from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches.brought_volumes import end_stale
 from spot_server.features.switches.driving import drive
 from spot_server.features.switches.queries import Switch
+from spot_server.features.switches.salvage import salvage
 from spot_server.words import (
-    PRIORITY_EMERGENCY,
-    Carry,
-    CommandKind,
     InterruptionKind,
     ReplicaKind,
+    ReplicaStatus,
     Role,
     Severity,
     StepName,
     SwitchStatus,
     SwitchTrigger,
 )
-
-_STATE_MAY_BE_ON_ROOT = frozenset({Carry.IMAGE_AFTER_QUIESCE, Carry.RSYNC, Carry.HOOK})
-"""Carries whose root volume may hold the last writes before the end, which no snapshot has. Of the others it is worth nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +65,9 @@ def respond(tx: Transaction, scene: Scene) -> tuple[str | None, str | None]:
 
 def _rescue(tx: Transaction, scene: Scene) -> Switch:
     running = scene.running
-    if scene.event.kind in FORCING_KINDS and (scene.event.response == Response.LAUNCH_REPLICA or _is_without_instance(tx, scene, running)):
-        _salvage(tx, scene)
+    is_forced = scene.event.kind in FORCING_KINDS
+    if is_forced and is_salvage_needed(scene.agent.carry, has_ready_side=_has_ready_side(tx, scene)):
+        salvage(tx, scene.agent, scene.event, is_beside_handover=scene.event.response != Response.LAUNCH_REPLICA)
     if running is None:
         return _open_rescue(tx, scene)
     if running.from_instance_id == scene.instance.instance_id:
@@ -84,11 +79,17 @@ def _rescue(tx: Transaction, scene: Scene) -> Switch:
     return _open_rescue(tx, scene)
 
 
-def _is_without_instance(tx: Transaction, scene: Scene, running: Switch | None) -> bool:
-    """Tell whether the move away from this instance has no new one yet: its launch may come to nothing."""
-    if running is None or running.from_instance_id != scene.instance.instance_id or running.is_call_back:
+def _has_ready_side(tx: Transaction, scene: Scene) -> bool:
+    """Tell whether what the rescue goes to is there and fit. A new side that is given up goes back with nothing of what it took in."""
+    running = scene.running
+    if running is None:
+        return any(replica.status is ReplicaStatus.READY for replica in scene.live)
+    if running.from_instance_id != scene.instance.instance_id:
         return False
-    return running.replica_id is None or replica_queries.load_replica(tx, running.agent_id, running.replica_id).instance_id is None
+    if running.replica_id is None:
+        return running.is_call_back
+    status = replica_queries.load_replica(tx, running.agent_id, running.replica_id).status
+    return status in {ReplicaStatus.READY, ReplicaStatus.PROMOTED}
 
 
 def _open_rescue(tx: Transaction, scene: Scene) -> Switch:
@@ -137,29 +138,6 @@ def _turn_back(tx: Transaction, agent: Agent, running: Switch) -> Switch:
     if running.status is SwitchStatus.RUNNING:
         running = ending.begin_undo(tx, agent, running, StepName.START, "a notice took the new instance before it served")
     return drive(tx, agent, running)
-
-
-def _salvage(tx: Transaction, scene: Scene) -> None:
-    """Have the dying instance's daemon start snapshots and keep the volumes; nothing waits for it."""
-    ledger.issue(
-        tx,
-        NewCommand(
-            client_id=scene.agent.client_id,
-            agent_id=scene.agent.agent_id,
-            instance_id=scene.instance.instance_id,
-            request_id=f"salvage/{scene.event.event_id}",
-            kind=CommandKind.SALVAGE_VOLUMES,
-            # Just behind the launch, which nothing may delay.
-            priority=PRIORITY_EMERGENCY - 1,
-            epoch=scene.agent.epoch,
-            payload={
-                "instance_id": scene.instance.instance_id,
-                "tags": owner_tags(scene.agent),
-                "keep_root": scene.agent.carry in _STATE_MAY_BE_ON_ROOT,
-            },
-            deadline_at=scene.event.action_at,
-        ),
-    )
 
 
 def _hold(tx: Transaction, scene: Scene) -> str | None:

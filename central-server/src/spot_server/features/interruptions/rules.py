@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from spot_server.errors import FieldInvalid
-from spot_server.words import InterruptionKind, NoticeChannel, Role
+from spot_server.words import Carry, InterruptionKind, NoticeChannel, Role
 
 
 class Response(StrEnum):
@@ -22,7 +22,10 @@ class Response(StrEnum):
 
 
 RESPONSE_MEANINGS: dict[Response, str] = {
-    Response.HANDOVER: "A replica has an instance, or a move runs already: hand over to it before the instance goes.",
+    Response.HANDOVER: (
+        "A replica has an instance, or a move runs already: hand over to it before the instance goes, and save the volumes meanwhile "
+        "unless it is ready and the state comes along."
+    ),
     Response.LAUNCH_REPLICA: (
         "No replica has an instance: launch at once, the one that waits for its launch or a new one, and save the volumes meanwhile."
     ),
@@ -130,6 +133,14 @@ class InterruptionFacts:
     """A move that runs could still be taken back to this instance."""
     wants_early_replica: bool = False
     """A person wants a replica held when the PRIMARY's pool was interrupted."""
+
+
+def is_salvage_needed(carry: Carry, *, has_ready_side: bool) -> bool:
+    """Return whether the dying instance's volumes are saved beside its rescue: unless somebody fit is there to take the state over.
+
+    With `image_after_quiesce` nobody is: a standby has its image's state, and nothing brings it what was written since.
+    """
+    return not has_ready_side or carry is Carry.IMAGE_AFTER_QUIESCE
 
 
 def choose_response(facts: InterruptionFacts) -> Response:

@@ -17,6 +17,7 @@ from spot_server.features.switches.alarms import what_is_needed
 from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, LeaveUndone, Resume
 from spot_server.features.switches.outages import downtime_of_completed, values_of
 from spot_server.features.switches.queries import Switch
+from spot_server.features.switches.salvage import let_root_go
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.features.switches.succession import first_of_row, give_up, open_successor
 from spot_server.words import CommandStatus, Severity, StepName, StepStatus
@@ -184,6 +185,7 @@ def _complete(tx: Transaction, agent: Agent, switch: Switch) -> None:
         instance_id=done.to_instance_id,
         data=data,
     )
+    let_root_go(tx, agent, done)
     if done.timing.get("is_resumed"):
         text = f"{agent.logical_agent_id}, whose rescue had given up, serves again on {done.to_instance_id}"
         tell_of_row(tx, agent, done, Severity.INFO, "rescued_at_last", text)

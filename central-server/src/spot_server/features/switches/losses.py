@@ -120,6 +120,16 @@ def note_undo_loss(tx: Transaction, agent: Agent, switch: Switch, *, is_sure: bo
     return noted
 
 
+def is_all_brought_along(tx: Transaction, switch: Switch) -> bool:
+    """Tell whether a complete move is known to have lost nothing: by its last pass, or by an image that is younger than any write."""
+    if switch.loses_writes_since is not None:
+        return False
+    sync = next((step for step in queries.list_steps(tx, switch.switch_id) if step.name is StepName.SYNC), None)
+    if sync is not None:
+        return sync.status is StepStatus.DONE
+    return switch.image_id is not None and _is_taken_after_the_last_write(tx, switch, switch.image_id)
+
+
 def _is_brought_along(tx: Transaction, switch: Switch) -> bool:
     """Tell whether everything written came along with the last pass, or may yet: it is lost once that pass is left out."""
     sync = next((step for step in queries.list_steps(tx, switch.switch_id) if step.name is StepName.SYNC), None)

@@ -27,6 +27,7 @@ from spot_server.features.switches.issuing import emit_step, load_step, moment, 
 from spot_server.features.switches.losses import note_loss, note_volume_loss
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
+from spot_server.features.switches.salvage import salvage_what_is_left
 from spot_server.features.switches.volume_payloads import note_attached
 from spot_server.words import (
     PRIORITY_HOUSEKEEPING,
@@ -69,7 +70,10 @@ def settle_step(tx: Transaction, agent: Agent, switch: Switch, decision: Settle)
         _tell_left_behind(tx, agent, switch, decision)
     if is_done:
         return _note_results(tx, agent, switch, decision.step, command)
-    return note_loss(tx, agent, switch, switch.image_id) if decision.step is StepName.SYNC else switch
+    if decision.step is not StepName.SYNC:
+        return switch
+    salvage_what_is_left(tx, agent, switch)
+    return note_loss(tx, agent, switch, switch.image_id)
 
 
 def _tell_left_behind(tx: Transaction, agent: Agent, switch: Switch, decision: Settle) -> None:
