@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent_fakes.memory import command_json
-from agent_fakes.pair import ADDRESS, PLAN, Pair, take_over
+from agent_fakes.pair import ADDRESS, PLAN, TAGS, Pair, take_over
 from spot_agent.model import TAG_HANDED_OVER, Role
 
 
@@ -31,6 +31,20 @@ def test_without_a_server_the_successor_serves_within_seconds_of_the_notice(pair
     assert pair.most_serving == 1
     assert (pair.primary.journal.read().role, pair.primary.journal.read().epoch) == (Role.ZOMBIE, 4)
     assert (pair.standby.journal.read().role, pair.standby.journal.read().epoch) == (Role.PRIMARY, 4)
+
+
+def test_another_clients_agent_of_the_same_name_overtakes_nobody(pair: Pair) -> None:
+    theirs = {**TAGS, "spot-optimizer:agent-id": "agent-of-another", "spot-optimizer:epoch": "9"}
+    pair.ec2.add_instance("i-theirs", tags=theirs)
+    pair.cut(pair.primary)
+    pair.cut(pair.standby)
+    pair.standby.step("heartbeat")
+    pair.passes(5)
+    pair.announce()
+
+    pair.passes(10)
+
+    assert pair.serving == ["i-next"]
 
 
 def test_what_was_done_is_told_when_the_server_is_back(pair: Pair) -> None:

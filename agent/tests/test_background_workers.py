@@ -13,10 +13,10 @@ from agent_fakes.virtual import START
 from agent_fakes.world import World, journal_of
 from spot_agent.ec2_facts import ImageFacts, SnapshotFacts, SpotPrice, TypeFacts
 from spot_agent.errors import ServerUnreachable
-from spot_agent.model import TAG_COPY_OF, Role
+from spot_agent.model import TAG_AGENT_ID, TAG_CLIENT_ID, TAG_COPY_OF, Role
 from spot_agent.ports import HookName, HookResult
 
-OURS = {"spot-optimizer:managed": "true", "spot-optimizer:logical-agent-id": "web-1"}
+OURS = {"spot-optimizer:managed": "true", "spot-optimizer:logical-agent-id": "web-1", "spot-optimizer:agent-id": "agent-1"}
 
 
 @pytest.fixture
@@ -147,6 +147,19 @@ def test_cleanup_deregisters_then_deletes_and_reports(running: World) -> None:
     assert set(running.ec2.snapshots) == {"snap-ami-new", "snap-foreign"}
 
 
+def test_cleanup_leaves_what_another_clients_agent_of_the_same_name_has(running: World) -> None:
+    _add_image(running, "ami-own", age_days=1)
+    theirs = {**OURS, TAG_AGENT_ID: "agent-of-another", TAG_CLIENT_ID: "another"}
+    for image_id, age_days in (("ami-theirs", 90), ("ami-theirs-too", 50)):
+        _add_image(running, image_id, age_days=age_days, tags=theirs)
+    running.ec2.snapshots["snap-theirs"] = SnapshotFacts("snap-theirs", "vol", START - timedelta(days=90), theirs)
+
+    running.step("cleanup")
+
+    assert set(running.ec2.images) == {"ami-own", "ami-theirs", "ami-theirs-too"}
+    assert "snap-theirs" in running.ec2.snapshots
+
+
 def test_cleanup_leaves_the_newest_copy_of_a_data_volume_however_old(running: World) -> None:
     copied = {**OURS, TAG_COPY_OF: "vol-data"}
     running.ec2.snapshots["snap-first"] = SnapshotFacts("snap-first", "vol-data", START - timedelta(days=41), copied)
@@ -227,8 +240,8 @@ def test_a_cleanup_report_outlives_a_server_that_is_down(running: World) -> None
     assert len({body["request_id"] for body in running.api.bodies("cleanup-report")}) == 1
 
 
-def _add_image(world: World, image_id: str, *, age_days: int) -> None:
+def _add_image(world: World, image_id: str, *, age_days: int, tags: dict[str, str] = OURS) -> None:
     made_at = START - timedelta(days=age_days)
     snapshot_id = f"snap-{image_id}"
-    world.ec2.images[image_id] = ImageFacts(image_id, image_id, "available", made_at, (snapshot_id,), tags=OURS)
-    world.ec2.snapshots[snapshot_id] = SnapshotFacts(snapshot_id, "vol", made_at, OURS)
+    world.ec2.images[image_id] = ImageFacts(image_id, image_id, "available", made_at, (snapshot_id,), tags=tags)
+    world.ec2.snapshots[snapshot_id] = SnapshotFacts(snapshot_id, "vol", made_at, tags)

@@ -10,7 +10,7 @@ import pytest
 from agent_fakes.memory import command_json
 from agent_fakes.virtual import START
 from agent_fakes.world import World
-from spot_agent.ec2_facts import AddressFacts
+from spot_agent.ec2_facts import AddressFacts, ImageFacts
 from spot_agent.observation import MOST_LISTED
 
 TAGS = {"spot-optimizer:managed": "true", "spot-optimizer:logical-agent-id": "web-1", "spot-optimizer:agent-id": "agent-1"}
@@ -65,6 +65,19 @@ def test_what_carries_our_tags_is_told_with_whose_it_is(running: World) -> None:
         "epoch": 3,
         "holds_address": False,
     }
+
+
+def test_images_and_volumes_of_another_clients_agent_of_the_same_name_are_not_told(running: World) -> None:
+    theirs = {**TAGS, "spot-optimizer:agent-id": "agent-of-another", "spot-optimizer:client-id": "another"}
+    for image_id, tags in (("ami-own", TAGS), ("ami-theirs", theirs)):
+        running.ec2.images[image_id] = ImageFacts(image_id, image_id, "available", START, (), tags=tags)
+        running.ec2.add_instance(f"i-of-{image_id}", tags=tags, launched_at=START + timedelta(days=tags is theirs))
+
+    seen = told(running)
+
+    assert [image["image_id"] for image in seen["images"]] == ["ami-own"]
+    assert "vol-i-of-ami-theirs" not in {volume["volume_id"] for volume in seen["volumes"]}
+    assert [made["instance_id"] for made in seen["instances"]][-1] == "i-of-ami-theirs"
 
 
 def test_tags_that_are_not_there_or_make_no_sense_are_told_as_unknown(running: World) -> None:

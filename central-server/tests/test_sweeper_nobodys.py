@@ -13,6 +13,8 @@ from server_support.clock import FakeClock
 from server_support.control_role_stage import Stage
 from server_support.fleet import Fleet
 from server_support.http import Http
+from server_support.story import Story
+from server_support.sweeping import Sweeping
 from spot_server.db.runner import Database
 from spot_server.db.tables import audit_logs, events, instances, notifications
 from spot_server.errors import NotFound, StateConflict
@@ -130,3 +132,15 @@ def test_what_is_in_its_place_or_ends_is_not_told_of(stage: Stage) -> None:
 
     assert told(stage, "stray_quarantined") == []
     assert holds(stage) == []
+
+
+def test_a_first_instance_of_another_clients_agent_of_the_same_name_is_passed_over(database: Database, clock: FakeClock) -> None:
+    """It carries its agent and no client, for nobody launched it; a daemon of ours sees it by the name that they share."""
+    sweeping = Sweeping(Story.on(database, clock, has_image=True))
+    theirs = sweeping.story.region.add("i-theirs", instance_type="m5.large", az_id="use1-az1", mode="spot", is_serving=False)
+    theirs.tags = {"spot-optimizer:managed": "true", "spot-optimizer:agent-id": UNKNOWN, "spot-optimizer:epoch": "3"}
+
+    sweeping.passes(180)
+
+    assert sweeping.told("stray_quarantined") + sweeping.told("restore_suspected") == []
+    assert sweeping.story.database.read(lambda tx: list_holds(tx, sweeping.story.fleet.client_id)) == []

@@ -117,7 +117,8 @@ def test_a_stray_is_not_looked_for_while_nobody_could_see_it(
 
 
 def leave_volume(fleet: Fleet) -> None:
-    tags = [{"ResourceType": "volume", "Tags": listed(OUR_TAGS)}]
+    (agent_id,) = fleet.database.raw.execute("SELECT agent_id FROM agents").fetchone()
+    tags = [{"ResourceType": "volume", "Tags": listed({**OUR_TAGS, "spot-optimizer:agent-id": agent_id})}]
     fleet.region.ec2_client("somebody").create_volume(AvailabilityZone="us-east-1a", Size=1, TagSpecifications=tags)
 
 

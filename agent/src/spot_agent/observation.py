@@ -25,7 +25,7 @@ from spot_agent.model import (
     JsonObject,
 )
 from spot_agent.ports import Ec2
-from spot_agent.rules.ownership import is_ours, tags_to_set
+from spot_agent.rules.ownership import is_ours, tags_of_agent, tags_to_set
 from spot_agent.timestamps import UTC, to_wire
 from spot_agent.volume_watch import VolumeWatch
 
@@ -62,14 +62,17 @@ class Observer:
         return self._keep_tags(instance, contents) and are_volumes_told
 
     def _resources(self, contents: JournalContents) -> JsonObject:
-        tags = {TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: contents.logical_agent_id}
-        running = [made for made in self._ec2.find_instances(tags) if made.state != "terminated"]
-        instances = sorted(running, key=lambda made: made.launched_at or LONG_AGO, reverse=True)
-        images = sorted(self._ec2.find_images(tags), key=lambda made: made.created_at or LONG_AGO, reverse=True)
+        # By name: the first instance may lack the agent's id, and whose any other is, its tags tell the server. Its own agent's come first.
+        named = {TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: contents.logical_agent_id}
+        agent_id = contents.agent_id or ""
+        running = [made for made in self._ec2.find_instances(named) if made.state != "terminated"]
+        instances = sorted(running, key=lambda made: (made.tags.get(TAG_AGENT_ID) == agent_id, made.launched_at or LONG_AGO), reverse=True)
+        own_images = self._ec2.find_images(tags_of_agent(agent_id, contents.logical_agent_id))
+        images = sorted(own_images, key=lambda made: made.created_at or LONG_AGO, reverse=True)
         available = [made.created_at for made in images if made.state == "available" and made.created_at is not None]
         metrics.NEWEST_IMAGE.set(available[0].timestamp() if available else 0)
-        # Also those that a notice left behind, which carry their owner's name alone.
-        volumes = self._ec2.find_volumes({TAG_LOGICAL_AGENT_ID: contents.logical_agent_id})
+        # Also those that a notice left behind, which carry their owner's tags alone, and not that they are managed.
+        volumes = self._ec2.find_volumes({TAG_AGENT_ID: agent_id, TAG_LOGICAL_AGENT_ID: contents.logical_agent_id})
         holders = self._holders(contents)
         return {
             "instances": [_instance(made, holders) for made in instances[:MOST_LISTED]],

@@ -13,10 +13,11 @@ from spot_agent.journal_contents import ClaimRecord, JournalContents
 from spot_agent.link import Link
 from spot_agent.live import Live
 from spot_agent.logs import Log
-from spot_agent.model import TAG_HANDED_OVER, TAG_LOGICAL_AGENT_ID, TAG_MANAGED, Identity, Role
+from spot_agent.model import TAG_HANDED_OVER, Identity, Role
 from spot_agent.outcomes import Did, Failed, Outcome
 from spot_agent.ports import CentralApi, Ec2, Hooks, StateCarrier
 from spot_agent.roles import Roles
+from spot_agent.rules.ownership import tags_of_agent
 from spot_agent.rules.plans import (
     CLAIM_WINDOW_SECONDS,
     Ended,
@@ -144,7 +145,9 @@ class Succession:
         address = self._parts.ec2.describe_address(plan.allocation_id)
         if address is None or hold_of(address.instance_id, own_id) is Hold.OTHERS:
             return Failed("address_not_free", {"held_by": None if address is None else address.instance_id})
-        tags = {TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: self._parts.journal.read().logical_agent_id}
+        contents = self._parts.journal.read()
+        # Only of the agent itself: another's epoch, under the same name, says nothing.
+        tags = tags_of_agent(contents.agent_id or "", contents.logical_agent_id)
         if is_overtaken(plan, own_id, {made.instance_id: made.tags for made in self._parts.ec2.find_instances(tags)}):
             return Failed("overtaken", {"epoch": plan.epoch})
         try:

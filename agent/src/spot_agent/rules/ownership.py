@@ -20,6 +20,14 @@ def is_ours(tags: Mapping[str, str], agent_id: str) -> bool:
     return tags.get(TAG_MANAGED) == MANAGED and tags.get(TAG_AGENT_ID) == agent_id
 
 
+def tags_of_agent(agent_id: str, logical_agent_id: str) -> dict[str, str]:
+    """What everything that was made for this agent carries, from the call that made it.
+
+    The name alone says little: another client, or another server, may have an agent of the same name in the same account.
+    """
+    return {TAG_MANAGED: MANAGED, TAG_AGENT_ID: agent_id, TAG_LOGICAL_AGENT_ID: logical_agent_id}
+
+
 def tags_to_set(tags: Mapping[str, str], agent_id: str, logical_agent_id: str) -> dict[str, str]:
     """What a registered instance lacks of its own tags.
 
@@ -27,7 +35,7 @@ def tags_to_set(tags: Mapping[str, str], agent_id: str, logical_agent_id: str) -
     """
     if tags.get(TAG_MANAGED, MANAGED) not in (MANAGED, RELEASED):
         return {}
-    wanted = {TAG_MANAGED: MANAGED, TAG_AGENT_ID: agent_id, TAG_LOGICAL_AGENT_ID: logical_agent_id}
+    wanted = tags_of_agent(agent_id, logical_agent_id)
     return {key: value for key, value in wanted.items() if tags.get(key) != value}
 
 

@@ -13,11 +13,12 @@ from spot_agent.errors import Ec2Failed, ServerFailed
 from spot_agent.journal import Journal
 from spot_agent.journal_contents import UnsentReport
 from spot_agent.link import Link, Reports
-from spot_agent.model import TAG_LOGICAL_AGENT_ID, TAG_MANAGED, Identity, Role
+from spot_agent.model import Identity, Role
 from spot_agent.outcomes import Did, Failed, Idle, Outcome
 from spot_agent.ports import CentralApi, Ec2
 from spot_agent.rules.cleanup import AgeLimits, CleanupPlan, Needed, plan_cleanup
 from spot_agent.rules.config import effective_settings
+from spot_agent.rules.ownership import tags_of_agent
 from spot_agent.settings import Settings
 from spot_agent.timestamps import to_wire
 from spot_agent.wire import cached_config
@@ -55,7 +56,7 @@ class Cleanup:
         """What EC2 refuses is reported as failed, and tried again next time."""
         why_not = self._parts.link.why_not()
         contents = self._parts.journal.read()
-        if why_not or contents.role is None:
+        if why_not or contents.role is None or contents.agent_id is None:
             return Idle(why_not or "no role yet", next_after_seconds=RETRY_UNTIL_REGISTERED_SECONDS)
         if contents.role is not Role.PRIMARY:
             return Idle("not PRIMARY")
@@ -66,7 +67,7 @@ class Cleanup:
         if kept is None:
             return Idle("the server does not say which images are to stay")
         try:
-            plan = self._plan(contents.logical_agent_id, kept)
+            plan = self._plan(tags_of_agent(contents.agent_id, contents.logical_agent_id), kept)
         except Ec2Failed as error:
             return Failed("cleanup_not_planned", {"error_class": error.error_class, "code": error.code})
         results = self._carry_out(plan)
@@ -80,8 +81,7 @@ class Cleanup:
         listed = self._parts.api.config().get("images_to_keep")
         return frozenset(map(str, listed)) if isinstance(listed, list) else None
 
-    def _plan(self, logical_agent_id: str, kept: frozenset[str]) -> CleanupPlan:
-        tags = {TAG_MANAGED: "true", TAG_LOGICAL_AGENT_ID: logical_agent_id}
+    def _plan(self, tags: dict[str, str], kept: frozenset[str]) -> CleanupPlan:
         images = self._parts.ec2.find_images(tags)
         snapshots = self._parts.ec2.find_snapshots(tags)
         in_use = self._parts.ec2.images_in_use([image.image_id for image in images])

@@ -104,7 +104,7 @@ class Fleet:
         self._random = random.Random(f"fleet-{seed}")
         self._handles = HandleMaker(self.region, self.switches)
         self.members = tuple(self._launch(f"agent-{number}", plan) for number, plan in enumerate(plans))
-        self.foreign = Foreign(self.region)
+        self.foreign = Foreign(self.region, self.members[0].name)
 
     def agent_id(self, member: Member) -> str:
         """Return the server's id of an agent; called by acts of the operator. LookupError before it has registered."""

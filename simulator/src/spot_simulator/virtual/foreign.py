@@ -21,21 +21,32 @@ TAGS_OF_ANOTHER = {
     "spot-optimizer:logical-agent-id": "another",
 }
 """Of what another server has in the account: our tags, and none of our agents."""
+
+
+def tags_of_namesake(name: str) -> dict[str, str]:
+    """Return the tags of what another client's agent of the same name has."""
+    return {**TAGS_OF_ANOTHER, "spot-optimizer:logical-agent-id": name}
+
+
 LONG_BEFORE_DAYS = 400
 """Older than any limit of a cleanup by age."""
 _TYPE = "m5.large"
 
 
 class Foreign:
-    """A volume, a snapshot, an image and a running instance without any tag, the same with another server's, and an address."""
+    """Volumes, snapshots, an image, a running instance and an address without any tag, and the same with another server's.
 
-    def __init__(self, region: MemoryRegion) -> None:
-        """Put it there."""
+    Of another client's agent that has the name of one of ours there is all but the instance, by whose name faults are aimed here.
+    """
+
+    def __init__(self, region: MemoryRegion, name: str) -> None:
+        """Put it there. `name`: of an agent that another client has, too."""
         self._region = region
         self._long_ago = region.clock.now().replace(year=region.clock.now().year - 2)
         self._ids: list[str] = []
         for number, tags in enumerate(({}, TAGS_OF_ANOTHER), start=1):
-            self._put(number, tags)
+            self._put_running(number, tags, self._put_stored(number, tags))
+        self._put_stored(3, tags_of_namesake(name))
         self._before = {foreign_id: self._look_at(foreign_id) for foreign_id in self._ids}
 
     @property
@@ -60,11 +71,15 @@ class Foreign:
             found = (machine.state, machine.reason, machine.boot_number, tuple(machine.assigned_ips))
         return found, books.tags(foreign_id)
 
-    def _put(self, number: int, tags: Mapping[str, str]) -> None:
+    def _put_stored(self, number: int, tags: Mapping[str, str]) -> str:
+        """Put an image, its snapshot, which is returned, another snapshot, and a volume at no instance."""
         snapshot_id = self._new("snap", number, tags)
         self._put_image(snapshot_id, number, tags)
         loose = Volume(self._new("vol", number, tags), "us-east-1a", self._long_ago, VolumeKind())
         self._put_volume(loose)
+        return snapshot_id
+
+    def _put_running(self, number: int, tags: Mapping[str, str], snapshot_id: str) -> None:
         machine = self._put_instance(number, snapshot_id, tags)
         data = Volume(self._new("vol", 10 + number, tags), machine.az_name, self._long_ago, VolumeKind())
         data.attachment = Attachment(machine.instance_id, ROOT_DEVICE, self._long_ago, AttachmentState.ATTACHED)

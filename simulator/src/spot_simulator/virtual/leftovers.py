@@ -11,6 +11,8 @@ from spot_simulator.virtual.fleet import TAG_AGENT, Fleet
 from spot_simulator.volumes.records import Volume
 
 TAG_MANAGED = "spot-optimizer:managed"
+TAG_AGENT_ID = "spot-optimizer:agent-id"
+_AGENTS = "SELECT agent_id, logical_agent_id FROM agents"
 _TOLD = "SELECT 1 FROM notifications WHERE kind = 'stray_quarantined' AND instr(dedupe_key, ?)"
 Finding = tuple[str, str]
 
@@ -56,11 +58,11 @@ class Leftovers:
         return self._fleet.region.books.tags(thing_id)
 
     def _images_and_snapshots(self) -> Iterator[Finding]:
-        """The cleanup by age finds what carries both tags, and lets it go when nothing needs it any more; what lacks one stays for ever."""
-        books, names = self._fleet.region.books, {member.name for member in self._fleet.members}
+        """The cleanup by age finds what carries all three tags, and lets it go when nothing needs it; what lacks one stays for ever."""
+        books, name_of = self._fleet.region.books, dict(self._fleet.database.raw.execute(_AGENTS).fetchall())
         for thing_id in (*books.images, *books.snapshots):
             tags = self._tags(thing_id)
-            is_found = tags.get(TAG_MANAGED) == "true" and tags.get(TAG_AGENT) in names
+            is_found = tags.get(TAG_MANAGED) == "true" and name_of.get(tags.get(TAG_AGENT_ID), "") == tags.get(TAG_AGENT)
             if thing_id not in self._given and not is_found:
                 yield "images-and-snapshots-have-an-owner", f"no cleanup finds {thing_id}, which carries {dict(tags)}"
 

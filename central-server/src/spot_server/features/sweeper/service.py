@@ -109,7 +109,7 @@ def _sort_by_agent(
         is_settled = (client_id, one.sighting.instance_id) in in_place or one.sighting.state in ENDING_STATES
         if not is_settled or (one.sighting.epoch or 0) > agent.epoch:
             by_agent.setdefault(agent.agent_id, Work(client_id, agent.agent_id)).instances.append(one)
-    nobodys = merged(one for one in seen if one.sighting.agent_id not in agents)
+    nobodys = merged(one for one in seen if one.sighting.agent_id not in agents and (one.is_client_known or one.sighting.agent_id is None))
     return unnamed(client_id, [one for one in nobodys if (client_id, one.sighting.instance_id) not in in_place], found)
 
 

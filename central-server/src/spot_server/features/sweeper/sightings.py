@@ -49,6 +49,8 @@ class Seen:
     sighting: Sighting
     reporter_id: str
     logical_agent_id: str | None
+    is_client_known: bool = True
+    """Whether its tags name its client. One that we did not launch names none: it may be another's, under the same name."""
 
 
 def instances_of_report(report: Report) -> list[Seen]:
@@ -56,8 +58,11 @@ def instances_of_report(report: Report) -> list[Seen]:
     seen_at = _seen_at(report)
     if seen_at is None:
         return []
-    made = [_sighting(item, report.client_id, seen_at) for item in _items(report.resources, "instances")]
-    return [Seen(sighting, report.instance_id, report.logical_agent_id) for sighting in made if sighting is not None]
+    made = [
+        (_sighting(item, report.client_id, seen_at), item.get("client_id") is not None) for item in _items(report.resources, "instances")
+    ]
+    told_by = report.instance_id, report.logical_agent_id
+    return [Seen(sighting, *told_by, is_client_known=is_known) for sighting, is_known in made if sighting is not None]
 
 
 def volumes_of_report(report: Report) -> list[VolumeSighting]:
