@@ -115,6 +115,18 @@ def test_a_last_pass_that_is_left_out_has_the_root_kept_and_it_stays(database: D
     assert story.region.kinds(CommandKind.SALVAGE_VOLUMES) == ["i-1"]
 
 
+def test_nobody_is_asked_to_keep_the_root_of_an_instance_whose_time_is_over(story: Story) -> None:
+    with_standby(story)
+    story.notice(lead_seconds=60)
+    story.region.lose("i-1")
+
+    story.passes(400, until=lambda: story.active() is None)
+
+    assert story.switches()[0].status is SwitchStatus.COMPLETED
+    assert story.switches()[0].loses_writes_since is not None
+    assert [command.status for command in story.commands() if command.kind is CommandKind.SALVAGE_VOLUMES and command.is_open] == []
+
+
 def test_a_root_with_writes_that_are_lost_is_never_let_go(database: Database, clock: FakeClock) -> None:
     story = Story.on(database, clock, has_image=True, carry="image_after_quiesce", terminate_wait_seconds=60)
     is_booting(story).notice()

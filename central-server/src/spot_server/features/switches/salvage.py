@@ -8,12 +8,13 @@ from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent
 from spot_server.features.commands import ledger, queries
 from spot_server.features.commands.ledger import NewCommand
+from spot_server.features.instances.queries import load_instance
 from spot_server.features.interruptions.queries import InterruptionEvent, find_event
 from spot_server.features.replicas.launching import owner_tags
 from spot_server.features.switches.carry_rules import STATE_MAY_BE_ON_ROOT
 from spot_server.features.switches.losses import is_all_brought_along
 from spot_server.features.switches.queries import Switch
-from spot_server.words import PRIORITY_EMERGENCY, PRIORITY_HOUSEKEEPING, CommandKind, CommandStatus, SwitchTrigger
+from spot_server.words import PRIORITY_EMERGENCY, PRIORITY_HOUSEKEEPING, CommandKind, CommandStatus, Role, SwitchTrigger
 
 
 def salvage(tx: Transaction, agent: Agent, event: InterruptionEvent, *, is_beside_handover: bool) -> None:
@@ -35,9 +36,13 @@ def salvage(tx: Transaction, agent: Agent, event: InterruptionEvent, *, is_besid
 
 
 def salvage_what_is_left(tx: Transaction, agent: Agent, switch: Switch) -> None:
-    """The last pass is left out: under a notice the old root alone has what was written since, and is still there to be kept."""
-    event = None if switch.interruption_event_id is None else find_event(tx, switch.interruption_event_id)
-    if event is not None and switch.trigger is SwitchTrigger.NOTICE and event.instance_id == switch.from_instance_id:
+    """The last pass is left out: under a notice the old root alone has what was written since. Until its end it can be kept."""
+    if switch.trigger is not SwitchTrigger.NOTICE or switch.interruption_event_id is None:
+        return
+    event = find_event(tx, switch.interruption_event_id)
+    if event is None or event.instance_id != switch.from_instance_id or event.action_at is None or tx.now >= event.action_at:
+        return
+    if load_instance(tx, agent.agent_id, switch.from_instance_id).role is not Role.TERMINATED:
         salvage(tx, agent, event, is_beside_handover=True)
 
 
