@@ -18,6 +18,7 @@ from spot_server.features.agents.jobs import release_deleted_agents
 from spot_server.features.commands.jobs import close_orphaned_commands
 from spot_server.features.control_role.service import list_open
 from spot_server.features.heartbeats.jobs import OfflineSweep
+from spot_server.features.interruptions.jobs import answer_recommendations
 from spot_server.features.kept.jobs import end_kept_instances
 from spot_server.features.recoveries.jobs import end_standstills, resume_rescues
 from spot_server.features.replicas.jobs import compare_standbys, coordinate_replicas, sweep_replicas
@@ -52,6 +53,7 @@ def look_for_waiters(context: JobContext) -> object:
         compare_standbys,
         end_standstills,
         resume_rescues,
+        answer_recommendations,
         release_deleted_agents,
         close_orphaned_commands,
         OfflineSweep(),

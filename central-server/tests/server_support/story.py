@@ -26,6 +26,7 @@ from spot_server.features.commands import service as command_service
 from spot_server.features.commands.queries import Command
 from spot_server.features.commands.service import CommandOutcome
 from spot_server.features.interruptions import service as interruption_service
+from spot_server.features.interruptions.jobs import answer_recommendations
 from spot_server.features.interruptions.reports import Report
 from spot_server.features.interruptions.service import Taken
 from spot_server.features.kept.jobs import end_kept_instances
@@ -228,7 +229,7 @@ class Story:
     def sweep(self) -> None:
         context = JobContext(self.database, self.clock, SETTINGS, METRICS, structlog.get_logger())
         of_replicas = (sweep_replicas, end_kept_instances, coordinate_replicas, keep_plans)
-        for job in (sweep_switches, *of_replicas, end_standstills, resume_rescues, self.watch):
+        for job in (sweep_switches, *of_replicas, end_standstills, resume_rescues, answer_recommendations, self.watch):
             self._attempt(partial(job, context))
 
     def _daemon(self, machine: Machine) -> None:

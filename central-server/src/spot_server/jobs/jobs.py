@@ -13,6 +13,7 @@ from spot_server.features.cooldowns.jobs import clear_cooldowns
 from spot_server.features.decisions.jobs import DecisionRound
 from spot_server.features.heartbeats.jobs import OfflineSweep
 from spot_server.features.images.jobs import refresh_images
+from spot_server.features.interruptions.jobs import answer_recommendations
 from spot_server.features.kept.jobs import end_kept_instances
 from spot_server.features.maintenance.jobs import answer_maintenance
 from spot_server.features.notice_watch.jobs import notice_watch_job
@@ -51,6 +52,7 @@ def all_jobs(settings: Settings, control_role: Job, gateway: AwsGateway, sleeper
         Job("keep_plans", settings.coordinator_period_seconds, keep_plans),
         Job("end_standstills", settings.coordinator_period_seconds, end_standstills),
         Job("resume_rescues", settings.coordinator_period_seconds, resume_rescues),
+        Job("answer_recommendations", settings.coordinator_period_seconds, answer_recommendations),
         Job("release_deleted_agents", settings.coordinator_period_seconds, release_deleted_agents),
         Job("close_orphaned_commands", settings.coordinator_period_seconds, close_orphaned_commands),
         Job("warn_neighbours", settings.coordinator_period_seconds, warn_neighbours),

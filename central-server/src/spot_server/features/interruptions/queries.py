@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, exists, insert, select, update
 
 from spot_server.db.runner import Transaction
-from spot_server.db.tables import spot_interruption_events
-from spot_server.features.interruptions.rules import FORCING_KINDS, Response
-from spot_server.words import InterruptionKind
+from spot_server.db.tables import agents, instances, replica_instances, spot_interruption_events, switches
+from spot_server.features.interruptions.rules import FORCING_KINDS, LONGEST_HOLD, Response, is_standing, is_unanswered
+from spot_server.words import InterruptionKind, ReplicaStatus, Role, SwitchStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,49 @@ def observed_events(tx: Transaction, agent_id: str) -> list[InterruptionEvent]:
     table = spot_interruption_events
     rows = tx.execute(select(*_COLUMNS).where(table.c.agent_id == agent_id, table.c.response == Response.OBSERVE_ONLY))
     return sorted((_event(row) for row in rows), key=lambda event: (event.action_at is None, event.action_at or event.received_at))
+
+
+_LOST_WITH_A_MOVE = exists().where(
+    replica_instances.c.replica_id == spot_interruption_events.c.replica_id,
+    replica_instances.c.status.in_((ReplicaStatus.TERMINATED, ReplicaStatus.FAILED)),
+    switches.c.agent_id == spot_interruption_events.c.agent_id,
+    switches.c.replica_id == replica_instances.c.replica_id,
+    switches.c.status.in_((SwitchStatus.ROLLED_BACK, SwitchStatus.CANCELLED, SwitchStatus.FAILED)),
+)
+_OF_PRIMARIES = (
+    select(*_COLUMNS, _LOST_WITH_A_MOVE.label("is_replica_lost"), agents.c.rebalance_hold_seconds)
+    .join_from(
+        spot_interruption_events,
+        instances,
+        (instances.c.agent_id == spot_interruption_events.c.agent_id) & (instances.c.instance_id == spot_interruption_events.c.instance_id),
+    )
+    .join(agents, agents.c.agent_id == spot_interruption_events.c.agent_id)
+    .where(
+        spot_interruption_events.c.kind == InterruptionKind.REBALANCE,
+        spot_interruption_events.c.received_at > bindparam("received_since"),
+        spot_interruption_events.c.response.in_((Response.OBSERVE_ONLY, Response.HOLD)),
+        instances.c.role == Role.PRIMARY,
+        agents.c.deleted_at.is_(None),
+        agents.c.enabled.is_(True),
+        ~exists().where(switches.c.active_key == spot_interruption_events.c.agent_id),
+    )
+    .order_by(spot_interruption_events.c.received_at, spot_interruption_events.c.event_id)
+)
+
+
+def unanswered_recommendations(tx: Transaction, agent_id: str | None = None) -> list[InterruptionEvent]:
+    """Return the recommendations that stand for a PRIMARY and wait for a replica, oldest first, of this agent or of all.
+
+    Left out are agents that are disabled, and those that a move moves now: it may take the workload elsewhere.
+    """
+    of_agent: tuple[ColumnElement[bool], ...] = () if agent_id is None else (spot_interruption_events.c.agent_id == agent_id,)
+    waiting = []
+    for *columns, is_replica_lost, hold_seconds in tx.execute(_OF_PRIMARIES.where(*of_agent), {"received_since": tx.now - LONGEST_HOLD}):
+        event = InterruptionEvent(*columns)
+        stands = is_standing(event.kind, action_at=None, received_at=event.received_at, hold_seconds=hold_seconds, now=tx.now)
+        if stands and is_unanswered(event.response, has_replica=event.replica_id is not None, is_replica_lost=bool(is_replica_lost)):
+            waiting.append(event)
+    return waiting
 
 
 def find_ending(tx: Transaction, agent_id: str, instance_id: str, action_at: datetime) -> InterruptionEvent | None:

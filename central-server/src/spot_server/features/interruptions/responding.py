@@ -141,9 +141,12 @@ def _turn_back(tx: Transaction, agent: Agent, running: Switch) -> Switch:
 
 
 def _hold(tx: Transaction, scene: Scene) -> str | None:
-    """Have one replica ready for as long as the hold lasts; one that is there already will do."""
+    """Have one replica ready for as long as the hold lasts; one that is there already will do.
+
+    While a move runs nothing is made: it may take the workload elsewhere. Should it leave it here, the recommendation is judged again.
+    """
     if scene.running is not None:
-        return scene.running.replica_id
+        return None
     agent, event = scene.agent, scene.event
     # From when it came, not from when somebody turned the agent on and it was judged.
     hold_until = event.received_at + timedelta(seconds=agent.rebalance_hold_seconds)
@@ -163,7 +166,8 @@ def _hold(tx: Transaction, scene: Scene) -> str | None:
         return None
     new = NewReplica(
         kind=ReplicaKind.EMERGENCY,
-        request_id=f"interruption/{event.event_id}",
+        # Made anew when the one before was lost with a move.
+        request_id=f"interruption/{event.event_id}" + ("" if event.replica_id is None else f"/{event.replica_id}"),
         image_id=image.image_id,
         reason=_reason(event),
         interruption_event_id=event.event_id,

@@ -33,7 +33,8 @@ RESPONSE_MEANINGS: dict[Response, str] = {
     Response.REPLACE_STANDBY: "A standby is taken away: give it up; the coordinator makes another if one is wanted.",
     Response.OBSERVE_ONLY: (
         "Record it and tell: the instance is no longer part of the agent, or the agent is disabled, or a warning about its pool asks for "
-        "no replica. A notice or recommendation that still stands is judged again when the agent is enabled."
+        "no replica. A notice or recommendation that still stands is judged again when the agent is enabled, a recommendation also when "
+        "its instance has become the primary."
     ),
 }
 
@@ -63,6 +64,21 @@ def is_standing(kind: InterruptionKind, *, action_at: datetime | None, received_
     if kind in FORCING_KINDS:
         return action_at is not None and now < action_at
     return kind is InterruptionKind.REBALANCE and now < received_at + timedelta(seconds=hold_seconds)
+
+
+LONGEST_HOLD = timedelta(days=1)
+"""What an agent's `rebalance_hold_seconds` may be set to: nothing older is held for."""
+
+
+def is_unanswered(response: str, *, has_replica: bool, is_replica_lost: bool) -> bool:
+    """Tell whether a recommendation that stands for a PRIMARY still waits for its replica.
+
+    It does when it came while a move ran, or for an instance that was a standby then, and when the replica that was to be held for it was
+    lost with a move (`is_replica_lost`). One whose replica stood down, or that a person ended, had its answer.
+    """
+    if response == Response.OBSERVE_ONLY:
+        return True
+    return response == Response.HOLD and (not has_replica or is_replica_lost)
 
 
 SAME_NOTICE_SECONDS = 600.0

@@ -128,6 +128,31 @@ def _judge_again(tx: Transaction, agent: Agent, event: InterruptionEvent) -> boo
     return True
 
 
+def answer_recommendations(tx: Transaction, *, agent_id: str) -> str | None:
+    """Have a replica ready for what was recommended of the agent's PRIMARY while a move ran, or before it was the PRIMARY.
+
+    Returns what was done, or None. One replica answers all of them, as it does when they come one after the other.
+    """
+    agent = load_agent(tx, agent_id, for_update=True)
+    answered = [event for event in queries.unanswered_recommendations(tx, agent_id) if _answer(tx, agent, event)]
+    if not answered:
+        return None
+    return f"{agent.logical_agent_id}: {len(answered)} recommendations for {answered[-1].instance_id}, its primary now, judged again"
+
+
+def _answer(tx: Transaction, agent: Agent, event: InterruptionEvent) -> bool:
+    instance = load_instance(tx, agent.agent_id, event.instance_id)
+    around = _look_around(tx, agent)
+    judged = replace(event, response=_choose(agent, instance, event.kind, around))
+    answered = _respond(tx, Scene(agent, instance, judged, around.live, around.running))
+    if answered.replica_id is None:
+        # Nothing to launch from: a person was told, and the next round looks again.
+        return False
+    queries.update_event(tx, event.event_id, response=answered.response)
+    _tell(tx, agent, answered, is_again=True)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class _Surroundings:
     """What an event finds: the replicas that no running move uses, the nearest to serving first, and the move."""
