@@ -87,6 +87,15 @@ def test_ec2s_word_counts_only_once_the_instance_has_ended(replica: World, state
     assert code_of(answer) == ("race", "volume_not_detached")
 
 
+def test_a_volume_is_not_taken_from_an_instance_that_ec2_does_not_know(replica: World) -> None:
+    del replica.ec2.instances["i-old"]
+
+    answer = replica.execute(command_json("detach_volumes", {**DETACH, "released_by": None}))
+
+    assert code_of(answer) == ("race", "volume_not_detached")
+    assert holder(replica) == [("i-old", "attached")]
+
+
 def test_a_detachment_that_is_stuck_is_forced_only_after_ec2_says_that_the_instance_ended(replica: World) -> None:
     replica.ec2.ebs.stuck.add("vol-1")
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spot_server.features.commands.actors import DAEMON_FIRST, HANDLE_ACTS, Act, Assignment, DaemonFacts, choose_actor
+from spot_server.features.commands.actors import (
+    CONTROL_ROLE_INSTANCE_ID,
+    DAEMON_FIRST,
+    HANDLE_ACTS,
+    Act,
+    Assignment,
+    DaemonFacts,
+    choose_actor,
+)
 from spot_server.words import Actor, Role
 
 NAMES = ("i-1", "i-2", "i-3", "i-4")
@@ -93,3 +101,18 @@ def test_the_order_in_which_daemons_are_known_does_not_matter(
     second = choose_actor(act, has_control_role=has_role, daemons=[daemons[index] for index in order], target_instance_id=target)
 
     assert first == second
+
+
+@given(acts, fleets, targets)
+def test_a_role_of_another_account_is_asked_about_an_instance_only_where_no_daemon_can_be(
+    act: Act, daemons: list[DaemonFacts], target: str
+) -> None:
+    within, without = (
+        choose_actor(act, has_control_role=has_role, is_control_role_elsewhere=has_role, daemons=daemons, target_instance_id=target)
+        for has_role in (True, False)
+    )
+
+    if act in {Act.DESCRIBE, Act.TERMINATE, Act.STOP}:
+        assert within == (without or Assignment(Actor.CONTROL_ROLE, CONTROL_ROLE_INSTANCE_ID))
+    else:
+        assert within == choose_actor(act, has_control_role=True, daemons=daemons, target_instance_id=target)

@@ -137,6 +137,15 @@ def test_ec2s_word_about_an_instance_and_gone_only_after_several_looks(ec2: Fake
     assert late["state"] == "gone"
 
 
+@pytest.mark.parametrize("kind", [CommandKind.DESCRIBE_INSTANCE, CommandKind.WAIT_TERMINATED, CommandKind.TERMINATE_INSTANCE])
+def test_that_ec2_knows_none_is_said_with_the_account_that_was_asked(ec2: FakeEc2, kind: CommandKind) -> None:
+    task = Task(kind, {"instance_id": "i-none"}, 60.0, START, {}, account_id="123456789012")
+
+    said = result(HANDLERS[kind](task, ec2))
+
+    assert (said["state"], said["account_id"]) == ("gone", "123456789012")
+
+
 def test_terminating_is_once_and_repeats_find_it_done(ec2: FakeEc2) -> None:
     states = [result(handle(ec2, CommandKind.TERMINATE_INSTANCE, {"instance_id": "i-old"}))["state"] for _ in range(2)]
 

@@ -88,6 +88,18 @@ def test_force_is_only_for_what_is_stuck_with_an_instance_that_has_ended(ec2: Fa
     assert (forced_while_running, ec2.volumes.forced) == ([], ["vol-1"])
 
 
+@pytest.mark.parametrize("released_by", [None, "i-old"])
+def test_a_volume_stays_with_one_that_ec2_does_not_know(ec2: FakeEc2, released_by: str | None) -> None:
+    ec2.volumes.stuck.add("vol-1")
+    look(ec2, CommandKind.DETACH_VOLUMES, DETACH)
+    ec2.hidden.add("i-old")
+
+    handled = look(ec2, CommandKind.DETACH_VOLUMES, {**DETACH, "released_by": released_by}, 3_600.0)
+
+    assert handled == NotYet("volume_not_detached", 1.0)
+    assert ec2.volumes.forced == []
+
+
 def test_an_attachment_elsewhere_is_not_ended_by_attaching(ec2: FakeEc2) -> None:
     with pytest.raises(ActFailed, match="attached to i-old"):
         look(ec2, CommandKind.ATTACH_VOLUMES, ATTACH)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server_support.clock import START
+from spot_server.features.silences.gone_rules import UNKNOWN_APART_SECONDS
 from spot_server.features.silences.listening import CLOCK_STEP_SECONDS, LONGEST_PAUSE_SECONDS, Ear, listen
 from spot_server.features.silences.rules import (
     BELIEVED_SECONDS,
@@ -19,7 +20,6 @@ from spot_server.features.silences.rules import (
     MANY_RATIO,
     SOONEST_LOOK_SECONDS,
     TOGETHER_SECONDS,
-    UNKNOWN_APART_SECONDS,
     Answer,
     AskEc2,
     LeaveBe,

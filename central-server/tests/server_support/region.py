@@ -14,6 +14,7 @@ from server_support.rsync_sides import RsyncSides
 from server_support.volume_sides import VolumeSides
 from spot_server.aws.errors import class_of_code
 from spot_server.aws.ports import TAG_AGENT_ID, TAG_MANAGED
+from spot_server.features.commands.actors import CONTROL_ROLE_INSTANCE_ID
 from spot_server.features.commands.queries import Command
 from spot_server.words import CommandKind
 
@@ -99,6 +100,10 @@ class Region:
         self.rsync = RsyncSides()
         self.data = VolumeSides(self.machines, self.violations)
         self.stopped_by_us: list[str] = []
+        self.unknown: set[str] = set()
+        """Instances that EC2 says it does not know, whatever becomes of them."""
+        self.role_account: str | None = None
+        """Another account, in which the control role asks, and EC2 knows none of them; None: it asks in theirs."""
         self._numbers = itertools.count(2)
         self.agent_id = ""
         """Whose daemons these are: they terminate nothing that is not tagged so."""
@@ -305,9 +310,18 @@ class Region:
             return False
         return holder_id in {None, payload["instance_id"]} or payload["allow_reassociation"] or bool(claimants)
 
+    def _shown(self, asker: Machine, instance_id: str) -> Machine | None:
+        """What EC2 shows of an instance to who asks; None: it knows no such instance."""
+        is_elsewhere = self.role_account is not None and asker.instance_id == CONTROL_ROLE_INSTANCE_ID
+        return None if instance_id in self.unknown or is_elsewhere else self.machines.get(instance_id)
+
     def _describe(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
-        found = self.machines.get(payload["instance_id"])
-        checks = {"status_checks": found.status_checks} if found is not None and payload.get("with_status_checks") else {}
+        found = self._shown(machine, payload["instance_id"])
+        checks: dict[str, str | None] = (
+            {"status_checks": found.status_checks} if found is not None and payload.get("with_status_checks") else {}
+        )
+        if found is None and machine.instance_id == CONTROL_ROLE_INSTANCE_ID:
+            checks = {"account_id": self.role_account}
         return _succeeded({"state": "gone" if found is None else found.state, "observed_at": now.isoformat(), **checks})
 
     def _wait_terminated(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
@@ -317,7 +331,9 @@ class Region:
     def _terminate(self, machine: Machine, payload: dict[str, Any], now: datetime) -> dict[str, Any]:
         if payload["instance_id"] == machine.instance_id:
             self.violations.append(f"{machine.instance_id} was told to terminate itself")
-        target = self.machines[payload["instance_id"]]
+        target = self._shown(machine, payload["instance_id"])
+        if target is None:
+            return _succeeded({"state": "gone"})
         if (target.tags.get(TAG_MANAGED), target.tags.get(TAG_AGENT_ID)) != ("true", self.agent_id):
             return _failed("refused", "not_ours")
         if any(self.address_of.get(handle) == target.instance_id for handle in payload.get("handle_allocation_ids", [])):

@@ -55,8 +55,9 @@ def _take(volume: EbsFacts, held: AttachmentFacts, tools: Tools, *, is_released:
 
 
 def _has_ended(instance_id: str, tools: Tools) -> bool:
+    """One that EC2 does not know counts for nothing: what has ended is listed for an hour, and EC2 itself takes the volumes from it."""
     instance = tools.ec2.describe_instance(instance_id)
-    return instance is None or instance.state in FENCED_STATES
+    return instance is not None and instance.state in FENCED_STATES
 
 
 def attach(command: Command, tools: Tools) -> Handled:

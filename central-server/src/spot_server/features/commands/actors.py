@@ -106,6 +106,7 @@ CONTROL_ROLE_INSTANCE_ID = "control-role"
 """Stands in the place of an instance id in commands that the server itself carries out."""
 
 _NEVER_BY_ITSELF = frozenset({Act.DESCRIBE, Act.TERMINATE, Act.STOP})
+"""Acts on one instance of which its own daemon is not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +131,23 @@ def choose_actor(
     *,
     has_control_role: bool,
     is_control_role_usable: bool = True,
+    is_control_role_elsewhere: bool = False,
     daemons: Sequence[DaemonFacts],
     target_instance_id: str,
 ) -> Assignment | None:
     """Return who should do `act` on or for `target_instance_id`, or None when nobody can now.
 
-    A control role that failed of late (`control_role.rules.is_usable`) is passed over. An instance never ends or testifies
-    about itself; a handle is moved by the side that it moves to.
+    A control role that failed of late (`control_role.rules.is_usable`) is passed over; one of another account than the instance's, which
+    finds no such instance there (`is_control_role_elsewhere`), comes last to end it or to testify about it. An instance never ends or
+    testifies about itself; a handle is moved by the side that it moves to.
     """
     reachable = [daemon for daemon in daemons if daemon.is_reachable and daemon.role is not Role.TERMINATED]
     others = [daemon for daemon in reachable if daemon.instance_id != target_instance_id]
     eligible = others if act in _NEVER_BY_ITSELF else reachable
-    for candidate in ACTOR_TABLE[act]:
+    candidates = ACTOR_TABLE[act]
+    if is_control_role_elsewhere and act in _NEVER_BY_ITSELF:
+        candidates = tuple(sorted(candidates, key=lambda candidate: candidate is Candidate.CONTROL_ROLE))
+    for candidate in candidates:
         found: DaemonFacts | None = None
         match candidate:
             case Candidate.CONTROL_ROLE:

@@ -18,6 +18,7 @@ from spot_server.features.commands.queries import Command
 from spot_server.features.commands.rules import is_past_end
 from spot_server.features.control_role.rules import UNUSABLE_SECONDS, Failure, is_usable
 from spot_server.features.instances.queries import Instance, list_present
+from spot_server.features.silences.gone_rules import account_of_role, is_elsewhere
 from spot_server.words import Actor, InterruptionKind
 
 
@@ -110,7 +111,8 @@ def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> 
     """Choose who does `act` now, or None when nobody can. What the role failed at for one of the client's agents counts for all."""
     role_arn = tx.execute(_ROLE_ARN, {"client_id": agent.client_id}).scalar_one()
     has_usable_role = role_arn is not None and _is_role_usable(tx, agent.client_id, act)
-    daemons = load_daemons(tx, agent)
+    present = list_present(tx, agent.agent_id)
+    daemons = daemons_of(tx, agent, present, notice_ends(tx, agent.agent_id))
     if has_usable_role and act in DAEMON_FIRST:
         unable = _unable_instances(tx, agent, act)
         daemons = [daemon for daemon in daemons if daemon.instance_id not in unable]
@@ -118,6 +120,9 @@ def assign(tx: Transaction, agent: Agent, act: Act, target_instance_id: str) -> 
         act,
         has_control_role=role_arn is not None,
         is_control_role_usable=has_usable_role,
+        is_control_role_elsewhere=any(
+            one.instance_id == target_instance_id and is_elsewhere(account_of_role(role_arn), one.account_id) for one in present
+        ),
         daemons=daemons,
         target_instance_id=target_instance_id,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,13 +21,13 @@ LONGEST_RETRY_SECONDS = 900.0
 """Between two attempts, the first and the longest: a missing permission is not asked for every second."""
 
 
-def _any_success(_result: Mapping[str, Any]) -> bool:
+def _any_success(_command: Command) -> bool:
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What is wanted of or for `instance_id`. `prefix` begins its attempts' request ids; `is_enough` judges a success by its result.
+    """What is wanted of or for `instance_id`. `prefix` begins its attempts' request ids; `is_enough` judges a success.
 
     A success of an attempt that was issued before `asked_since` does not count: the world was seen to be otherwise since.
     """
@@ -40,7 +40,7 @@ class Demand:
     bound_seconds: float
     priority: int = PRIORITY_HOUSEKEEPING
     asked_since: datetime | None = None
-    is_enough: Callable[[Mapping[str, Any]], bool] = field(default=_any_success)
+    is_enough: Callable[[Command], bool] = field(default=_any_success)
 
 
 def press(tx: Transaction, agent: Agent, demand: Demand) -> Command | None:
@@ -85,7 +85,7 @@ def withdraw(tx: Transaction, agent: Agent, prefix: str, reason: str) -> None:
 def _is_met(command: Command, demand: Demand) -> bool:
     """Whether it was done: an answer that came after the command was given up is as good."""
     is_asked_in_time = demand.asked_since is None or command.issued_at >= demand.asked_since
-    return is_asked_in_time and (command.outcome or {}).get("outcome") == "succeeded" and demand.is_enough(command.result)
+    return is_asked_in_time and (command.outcome or {}).get("outcome") == "succeeded" and demand.is_enough(command)
 
 
 def _may_ask_again(tx: Transaction, agent: Agent, command: Command, number: int) -> bool:
@@ -94,7 +94,7 @@ def _may_ask_again(tx: Transaction, agent: Agent, command: Command, number: int)
             return False
         ledger.give_up(tx, command.command_id, status=CommandStatus.EXPIRED, reason="nobody answers it")
         return True
-    if command.status is not CommandStatus.FAILED:
+    if command.status not in {CommandStatus.FAILED, CommandStatus.SUCCEEDED}:
         # Nobody refused it: whoever had it went away.
         number = 1
     pause_seconds = min(RETRY_AFTER_SECONDS * 2 ** min(number - 1, 10), LONGEST_RETRY_SECONDS)

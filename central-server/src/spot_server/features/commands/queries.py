@@ -198,6 +198,19 @@ def failures_of_actor(tx: Transaction, client_id: str, actor: Actor, *, since: d
 _INSERT = insert(commands)
 
 
+def answers_of_agent(tx: Transaction, agent_id: str, kinds: Collection[CommandKind], *, since: datetime, until: datetime) -> list[Command]:
+    """Return the agent's commands of these kinds that were issued after `since` and over by `until`, the last to end first."""
+    where = (
+        commands.c.agent_id == agent_id,
+        commands.c.issued_at > since,
+        commands.c.issued_at <= until,
+        commands.c.kind.in_(kinds),
+        commands.c.finished_at <= until,
+    )
+    found = tx.execute(select(*_COLUMNS).where(*where).order_by(commands.c.finished_at.desc(), commands.c.issued_at.desc()))
+    return [_command(row) for row in found]
+
+
 def insert_command(tx: Transaction, command: Command) -> None:
     """Store a new command."""
     values = {name: getattr(command, name) for name in Command.__dataclass_fields__}

@@ -22,6 +22,8 @@ class Task:
     now: datetime
     default_tags: Mapping[str, str]
     only_look: LookOnly | None = None
+    account_id: str | None = None
+    """The AWS account that is asked."""
 
     def require_leave_to_act(self) -> None:
         """Raise ActFailed when nothing new may be begun."""

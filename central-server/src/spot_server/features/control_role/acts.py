@@ -94,10 +94,15 @@ def describe_instance(task: Task, ec2: Ec2Port) -> Handled:
     if instance is None:
         if task.waited_seconds < UNKNOWN_FOR_SECONDS:
             return NotYet("unknown_instance", STATE_LOOK_SECONDS)
-        return Done({"state": STATE_GONE, "state_reason_code": None, "launched_at": None})
+        return Done({**_gone(task), "state_reason_code": None, "launched_at": None})
     launched_at = None if instance.launched_at is None else wire_time(instance.launched_at)
     result = {"state": instance.state, "state_reason_code": instance.state_reason_code, "launched_at": launched_at}
     return Done(result | _status_checks(task, instance, ec2))
+
+
+def _gone(task: Task) -> dict[str, Any]:
+    """EC2 knows no such instance, in this account: whether it is the instance's is for who believes it to say."""
+    return {"state": STATE_GONE, "account_id": task.account_id}
 
 
 def _status_checks(task: Task, instance: InstanceFacts, ec2: Ec2Port) -> dict[str, Any]:
@@ -117,7 +122,7 @@ def terminate_instance(task: Task, ec2: Ec2Port) -> Handled:
     instance = ec2.describe_instance(instance_id)
     if instance is None:
         # A replica may be given up the moment it is launched; EC2 may not know it yet, and it would run on.
-        return NotYet("unknown_instance", STATE_LOOK_SECONDS) if task.waited_seconds < NEW_INSTANCE_SECONDS else Done({"state": STATE_GONE})
+        return NotYet("unknown_instance", STATE_LOOK_SECONDS) if task.waited_seconds < NEW_INSTANCE_SECONDS else Done(_gone(task))
     if instance.state in _ENDING:
         return Done({"state": instance.state})
     task.require_leave_to_act()
@@ -138,7 +143,7 @@ def stop_instance(task: Task, ec2: Ec2Port) -> Handled:
     """Stop what is ours, with force: the fence of an instance on demand, whose disk stays."""
     instance = ec2.describe_instance(text(task.payload, "instance_id"))
     if instance is None:
-        return Done({"state": STATE_GONE})
+        return Done(_gone(task))
     if instance.state in _STOPPING | _ENDING:
         return Done({"state": instance.state})
     task.require_leave_to_act()
@@ -154,7 +159,7 @@ def wait_terminated(task: Task, ec2: Ec2Port) -> Handled:
     state = STATE_GONE if instance is None else instance.state
     if state not in {"terminated", STATE_GONE}:
         return NotYet(f"still_{state.replace('-', '_')}", STATE_LOOK_SECONDS)
-    return Done({"state": state, "observed_at": wire_time(task.now)})
+    return Done({**({"state": state} if instance is not None else _gone(task)), "observed_at": wire_time(task.now)})
 
 
 def move_address(task: Task, ec2: Ec2Port) -> Handled:

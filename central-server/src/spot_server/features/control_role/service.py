@@ -33,6 +33,7 @@ from spot_server.features.control_role.rules import (
 )
 from spot_server.features.notifications.service import notify
 from spot_server.features.replicas.launching import owner_tags
+from spot_server.features.silences.gone_rules import account_of_role
 from spot_server.words import Actor, CommandStatus, Severity
 
 MOST_OPEN = 500
@@ -152,6 +153,7 @@ def _act(claimed: Claimed, gateway: AwsGateway, now: datetime, waited_seconds: f
         now=now,
         default_tags=claimed.default_tags,
         only_look=claimed.only_look,
+        account_id=account_of_role(claimed.role.role_arn),
     )
     return handler(task, gateway.ec2(claimed.role, claimed.region))
 

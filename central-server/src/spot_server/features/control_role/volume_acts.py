@@ -60,8 +60,9 @@ def _take(task: Task, ec2: Ec2Port, volume: EbsFacts, held: AttachmentFacts, *, 
 
 
 def _has_ended(ec2: Ec2Port, instance_id: str) -> bool:
+    """One that EC2 does not know counts for nothing: what has ended is listed for an hour, and EC2 itself takes the volumes from it."""
     instance = ec2.describe_instance(instance_id)
-    return instance is None or instance.state in FENCED_STATES
+    return instance is not None and instance.state in FENCED_STATES
 
 
 def attach_volumes(task: Task, ec2: Ec2Port) -> Handled:

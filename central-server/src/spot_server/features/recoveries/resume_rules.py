@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from spot_server.features.silences.gone_rules import UNKNOWN_YET, in_words
+
 LOST_STATES = frozenset({"shutting-down", "terminated", "gone", "stopping", "stopped"})
 """What EC2 says of an instance that serves no more, or soon will not: a rescue may begin, its fence waits for the end."""
 
@@ -21,7 +23,7 @@ class StrickenPrimary:
     end_at: datetime | None
     """When a notice takes it away, or was to take it away."""
     state: str | None
-    """What EC2 said of it since the rescue gave up, if that is not long ago."""
+    """What EC2 said of it since the rescue gave up, if that is not long ago; `gone` only once it is believed."""
     is_looked_at: bool
     """EC2 was asked, and the answer may still come."""
     can_be_looked_at: bool
@@ -93,8 +95,8 @@ def decide_given_up(facts: GivenUpFacts) -> GivenUpDecision:
         return _decide_alive(primary, facts)
     if primary.state in LOST_STATES:
         return _rescue(facts, Rescue(state=primary.state))
-    if primary.state is not None:
-        return Postpone(f"EC2 says that the primary is {primary.state}, and its daemon is silent")
+    if primary.state not in {None, UNKNOWN_YET}:
+        return Postpone(f"{in_words(primary.state, 'the primary')}, and its daemon is silent")
     if primary.is_looked_at or primary.can_be_looked_at:
         return LookAtPrimary()
     return Postpone("the primary's daemon is silent, and nobody can ask EC2 about it")

@@ -28,6 +28,7 @@ from spot_server.features.recoveries.serving import ServeReason, serve_prefix, t
 from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.queries import live_replicas
 from spot_server.features.replicas.termination import note_terminated
+from spot_server.features.silences.gone import weighed_state
 from spot_server.features.sweeper.holds import newer_epoch, why_not_rescued
 from spot_server.features.switches import queries as switch_queries
 from spot_server.features.switches.driving import drive
@@ -58,7 +59,7 @@ def _stricken(tx: Transaction, agent: Agent, given_up: Switch, primary: Instance
         is_reachable=any(one.is_reachable and one.instance_id == primary.instance_id for one in load_daemons(tx, agent)),
         quiesced=primary.quiesced,
         end_at=notice_ends(tx, agent.agent_id).get(primary.instance_id),
-        state=_state_of_late(tx, look, primary),
+        state=_state_of_late(tx, agent, look, primary),
         is_looked_at=look is not None and look.is_open and not is_forsaken(tx, agent, look),
         can_be_looked_at=assign(tx, agent, Act.DESCRIBE, primary.instance_id) is not None,
         has_served=primary.replica_id is None or queries.has_been_started(tx, agent.agent_id, primary.instance_id),
@@ -76,11 +77,11 @@ def _look_prefix(given_up: Switch) -> str:
     return f"resume/{given_up.switch_id}"
 
 
-def _state_of_late(tx: Transaction, look: Command | None, primary: Instance) -> str | None:
+def _state_of_late(tx: Transaction, agent: Agent, look: Command | None, primary: Instance) -> str | None:
     if look is None or look.finished_at is None or look.payload.get("instance_id") != primary.instance_id:
         return None
     is_of_late = tx.now - look.finished_at < timedelta(seconds=tx.policy.resume_pause_seconds)
-    return look.result.get("state") if is_of_late else None
+    return weighed_state(tx, agent, look) if is_of_late else None
 
 
 def apply_decision(tx: Transaction, agent: Agent, given_up: Switch, decision: GivenUpDecision) -> str | None:

@@ -18,6 +18,7 @@ from spot_server.features.instances.queries import find_instance, primary_of
 from spot_server.features.instances.rules import RoleEvent
 from spot_server.features.instances.service import change_role
 from spot_server.features.replicas.launching import owner_tags
+from spot_server.features.silences.gone import ENDED_STATES, weighed_state
 from spot_server.features.volumes.queries import primary_volumes, volumes_of
 from spot_server.words import Carry, CommandKind, HandleKind, Role
 
@@ -26,8 +27,6 @@ WAIT_SECONDS = 30
 
 UNKNOWN_FOR_SECONDS = 60.0
 """How long EC2 may not know an instance that was just launched. Source: EC2's notes on eventual consistency."""
-
-GONE_STATES = frozenset({"terminated", "gone"})
 
 _HANDLES_THAT_LEAD = frozenset({HandleKind.SECONDARY_PRIVATE_IP, HandleKind.TARGET_GROUP, HandleKind.ROUTE53_RECORD})
 
@@ -85,7 +84,11 @@ def drive_termination(
     payload = {"instance_id": instance_id, "wait_seconds": WAIT_SECONDS}
     bound_seconds = tx.policy.terminate_bound_seconds
     prefix = f"{kind}/{instance_id}"
-    waiting = Demand(prefix, Act.TERMINATE, kind, instance_id, payload, bound_seconds, asked_since=asked_since, is_enough=_says_gone)
+
+    def says_ended(command: Command) -> bool:
+        return weighed_state(tx, agent, command) in ENDED_STATES
+
+    waiting = Demand(prefix, Act.TERMINATE, kind, instance_id, payload, bound_seconds, asked_since=asked_since, is_enough=says_ended)
     if press(tx, agent, waiting) is None:
         return None
     return note_terminated(tx, agent, instance_id, reason="retired")
@@ -93,10 +96,6 @@ def drive_termination(
 
 def _termination(instance_id: str) -> str:
     return f"{CommandKind.TERMINATE_INSTANCE}/{instance_id}"
-
-
-def _says_gone(result: Mapping[str, Any]) -> bool:
-    return result.get("state") in GONE_STATES
 
 
 def _allocation_ids(*handles: Mapping[str, Any]) -> list[str]:

@@ -73,8 +73,7 @@ def has_given_up(tx: Transaction, agent_id: str) -> bool:
     return bool(tx.execute(select(exists().where(*where))).scalar_one())
 
 
-def role_account(tx: Transaction, client_id: str) -> str | None:
-    """Return the AWS account of the client's control role, or None."""
-    arn = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == client_id)).scalar_one()
-    parts = (arn or "").split(":")
-    return parts[4] if len(parts) > 5 and parts[4] else None
+def role_arn(tx: Transaction, client_id: str) -> str | None:
+    """Return the ARN of the client's control role, or None."""
+    arn: str | None = tx.execute(select(clients.c.aws_role_arn).where(clients.c.client_id == client_id)).scalar_one()
+    return arn

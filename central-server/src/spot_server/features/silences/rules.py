@@ -7,17 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from spot_server.features.silences.gone_rules import GONE, Said, weigh
+
 GOING_STATES = frozenset({"shutting-down", "stopping", "stopped"})
 """EC2 says that the instance serves no more, or soon will not: a rescue may begin, its fence waits for the end."""
 
 TERMINATED_STATE = "terminated"
-UNKNOWN_STATE = "gone"
-"""EC2 knows no such instance: it ended so long ago that EC2 forgot it, or the question reached the wrong account or a part of EC2 that
-does not know it yet."""
-
-UNKNOWN_APART_SECONDS = 60.0
-"""Between the first and the last of the answers in a row that must all say "unknown". Source: EC2's notes on eventual consistency."""
-
 SOONEST_LOOK_SECONDS = 5.0
 LONGEST_LOOK_SECONDS = 300.0
 LOOKS_PER_SILENCE = 10
@@ -62,12 +57,9 @@ def look_pause_seconds(silent_seconds: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What EC2 said of the instance. `is_other_account`: it was asked in an account that is not the instance's."""
+class Answer(Said):
+    """What EC2 said of the instance."""
 
-    state: str
-    at: datetime
-    is_other_account: bool = False
     status_checks: str | None = None
     """What EC2's checks of a running instance say; None: EC2 did not say."""
 
@@ -159,24 +151,13 @@ def _why_lost(facts: SilenceFacts) -> Lost | None:
         return Lost(newest.state, is_ended=True)
     if newest.state in GOING_STATES:
         return Lost(newest.state, is_ended=False)
-    return Lost(newest.state, is_ended=True) if _is_unknown_for_certain(facts) else None
+    is_gone = newest.state == GONE and weigh(facts.answers, is_one_of_many=facts.is_one_of_many) == GONE
+    return Lost(newest.state, is_ended=True) if is_gone else None
 
 
 def _believed(facts: SilenceFacts) -> Answer | None:
     newest = facts.answers[0] if facts.answers else None
     return None if newest is None or facts.now - newest.at > timedelta(seconds=BELIEVED_SECONDS) else newest
-
-
-def _is_unknown_for_certain(facts: SilenceFacts) -> bool:
-    """That EC2 knows no such instance is weaker than `terminated`: it must last, come from the right account, and not for many at once."""
-    if facts.is_one_of_many:
-        return False
-    said: list[Answer] = []
-    for answer in facts.answers:
-        if answer.state != UNKNOWN_STATE or answer.is_other_account:
-            break
-        said.append(answer)
-    return len(said) > 1 and said[0].at - said[-1].at >= timedelta(seconds=UNKNOWN_APART_SECONDS)
 
 
 def _why_silence_does_not_count(facts: SilenceFacts) -> str | None:
@@ -196,7 +177,7 @@ def _why_silence_does_not_count(facts: SilenceFacts) -> str | None:
 
 def _what_to_tell(facts: SilenceFacts) -> str | None:
     newest = facts.answers[0] if facts.answers else None
-    if newest is not None and newest.state == UNKNOWN_STATE:
+    if newest is not None and newest.state == GONE:
         where = "in another account than the instance's" if newest.is_other_account else "and that is asked again"
         return f"EC2 says that it knows no such instance, {where}"
     if newest is not None:

@@ -15,6 +15,7 @@ from spot_server.features.instances.queries import Instance, primary_of
 from spot_server.features.interruptions.service import Loss, take_loss
 from spot_server.features.notifications.service import notify
 from spot_server.features.silences import queries
+from spot_server.features.silences.gone import say
 from spot_server.features.silences.rules import (
     SOONEST_LOOK_SECONDS,
     Answer,
@@ -28,7 +29,7 @@ from spot_server.features.silences.rules import (
 from spot_server.features.sweeper.holds import newer_epoch, why_not_rescued
 from spot_server.features.switches.queries import active_switch
 from spot_server.features.switches.silent_fences import why_not_fenced
-from spot_server.words import PRIORITY_PERSON, RESCUE_TRIGGERS, Actor, InterruptionKind, Severity
+from spot_server.words import PRIORITY_PERSON, RESCUE_TRIGGERS, InterruptionKind, Severity
 
 ANSWERS_READ = 30
 """More than are asked for in the time that an instance must be unknown to EC2."""
@@ -145,13 +146,11 @@ def _is_looked_after(tx: Transaction, agent: Agent, primary: Instance) -> bool:
 
 def _answers(tx: Transaction, agent: Agent, primary: Instance, asked: list[Command]) -> list[Answer]:
     """Return what EC2 said to questions that were put after the instance was last heard: what came before is another silence's."""
-    account = queries.role_account(tx, agent.client_id)
-    is_elsewhere = None not in {account, primary.account_id} and account != primary.account_id
     return [
         Answer(
             state=command.result["state"],
             at=command.finished_at,
-            is_other_account=is_elsewhere and command.actor is Actor.CONTROL_ROLE,
+            is_other_account=say(tx, agent, primary, command).is_other_account,
             status_checks=command.result.get("status_checks"),
         )
         for command in asked

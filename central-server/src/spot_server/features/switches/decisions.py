@@ -30,6 +30,7 @@ class CommandView:
     kind: CommandKind
     status: CommandStatus
     state: str | None
+    """EC2's word as far as it counts: `gone` only once it is believed (`silences.gone_rules`)."""
     error_class: str | None
     error_text: str
     deadline_at: datetime | None

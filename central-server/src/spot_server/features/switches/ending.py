@@ -11,7 +11,8 @@ from spot_server.features.commands import ledger
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.images.service import refresh_image
 from spot_server.features.instances.queries import set_retained
-from spot_server.features.replicas.termination import GONE_STATES, note_terminated
+from spot_server.features.replicas.termination import note_terminated
+from spot_server.features.silences.gone import ENDED_STATES, weighed_state
 from spot_server.features.switches import issuing, queries
 from spot_server.features.switches.alarms import what_is_needed
 from spot_server.features.switches.decisions import Abandon, BeginUndo, Complete, LeaveUndone, Resume
@@ -106,7 +107,7 @@ def _note_what_ec2_said(tx: Transaction, agent: Agent, switch: Switch, name: Ste
     command_id = issuing.load_step(tx, switch, name, part).undo_command_id
     command = None if command_id is None else command_queries.load_command(tx, command_id)
     asked_about_old = command is not None and command.payload.get("instance_id") == switch.from_instance_id
-    if command is not None and asked_about_old and command.result.get("state") in GONE_STATES:
+    if command is not None and asked_about_old and weighed_state(tx, agent, command) in ENDED_STATES:
         note_terminated(tx, agent, switch.from_instance_id, reason="EC2 says that it is gone")
 
 

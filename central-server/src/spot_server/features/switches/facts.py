@@ -18,6 +18,7 @@ from spot_server.features.interruptions.queries import InterruptionEvent, find_e
 from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.queries import Replica
+from spot_server.features.silences.gone import weighed_state
 from spot_server.features.switches import queries
 from spot_server.features.switches.alarms import ALARMED_AT
 from spot_server.features.switches.carry_rules import leaves_new_writes
@@ -197,7 +198,7 @@ def _command_view(tx: Transaction, agent: Agent, command: Command, reachable: se
     return CommandView(
         kind=command.kind,
         status=command.status,
-        state=command.result.get("state"),
+        state=weighed_state(tx, agent, command),
         error_class=command.error_class,
         error_text=command.error_text,
         deadline_at=command.deadline_at,

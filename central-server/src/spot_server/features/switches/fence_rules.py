@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from spot_server.features.silences.gone_rules import in_words
 from spot_server.features.switches.decisions import (
     FENCED_STATES,
     Alarm,
@@ -84,7 +85,7 @@ def why_fence_waits(step: StepView, facts: SwitchFacts) -> str:
     elif command.kind in ENDING_KINDS and command.status is CommandStatus.FAILED:
         known = f"the old instance could not be ended: {command.error_text}"
     elif command.state is not None:
-        known = f"EC2 says that the old instance is {command.state}"
+        known = in_words(command.state, "the old instance")
     else:
         known = "whether the old instance still runs is asked of EC2, and not known"
     return f"{known}; it is not ended by us: {facts.why_old_is_kept}" if facts.why_old_is_kept else known

@@ -21,6 +21,7 @@ from spot_server.features.replicas.launching import choose_image, last_primary
 from spot_server.features.replicas.progress import NewReplica
 from spot_server.features.replicas.rules import ReplicaEvent, next_replica_status
 from spot_server.features.replicas.termination import is_final_image, note_terminated
+from spot_server.features.silences.gone import ENDED_STATES, weighed_state
 from spot_server.features.switches import queries
 from spot_server.features.switches.decisions import Settle
 from spot_server.features.switches.issuing import emit_step, load_step, moment, tell_end
@@ -120,7 +121,7 @@ def _note_results(tx: Transaction, agent: Agent, switch: Switch, name: StepName,
             return switch
         case StepName.START if command is not None:
             return queries.update_switch(tx, switch, serving_at=moment(command.result.get("serving_at")) or tx.now)
-        case StepName.FENCE if command is not None and command.result.get("state") in {"terminated", "gone"}:
+        case StepName.FENCE if command is not None and weighed_state(tx, agent, command) in ENDED_STATES:
             note_terminated(tx, agent, switch.from_instance_id, reason="interrupted")
             return switch
         case _:

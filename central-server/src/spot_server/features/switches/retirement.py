@@ -11,7 +11,6 @@ from spot_server.features.commands.looking import look_again
 from spot_server.features.commands.queries import Command
 from spot_server.features.instances.queries import Instance, load_instance, set_retained
 from spot_server.features.replicas.termination import (
-    GONE_STATES,
     drive_final_image,
     drive_termination,
     last_final_image,
@@ -19,6 +18,7 @@ from spot_server.features.replicas.termination import (
     note_terminated,
     withdraw_termination,
 )
+from spot_server.features.silences.gone import ENDED_STATES, weighed_state
 from spot_server.features.switches import queries
 from spot_server.features.switches.carry_rules import STATE_MAY_BE_ON_ROOT
 from spot_server.features.switches.confirming import advance_confirmation
@@ -145,7 +145,7 @@ def _observe(tx: Transaction, agent: Agent, switch: Switch) -> None:
     """Somebody else may be taking the instance away: look what EC2 says; nothing is terminated by us."""
     prefix = f"observe/{switch.from_instance_id}"
     _number, command = last_attempt(tx, agent.agent_id, prefix)
-    if command is not None and command.result.get("state") in GONE_STATES:
+    if command is not None and weighed_state(tx, agent, command) in ENDED_STATES:
         was_announced = switch.deadline_at is not None
         gone_at = note_terminated(tx, agent, switch.from_instance_id, reason="interrupted" if was_announced else "retired")
         _finish(tx, switch, StepStatus.DONE, gone_at, "EC2 took it away" if was_announced else "EC2 says that it is gone")
