@@ -12,6 +12,7 @@ from agent_fakes.virtual import START
 from agent_fakes.world import World
 from spot_agent.ec2_facts import AddressFacts, ImageFacts
 from spot_agent.observation import MOST_LISTED
+from spot_agent.ports import Found
 
 TAGS = {"spot-optimizer:managed": "true", "spot-optimizer:logical-agent-id": "web-1", "spot-optimizer:agent-id": "agent-1"}
 LAUNCH_TAGS = {
@@ -190,3 +191,25 @@ def test_a_volume_that_a_notice_left_behind_is_told_once_its_instance_has_ended(
     volumes = told(running)["volumes"]
 
     assert {"volume_id": "vol-i-old", "state": "available"} in volumes
+
+
+def mode_told(world: World) -> str:
+    told(world)
+    mode: str = world.api.bodies("heartbeat")[-1]["mode"]
+    return mode
+
+
+@pytest.mark.parametrize("code", ["RequestLimitExceeded", "UnauthorizedOperation", "Unavailable"])
+def test_an_ec2_that_does_not_answer_leaves_the_mode_as_it_was(running: World, code: str) -> None:
+    before = mode_told(running)
+    running.ec2.failures["describe_instance"] = [code] * 10
+
+    assert (before, mode_told(running)) == ("spot", "spot")
+
+
+def test_an_ec2_that_does_not_answer_clears_no_contradiction(running: World) -> None:
+    running.imds.readings["meta-data/instance-life-cycle"] = Found("on-demand")
+    contradicted = mode_told(running)
+    running.ec2.failures["describe_instance"] = ["RequestLimitExceeded"] * 10
+
+    assert (contradicted, mode_told(running)) == ("unknown", "unknown")

@@ -190,7 +190,7 @@ def test_a_revoked_token_is_replaced_without_a_break_in_serving(daemon: DaemonPr
     assert daemon.serves
 
 
-def test_an_instance_without_rights_registers_and_says_that_its_mode_is_unknown(
+def test_an_instance_without_rights_registers_with_the_mode_that_its_metadata_tells(
     daemon: DaemonProcess, central: FakeCentralServer, region: MotoRegion
 ) -> None:
     region.denied |= {"DescribeInstances", "DescribeSubnets", "DescribeSpotPriceHistory"}
@@ -198,7 +198,7 @@ def test_an_instance_without_rights_registers_and_says_that_its_mode_is_unknown(
     eventually(lambda: bool(central.bodies("heartbeat")), why=lambda: daemon.log)
 
     body = central.bodies("register")[0]
-    assert body["mode"] == "unknown"
+    assert (body["mode"], body["mode_evidence"]["api"]) == ("spot", "unknown")
     assert body["launch_specification"] is None
     assert "not_authorized" in daemon.log
 

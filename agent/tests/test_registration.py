@@ -200,13 +200,13 @@ def test_a_refused_token_without_an_enrolment_token_is_tried_again_now_and_then(
     assert world.workload.serves
 
 
-def test_missing_rights_leave_mode_unknown_and_the_specification_empty(world: World) -> None:
+def test_missing_rights_leave_the_mode_to_metadata_and_the_specification_empty(world: World) -> None:
     world.ec2.failures["describe_instance"] = ["UnauthorizedOperation"]
 
     world.registered()
 
     body = world.api.bodies("register")[0]
-    assert (body["mode"], body["mode_evidence"]) == ("unknown", {"metadata": "spot", "api": "unknown"})
+    assert (body["mode"], body["mode_evidence"]) == ("spot", {"metadata": "spot", "api": "unknown"})
     assert body["launch_specification"] is None
 
 

@@ -56,6 +56,8 @@ class Discoverer:
         self._live = live
         self._log = log
         self._has_passing_trouble = False
+        self._metadata_said: Mode | None = None
+        self._api_said: Mode | None = None
 
     def discover(self) -> Discovery:
         """All that a registration tells."""
@@ -124,8 +126,10 @@ class Discoverer:
             return ()
 
     def _note_mode(self, instance: InstanceFacts | None) -> Mode:
-        metadata = mode_from_metadata(self._imds.read(PATH_LIFE_CYCLE))
-        api = mode_from_api(is_described=instance is not None, lifecycle=instance.lifecycle if instance else None)
+        """What a witness said last stands while it says nothing: one that is busy contradicts nobody, and clears no contradiction."""
+        metadata = mode_from_metadata(self._imds.read(PATH_LIFE_CYCLE)) or self._metadata_said
+        api = mode_from_api(is_described=instance is not None, lifecycle=instance.lifecycle if instance else None) or self._api_said
+        self._metadata_said, self._api_said = metadata, api
         mode, seen = agreed_mode(metadata, api), evidence(metadata, api)
         if self._live.read().mode_evidence not in ({}, seen):
             self._log.warning("mode_changed", mode=mode, **seen)

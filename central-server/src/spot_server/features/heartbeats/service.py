@@ -159,7 +159,10 @@ def _warn_of_mode(tx: Transaction, instance: Odd) -> bool:
         agent_id=instance.agent_id,
         severity=Severity.WARNING,
         kind="mode_unknown",
-        text=f"Metadata and API disagree whether {instance.instance_id} is spot or on-demand. No move is made.",
+        text=(
+            f"Whether {instance.instance_id} is spot or on-demand is not known: metadata and the EC2 API disagree, or do not say it. "
+            "No move is made."
+        ),
         dedupe_key=f"mode_unknown/{instance.agent_id}/{instance.instance_id}",
     )
 

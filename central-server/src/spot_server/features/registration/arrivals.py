@@ -380,6 +380,9 @@ def _warn_of_mode(tx: Transaction, client_id: str, agent_id: str, request: NewRe
         agent_id=agent_id,
         severity=Severity.WARNING,
         kind="mode_unknown",
-        text=f"Metadata and API disagree whether {request.instance_id} is spot or on-demand: {request.mode_evidence}. No move is made.",
+        text=(
+            f"Whether {request.instance_id} is spot or on-demand is not known: metadata and the EC2 API disagree, or do not say it "
+            f"({request.mode_evidence}). No move is made."
+        ),
         dedupe_key=f"mode_unknown/{agent_id}/{request.instance_id}",
     )
