@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from agent_fakes.process import eventually
 from spot_agent.clock import SystemClock, ThreadStop
 from spot_agent.errors import Stopping
-from spot_agent.hooks import OUTPUT_KEPT_BYTES, ProcessHooks
+from spot_agent.hooks import OUTPUT_KEPT_BYTES, ProcessHooks, kill_group, say_killed
 from spot_agent.ports import HookName
 from spot_agent.settings import HookCommands
 
@@ -65,6 +66,30 @@ def test_a_hook_that_hangs_is_killed_with_all_that_it_started(tmp_path: Path) ->
     assert (result.timed_out, result.output) == (True, "waiting")
     child = int(pid_file.read_text())
     eventually(lambda: _is_gone(child))
+
+
+class HeldByTheKernel(subprocess.Popen[bytes]):
+    """A process that waits for a dead disk or file server: no signal ends it, and who waits for it without a bound waits for ever."""
+
+    let_go = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> int:
+        if not self.let_go.wait(timeout):
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return super().wait(timeout)
+
+
+def test_a_program_that_the_kernel_holds_is_not_waited_for_and_reaped_when_it_is_let_go() -> None:
+    process = HeldByTheKernel(["sleep", "60"], start_new_session=True)
+
+    has_ended = kill_group(process)
+    said = say_killed(process, "half way", has_ended=has_ended)
+    process.let_go.set()
+
+    assert not has_ended
+    assert said.startswith("half way\n")
+    assert f"process {process.pid} has not ended: the kernel holds it" in said
+    eventually(lambda: process.returncode is not None)
 
 
 def test_a_service_that_a_hook_leaves_behind_is_neither_waited_for_nor_killed(tmp_path: Path) -> None:

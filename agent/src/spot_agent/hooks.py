@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping
 from typing import IO
 
@@ -20,6 +21,8 @@ from spot_agent.settings_reader import SECRETS
 OUTPUT_KEPT_BYTES = 4_096
 POLL_SECONDS = 0.02
 STOP_GRACE_SECONDS = 2.0
+KILL_WAIT_SECONDS = 2.0
+"""For a process that was killed to be gone: it takes milliseconds, or for ever."""
 EXIT_CODE_NOT_STARTED = 127
 
 
@@ -61,10 +64,10 @@ class ProcessHooks:
         while (exit_code := process.poll()) is None:
             now_seconds = self._clock.monotonic_seconds()
             if now_seconds >= ends_seconds:
-                kill_group(process)
+                has_ended = kill_group(process)
                 if is_stopping:
                     raise Stopping
-                return HookResult(None, tail(output))
+                return HookResult(None, say_killed(process, tail(output), has_ended=has_ended))
             if self._stop.is_set() and not is_stopping:
                 is_stopping = True
                 ends_seconds = min(ends_seconds, now_seconds + STOP_GRACE_SECONDS)
@@ -85,11 +88,27 @@ def _output_of(name: HookName) -> IO[bytes]:
     return tempfile.TemporaryFile()
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL for the process and all that it started in its session, then reap it."""
+def kill_group(process: subprocess.Popen[bytes]) -> bool:
+    """SIGKILL for the process and all that it started in its session, then reap it; whether it has ended.
+
+    The kernel holds one that waits for a device or a file server, whatever it is sent: that is not waited for, and reaped when it ends.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        process.wait(KILL_WAIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        threading.Thread(target=process.wait, name="reap-held-program", daemon=True).start()
+        return False
+    return True
+
+
+def say_killed(process: subprocess.Popen[bytes], output: str, *, has_ended: bool) -> str:
+    """Return what is known of a program that was killed at its bound: what it wrote, and that the kernel holds it, if it does."""
+    if has_ended:
+        return output
+    held = f"killed at its bound, and process {process.pid} has not ended: the kernel holds it, most likely for a disk or a file server"
+    return f"{output}\n{held}" if output else held
 
 
 def tail(output: IO[bytes]) -> str:

@@ -15,7 +15,7 @@ from spot_agent.carrying import programs
 from spot_agent.carrying.passes import HookOrder, HookRan, Sending
 from spot_agent.clock import Clock, Stop, since_boot_seconds
 from spot_agent.errors import ActFailed, ErrorClass
-from spot_agent.hooks import kill_group, tail
+from spot_agent.hooks import kill_group, say_killed, tail
 from spot_agent.rules.rsync import Counted, Pass
 from spot_agent.settings_reader import SECRETS
 
@@ -55,16 +55,18 @@ class HookPasses:
         running.order = order
         return self._look(running)
 
-    def kill(self) -> None:
-        """End what runs, with all that it started; also what an earlier life of the daemon left running."""
+    def kill(self) -> bool:
+        """End what runs, with all that it started; also what an earlier life of the daemon left running. Whether this one's has ended."""
+        has_ended = True
         if self._running is not None:
-            kill_group(self._running.process)
+            has_ended = kill_group(self._running.process)
             self._running.output.close()
             self._running = None
         with contextlib.suppress(OSError, ValueError):
             pid, _, mark = self._note.read_text().partition(" ")
             programs.end_program(int(pid), self._stop, mark, with_group=True)
         self._note.unlink(missing_ok=True)
+        return has_ended
 
     def problems(self) -> list[str]:
         """Say what is missing for this carry."""
@@ -108,9 +110,8 @@ class HookPasses:
         ends_seconds = self._clock.monotonic_seconds() + SLICE_SECONDS
         while running.process.poll() is None:
             if since_boot_seconds(self._clock) - running.began_seconds >= running.order.bound_seconds:
-                said = tail(running.output)
-                self.kill()
-                message = said or f"it did not end within {running.order.bound_seconds:g} s"
+                said = tail(running.output) or f"it did not end within {running.order.bound_seconds:g} s"
+                message = say_killed(running.process, said, has_ended=self.kill())
                 raise ActFailed(ErrorClass.HOOK_TIMED_OUT, "pass_bound", message)
             if self._clock.monotonic_seconds() >= ends_seconds:
                 return Sending(Counted(0))

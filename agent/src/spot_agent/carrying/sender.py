@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from spot_agent.carrying.passes import Order, Sending, Sent
 from spot_agent.carrying.receiver import make_key
 from spot_agent.clock import Clock, Stop, since_boot_seconds
 from spot_agent.errors import ActFailed, ErrorClass
+from spot_agent.hooks import kill_group
 from spot_agent.model import JsonObject
 from spot_agent.rules.rsync import (
     RECEIVER_NAME,
@@ -230,9 +230,7 @@ class Sender:
     def _kill(self) -> None:
         """What this daemon runs, and what an earlier life of it left running."""
         if self._running is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._running.process.pid, signal.SIGKILL)
-            self._running.process.wait()
+            kill_group(self._running.process)
             self._running.output.close()
             self._running = None
         pid = self._note().get("pid")
