@@ -290,3 +290,68 @@ def test_without_a_failure_every_plan_completes(plan: tuple[StepName, ...]) -> N
     assert model.status is SwitchStatus.COMPLETED
     assert model.new.is_serving
     assert not isinstance(model.last, Wait)
+
+
+def stop_and_fall_silent(model: SwitchModel) -> None:
+    """Let all go well until the old side has confirmed that it serves no more; then nobody hears it, and the next step fails."""
+    model.run()
+    for _ in range(40):
+        if model.is_done(StepName.QUIESCE):
+            break
+        model.pass_time(5)
+        for side in (model.old, model.new, model.table):
+            model.execute(side)
+        model.move_replica()
+        model.run()
+    _hear(model, is_heard=False)
+    for _ in range(40):
+        if model.status is not SwitchStatus.RUNNING:
+            break
+        model.execute(model.table, error_class="refused")
+        model.execute(model.new, error_class="refused")
+        model.pass_time(20)
+        model.run()
+
+
+@settings(max_examples=500)
+@given(
+    model=st.builds(
+        SwitchModel,
+        st.sampled_from([plan(carry) for plan in (plan_promotion, plan_rescue) for carry in (Carry.STATELESS, Carry.RSYNC, Carry.HOOK)]),
+        handle_count=st.integers(1, 3),
+        has_image=st.just(value=True),
+        may_terminate_old=st.booleans(),
+    ),
+    names=walks,
+    minutes=st.integers(0, 20),
+)
+def test_no_walk_from_an_old_side_that_is_silent_lets_two_serve_or_goes_on_for_ever(
+    model: SwitchModel, names: list[str], minutes: int
+) -> None:
+    stop_and_fall_silent(model)
+    assert (model.status, model.is_done(StepName.PROMOTE)) == (SwitchStatus.ROLLING_BACK, False)
+    for _ in range(3 * minutes):
+        model.pass_time(20)
+        model.execute(model.table)
+        model.run()
+
+    walk(model, names)
+    let_all_answer(model)
+
+    assert model.broken == []
+    assert not model.is_active, model.last
+
+
+@pytest.mark.parametrize("carry", [Carry.STATELESS, Carry.RSYNC])
+def test_an_old_side_that_stays_silent_keeps_no_move_for_ever(carry: Carry) -> None:
+    model = SwitchModel(plan_promotion(carry), handle_count=1, has_image=True, may_terminate_old=False)
+    stop_and_fall_silent(model)
+
+    for _ in range(60):
+        model.pass_time(20)
+        model.execute(model.table)
+        model.execute(model.new)
+        model.run()
+
+    assert model.broken == []
+    assert model.status is (SwitchStatus.COMPLETED if carry is Carry.STATELESS else SwitchStatus.FAILED)

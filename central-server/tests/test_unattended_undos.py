@@ -95,7 +95,8 @@ def test_one_that_is_heard_again_in_time_takes_the_move_back(story: Story) -> No
     [switch] = story.switches()
     assert switch.status is ROLLED_BACK
     assert "unattended_since" not in switch.timing
-    assert told(story, "switch_failed", "undo_waits") == []
+    assert told(story, "switch_failed", "undo_waits") == ["undo_waits"]
+    assert "Needed: the daemon on i-1 or on any other instance of the agent, or a control role." in text_of(story, "undo_waits")
     assert_rescued(story, "i-1")
 
 

@@ -86,7 +86,11 @@ def rollback_lines(agent: Json, move: Json, plan: Json) -> list[str]:
 
 def promotion_lines(agent: Json, replica: Json, carry: str, plan: Json) -> list[str]:
     """Return for a person what a handover to a replica would do, need and lose."""
-    fitness = "no: its standby check has not passed, which needs --force" if plan["needs_force"] else "yes: its standby check passed"
+    fitness = "yes: its standby check passed"
+    if plan["replica_status"] != "ready":
+        fitness = "no: its standby check has not passed, which needs --force"
+    elif plan["needs_force"]:
+        fitness += "; but the primary is silent: --force with --accept-data-loss has its instance ended first"
     unlike = ", ".join(clean(one["field"]) for one in plan["differences"])
     members = [
         ("agent", f"{agent['logical_agent_id']} ({agent['agent_id']}), epoch {agent['epoch']}"),

@@ -9,6 +9,7 @@ from server_support.switch_likeness import Likeness
 from server_support.switch_partings import is_parting
 from server_support.switch_returns import Returns, leaves_new_writes, leaves_old_writes
 from server_support.switch_sides import ModelStep, Order, SideModel, left_behind, view_of
+from server_support.switch_stalls import Silence, turn, was_told_to_serve
 from spot_server.features.recoveries.rules import is_workload_held
 from spot_server.features.switches.decisions import (
     SETTLED,
@@ -29,6 +30,7 @@ from spot_server.features.switches.decisions import (
     Settle,
     StepView,
     SwitchFacts,
+    TurnForward,
     UndoIssue,
     UndoPromote,
     UndoReplica,
@@ -84,6 +86,7 @@ class SwitchModel:
         self.action_at: datetime | None = None
         self.new_launched_at: datetime | None = None if StepName.LAUNCH in plan else START
         self.unattended_since: datetime | None = None
+        self.silence = Silence()
         self.keeps_its_word = True
         self.is_outlived = False
         self.priority = 75
@@ -122,6 +125,9 @@ class SwitchModel:
             leaves_new_writes=leaves_new_writes(self.steps),
             leaves_old_writes=leaves_old_writes(self.steps),
             returns=self.returns.count,
+            old_silent_seconds=self.silence.seconds(self.old, self.now),
+            is_new_heard=self.new.is_heard,
+            is_old_told_to_serve=was_told_to_serve(self.old, self.sweep_order),
         )
 
     def _view(self, step: ModelStep) -> StepView:
@@ -165,7 +171,7 @@ class SwitchModel:
                 self._undo_settle(decision, self.step(name, part))
             case UndoReplica(name) | UndoPromote(name):
                 self._undo_settle(decision, self.step(name))
-            case BeginUndo() | Abandon() | LeaveUndone() | Resume() | Complete() | FinishUndo():
+            case BeginUndo() | Abandon() | LeaveUndone() | Resume() | TurnForward() | Complete() | FinishUndo():
                 self._turn_or_end(decision)
             case Alarm() | NoteComparison() | NoteAttendance() | Wait():
                 return self._note(decision)
@@ -292,8 +298,8 @@ class SwitchModel:
             case BeginUndo(name, part=part):
                 self.step(name, part).status, self.status = StepStatus.FAILED, SwitchStatus.ROLLING_BACK
                 return
-            case Resume():
-                self.broken += self.returns.turn(decision, self.step(StepName.START), self.now)
+            case Resume() | TurnForward():
+                self.broken += turn(decision, self.steps, self.returns, self.now)
                 self.status = SwitchStatus.RUNNING
                 return
             case Abandon() | LeaveUndone():

@@ -36,7 +36,7 @@ class Returns:
         if not decision.is_return:
             return
         self.count += 1
-        if not self.has_served:
+        if not self.has_served and not decision.reason:
             yield "the move goes forward again although its new side never served"
         if self.count > MOST_RETURNS:
             yield "the move goes forward again for ever"

@@ -83,7 +83,10 @@ class PromotionRequestSchema(StrictSchema):
     )
     force = StrictBoolean(
         load_default=False,
-        metadata={"description": "Promote it although its standby check has not passed: should it not serve, the move is taken back."},
+        metadata={
+            "description": "Promote it although its standby check has not passed: should it not serve, the move is taken back. With "
+            "`accept_data_loss` also off a primary whose daemon is silent: its instance is stopped or terminated by EC2 first."
+        },
     )
     dry_run = StrictBoolean(load_default=False, metadata={"description": "Show what it needs and loses, and touch nothing."})
 

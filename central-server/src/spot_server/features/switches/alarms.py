@@ -40,7 +40,8 @@ def raise_alarm(tx: Transaction, agent: Agent, switch: Switch, alarm: Alarm) -> 
 
 def _tell_of_undo(tx: Transaction, agent: Agent, switch: Switch, alarm: Alarm) -> None:
     emit_step(tx, switch, "switch_waiting", alarm.step, {"reason": alarm.reason}, part=alarm.part)
-    text = f"the move of {agent.logical_agent_id} cannot be taken back further than {alarm.step}: {alarm.reason}. {what_is_needed(switch)}"
+    remedy = alarm.remedy or what_is_needed(switch)
+    text = f"the move of {agent.logical_agent_id} cannot be taken back further than {alarm.step}: {alarm.reason}. {remedy}"
     tell_end(tx, agent, switch, Severity.CRITICAL, "undo_waits", text)
 
 

@@ -159,7 +159,15 @@ class SwitchFacts:
     is_new_going: bool = False
     """Whether a notice takes the new instance away."""
     returns: int = 0
-    """How often the move went forward again because its new side had served."""
+    """How often the move went forward again instead of being taken back."""
+    old_silent_seconds: float = 0.0
+    """How long ago the old daemon was heard last."""
+    is_new_heard: bool = False
+    """Whether the new side's daemon was heard of late."""
+    is_old_told_to_serve: bool = False
+    """Whether an order to serve again came to the old daemon since it stopped the workload for this move: it may serve."""
+    may_move_silent: bool = False
+    """Whether a person wants the workload moved off a primary that is silent, though it loses what the last copy lacks."""
 
     @property
     def is_old_doomed(self) -> bool:
@@ -292,7 +300,17 @@ class Resume:
     """Go forward again while the promotion still stands: the old instance is lost, or the new one has what the old one lacks."""
 
     is_return: bool = False
-    """Whether the new side served already, and is told to start again."""
+    """Whether the new side is told to start again."""
+    reason: str = ""
+    """Why, if not because the new side served already."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnForward:
+    """Go forward again from a confirmed QUIESCE on: the old side, which alone could take it back, says nothing. `loses`: no last pass."""
+
+    reason: str
+    loses: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +320,12 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class LeaveUndone:
-    """Nobody can take the move back, and what is left of it is in others' hands: end it, and have it looked at again."""
+    """Nobody can take the move back, and what is left of it is in others' hands: end it. `is_resumed`: have it looked at again."""
 
     step: StepName
     reason: str
     part: int = 0
+    is_resumed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +347,8 @@ class Alarm:
     step: StepName
     reason: str
     part: int = 0
+    remedy: str = ""
+    """What can be done about it, where that is not said of all such steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +371,7 @@ Decision = (
     | UndoPromote
     | UndoReplica
     | Resume
+    | TurnForward
     | Complete
     | LeaveUndone
     | NoteAttendance

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from spot_server.db.runner import Transaction
 from spot_server.features.agents.queries import Agent, load_agent
-from spot_server.features.switches import alarms, comparing, ending, issuing, outcomes, queries, undoing
+from spot_server.features.switches import alarms, comparing, ending, issuing, outcomes, queries, turning, undoing
 from spot_server.features.switches.decisions import (
     Abandon,
     Alarm,
@@ -22,6 +22,7 @@ from spot_server.features.switches.decisions import (
     PromoteNew,
     Resume,
     Settle,
+    TurnForward,
     UndoIssue,
     UndoPromote,
     UndoReplica,
@@ -77,6 +78,8 @@ def _apply(tx: Transaction, agent: Agent, switch: Switch, decision: Decision) ->
             return outcomes.promote_new(tx, agent, switch) is not None
         case BeginUndo() | Abandon() | LeaveUndone() | Resume() | Complete():
             ending.apply_ending(tx, agent, switch, decision)
+        case TurnForward():
+            return turning.turn_forward(tx, agent, switch, decision)
         case UndoIssue() | UndoSettle() | UndoPromote() | UndoReplica() | FinishUndo():
             return undoing.apply_undo(tx, agent, switch, decision)
         case _:

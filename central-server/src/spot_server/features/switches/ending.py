@@ -11,6 +11,7 @@ from spot_server.features.commands import ledger
 from spot_server.features.commands import queries as command_queries
 from spot_server.features.images.service import refresh_image
 from spot_server.features.instances.queries import set_retained
+from spot_server.features.replicas import queries as replica_queries
 from spot_server.features.replicas.termination import note_terminated
 from spot_server.features.silences.gone import ENDED_STATES, weighed_state
 from spot_server.features.switches import issuing, queries
@@ -82,12 +83,33 @@ def abandon(tx: Transaction, agent: Agent, switch: Switch, step: StepName, reaso
 
 
 def _leave_undone(tx: Transaction, agent: Agent, switch: Switch, decision: LeaveUndone) -> None:
-    """End a move that nobody can take back. No other takes over: the old instance is merely silent, until EC2 can be asked."""
+    """End a move that nobody can take back. No other takes over: the old instance is merely silent, until EC2 can be asked.
+
+    Where EC2 was asked, the watch over silent primaries goes on asking, and the new instance, if there is one, is kept for a while.
+    """
     failed = supersede(tx, switch, decision.step, decision.reason, part=decision.part)
     spare_called_back(tx, agent, failed)
-    left = give_up(tx, failed)
     text = f"the move of {agent.logical_agent_id} failed, and could not be taken back ({decision.step}: {decision.reason})"
-    tell_of_row(tx, agent, left, Severity.CRITICAL, "switch_failed", f"{text}. {what_is_needed(left)}")
+    if decision.is_resumed:
+        left = give_up(tx, failed)
+        tell_of_row(tx, agent, left, Severity.CRITICAL, "switch_failed", f"{text}. {what_is_needed(left)}")
+    else:
+        tell_of_row(tx, agent, failed, Severity.CRITICAL, "switch_failed", f"{text}. {_what_can_be_done(tx, agent, failed)}")
+
+
+def _what_can_be_done(tx: Transaction, agent: Agent, failed: Switch) -> str:
+    """Say how the workload is brought back, and hold the new instance for it."""
+    old = failed.from_instance_id
+    text = f"The workload stands still: {old} serves again as soon as its daemon is heard (restart it, or the instance)"
+    replica = None if failed.replica_id is None else replica_queries.load_replica(tx, agent.agent_id, failed.replica_id)
+    if replica is None or not replica.is_live:
+        return f"{text}; stop or terminate {old} in EC2, and it is rescued from the newest good image"
+    held = replica_queries.update_replica(tx, replica, hold_until=tx.now + timedelta(seconds=agent.rebalance_hold_seconds))
+    until = tx.now + timedelta(seconds=agent.rebalance_hold_seconds)
+    return (
+        f"{text}. Else promote replica {held.replica_id} with force and accept_data_loss, which has {old} ended first; it is kept until "
+        f"{until.isoformat(timespec='seconds')}"
+    )
 
 
 def spare_called_back(tx: Transaction, agent: Agent, switch: Switch) -> None:
@@ -149,10 +171,8 @@ def _resume(tx: Transaction, agent: Agent, switch: Switch, decision: Resume) -> 
     data = {"after": switch.failure, **({queries.RETURNS: returns} if decision.is_return else {})}
     issuing.emit_step(tx, resumed, "switch_resumed", StepName.START, data)
     if decision.is_return:
-        text = (
-            f"the move of {agent.logical_agent_id} goes forward again: {switch.to_instance_id} served before it was stopped, "
-            f"and {switch.from_instance_id} does not have what it acknowledged"
-        )
+        served = f"{switch.to_instance_id} served before it was stopped, and {switch.from_instance_id} does not have what it acknowledged"
+        text = f"the move of {agent.logical_agent_id} goes forward again: {decision.reason or served}"
         issuing.tell_end(tx, agent, resumed, Severity.INFO, "switch_resumed", text)
 
 

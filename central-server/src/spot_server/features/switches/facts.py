@@ -29,7 +29,8 @@ from spot_server.features.switches.new_sides import side_called_back, side_of_re
 from spot_server.features.switches.payloads import handle_of
 from spot_server.features.switches.queries import Step, Switch
 from spot_server.features.switches.rivals import rivals_of, why_not_promoted
-from spot_server.features.switches.silent_fences import why_not_fenced
+from spot_server.features.switches.silent_fences import why_not_ended, why_not_fenced
+from spot_server.features.switches.turning import was_told_to_serve
 from spot_server.features.switches.volume_payloads import BROUGHT
 from spot_server.words import (
     RESCUE_TRIGGERS,
@@ -63,8 +64,8 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     deadline_at = switch.deadline_at
     # An old instance that is heard well after its notice's end is doomed no more: the move may be taken back to it, and must be asked.
     event = None if switch.interruption_event_id is None else find_event(tx, switch.interruption_event_id)
-    is_outlived = deadline_at is not None and deadline_at <= tx.now and not _is_given_up(tx, old, deadline_at, event)
-    is_stopped_by_us = _is_silence(event) and old.mode is Mode.ON_DEMAND
+    is_silent = _is_silence(switch, event)
+    is_outlived = deadline_at is not None and deadline_at <= tx.now and not _is_given_up(tx, old, deadline_at, is_silent=is_silent)
     rows = queries.list_steps(tx, switch.switch_id)
     next_name = next((row.name for row in rows if row.status not in SETTLED), None)
     steps = _step_views(tx, agent, switch, rows, reachable)
@@ -82,8 +83,8 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         has_handle=bool(switch.traffic_handles),
         has_fallback_image=next_name is StepName.IMAGE and choose_image(tx, agent, last_primary(tx, agent)) is not None,
         action_at=None if is_outlived else deadline_at,
-        may_terminate_old=not (why_old_is_kept := _why_old_is_kept(agent, old, event)),
-        ends_old_by=CommandKind.STOP_INSTANCE if is_stopped_by_us else CommandKind.TERMINATE_INSTANCE,
+        may_terminate_old=not (why_old_is_kept := _why_old_is_kept(agent, switch, old, event)),
+        ends_old_by=CommandKind.STOP_INSTANCE if is_silent and old.mode is Mode.ON_DEMAND else CommandKind.TERMINATE_INSTANCE,
         needs_copies=needs_copies,
         has_copies=BROUGHT in switch.timing,
         has_volumes=bool(switch.data_volumes),
@@ -105,6 +106,10 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         may_serve_twice=agent.safe_to_run_twice and switch.carry is Carry.STATELESS,
         is_new_going=new is not None and is_going(tx, new, new_end_at),
         returns=int(switch.timing.get(queries.RETURNS, 0)),
+        old_silent_seconds=(tx.now - old.last_heartbeat_at).total_seconds(),
+        is_new_heard=new is not None and new.last_heartbeat_at >= tx.now - timedelta(seconds=tx.policy.daemon_fresh_seconds),
+        is_old_told_to_serve=switch.status is SwitchStatus.ROLLING_BACK and was_told_to_serve(tx, switch),
+        may_move_silent=agent.failover_when_silent,
         may_terminate_new=not switch.is_call_back or (agent.auto_terminate_enabled and new is not None and new.launched_by_server),
     )
 
@@ -148,22 +153,28 @@ def _why_not_promoted(tx: Transaction, switch: Switch, steps: Sequence[Step]) ->
     return why_not_promoted(rivals, moved)
 
 
-def _is_silence(event: InterruptionEvent | None) -> bool:
-    """Tell whether the instance is taken for lost because it is silent, while EC2 says that it runs."""
-    return event is not None and event.kind is InterruptionKind.SILENCE
+def _is_silence(switch: Switch, event: InterruptionEvent | None) -> bool:
+    """Tell whether the instance is taken for lost because it is silent, while EC2 says that it runs: by a second witness, or a person."""
+    return _is_ended_by_a_person(switch) or (event is not None and event.kind is InterruptionKind.SILENCE)
 
 
-def _is_given_up(tx: Transaction, old: Instance, deadline_at: datetime, event: InterruptionEvent | None) -> bool:
+def _is_ended_by_a_person(switch: Switch) -> bool:
+    return switch.timing.get(queries.ENDS_SILENT) is True
+
+
+def _is_given_up(tx: Transaction, old: Instance, deadline_at: datetime, *, is_silent: bool) -> bool:
     """Tell whether the old instance is still taken for lost. One that was merely silent is not, from its first word on."""
-    return old.last_heartbeat_at <= deadline_at if _is_silence(event) else is_taken_away(tx, old, deadline_at)
+    return old.last_heartbeat_at <= deadline_at if is_silent else is_taken_away(tx, old, deadline_at)
 
 
-def _why_old_is_kept(agent: Agent, old: Instance, event: InterruptionEvent | None) -> str:
+def _why_old_is_kept(agent: Agent, switch: Switch, old: Instance, event: InterruptionEvent | None) -> str:
     """Return why we do not end an old instance that outlives its notice or is taken for lost; empty when we may.
 
     An instance that is to be stopped keeps its disk, and is not terminated by us.
     """
-    if _is_silence(event):
+    if _is_ended_by_a_person(switch):
+        return why_not_ended(agent, old)
+    if _is_silence(switch, event):
         return why_not_fenced(agent, old)
     if not agent.auto_terminate_enabled:
         return "auto-terminate is off"

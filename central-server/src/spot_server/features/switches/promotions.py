@@ -17,6 +17,7 @@ from spot_server.features.switches.configuration_rules import Difference, compar
 from spot_server.features.switches.losses import writes_lost_since
 from spot_server.features.switches.opening import Opening, handle_seconds, movable_primary
 from spot_server.features.switches.plans import CARRY_STEPS, plan_promotion, steps_shown
+from spot_server.features.switches.silent_primaries import require_end, silent_since
 from spot_server.features.volumes.queries import primary_volumes
 from spot_server.features.volumes.rules import devices_of, without_devices
 from spot_server.words import ReplicaStatus, StepName, SwitchTrigger
@@ -46,33 +47,38 @@ class PromotionPlan:
     steps: tuple[StepName, ...]
     handle_seconds: int
     needs_force: bool
-    """Whether the replica is not known to be fit: its standby check has not passed."""
+    """Whether the replica is not known to be fit, for its standby check has not passed, or the PRIMARY is silent and would be ended."""
     loses_writes_since: datetime | None
     loss_window_seconds: int | None
     differences: tuple[Difference, ...]
     """Where the replica is known not to be like the primary; what was not read yet is compared in the move."""
+    silent_since: datetime | None = None
+    """When the PRIMARY was heard last, if it is not heard any more: its instance is ended before the replica serves."""
 
 
 def preview_promotion(tx: Transaction, agent: Agent, replica: Replica) -> PromotionPlan:
     """Say what a handover to `replica` would do, and touch nothing. Raises MoveRefused where it cannot be, whatever a person accepts."""
-    # With the carries that copy, the last pass brings what the replica does not have yet; should it fail, the move is taken back.
-    lost_since = None if agent.carry in CARRY_STEPS else writes_lost_since(tx, agent, replica.image_id)
     if replica.status not in {ReplicaStatus.READY, ReplicaStatus.SYNCING}:
         raise MoveRefused(
             f"replica {replica.replica_id} is {replica.status}: no daemon of it is there that could serve, forced or not",
             replica_status=replica.status,
         )
     primary = movable_primary(tx, agent)
+    since = silent_since(tx, primary)
+    # With the carries that copy, the last pass brings what the replica does not have yet; should it fail, the move is taken back.
+    is_brought = agent.carry in CARRY_STEPS and since is None
+    lost_since = None if is_brought else writes_lost_since(tx, agent, replica.image_id)
     standby = None if replica.instance_id is None else find_instance(tx, agent.agent_id, replica.instance_id)
     return PromotionPlan(
         replica=replica,
         primary=primary,
         steps=steps_shown(plan_promotion(agent.carry), agent.traffic_handles),
         handle_seconds=handle_seconds(agent),
-        needs_force=replica.status is not ReplicaStatus.READY,
+        needs_force=replica.status is not ReplicaStatus.READY or since is not None,
         loses_writes_since=lost_since,
         loss_window_seconds=None if lost_since is None else max(0, round((tx.now - lost_since).total_seconds())),
         differences=known_differences(primary, standby, devices_of(primary_volumes(tx, agent, primary))),
+        silent_since=since,
     )
 
 
@@ -80,8 +86,13 @@ def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, reques
     """Prepare a handover to a replica; MoveRefused, with what would be lost, over what the person would have to accept and did not."""
     plan = preview_promotion(tx, agent, replica)
     _require_acceptance(plan, accepts)
+    is_silent = plan.silent_since is not None
+    if plan.silent_since is not None:
+        require_end(tx, agent, plan.primary, plan.silent_since, is_accepted=accepts.is_forced and accepts.loss)
+    is_unfit = replica.status is not ReplicaStatus.READY
     return Opening(
-        trigger=SwitchTrigger.PROMOTION,
+        # Off a silent PRIMARY it is a rescue that a person begins: nothing is taken back to an instance that is being ended.
+        trigger=SwitchTrigger.FAILOVER if is_silent else SwitchTrigger.PROMOTION,
         request_id=request_id,
         initiated_by=initiated_by,
         steps=plan_promotion(agent.carry),
@@ -89,20 +100,25 @@ def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, reques
         replica=replica,
         image_id=replica.image_id,
         accepts_differences=accepts.differences,
-        timing={queries.ACCEPTED: asdict(accepts), **({queries.IS_FORCED: True} if plan.needs_force else {})},
+        deadline_at=tx.now if is_silent else None,
+        timing={
+            queries.ACCEPTED: asdict(accepts),
+            **({queries.IS_FORCED: True} if is_unfit else {}),
+            **({queries.ENDS_SILENT: True} if is_silent else {}),
+        },
     )
 
 
 def _require_acceptance(plan: PromotionPlan, accepts: Accepted) -> None:
     replica, loss = plan.replica, _loss_of(plan)
-    if plan.needs_force and not accepts.is_forced:
+    if replica.status is not ReplicaStatus.READY and not accepts.is_forced:
         raise MoveRefused(
             f"replica {replica.replica_id} is {replica.status}, not ready: its standby check has not passed, and only `force` goes on "
             f"without it; {loss.text}",
             replica_status=replica.status,
             **loss.members,
         )
-    if plan.loses_writes_since is not None and not accepts.loss:
+    if plan.loses_writes_since is not None and not accepts.loss and plan.silent_since is None:
         raise MoveRefused(f"{loss.text}; say accept_data_loss to go on", **loss.members)
     if not accepts.differences:
         require_likeness(replica.instance_id, plan.differences)

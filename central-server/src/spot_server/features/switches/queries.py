@@ -32,6 +32,9 @@ UNATTENDED_SINCE = "unattended_since"
 IS_FORCED = "is_forced"
 """The key of `timing` of a promotion that a person wants although the standby check has not passed."""
 
+ENDS_SILENT = "ends_silent"
+"""The key of `timing` of a promotion off a silent PRIMARY, whose instance a person wants ended first."""
+
 ACCEPTED = "accepted"
 """The key of `timing` of a promotion: what its person accepted, so that the same request with another acceptance is told from a repeat."""
 

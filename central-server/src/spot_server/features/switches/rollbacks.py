@@ -26,6 +26,7 @@ from spot_server.features.switches.promotions import Accepted, known_differences
 from spot_server.features.switches.queries import CALLS_BACK, Switch
 from spot_server.features.switches.rollback_rules import MoveToUndo, OldSide, why_not_undone, why_old_side_cannot_serve
 from spot_server.features.switches.service import find_switch_of_agent
+from spot_server.features.switches.silent_primaries import require_heard
 from spot_server.features.volumes.queries import primary_volumes
 from spot_server.features.volumes.rules import devices_of
 from spot_server.words import Carry, StepName, StepStatus, SwitchTrigger, WayBack
@@ -147,6 +148,7 @@ def _plan_rollback(tx: Transaction, agent: Agent, move: Switch, to: WayBack) -> 
         raise MoveRefused(refusal, switch_id=standing.newest_completed_id or move.switch_id, switch_status=move.status)
     opening.require_enabled(agent)
     primary = opening.movable_primary(tx, agent)
+    require_heard(tx, primary)
     return _plan_to_image(tx, agent, move, primary) if to is WayBack.LAST_GOOD_IMAGE else _plan_to_old(tx, agent, move, primary)
 
 

@@ -112,7 +112,13 @@ class PromotionPreviewAnswer(AnswerSchema):
     image_id = fields.String(attribute="replica.image_id", allow_none=True, required=True)
     steps = fields.List(fields.String(), required=True)
     handle_seconds = fields.Integer(required=True)
-    needs_force = fields.Boolean(required=True, metadata={"description": "Its standby check has not passed: needs `force`."})
+    needs_force = fields.Boolean(
+        required=True,
+        metadata={
+            "description": "Its standby check has not passed, or the primary is silent and would be ended by EC2 first: needs `force`, "
+            "off a silent primary with `accept_data_loss`."
+        },
+    )
     loses_writes_since = UtcMoment(
         allow_none=True, required=True, metadata={"description": "Needs `accept_data_loss`; null when no write is lost."}
     )

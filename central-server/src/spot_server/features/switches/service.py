@@ -18,6 +18,7 @@ from spot_server.features.switches.opening import Preview
 from spot_server.features.switches.promotions import NOTHING_ACCEPTED, Accepted, PromotionPlan, preview_promotion, promotion_opening
 from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.retirement import advance_retirement
+from spot_server.features.switches.silent_primaries import require_heard
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.paging import Page, moment_position, page_of, read_moment_cursor
 from spot_server.words import Role, StepName, StepStatus, SwitchStatus, SwitchTrigger
@@ -46,6 +47,7 @@ def request_switch(tx: Transaction, client_id: str, agent_id: str, request: Swit
             raise RequestIdReused(f"request_id {request.request_id!r} began switch {earlier.switch_id}")
         return earlier
     opening.require_no_move(tx, agent)
+    require_heard(tx, opening.movable_primary(tx, agent))
     planned = opening.planned_opening(
         tx,
         agent,
@@ -62,7 +64,9 @@ def request_switch(tx: Transaction, client_id: str, agent_id: str, request: Swit
 
 def preview(tx: Transaction, client_id: str, agent_id: str, target: dict[str, Any]) -> Preview:
     """Say what a switch would do, and touch nothing."""
-    return opening.preview_switch(tx, find_agent_of_client(tx, client_id, agent_id), target)
+    agent = find_agent_of_client(tx, client_id, agent_id)
+    require_heard(tx, opening.movable_primary(tx, agent))
+    return opening.preview_switch(tx, agent, target)
 
 
 def preview_promotion_to(tx: Transaction, client_id: str, agent_id: str, replica_id: str) -> PromotionPlan:

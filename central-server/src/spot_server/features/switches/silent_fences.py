@@ -12,8 +12,11 @@ def why_not_fenced(agent: Agent, instance: Instance) -> str:
 
     On demand it is stopped, and its disk stays. A one-time spot instance can only be terminated: that is what auto-terminate speaks of.
     """
-    if not agent.failover_when_silent:
-        return "failover_when_silent is off"
+    return why_not_ended(agent, instance) if agent.failover_when_silent else "failover_when_silent is off"
+
+
+def why_not_ended(agent: Agent, instance: Instance) -> str:
+    """Return why a silent instance may not be ended even where a person says so; empty when it may."""
     if instance.mode is Mode.UNKNOWN:
         return "whether it is spot or on demand is not known"
     if instance.mode is Mode.SPOT and not agent.auto_terminate_enabled:

@@ -35,7 +35,7 @@ SWITCH_EVENT_MEANINGS: dict[SwitchEvent, str] = {
     SwitchEvent.CANCEL_ASKED: "A person cancels it before the promotion.",
     SwitchEvent.RESUMED: (
         "While the promotion still stands: the old instance is being taken away, or the new one served and the old one would lack what "
-        "it acknowledged."
+        "it acknowledged. Before it: the old side stopped the workload and is silent, and the new one is ready."
     ),
     SwitchEvent.UNDONE: "The last step is taken back after a failure.",
     SwitchEvent.CANCEL_DONE: "The last step is taken back after a person's wish.",

@@ -109,4 +109,6 @@ def _open_next(
     )
     successor = opening.open_switch(tx, agent, prepared)
     timing = {"rescue_number": rescue_number(failed) + 1, "takes_over_from": failed.switch_id, "first_of_row": first_of_row(failed)}
+    if start.deadline_at is not None and start.instance.instance_id == failed.from_instance_id and queries.ENDS_SILENT in failed.timing:
+        timing[queries.ENDS_SILENT] = True
     return queries.update_switch(tx, successor, timing={**successor.timing, **timing, "is_resumed": is_resumed})

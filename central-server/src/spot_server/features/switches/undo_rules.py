@@ -24,6 +24,7 @@ from spot_server.features.switches.decisions import (
 )
 from spot_server.features.switches.plans import Side, undo_spec_of
 from spot_server.features.switches.return_rules import settle_new_side
+from spot_server.features.switches.stall_rules import decide_stalled, is_silent_for_long
 from spot_server.features.switches.unheard_rules import decide_unheard_demote
 from spot_server.features.switches.volume_rules import VOLUME_STEPS
 from spot_server.policy import MovePolicy
@@ -64,7 +65,7 @@ def decide_undo(facts: SwitchFacts, policy: MovePolicy) -> Decision:
         return Abandon(last.name, "there is no old instance to go back to", last.part)
     if not left:
         return FinishUndo()
-    return _decide_unattended(left, facts) or _decide_undo_of(left, facts, policy)
+    return _decide_unattended(left, facts) or decide_stalled(left, facts) or _decide_undo_of(left, facts, policy)
 
 
 def _decide_unattended(left: list[StepView], facts: SwitchFacts) -> Decision | None:
@@ -125,7 +126,10 @@ def _decide_undo_step(step: StepView, facts: SwitchFacts, policy: MovePolicy) ->
 
 
 def _decide_undo_on_old_side(step: StepView, facts: SwitchFacts, policy: MovePolicy) -> Decision:
-    """The old side takes its part back. While it is silent, EC2 is asked whether it is still there."""
+    """The old side takes its part back. While it is silent, EC2 is asked whether it is still there.
+
+    A handle is led back to an instance that has been silent for long, and runs: else the move could not end, and no other begin.
+    """
     command = step.undo_command
     if command is None or command.kind is not CommandKind.DESCRIBE_INSTANCE:
         is_waiting = command is not None and command.status in OPEN_COMMAND_STATUSES and not command.is_forsaken(facts.now)
@@ -135,7 +139,7 @@ def _decide_undo_on_old_side(step: StepView, facts: SwitchFacts, policy: MovePol
         return Abandon(step.name, f"EC2 says that the old instance is {command.state}", step.part)
     elif not _is_over(command, facts):
         return Wait("EC2's word about the old instance")
-    elif facts.is_old_reachable:
+    elif facts.is_old_reachable or (step.name is StepName.TRAFFIC and is_silent_for_long(facts)):
         return _undo_issue(step, policy)
     if command is not None and _is_within(command, LOOK_AT_SILENT_SECONDS, facts):
         return Wait("the old daemon is silent")
