@@ -52,9 +52,7 @@ ENDS_AT_A_NAMED_TIME = frozenset({InterruptionKind.TERMINATE, InterruptionKind.S
 
 def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
     """Return the snapshot for `switch` as the database stands now. What only some steps ask is looked up at those steps alone."""
-    replica = None
-    if switch.replica_id is not None:
-        replica = replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
+    replica = None if switch.replica_id is None else replica_queries.load_replica(tx, agent.agent_id, switch.replica_id)
     new_id = switch.to_instance_id if switch.is_call_back else None if replica is None else replica.instance_id
     old, new, present = _read_instances(tx, agent, switch, new_id)
     ends = notice_ends(tx, agent.agent_id)
