@@ -149,6 +149,15 @@ class Traffic:
         """Return the acknowledged writes of a front that ``held`` lacks."""
         return self.figures(front).acknowledged.minus(held)
 
+    def sent_at(self, front: str, number: int) -> datetime:
+        """Return when the prober of a front sent a write."""
+        return self._probers[front].ticks.at(number)
+
+    def sent_between(self, front: str, since: datetime, until: datetime) -> NumberRanges:
+        """Return the writes that the prober of a front sends from ``since`` on and before ``until``."""
+        ticks = self._probers[front].ticks
+        return NumberRanges().with_range(ticks.sent_before(since) + 1, ticks.sent_before(until))
+
     def acceptor(self, private_ip: str) -> Acceptor | None:
         """Return who answers at a private address now."""
         return self._acceptors.get(private_ip)

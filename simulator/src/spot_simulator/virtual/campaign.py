@@ -40,6 +40,8 @@ class Totals:
     met: Counter[Met] = field(default_factory=Counter)
     answers: list[Answer] = field(default_factory=list)
     downtimes: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    longest_outages: list[float] = field(default_factory=list)
+    """Of each run the longest time for which an agent was not served, in seconds, faults or not."""
     broken: dict[int, list[str]] = field(default_factory=dict)
     """What was broken in the runs that broke an invariant, by their seeds."""
 
@@ -56,6 +58,7 @@ class Totals:
         self.moves.update(result.moves)
         self.met.update(result.met)
         self.answers += result.figures.answers
+        self.longest_outages.append(result.figures.longest_outage_seconds)
         for name, values in result.figures.downtimes.items():
             self.downtimes[name] += values
         if result.violations:
@@ -70,6 +73,7 @@ class Totals:
             counter.update(others)
         self.met.update(other.met)
         self.answers += other.answers
+        self.longest_outages += other.longest_outages
         self.broken.update(other.broken)
         for name, values in other.downtimes.items():
             self.downtimes[name] += values

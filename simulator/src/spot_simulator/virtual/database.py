@@ -32,17 +32,6 @@ class Blow(StrEnum):
     FAIL_AFTER = "fail_after"  # the commit is made, its answer is lost
 
 
-_OPEN_AFTERWARDS = (
-    "SELECT 1 FROM switch_steps JOIN switches USING (switch_id) WHERE switches.status = 'completed'"
-    " AND switch_steps.status IN ('pending', 'running') LIMIT 1"
-)
-_UNDER_WAY = (
-    "SELECT 1 FROM commands WHERE open_instance_id > '' LIMIT 1",
-    "SELECT 1 FROM switches WHERE active_key IS NOT NULL LIMIT 1",
-    _OPEN_AFTERWARDS,
-)
-
-
 class DatabaseServer:
     """Outlives every process. `blow`, if there is one, is asked at each write that changes something which blow falls on it, if any."""
 
@@ -71,10 +60,6 @@ class DatabaseServer:
     def has_open_command_of(self, instance_id: str) -> bool:
         """Tell whether any command of an instance waits for its answer."""
         return self.raw.execute("SELECT 1 FROM commands WHERE open_instance_id = ? LIMIT 1", (instance_id,)).fetchone() is not None
-
-    def is_something_under_way(self) -> bool:
-        """Tell whether a command waits for its answer, or a move for its end or for that of its old instance, unless that is kept."""
-        return any(self.raw.execute(question).fetchone() for question in _UNDER_WAY)
 
     def heard_since(self, moment: datetime) -> list[tuple[str, datetime]]:
         """Return the instances that were heard after `moment`, and when they last were."""

@@ -31,6 +31,8 @@ class Figures:
     """One for each notice of an instance that served."""
     downtimes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Each outage that the outside prober saw, in seconds, by trigger and carry of the move that it is of."""
+    longest_outage_seconds: float = 0.0
+    """Of those that came to an end, of all agents: one that nobody can help is left out."""
 
 
 def percentile(values: list[float], share: float) -> float:

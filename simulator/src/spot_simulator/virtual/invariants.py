@@ -7,33 +7,23 @@ from collections.abc import Iterable, Iterator
 
 from spot_simulator.machine import Machine, ReasonCode, State
 from spot_simulator.memory.truth import Truth
+from spot_simulator.virtual.beyond_help import Help
+from spot_simulator.virtual.endings import Endings
 from spot_simulator.virtual.fleet import TAG_AGENT, Fleet, Member
 from spot_simulator.virtual.judging import Violation
 from spot_simulator.virtual.leftovers import Leftovers
+from spot_simulator.virtual.lost_writes import LostWrites
 from spot_simulator.virtual.ready_standbys import ReadyStandbys
 from spot_simulator.virtual.schedule import CARRY_BY_VOLUME
+from spot_simulator.virtual.service_gaps import ServiceGaps
 from spot_simulator.virtual.strays import Strays
+from spot_simulator.virtual.wanted_standbys import WantedStandbys
 
 TAG_REPLICA = "spot-optimizer:replica-id"
 TAG_LAUNCH_TOKEN = "spot-optimizer:launch-token"  # noqa: S105 - the name of a tag
-CARRY_BY_IMAGE = "image_after_quiesce"
-"""The carry whose state is in no image but those that the product made."""
-CARRY_NOTHING = "stateless"
-RUNNING = frozenset({State.PENDING, State.RUNNING})
 UP = frozenset({State.PENDING, State.RUNNING, State.STOPPING, State.STOPPED})
 ENDING = frozenset({State.SHUTTING_DOWN, State.TERMINATED})
-_TOLD = (
-    "SELECT 1 FROM notifications JOIN agents ON agents.agent_id = notifications.agent_id"
-    " WHERE agents.logical_agent_id = ? AND notifications.severity = 'critical'"
-)
-_TOLD_OF_LOSSES = (
-    "SELECT 1 FROM notifications JOIN agents ON agents.agent_id = notifications.agent_id"
-    " WHERE agents.logical_agent_id = ? AND notifications.kind = 'writes_lost'"
-)
-_LOSES_WRITES = (
-    "SELECT 1 FROM switches JOIN agents ON agents.agent_id = switches.agent_id"
-    " WHERE agents.logical_agent_id = ? AND switches.loses_writes_since IS NOT NULL"
-)
+_LAUNCHED = "SELECT instance_id, 'REPLICA' FROM replica_instances WHERE instance_id IS NOT NULL AND ended_at IS NULL"
 _FENCED = (
     "SELECT 1 FROM commands WHERE kind = 'terminate_instance' AND json_extract(payload, '$.instance_id') = ?"
     " AND (request_id LIKE 'switch/%/start/undo/%' OR request_id LIKE 'switch/%/mount/undo/%' OR request_id LIKE 'switch/%/attach/undo/%')"
@@ -55,6 +45,10 @@ class Invariants:
         self._ended: set[str] = set()
         self._standbys = ReadyStandbys(fleet.database)
         self._strays, self._leftovers = Strays(fleet, self.truth), Leftovers(fleet, self.truth)
+        self._help, self._lost_writes = Help(fleet, self.truth), LostWrites(fleet, self.truth)
+        self._endings = Endings(fleet, self._help)
+        self._wanted = WantedStandbys(fleet, self._help, self._endings)
+        self._gaps = ServiceGaps(fleet.scheduler, self.unserved)
 
     def always(self) -> list[Violation]:
         """Return what is wrong now and may never be."""
@@ -67,18 +61,28 @@ class Invariants:
                 *self._standbys.look(),
                 *self._without_volume(),
                 *self._strays.look(),
+                *self._gaps.look(),
             ]
         )
+
+    def begin_bounds(self) -> None:
+        """Judge from now on how long nobody serves: everything is mended."""
+        self._gaps.begin()
 
     def finally_(self) -> list[Violation]:
         """Return what is wrong at the end."""
         found = [finding for member in self._fleet.members for finding in self._end_of(member)]
         found += [*self._instances_and_books(), *self._forgotten(), *self._leftovers.in_the_end()]
+        found += [*self._endings.still_open(), *self._wanted.look(), *self._moments_of_double_serving()]
         return [*self.always(), *self._violations(found)]
 
     def is_left_over(self) -> bool:
         """Tell whether anything is in EC2 that nobody has seen yet who must: that takes some minutes."""
         return bool(self._strays.ownerless() or self._leftovers.untold_volumes())
+
+    def is_under_way(self) -> bool:
+        """Tell whether anything is still to end, or a standby to come or to go: a hold takes half an hour, a guard's bound an hour."""
+        return self._endings.is_under_way() or any(True for _ in self._wanted.look())
 
     def unserved(self) -> list[str]:
         """Return the agents that nobody answers for, though somebody could."""
@@ -87,10 +91,7 @@ class Invariants:
 
     def untold(self) -> list[str]:
         """Return the agents that nobody can help and of which no person was told: that takes some minutes of silence."""
-        return [member.name for member in self._fleet.members if self._must_be_told_of(member) and not self._is_told(member)]
-
-    def _must_be_told_of(self, member: Member) -> bool:
-        return self._is_beyond_help(member) and not self._fleet.has_control_role
+        return [member.name for member in self._fleet.members if self._help.is_beyond(member) and not self._help.is_told(member)]
 
     def _unanswered(self, member: Member) -> list[str]:
         """Return the fronts of an agent's handles through which nobody answers."""
@@ -98,20 +99,7 @@ class Invariants:
 
     def beyond_help(self) -> list[str]:
         """Return the agents that have no instance left, and from whose images, or by whose rights, nobody can make another."""
-        return [member.name for member in self._fleet.members if self._is_beyond_help(member)]
-
-    def _is_beyond_help(self, member: Member) -> bool:
-        """Only daemons on its own instances act for an agent of a client without a control role."""
-        region = self._fleet.region
-        own = {
-            machine.instance_id: machine
-            for machine in region.machines.by_id.values()
-            if self.truth.agent_of(machine.instance_id) == member.name
-        }
-        if any(machine.state in RUNNING for machine in own.values()):
-            return False
-        has_image = any(image.instance_id in own for image in region.images.by_id.values())
-        return not self._fleet.has_control_role or (member.plan.carry == CARRY_BY_IMAGE and not has_image)
+        return [member.name for member in self._fleet.members if self._help.is_beyond(member)]
 
     def _violations(self, findings: Iterable[Finding]) -> list[Violation]:
         now_seconds = self._fleet.scheduler.monotonic_seconds()
@@ -122,6 +110,13 @@ class Invariants:
         for agent, count in counts.items():
             if count > 1:
                 yield "one-serves", f"{count} instances of {agent} accept writes at once"
+
+    def _moments_of_double_serving(self) -> Iterator[Finding]:
+        """As the looks of `always`, between them too: two of an agent accepted writes at once, be it for a moment."""
+        for double in self.truth.double_serving():
+            until = "still" if double.until is None else f"until {double.until.time()}"
+            both = " and ".join(double.instance_ids)
+            yield "one-serves", f"{both} of {double.agent} accepted writes at once from {double.since.time()}, {until}"
 
     def _doubles(self) -> Iterator[Finding]:
         tags = [self._fleet.region.books.tags(instance_id) for instance_id in self._fleet.region.machines.by_id]
@@ -173,33 +168,12 @@ class Invariants:
             if agent in with_volume and not self.truth.writes_on(instance_id):
                 yield "writes-are-on-the-volume", f"{instance_id} of {agent} accepts writes and keeps them on no data volume"
 
-    def _lost_writes(self, member: Member) -> Iterator[Finding]:
-        """What was acknowledged to clients of an agent that carries state is where it is served in the end, or it is known what is not."""
-        for front in member.fronts:
-            acceptor = self._fleet.region.traffic.acceptor_behind(front)
-            if member.plan.carry == CARRY_NOTHING or acceptor is None:
-                continue
-            lost = self._fleet.region.traffic.lost(front, self.truth.held(acceptor.instance_id, front))
-            if lost and not self._is_known_to_lose(member):
-                yield (
-                    "no-confirmed-write-is-lost",
-                    f"{member.name} ({member.plan.carry}): {len(lost)} acknowledged writes are not at {acceptor.instance_id}",
-                )
-
-    def _is_known_to_lose(self, member: Member) -> bool:
-        """With data volumes a person must have been told; with other carries a move that says from when on writes are lost will do.
-
-        Those may have been accepted before it was asked for.
-        """
-        known = (_TOLD_OF_LOSSES,) if member.plan.carry == CARRY_BY_VOLUME else (_TOLD_OF_LOSSES, _LOSES_WRITES)
-        return any(self._fleet.database.raw.execute(question, (member.name,)).fetchone() for question in known)
-
     def _end_of(self, member: Member) -> Iterator[Finding]:
-        if self._must_be_told_of(member):
-            if not self._is_told(member):
-                yield "told-when-nobody-can-help", f"{member.name} has no instance left, nobody may make another, and nobody was told"
+        if self._help.is_beyond(member):
+            if not self._help.is_told(member):
+                yield "told-when-nobody-can-help", f"{member.name} has no instance left, nobody can make another, and nobody was told"
             return
-        yield from self._lost_writes(member)
+        yield from self._lost_writes.look(member)
         accepting = [instance_id for instance_id, agent in self.truth.accepting().items() if agent == member.name]
         if len(accepting) != 1:
             yield "served-in-the-end", f"{member.name}: accepted by {accepting or 'no instance'}"
@@ -209,9 +183,6 @@ class Invariants:
         if accepting and book not in accepting:
             yield "book-knows-who-serves", f"{member.name}: {accepting[0]} serves, the book's PRIMARY is {book}"
 
-    def _is_told(self, member: Member) -> bool:
-        return self._fleet.database.raw.execute(_TOLD, (member.name,)).fetchone() is not None
-
     def _primary_in_the_book(self, member: Member) -> str | None:
         row = self._fleet.database.raw.execute(
             "SELECT i.instance_id FROM instances i JOIN agents a ON a.agent_id = i.primary_of WHERE a.logical_agent_id = ?", (member.name,)
@@ -219,8 +190,9 @@ class Invariants:
         return None if row is None else str(row[0])
 
     def _instances_and_books(self) -> Iterator[Finding]:
-        """Every instance that is billed has a row, and no row says of it that it is gone."""
-        roles = dict(self._fleet.database.raw.execute("SELECT instance_id, role FROM instances").fetchall())
+        """Every instance that is billed has a row, be it that of its replica, and no row says of it that it is gone."""
+        raw = self._fleet.database.raw
+        roles = dict(raw.execute(_LAUNCHED).fetchall()) | dict(raw.execute("SELECT instance_id, role FROM instances").fetchall())
         for machine in self._up():
             role, agent = roles.get(machine.instance_id), self.truth.agent_of(machine.instance_id)
             if role is None:

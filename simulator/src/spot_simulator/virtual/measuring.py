@@ -44,6 +44,7 @@ def figures_of(fleet: Fleet, since: datetime | None = None) -> Figures:
     lives = _lives(fleet)
     answers: list[Answer] = []
     downtimes: dict[str, list[float]] = defaultdict(list)
+    longest_seconds = 0.0
     outages = {
         member.name: [outage for front in member.fronts for outage in fleet.region.traffic.figures(front).outages]
         for member in fleet.members
@@ -53,12 +54,13 @@ def figures_of(fleet: Fleet, since: datetime | None = None) -> Figures:
         for outage in of_one:
             if since is None or outage.ended_at is None or outage.ended_at > since:
                 downtimes[_move_of(fleet, outage)].append(outage.seconds)
+                longest_seconds = max(longest_seconds, outage.seconds if outage.ended_at is not None else 0.0)
     for at, instance_id, action in _notices(fleet):
         member = members[fleet.region.books.tags(instance_id)[TAG_AGENT]]
         answer = _answer(fleet, member, at, instance_id, outages[member.name], lives)
         if since is None or answer.traffic is None or at + timedelta(seconds=answer.traffic) > since:
             answers.append(replace(answer, is_hibernation=action == NoticeAction.HIBERNATE))
-    return Figures(tuple(answers), {name: tuple(values) for name, values in downtimes.items()})
+    return Figures(tuple(answers), {name: tuple(values) for name, values in downtimes.items()}, longest_seconds)
 
 
 def _answer(fleet: Fleet, member: Member, at: datetime, instance_id: str, outages: Sequence[Outage], lives: dict[str, _Life]) -> Answer:

@@ -16,7 +16,7 @@ from typing import Any
 from spot_simulator.virtual.campaign import Totals
 from spot_simulator.virtual.figures import Answer
 
-FORMAT = 4
+FORMAT = 5
 
 
 class PartRefused(Exception):
@@ -60,7 +60,10 @@ def write_part(path: Path, part: Part) -> None:
 
 
 _OF_PART = ("played", "commit", "first_seed", "is_fair", "took_seconds", "futures")
-_PLAIN = ("seeds", "runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "alone", "moves", "downtimes")
+_PLAIN = (
+    *("seeds", "runs", "events", "faults", "aimed", "missed", "agent_hours", "beyond_help", "alone", "moves", "downtimes"),
+    "longest_outages",
+)
 
 
 def read_part(path: Path) -> Part:

@@ -123,6 +123,17 @@ def _newest_kept(original: Callable[..., object]) -> Callable[..., object]:
     return plan
 
 
+def _surplus_kept(original: Callable[..., Any]) -> Callable[..., object]:
+    return lambda **facts: replace(original(**facts), retire=())
+
+
+def _lost_from_now_on(original: Callable[..., object]) -> Callable[..., object]:
+    def lost_since(tx: Any, *others: Any) -> object:  # noqa: ANN401 - the product's own
+        return None if original(tx, *others) is None else tx.now
+
+    return lost_since
+
+
 def _quiesce_taken_for_done(original: Callable[..., object]) -> Callable[..., object]:
     def decide(step: Any, facts: Any, policy: Any) -> object:  # noqa: ANN401 - the product's own
         return Settle(step.name, StepStatus.DONE) if step.name is StepName.QUIESCE else original(step, facts, policy)
@@ -226,6 +237,30 @@ PLANTS: dict[str, Plant] = {
     "others-cleaned-up": Plant(
         "the cleanup by age takes every snapshot of the account for its agent's own",
         {f"{_DAEMON}.ec2.BotocoreEc2.find_snapshots": _anybodys},
+    ),
+    "never-retired": Plant("old instances are never retired", {f"{_SERVER}.switches.retirement._retire": _returning(None)}),
+    "never-stands-down": Plant(
+        "what a recommendation had made ready is held for ever", {f"{_SERVER}.replicas.coordinating._stand_down": _returning(0)}
+    ),
+    "never-undone": Plant(
+        "a move that is to be taken back is not, and stays so", {f"{_SERVER}.switches.undoing.apply_undo": _returning(value=False)}
+    ),
+    "standbys-unmade": Plant(
+        "no standby is made that is to be kept", {f"{_SERVER}.replicas.coordinating._make_one": _returning(value=False)}
+    ),
+    "surplus-kept": Plant("no standby is given up that is one too many", {f"{_SERVER}.replicas.coordinating.plan_standbys": _surplus_kept}),
+    "losses-understated": Plant(
+        "a move says that it loses what is written from now on, whatever the age of its image",
+        {f"{_SERVER}.switches.losses._lost_since": _lost_from_now_on},
+    ),
+    "given-up-silently": Plant(
+        "no person is told that a workload cannot be helped",
+        {
+            f"{_SERVER}.switches.ending.tell_of_row": _returning(None),
+            f"{_SERVER}.recoveries.resuming.tell_of_row": _returning(None),
+            f"{_SERVER}.switches.alarms.tell_end": _returning(None),
+            f"{_SERVER}.silences.service._tell": _returning(None),
+        },
     ),
     "epoch-falls": Plant("a promotion lowers the epoch", {f"{_SERVER}.instances.service._raise_epoch": _epoch_falls}),
 }

@@ -29,6 +29,7 @@ def summary_lines(totals: Totals, took_seconds: float) -> list[str]:
         *_answer_lines("a replica ready", [answer for answer in with_time if answer.is_ready]),
         *_answer_lines("no replica ready", [answer for answer in with_time if not answer.is_ready]),
         *_answer_lines("no time left, a hibernation", [answer for answer in totals.answers if answer.is_hibernation]),
+        _distribution("the longest time for which an agent of a run was not served", totals.longest_outages),
         *(_distribution(f"downtime of {name}", values) for name, values in sorted(totals.downtimes.items())),
     ]
 

@@ -141,6 +141,7 @@ class _Run:
         self._run_until(lambda: self._mended_seconds)
         self._aim.give_up()
         self._acts.mend()
+        self._invariants.begin_bounds()
         self._settle(self._mended_seconds + SETTLE_SECONDS)
         if not self._violations:
             self._note(self._invariants.finally_())
@@ -207,9 +208,8 @@ class _Run:
                 return
 
     def _under_way(self) -> bool:
-        return self._fleet.database.is_something_under_way() or bool(
-            self._invariants.unserved() or self._invariants.untold() or self._invariants.is_left_over()
-        )
+        invariants = self._invariants
+        return invariants.is_under_way() or bool(invariants.unserved() or invariants.untold() or invariants.is_left_over())
 
     def _note(self, violations: list[Violation]) -> None:
         self._violations += violations

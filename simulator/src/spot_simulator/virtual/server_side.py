@@ -39,6 +39,8 @@ class ServerSide:
         self.processes: dict[str, Process] = {}
         self.clocks: dict[str, ProcessClock] = {}
         self.deaths = 0
+        self.widest_skew_seconds = 0.0
+        """How far the wall clock of the server's machine was ever off."""
         self._is_down = False
         self._start_all()
 
@@ -63,6 +65,7 @@ class ServerSide:
     def set_skew(self, skew_seconds: float) -> None:
         """Let the wall clock of the server's machine be ahead by so much, for those processes that start from now on and those that run."""
         self._ways = replace(self._ways, skew_seconds=skew_seconds)
+        self.widest_skew_seconds = max(self.widest_skew_seconds, abs(skew_seconds))
         for clock in self.clocks.values():
             clock.skew_seconds = skew_seconds
         self.database.watch.touch(CLOCKS)
