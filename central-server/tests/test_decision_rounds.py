@@ -108,6 +108,7 @@ def test_where_a_person_moved_it_to_on_demand_it_is_left_alone_though_a_rescue_m
     story.passes(600)
     story.fleet.execute(update(switches).values(trigger=SwitchTrigger.NOTICE))
     story.clock.advance(5 * 3600)
+    story.step()  # its daemon is heard
     story.switch("request-2", mode="on_demand")
     story.passes(600)
 

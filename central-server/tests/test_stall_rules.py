@@ -23,8 +23,7 @@ from spot_server.features.switches.decisions import (
     UndoPromote,
 )
 from spot_server.features.switches.plans import plan_promotion
-from spot_server.features.switches.return_rules import MOST_RETURNS
-from spot_server.features.switches.stall_rules import LOOKS_BEFORE_TURN, MOST_UNANSWERED_STARTS, SILENT_SECONDS, TELL_SECONDS
+from spot_server.features.switches.stall_rules import LOOKS_BEFORE_TURN, MOST_TURNS, MOST_UNANSWERED_STARTS, SILENT_SECONDS, TELL_SECONDS
 from spot_server.features.switches.undo_rules import decide_undo
 from spot_server.policy import MovePolicy
 from spot_server.words import Carry, CommandKind, CommandStatus, HandleKind, ReplicaStatus, Role, StepName, StepStatus, SwitchStatus
@@ -113,7 +112,7 @@ def test_without_a_last_pass_it_goes_forward_only_where_silent_primaries_are_to_
         {"is_new_past_its_end": True},
         {"new_role": Role.TERMINATED},
         {"replica_status": ReplicaStatus.SYNCING},
-        {"returns": MOST_RETURNS},
+        {"turns": MOST_TURNS},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -123,6 +122,16 @@ def test_else_it_ends_and_the_handle_goes_back_before(changes: dict[str, Any]) -
     assert isinstance(decide_undo(facts(**changes), POLICY), LeaveUndone)
     assert isinstance(at_traffic, UndoIssue)
     assert at_traffic.kind is CommandKind.MOVE_ADDRESS
+
+
+def test_a_new_side_that_lacks_what_the_old_one_wrote_takes_over_only_with_leave() -> None:
+    """As a standby with image_after_quiesce: its plan has no last pass, and its state is its image's."""
+    lacks = facts(leaves_old_writes=True)
+
+    assert isinstance(decide_undo(lacks, POLICY), LeaveUndone)
+    decision = decide_undo(replace(lacks, may_move_silent=True), POLICY)
+    assert isinstance(decision, TurnForward)
+    assert decision.loses
 
 
 def test_an_old_side_that_never_confirmed_is_not_left_behind() -> None:
@@ -160,7 +169,7 @@ def test_a_promoted_side_tries_again_before_the_promotion_goes_to_a_silent_one()
     promoted = facts(up_to=StepName.PROMOTE, stuck={"status": StepStatus.DONE}, new_role=Role.PRIMARY)
 
     assert isinstance(decide_undo(promoted, POLICY), Resume)
-    assert isinstance(decide_undo(replace(promoted, returns=MOST_RETURNS), POLICY), UndoPromote)
+    assert isinstance(decide_undo(replace(promoted, turns=MOST_TURNS), POLICY), UndoPromote)
     assert isinstance(decide_undo(replace(promoted, old_silent_seconds=SILENT_SECONDS - 1), POLICY), UndoPromote)
 
 
@@ -174,7 +183,7 @@ def test_a_promoted_side_tries_again_before_the_promotion_goes_to_a_silent_one()
             "old_silent_seconds": st.integers(0, 3000),
             "new_role": st.sampled_from(sorted(Role)),
             "replica_status": st.sampled_from(sorted(ReplicaStatus)),
-            "returns": st.integers(0, 5),
+            "turns": st.integers(0, 5),
         }
     ),
 )
@@ -186,6 +195,6 @@ def test_nothing_goes_forward_beside_a_side_that_may_serve_or_without_leave_to_l
     if isinstance(decision, TurnForward):
         assert (seen.is_old_told_to_serve, seen.is_new_heard, seen.replica_status) == (False, True, ReplicaStatus.READY)
         assert seen.old_silent_seconds >= SILENT_SECONDS
-        assert seen.returns < MOST_RETURNS
+        assert seen.turns < MOST_TURNS
         assert not decision.loses or seen.may_move_silent
         assert carry is not Carry.VOLUME

@@ -87,7 +87,7 @@ def test_where_silent_primaries_are_to_be_moved_it_goes_forward_and_the_loss_is_
     story.passes(2 * TURNED_SECONDS, until=lambda: story.active() is None)
 
     ended = story.reload(switch)
-    assert (ended.status, ended.timing["returns"]) == (SwitchStatus.COMPLETED, 1)
+    assert (ended.status, ended.timing["turns"]) == (SwitchStatus.COMPLETED, 1)
     assert ended.loses_writes_since is not None
     assert "without a last pass" in text_of(story, "writes_lost")
     assert story.steps(switch)[StepName.SYNC].status is StepStatus.SKIPPED
@@ -179,5 +179,5 @@ def test_a_promoted_side_that_did_not_start_tries_again_before_the_promotion_goe
     story.passes(3 * TURNED_SECONDS, until=lambda: story.active() is None)
 
     ended = story.reload(switch)
-    assert (ended.status, ended.timing.get("returns")) == (SwitchStatus.COMPLETED, 1)
+    assert (ended.status, ended.timing.get("turns")) == (SwitchStatus.COMPLETED, 1)
     assert_serves(story, "i-2")

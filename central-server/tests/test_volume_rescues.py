@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from server_support.clock import FakeClock
 from server_support.rescues import ALWAYS, given_up, statuses, with_standby
 from server_support.story import TYPES, ZONES, Story
 from server_support.volume_story import ROOT, SHOP, losses_told, tell, volume_story, written
 from spot_server.db.runner import Database
+from spot_server.db.tables import agents
+from spot_server.errors import MoveRefused
+from spot_server.features.switches.brought_volumes import find_brought
+from spot_server.features.switches.promotions import preview_promotion
 from spot_server.words import CommandKind, InterruptionKind, StepName, StepStatus, SwitchStatus
 
 
@@ -125,6 +130,41 @@ def test_copies_that_the_old_side_has_outrun_are_not_gone_on_with(story: Story) 
     assert serving != "i-1"
     assert written(story, serving) >= written_before
     assert story.region.violations == []
+
+
+def test_a_rescue_long_after_another_promotion_does_not_go_on_with_what_was_copied_before_it(story: Story) -> None:
+    """The instance that the copies were made of had ended before; but somebody else served since, and wrote."""
+    no_place_in_its_own_az(story)
+    story.region.fail(CommandKind.MOVE_ADDRESS, "unreachable", times=ALWAYS)
+    story.passes(20)
+    story.notice("i-1", InterruptionKind.TERMINATE, lead_seconds=60)
+    story.passes(60, until=lambda: "i-2" in story.region.machines)
+    story.region.machines["i-1"].has_daemon = False
+    story.passes(1_500, until=lambda: statuses(story)[:1] == [SwitchStatus.FAILED])
+    left = story.database.read(lambda tx: find_brought(tx, story.agent, "i-2"))
+
+    story.fleet.execute(update(agents).values(epoch=agents.c.epoch + 1))
+    later = story.database.read(lambda tx: find_brought(tx, story.agent, "i-2"))
+
+    assert left is not None
+    assert later is not None
+    assert (left.holds_everything, later.holds_everything) == (True, False)
+
+
+def test_a_replica_with_copies_that_the_primary_has_outrun_is_not_promoted(story: Story) -> None:
+    """Not even with force: it would serve what was copied days ago, and the volumes themselves are there."""
+    no_place_in_its_own_az(story)
+    story.region.fail(CommandKind.MOVE_ADDRESS, "unreachable", times=ALWAYS)
+    story.passes(20)
+    story.notice("i-1", InterruptionKind.TERMINATE, lead_seconds=3_000)
+    story.passes(2_000, until=lambda: given_up(story) is not None)
+    (replica,) = [one for one in story.replicas() if one.is_live]
+
+    def promote() -> None:
+        story.database.read(lambda tx: preview_promotion(tx, story.agent, replica))
+
+    with pytest.raises(MoveRefused, match="has copies of the data volumes attached"):
+        promote()
 
 
 def test_a_volume_that_went_with_its_instance_is_replaced_by_its_newest_snapshot_and_the_loss_is_said(story: Story) -> None:

@@ -125,6 +125,7 @@ class SwitchModel:
             leaves_new_writes=leaves_new_writes(self.steps),
             leaves_old_writes=leaves_old_writes(self.steps),
             returns=self.returns.count,
+            turns=self.returns.turns,
             old_silent_seconds=self.silence.seconds(self.old, self.now),
             is_new_heard=self.new.is_heard,
             is_old_told_to_serve=was_told_to_serve(self.old, self.sweep_order),

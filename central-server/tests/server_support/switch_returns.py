@@ -9,6 +9,7 @@ from datetime import datetime
 from server_support.switch_sides import ModelStep, Order, SideModel
 from spot_server.features.switches.decisions import Resume, SwitchFacts, UndoPromote, UndoReplica, UndoSettle
 from spot_server.features.switches.return_rules import MOST_RETURNS
+from spot_server.features.switches.stall_rules import MOST_TURNS
 from spot_server.words import CommandKind, CommandStatus, StepName, StepStatus
 
 
@@ -18,6 +19,7 @@ class Returns:
 
     says_served: bool = True
     count: int = 0
+    turns: int = 0
     has_served: bool = False
 
     def take_effect(self, side: SideModel, new: SideModel, order: Order) -> None:
@@ -27,6 +29,10 @@ class Returns:
         if order.kind is CommandKind.DEMOTE and side is new and self.says_served:
             order.served = self.has_served
 
+    def note(self, *, is_turn: bool) -> None:
+        """Count one for the old side's silence, or one for the new side's service."""
+        self.turns, self.count = self.turns + is_turn, self.count + (not is_turn)
+
     def turn(self, decision: Resume, start: ModelStep, now: datetime) -> Iterator[str]:
         """Go forward again; what is broken by that. The numbers of the attempts go on."""
         if start.undo_order is not None:
@@ -35,10 +41,10 @@ class Returns:
         start.status = StepStatus.PENDING if start.status is StepStatus.PENDING else StepStatus.RUNNING
         if not decision.is_return:
             return
-        self.count += 1
+        self.note(is_turn=bool(decision.reason))
         if not self.has_served and not decision.reason:
             yield "the move goes forward again although its new side never served"
-        if self.count > MOST_RETURNS:
+        if self.count > MOST_RETURNS or self.turns > MOST_TURNS:
             yield "the move goes forward again for ever"
         start.order, start.intent_at = None, None
 

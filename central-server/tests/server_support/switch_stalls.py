@@ -35,7 +35,7 @@ def turn(decision: Resume | TurnForward, steps: list[ModelStep], returns: Return
     """Go forward again, from START or from the QUIESCE on; what is broken by that."""
     if isinstance(decision, Resume):
         return returns.turn(decision, next(step for step in steps if step.name is StepName.START), now)
-    returns.count += 1
+    returns.note(is_turn=True)
     return _turn_forward(decision, steps, now)
 
 

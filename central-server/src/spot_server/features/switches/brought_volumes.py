@@ -51,12 +51,13 @@ _TRIED = (
         switches.c.to_instance_id == bindparam("instance_id"),
         switches.c.active_key.is_(None),
         or_(
-            and_(switch_steps.c.name == StepName.COPY_VOLUMES, switch_steps.c.status == StepStatus.DONE),
+            # Of a move that was taken back too: nobody detaches copies, they were to go with their instance.
             and_(
-                switch_steps.c.name == StepName.ATTACH,
-                switch_steps.c.intent_at.is_not(None),
-                switch_steps.c.status.not_in({StepStatus.UNDOING, StepStatus.UNDONE}),
+                switch_steps.c.name == StepName.COPY_VOLUMES,
+                switch_steps.c.status.in_({StepStatus.DONE, StepStatus.UNDOING, StepStatus.UNDONE}),
+                switch_steps.c.finished_at.is_not(None),
             ),
+            and_(switch_steps.c.name == StepName.ATTACH, switch_steps.c.intent_at.is_not(None)),
         ),
     )
     .order_by(switches.c.initiated_at, switches.c.switch_id)
@@ -83,7 +84,9 @@ def find_brought(tx: Transaction, agent: Agent, instance_id: str | None) -> Brou
     copied = find_step(tx, switch, StepName.COPY_VOLUMES)
     assert copied is not None  # noqa: S101 - the query found it done
     volumes = (copied.outcome or {}).get("volumes") or []
-    return Brought(switch, volumes, holds_everything(_source(tx, switch, copied.intent_at or tx.now)))
+    # A promotion since then, of whomever, had somebody else write, and raised the epoch.
+    is_latest = switch.epoch_before == agent.epoch and bool(volumes)
+    return Brought(switch, volumes, is_latest and holds_everything(_source(tx, switch, copied.intent_at or tx.now)))
 
 
 def _source(tx: Transaction, switch: Switch, copied_at: datetime) -> CopiedFrom:

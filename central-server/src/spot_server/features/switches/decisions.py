@@ -159,7 +159,9 @@ class SwitchFacts:
     is_new_going: bool = False
     """Whether a notice takes the new instance away."""
     returns: int = 0
-    """How often the move went forward again instead of being taken back."""
+    """How often the move went forward again instead of being taken back, because its new side had served."""
+    turns: int = 0
+    """How often it did because its old side was silent; its new side may never have served."""
     old_silent_seconds: float = 0.0
     """How long ago the old daemon was heard last."""
     is_new_heard: bool = False

@@ -22,7 +22,7 @@ from spot_server.features.switches.queries import Switch
 from spot_server.features.switches.salvage import let_root_go
 from spot_server.features.switches.status_rules import SwitchEvent, next_switch_status
 from spot_server.features.switches.succession import first_of_row, give_up, open_successor
-from spot_server.words import CommandStatus, Severity, StepName, StepStatus
+from spot_server.words import CommandStatus, ReplicaKind, Severity, StepName, StepStatus
 
 
 def apply_ending(tx: Transaction, agent: Agent, switch: Switch, decision: BeginUndo | Abandon | LeaveUndone | Resume | Complete) -> None:
@@ -104,12 +104,12 @@ def _what_can_be_done(tx: Transaction, agent: Agent, failed: Switch) -> str:
     replica = None if failed.replica_id is None else replica_queries.load_replica(tx, agent.agent_id, failed.replica_id)
     if replica is None or not replica.is_live:
         return f"{text}; stop or terminate {old} in EC2, and it is rescued from the newest good image"
-    held = replica_queries.update_replica(tx, replica, hold_until=tx.now + timedelta(seconds=agent.rebalance_hold_seconds))
+    way = f"{text}. Else promote replica {replica.replica_id} with force and accept_data_loss, which has {old} ended first"
+    if replica.kind is ReplicaKind.MANUAL:
+        return f"{way}; it stays"
     until = tx.now + timedelta(seconds=agent.rebalance_hold_seconds)
-    return (
-        f"{text}. Else promote replica {held.replica_id} with force and accept_data_loss, which has {old} ended first; it is kept until "
-        f"{until.isoformat(timespec='seconds')}"
-    )
+    replica_queries.update_replica(tx, replica, hold_until=until)
+    return f"{way}; it is kept until {until.isoformat(timespec='seconds')}"
 
 
 def spare_called_back(tx: Transaction, agent: Agent, switch: Switch) -> None:
@@ -165,10 +165,12 @@ def _resume(tx: Transaction, agent: Agent, switch: Switch, decision: Resume) -> 
         anew: dict[str, Any] = {"command_id": None, "intent_at": None, "outcome": None} if decision.is_return else {}
         queries.update_step(tx, switch.switch_id, StepName.START, status=StepStatus.RUNNING, undo_command_id=None, **anew)
     status = next_switch_status(switch.status, SwitchEvent.RESUMED)
-    returns = int(switch.timing.get(queries.RETURNS, 0)) + 1
-    timing = {**switch.timing, queries.RETURNS: returns} if decision.is_return else switch.timing
+    # With a reason it is the old side's silence, and says nothing of whether the new side served.
+    counted = queries.TURNS if decision.reason else queries.RETURNS
+    number = int(switch.timing.get(counted, 0)) + 1
+    timing = {**switch.timing, counted: number} if decision.is_return else switch.timing
     resumed = queries.update_switch(tx, switch, status=status, failed_step=None, failure=None, timing=timing)
-    data = {"after": switch.failure, **({queries.RETURNS: returns} if decision.is_return else {})}
+    data = {"after": switch.failure, **({counted: number} if decision.is_return else {})}
     issuing.emit_step(tx, resumed, "switch_resumed", StepName.START, data)
     if decision.is_return:
         served = f"{switch.to_instance_id} served before it was stopped, and {switch.from_instance_id} does not have what it acknowledged"

@@ -104,6 +104,7 @@ def load_facts(tx: Transaction, agent: Agent, switch: Switch) -> SwitchFacts:
         may_serve_twice=agent.safe_to_run_twice and switch.carry is Carry.STATELESS,
         is_new_going=new is not None and is_going(tx, new, new_end_at),
         returns=int(switch.timing.get(queries.RETURNS, 0)),
+        turns=int(switch.timing.get(queries.TURNS, 0)),
         old_silent_seconds=(tx.now - old.last_heartbeat_at).total_seconds(),
         is_new_heard=new is not None and new.last_heartbeat_at >= tx.now - timedelta(seconds=tx.policy.daemon_fresh_seconds),
         is_old_told_to_serve=switch.status is SwitchStatus.ROLLING_BACK and was_told_to_serve(tx, switch),

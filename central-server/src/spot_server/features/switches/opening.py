@@ -165,7 +165,8 @@ def _new_switch(tx: Transaction, agent: Agent, opening: Opening) -> Switch:
     new = opening.called_back or replica
     wanted = _place_wanted(opening)
     is_rescue = opening.trigger in RESCUE_TRIGGERS  # what may be taken back needs the originals
-    brought = find_brought(tx, agent, replica.instance_id) if is_rescue and replica is not None else None
+    left = find_brought(tx, agent, replica.instance_id) if is_rescue and replica is not None else None
+    brought = left if left is not None and left.holds_everything else None
     return Switch(
         switch_id=str(uuid.uuid4()),
         client_id=agent.client_id,

@@ -13,6 +13,7 @@ from spot_server.features.agents.queries import Agent
 from spot_server.features.instances.queries import Instance, find_instance
 from spot_server.features.replicas.queries import Replica
 from spot_server.features.switches import queries
+from spot_server.features.switches.brought_volumes import find_brought
 from spot_server.features.switches.configuration_rules import Difference, compare
 from spot_server.features.switches.losses import writes_lost_since
 from spot_server.features.switches.opening import Opening, handle_seconds, movable_primary
@@ -63,6 +64,7 @@ def preview_promotion(tx: Transaction, agent: Agent, replica: Replica) -> Promot
             f"replica {replica.replica_id} is {replica.status}: no daemon of it is there that could serve, forced or not",
             replica_status=replica.status,
         )
+    _require_no_copies(tx, agent, replica)
     primary = movable_primary(tx, agent)
     since = silent_since(tx, primary)
     # With the carries that copy, the last pass brings what the replica does not have yet; should it fail, the move is taken back.
@@ -80,6 +82,16 @@ def preview_promotion(tx: Transaction, agent: Agent, replica: Replica) -> Promot
         differences=known_differences(primary, standby, devices_of(primary_volumes(tx, agent, primary))),
         silent_since=since,
     )
+
+
+def _require_no_copies(tx: Transaction, agent: Agent, replica: Replica) -> None:
+    left = find_brought(tx, agent, replica.instance_id)
+    if left is not None:
+        raise MoveRefused(
+            f"replica {replica.replica_id} has copies of the data volumes attached that switch {left.switch.switch_id} left, and no others "
+            "can be attached beside them: end it, and promote another one",
+            switch_id=left.switch.switch_id,
+        )
 
 
 def promotion_opening(tx: Transaction, agent: Agent, replica: Replica, *, request_id: str, initiated_by: str, accepts: Accepted) -> Opening:

@@ -38,6 +38,9 @@ ENDS_SILENT = "ends_silent"
 ACCEPTED = "accepted"
 """The key of `timing` of a promotion: what its person accepted, so that the same request with another acceptance is told from a repeat."""
 
+TURNS = "turns"
+"""In a switch's timing: how often it went forward again because its old side was silent, whether or not the new one ever served."""
+
 RETURNS = "returns"
 """The key of `timing` of a move that was to be taken back and went forward again, because its new side had served: how often."""
 

@@ -7,7 +7,6 @@ primaries to be moved; else it ends, so that the watch over silent primaries, or
 from __future__ import annotations
 
 from spot_server.features.switches.decisions import Alarm, Decision, LeaveUndone, Resume, StepView, SwitchFacts, TurnForward
-from spot_server.features.switches.return_rules import MOST_RETURNS
 from spot_server.words import OPEN_COMMAND_STATUSES, CommandKind, CommandStatus, ReplicaStatus, Role, StepName, StepStatus
 
 TELL_SECONDS = 120.0
@@ -22,6 +21,9 @@ that was away has been heard by then."""
 
 MOST_UNANSWERED_STARTS = 2
 """Orders to serve again that a daemon which is heard leaves without any answer, each for all of its time."""
+
+MOST_TURNS = 3
+"""How often a move goes forward again for its old side's silence. A new side that does not come to serve in as many tries is not fit to."""
 
 _WAITS_FOR_OLD_SIDE = frozenset({StepName.TRAFFIC, StepName.QUIESCE, StepName.UNMOUNT, StepName.DETACH})
 _TAKEN_AGAIN = frozenset({StepName.SYNC, StepName.FENCE, StepName.TRAFFIC})
@@ -51,7 +53,7 @@ def decide_stalled(left: list[StepView], facts: SwitchFacts) -> Decision | None:
         return Alarm(stuck.name, why, stuck.part, remedy=REMEDY if facts.is_attended else "")
     if not _is_due(stuck, quiesce, facts):
         return None
-    loses = not has_last_pass(facts)
+    loses = not has_last_pass(facts) or facts.leaves_old_writes
     if can_turn_forward(quiesce, facts) and (facts.may_move_silent or not loses):
         return TurnForward(why, loses=loses)
     is_only_the_workload_left = stuck.name is StepName.QUIESCE
@@ -79,13 +81,13 @@ def can_turn_forward(quiesce: StepView, facts: SwitchFacts) -> bool:
     has_confirmed = quiesce.command is not None and quiesce.command.status is CommandStatus.SUCCEEDED
     is_new_there = facts.replica_status is ReplicaStatus.READY and facts.new_role not in _NO_NEW_SIDE and _is_new_fit(facts)
     is_same_new_side = all(name in _TAKEN_AGAIN for name in between)
-    return has_confirmed and not facts.is_old_told_to_serve and is_new_there and is_same_new_side and facts.returns < MOST_RETURNS
+    return has_confirmed and not facts.is_old_told_to_serve and is_new_there and is_same_new_side and facts.turns < MOST_TURNS
 
 
 def _decide_before_restoring(facts: SwitchFacts) -> Resume | None:
     """The new side was promoted, and serves no more: it tries again before the promotion is given to an old side that nobody hears."""
     is_old_gone = is_silent_for_long(facts) and not facts.is_old_told_to_serve
-    if not is_old_gone or facts.new_role is not Role.PRIMARY or not _is_new_fit(facts) or facts.returns >= MOST_RETURNS:
+    if not is_old_gone or facts.new_role is not Role.PRIMARY or not _is_new_fit(facts) or facts.turns >= MOST_TURNS:
         return None
     return Resume(is_return=True, reason=f"the daemon of the old instance has been silent for {facts.old_silent_seconds:.0f} s")
 

@@ -47,16 +47,16 @@ def turn_forward(tx: Transaction, agent: Agent, switch: Switch, decision: TurnFo
     for step in steps:
         if step.position > quiesce.position and step.name not in AFTERWARDS:
             switch = _take_anew(tx, agent, switch, step, decision)
-    returns = int(switch.timing.get(queries.RETURNS, 0)) + 1
+    turns = int(switch.timing.get(queries.TURNS, 0)) + 1
     resumed = queries.update_switch(
         tx,
         switch,
         status=next_switch_status(switch.status, SwitchEvent.RESUMED),
         failed_step=None,
         failure=None,
-        timing={**switch.timing, queries.RETURNS: returns},
+        timing={**switch.timing, queries.TURNS: turns},
     )
-    data = {"after": switch.failure, queries.RETURNS: returns, "reason": decision.reason}
+    data = {"after": switch.failure, queries.TURNS: turns, "reason": decision.reason}
     issuing.emit_step(tx, resumed, "switch_resumed", StepName.QUIESCE, data)
     _tell(tx, agent, resumed, decision)
     return True
