@@ -144,7 +144,7 @@ def test_a_start_waits_for_a_port_that_a_stuck_orphan_holds(url: str, tmp_path: 
 
             os.kill(worker, signal.SIGCONT)
 
-            wait_until_ready(successor)
+            wait_until_ready_itself(successor)
             code = successor.stop()
 
     assert code == 0
