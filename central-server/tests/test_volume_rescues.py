@@ -92,14 +92,19 @@ def test_where_its_own_az_has_no_place_a_rescue_copies_the_volume_that_survived(
     assert (switch.loses_writes_since, losses_told(story), story.region.violations) == (None, [], [])
 
 
-def test_a_rescue_whose_address_does_not_move_for_a_while_goes_on_with_its_copies_to_the_end(story: Story) -> None:
-    """Another copy could not be attached where the first one is: the device is taken. Drawn with seed 30067."""
+def is_taken_while_the_address_does_not_move(story: Story) -> None:
+    """A rescue to another AZ has its instance when the old daemon falls silent: the copies are made once EC2 has ended the old one."""
     no_place_in_its_own_az(story)
     story.region.fail(CommandKind.MOVE_ADDRESS, "unreachable", times=ALWAYS)
     story.passes(20)
     story.notice("i-1", InterruptionKind.TERMINATE, lead_seconds=60)
     story.passes(60, until=lambda: "i-2" in story.region.machines)
     story.region.machines["i-1"].has_daemon = False
+
+
+def test_a_rescue_whose_address_does_not_move_for_a_while_goes_on_with_its_copies_to_the_end(story: Story) -> None:
+    """Another copy could not be attached where the first one is: the device is taken. Drawn with seed 30067."""
+    is_taken_while_the_address_does_not_move(story)
     story.passes(1_500, until=lambda: statuses(story)[:2] == [SwitchStatus.FAILED] * 2)
     story.region.failures.clear()
 
@@ -134,12 +139,7 @@ def test_copies_that_the_old_side_has_outrun_are_not_gone_on_with(story: Story) 
 
 def test_a_rescue_long_after_another_promotion_does_not_go_on_with_what_was_copied_before_it(story: Story) -> None:
     """The instance that the copies were made of had ended before; but somebody else served since, and wrote."""
-    no_place_in_its_own_az(story)
-    story.region.fail(CommandKind.MOVE_ADDRESS, "unreachable", times=ALWAYS)
-    story.passes(20)
-    story.notice("i-1", InterruptionKind.TERMINATE, lead_seconds=60)
-    story.passes(60, until=lambda: "i-2" in story.region.machines)
-    story.region.machines["i-1"].has_daemon = False
+    is_taken_while_the_address_does_not_move(story)
     story.passes(1_500, until=lambda: statuses(story)[:1] == [SwitchStatus.FAILED])
     left = story.database.read(lambda tx: find_brought(tx, story.agent, "i-2"))
 
